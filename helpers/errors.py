@@ -1,0 +1,24 @@
+"""The one error for input that a person has to put right."""
+
+from __future__ import annotations
+
+import os
+
+
+class InputError(ValueError):
+    """Input that cannot be used as it is: says where, what is wrong, and what to do about it.
+
+    Args:
+        problem: what is wrong, as a sentence.
+        path: the file or folder (or manifest entry, or model name) that it concerns.
+        remedy: what the reader can do, as a sentence.
+
+    The message reads ``<path>: <problem> <remedy>``; the parts stay readable as attributes.
+    """
+
+    def __init__(self, problem: str, *, path: str | os.PathLike[str] | None = None, remedy: str = "") -> None:
+        self.problem = problem
+        self.path = None if path is None else os.fspath(path)
+        self.remedy = remedy
+        where = f"{self.path}: " if self.path else ""
+        super().__init__(f"{where}{problem} {remedy}".strip())

@@ -1,0 +1,36 @@
+"""Write files so that a half-written one is never taken for a whole one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write to; rename it to ``path`` only on success.
+
+    On an error the temporary file is removed and a file already at ``path`` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process id keeps two runs that write the same file from sharing a temporary one.
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
+    """Write ``content`` as indented UTF-8 JSON, whole or not at all, and return the path."""
+    path = Path(path)
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    with whole_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+    return path
