@@ -1,0 +1,68 @@
+"""2D medical images (radiographs, photographs, patches) from files to 8-bit RGB."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels import apply_modality_lut, apply_voi_lut, convert_color_space
+
+from helpers.errors import InputError
+
+
+def read_image(path: str | os.PathLike[str]) -> Image.Image:
+    """Read a PNG, JPEG, TIFF or single-frame DICOM image as RGB, 8 bits a channel, in its own size.
+
+    A DICOM image goes through its modality and VOI transformations and is inverted when MONOCHROME1, so that it
+    looks as on a viewer (PS3.4 N.2); one without a VOI window is scaled from its lowest to its highest value.
+
+    Raises:
+        InputError: no such file, not an image, cut off, or several frames.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+    try:
+        return Image.open(path).convert("RGB")
+    except UnidentifiedImageError:
+        return _read_dicom_image(path)
+    except OSError as error:
+        raise InputError(f"The image is damaged ({error}).", path=path, remedy="Copy it again.") from error
+
+
+def _read_dicom_image(path: Path) -> Image.Image:
+    try:
+        dataset = dcmread(path)
+        if int(dataset.get("NumberOfFrames") or 1) > 1:
+            raise InputError(
+                "The file holds several frames.",
+                path=path,
+                remedy="Read CT and MR with read_volume, and slides with open_slide.",
+            )
+        pixels = dataset.pixel_array
+    except InvalidDicomError:
+        raise InputError(
+            "This is no image that can be read.", path=path, remedy="Use PNG, JPEG, TIFF or DICOM."
+        ) from None
+    except InputError:
+        raise
+    except Exception as error:  # the decoders raise errors of many unrelated kinds
+        raise InputError(
+            f"The pixel data cannot be read ({error}).", path=path, remedy="Copy or export the file again."
+        ) from error
+    if dataset.get("SamplesPerPixel", 1) == 3:
+        if dataset.PhotometricInterpretation.startswith("YBR"):
+            pixels = convert_color_space(pixels, dataset.PhotometricInterpretation, "RGB")
+        return Image.fromarray(pixels.astype(np.uint8), "RGB")
+    values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise InputError("The image is of one grey only.", path=path, remedy="Check that it was exported whole.")
+    grey = (values - low) / (high - low) * 255
+    if dataset.PhotometricInterpretation == "MONOCHROME1":  # high values are dark
+        grey = 255 - grey
+    return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")

@@ -1,0 +1,71 @@
+"""Shared test data: real series and small written ones."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.data import fetch
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def head_ct() -> Path:
+    """Folder of the bundled head CT."""
+    return fetch("ct-head")
+
+
+@pytest.fixture
+def head_ct_copy(head_ct: Path, tmp_path: Path) -> Path:
+    """A copy of the bundled head CT that a test may spoil."""
+    return Path(shutil.copytree(head_ct, tmp_path / "ct"))
+
+
+@pytest.fixture
+def write_series(tmp_path: Path) -> Callable[..., Path]:
+    """Write ``values`` (z, y, x) as a DICOM series; keywords set attributes, for all slices or (dict) by slice."""
+
+    def write(values: np.ndarray, *, folder: str = "series", modality: str = "CT", **attributes: Any) -> Path:
+        target = tmp_path / folder
+        target.mkdir(exist_ok=True)
+        series = generate_uid()
+        for k, plane in enumerate(values.astype(np.int16)):
+            ds = Dataset()
+            ds.file_meta = FileMetaDataset()
+            ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            ds.SOPClassUID = CTImageStorage if modality == "CT" else MRImageStorage
+            ds.SOPInstanceUID = generate_uid()
+            ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+            ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+            ds.SeriesInstanceUID = series
+            ds.Modality = modality
+            ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            ds.ImagePositionPatient = [-10, -20, 2.5 * k]
+            ds.PixelSpacing = [0.8, 0.7]
+            ds.SliceThickness = 2.5
+            ds.Rows, ds.Columns = plane.shape
+            ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+            ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+            ds.PixelData = plane.tobytes()
+            for keyword, value in attributes.items():
+                setattr(ds, keyword, value[k] if isinstance(value, dict) else value)
+            ds.save_as(target / f"{k:04d}.dcm", enforce_file_format=True)
+        return target
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def standin() -> Any:
+    """The shipped stand-in, on the CPU in float32."""
+    from helpers.models import load_model
+
+    return load_model("standin", device="cpu")
