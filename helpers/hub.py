@@ -1,0 +1,203 @@
+"""From a model's name to a local folder: access, memory and disk are checked before the download begins."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from huggingface_hub import HfApi, constants, get_token, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+
+from helpers.errors import InputError
+
+STANDIN = "standin"
+STANDIN_FOLDER = Path(__file__).parent / "standin_weights"
+REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
+
+# Beside the weights: the key-value cache of a 32K prompt (6 global layers of Gemma 3 4B, 0.8 GB in bfloat16),
+# the activations of one vision batch, and the runtime.
+OVERHEAD_GB = 2.0
+# Never pickles: weights as safetensors, everything else text.
+_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
+
+
+def access_steps(name: str) -> str:
+    """The three steps to a gated model."""
+    return (
+        "To get access:\n"
+        f"  1. Sign in at https://huggingface.co/{name} and accept the Health AI Developer Foundations terms.\n"
+        "  2. Make a read token at https://huggingface.co/settings/tokens.\n"
+        "  3. Set it as HF_TOKEN in the environment (in Colab: the key icon on the left) and start again.\n"
+        'Until then MODEL = "standin" runs everything.'
+    )
+
+
+def find_model(
+    name: str, *, device: str, quantized: bool, token: str | None = None, endpoint: str | None = None
+) -> Path:
+    """Folder of a model: the stand-in, a local folder, a cached download, or a new download.
+
+    Raises:
+        InputError: an unknown name, no access, no connection, or not enough memory or disk. A download that is
+            cut off is taken up where it stopped the next time.
+    """
+    if name == STANDIN:
+        return STANDIN_FOLDER
+    if Path(name).is_dir():
+        folder = Path(name)
+        missing = missing_files(folder)
+        if missing:
+            raise InputError(
+                f"The folder holds no whole model: {', '.join(missing)} missing.",
+                path=folder,
+                remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
+            )
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
+        folder = cached_model(name)
+    else:
+        known = ", ".join(repr(n) for n in (STANDIN, *REAL_MODELS))
+        raise InputError(
+            "There is no such model.", path=name, remedy=f"Use {known}, or the folder of a saved model."
+        )
+    if folder is None:
+        return _download(name, device, quantized, token, endpoint)
+    check_memory(name, weight_bytes(folder), device, quantized)
+    return folder
+
+
+def missing_files(folder: Path) -> list[str]:
+    """Files without which ``folder`` is no whole model; empty when it is one."""
+    missing = [f for f in ("config.json", "processor_config.json") if not (folder / f).is_file()]
+    if missing == ["processor_config.json"] and (folder / "preprocessor_config.json").is_file():
+        missing = []
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        missing += [s for s in shards if not (folder / s).is_file()]
+    elif not (folder / "model.safetensors").is_file():
+        missing.append("model.safetensors")
+    return missing
+
+
+def cached_model(name: str) -> Path | None:
+    """Folder of a model that was wholly downloaded before, or None."""
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError):
+        return None
+    return None if missing_files(folder) else folder
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of a folder's safetensors files."""
+    return sum(f.stat().st_size for f in folder.glob("*.safetensors"))
+
+
+def _download(name: str, device: str, quantized: bool, token: str | None, endpoint: str | None) -> Path:
+    token = token or get_token()
+    api = HfApi(endpoint=endpoint, token=token)
+    try:
+        api.auth_check(name)
+        files = api.model_info(name, files_metadata=True).siblings or []
+        weights = sum(f.size or 0 for f in files if f.rfilename.endswith(".safetensors"))
+        check_memory(name, weights, device, quantized)
+        _check_disk(name, weights)
+        print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, once.")
+        return Path(snapshot_download(name, token=token, endpoint=endpoint, allow_patterns=_FILES))
+    except InputError:
+        raise
+    except GatedRepoError as error:
+        had = "The token in use has no access to it." if token else "It is gated and no token is set."
+        raise InputError(had, path=name, remedy=access_steps(name)) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            "Hugging Face knows no such model, or the token in use may not see it.",
+            path=name,
+            remedy=f"Check the spelling and the token. {access_steps(name)}",
+        ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status in (401, 403):
+            raise InputError("The token was refused.", path=name, remedy=access_steps(name)) from error
+        raise InputError(
+            f"Hugging Face answered with an error ({status}).", path=name, remedy="Try again in a few minutes."
+        ) from error
+    except Exception as error:
+        # The hub's HTTP client raises errors of its own, httpx's or httpx2's by the version of huggingface-hub.
+        of_client = type(error).__module__.startswith("httpx")
+        if not of_client and not isinstance(error, (OfflineModeIsEnabled, LocalEntryNotFoundError, OSError)):
+            raise
+        raise InputError(
+            "The connection to Hugging Face failed or is switched off, and the model is not wholly in the cache.",
+            path=name,
+            remedy="Connect and start again (a download goes on where it stopped). "
+            'Without a connection use MODEL = "standin".',
+        ) from error
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Free memory of a device in GB, and what a model needs there."""
+
+    needed_gb: float
+    free_gb: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.needed_gb <= self.free_gb
+
+
+def memory_for(weights: int, device: str, quantized: bool) -> Memory:
+    """Memory that bfloat16 weights of ``weights`` bytes need on ``device``, beside what is free there.
+
+    In 4 bits (NF4) about 0.33 of the bytes remain: the embeddings and the norms stay in 16 bits.
+    """
+    needed = weights * (0.33 if quantized else 1.0) / 1e9 + OVERHEAD_GB
+    if device.startswith("cuda"):
+        import torch
+
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = psutil.virtual_memory().available
+    return Memory(needed_gb=needed, free_gb=free / 1e9)
+
+
+def check_memory(name: str, weights: int, device: str, quantized: bool) -> None:
+    """Raise `InputError` if a model does not fit, and say what would."""
+    if weights < 1e9:  # the overhead of a large model says nothing about a small one
+        return
+    memory = memory_for(weights, device, quantized)
+    if memory.fits:
+        return
+    smaller = memory_for(weights, device, quantized=True)
+    remedies = ['MODEL = "standin" fits.']
+    if not quantized and device.startswith("cuda") and smaller.fits:
+        remedies.insert(0, f"load_model(..., quantized=True) needs {smaller.needed_gb:.1f} GB and fits.")
+    raise InputError(
+        f"The model needs about {memory.needed_gb:.1f} GB on {device}; {memory.free_gb:.1f} GB are free.",
+        path=name,
+        remedy="Close what else uses the memory, or choose a smaller model. " + " ".join(remedies),
+    )
+
+
+def _check_disk(name: str, needed: int) -> None:
+    cache = Path(constants.HF_HUB_CACHE)
+    folder = next(p for p in (cache, *cache.parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed * 1.05:
+        raise InputError(
+            f"The download needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free at {cache}.",
+            path=name,
+            remedy="Free some space, or set HF_HOME to a folder on a larger disk.",
+        )

@@ -1,0 +1,209 @@
+"""Load a MedGemma model, or the stand-in of the same classes, and ask it."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from helpers.errors import InputError
+from helpers.hub import STANDIN, find_model, weight_bytes
+from helpers.prompts import Message, TokenCount, check_budget, expand_images, render_prompt
+from helpers.vision import encode_images
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, with a thinking trace taken out of it, and what it cost."""
+
+    text: str
+    thinking: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    finished: bool  # False when max_new_tokens cut it off
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
+
+    name: str
+    model: Any
+    processor: Any
+    is_standin: bool
+
+    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
+        return check_budget(messages, self.processor)
+
+    def generate(self, messages: Sequence[Message], max_new_tokens: int = 512, *, vision_batch: int = 8) -> Reply:
+        """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
+
+        Images pass the vision tower ``vision_batch`` at a time. Raises `InputError` for a prompt over the
+        budget and for memory that does not suffice.
+        """
+        self.count_tokens(messages)
+        start = time.perf_counter()
+        try:
+            inputs = self.inputs(messages, vision_batch=vision_batch)
+            with torch.inference_mode():
+                output = self.model.generate(
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    temperature=None,
+                    top_k=None,
+                    top_p=None,
+                )
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                "The GPU has not enough memory for this prompt.",
+                path=self.name,
+                remedy="Use fewer images, a smaller vision_batch, or load_model(..., quantized=True).",
+            ) from error
+        prompt_tokens = inputs["input_ids"].shape[1]
+        ids = output[0, prompt_tokens:].tolist()
+        ends = _end_tokens(self.model)
+        finished = bool(ids) and ids[-1] in ends
+        decoded = self.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
+        text, thinking = split_thinking(decoded)
+        return Reply(text, thinking, prompt_tokens, len(ids), time.perf_counter() - start, finished)
+
+    def inputs(self, messages: Sequence[Message], *, vision_batch: int = 8) -> dict[str, Any]:
+        """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
+        prompt = expand_images(render_prompt(messages, self.processor), self.processor)
+        tokens = self.processor.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+        ids = tokens["input_ids"].to(self.model.device)
+        # Marks image tokens: inside one image attention goes both ways, which these types switch on.
+        types = (ids == self.model.config.image_token_id).long()
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
+        images = [part["image"] for turn in messages for part in turn["content"] if part["type"] == "image"]
+        if images:
+            features = encode_images(self.model, self.processor.image_processor, images, vision_batch)
+            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
+        return inputs
+
+
+def load_model(
+    name: str = STANDIN,
+    *,
+    adapter: str | Path | None = None,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    quantized: bool = False,
+    token: str | None = None,
+) -> ChatModel:
+    """Load a model by name and say in one line what it is and where it runs.
+
+    Args:
+        name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, or a local folder
+            saved with ``save_pretrained``.
+        adapter: folder of a PEFT adapter to put on top.
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
+        dtype: by default bfloat16, and float32 for small models on a CPU.
+        quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
+        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved.
+
+    Raises:
+        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory.
+    """
+    device = device or _best_device()
+    if quantized and not device.startswith("cuda"):
+        raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
+    folder = find_model(name, device=device, quantized=quantized, token=token)
+    small = weight_bytes(folder) < 1e9
+    dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
+    model = _from_folder(folder, device, dtype, quantized)
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    if adapter is not None:
+        model = _with_adapter(model, Path(adapter))
+    loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
+    print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
+    return loaded
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> Any:
+    settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa", "use_safetensors": True}
+    if quantized:
+        try:
+            import bitsandbytes  # noqa: F401
+        except ImportError as error:
+            raise InputError(
+                "4-bit weights need bitsandbytes.", remedy="pip install 'medgemma-tutorials[quantized]'"
+            ) from error
+        from transformers import BitsAndBytesConfig
+
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    try:
+        return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"The model cannot be loaded ({error}).",
+            path=folder,
+            remedy="Check that the folder was saved with save_pretrained and copied whole.",
+        ) from error
+
+
+def _with_adapter(model: Any, adapter: Path) -> Any:
+    if not (adapter / "adapter_config.json").is_file():
+        raise InputError(
+            "There is no adapter here (no adapter_config.json).", path=adapter, remedy="Give an adapter's folder."
+        )
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise InputError("An adapter needs peft.", remedy="pip install 'medgemma-tutorials[finetune]'") from error
+    try:
+        with warnings.catch_warnings():
+            # peft only warns when the adapter's weights do not belong to this model.
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            return PeftModel.from_pretrained(model, adapter)
+    except (UserWarning, RuntimeError, ValueError) as error:
+        raise InputError(
+            "The adapter does not fit this model.",
+            path=adapter,
+            remedy="Load the model that it was trained on (base_model_name_or_path in adapter_config.json).",
+        ) from error
+
+
+def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:
+    parameters = sum(p.numel() for p in loaded.model.parameters())
+    size = f"{parameters / 1e9:.1f}B" if parameters >= 1e8 else f"{parameters / 1e6:.1f}M"
+    line = f"{loaded.name}: {size} parameters on {device} in {precision}."
+    if loaded.is_standin:
+        megabytes = weight_bytes(folder) / 1e6
+        line += f" This is not MedGemma: a stand-in of {megabytes:.0f} MB for trying the code, not for medicine."
+    return line
+
+
+def _end_tokens(model: Any) -> set[int]:
+    ends = model.generation_config.eos_token_id
+    return set(ends) if isinstance(ends, (list, tuple)) else {ends}
+
+
+def split_thinking(decoded: str) -> tuple[str, str]:
+    """Split a decoded reply into answer and thinking trace (between ``<unused94>`` and ``<unused95>``).
+
+    A trace that was cut off before its end leaves no answer.
+    """
+    traces = re.findall(r"<unused94>(.*?)(?:<unused95>|\Z)", decoded, flags=re.DOTALL)
+    answer = re.sub(r"<unused94>.*?(?:<unused95>|\Z)", "", decoded, flags=re.DOTALL)
+    thinking = "\n".join(t.strip().removeprefix("thought").strip() for t in traces)
+    return answer.strip(), thinking

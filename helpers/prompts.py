@@ -1,0 +1,180 @@
+"""Images and words to chat messages in the order that MedGemma 1.5 was trained on, within its context budget.
+
+Messages are plain data: a list of turns ``{"role", "content"}`` whose content is a list of ``{"type": "text"}``
+and ``{"type": "image"}`` parts with PIL images. The same list goes to a local model, to an endpoint and into a
+fine-tuning set. Limits and templates are in `helpers.protocol`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.protocol import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, MAX_SLICES, SLIDE_INSTRUCTION
+
+Message = dict[str, Any]
+
+
+def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
+    """The image as RGB on a black square of its longer side, centred.
+
+    MedGemma's processor stretches what it gets to 896 x 896, so a picture that is not square is padded first
+    (technical report). Arrays are uint8, (y, x) or (y, x, 3).
+    """
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise InputError(
+                f"An image array of {image.dtype} with shape {image.shape} cannot be shown to the model.",
+                remedy="Make it uint8 first: ct_to_rgb, mri_to_rgb or apply_window.",
+            )
+        image = Image.fromarray(image)
+    image = image.convert("RGB")
+    side = max(image.size)
+    if image.size == (side, side):
+        return image
+    square = Image.new("RGB", (side, side))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def image_messages(
+    images: Iterable[Image.Image | np.ndarray], question: str, *, system: str | None = None
+) -> list[Message]:
+    """One user turn: the images, then the question. No image at all asks about the words alone.
+
+    ``system`` adds a system turn; MedGemma knows one, `helpers.protocol.THINKING_INSTRUCTION`, for text questions.
+    """
+    content = [*map(_image, images), _text(question, "question")]
+    turns = [{"role": "system", "content": [_text(system, "system text")]}] if system else []
+    return [*turns, {"role": "user", "content": content}]
+
+
+def volume_messages(
+    slices: Sequence[Image.Image | np.ndarray],
+    question: str,
+    *,
+    instruction: str = "These are axial slices of one volume, in order from the feet to the head.",
+    limit: int = MAX_SLICES,
+) -> list[Message]:
+    """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
+
+    The question stays last: put before the images, it makes the model answer with a chest X-ray template
+    (Google-Health/medgemma issue 76). Raises `InputError` for no slices or more than ``limit``.
+    """
+    _check_count(len(slices), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+    content = [_text(instruction, "instruction")]
+    for k, image in enumerate(slices, start=1):
+        content += [_image(image), _text(f"SLICE {k}", "label")]
+    # In one part with the last label: the chat template trims parts and would run the two together.
+    content[-1] = _text(f"SLICE {len(slices)}\n\n{_text(question, 'question')['text']}", "question")
+    return [{"role": "user", "content": content}]
+
+
+def slide_messages(
+    patches: Sequence[Image.Image],
+    type_procedure: str = "",
+    *,
+    instruction: str = SLIDE_INSTRUCTION,
+    limit: int = MAX_PATCHES,
+) -> list[Message]:
+    """One user turn for a slide: the instruction with tissue type and procedure, then the patches.
+
+    Raises `InputError` for no patches or more than ``limit``.
+    """
+    _check_count(len(patches), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")
+    text = instruction.format(type_procedure=type_procedure).strip()
+    return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, patches)]}]
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """Tokens of one prompt: ``image`` soft tokens, ``wrapper`` tokens around images, and ``text``."""
+
+    images: int
+    image: int
+    wrapper: int
+    text: int
+
+    @property
+    def total(self) -> int:
+        """All tokens that the model reads."""
+        return self.image + self.wrapper + self.text
+
+    @property
+    def budgeted(self) -> int:
+        """Tokens that the 32K budget counts, as the report does: 256 for an image, and the text."""
+        return self.image + self.text
+
+    def __str__(self) -> str:
+        """One line for a notebook."""
+        each = self.image // self.images if self.images else 0
+        return f"{self.images} images x {each} + {self.text} of text = {self.budgeted:,} tokens"
+
+
+def render_prompt(messages: Sequence[Message], processor: Any) -> str:
+    """The prompt as the tokenizer gets it, with one ``<start_of_image>`` for each image."""
+    return processor.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+
+
+def expand_images(prompt: str, processor: Any) -> str:
+    """A rendered prompt with every image's place holder written out as all of its tokens."""
+    return prompt.replace(processor.boi_token, processor.full_image_sequence)
+
+
+def count_tokens(messages: Sequence[Message], processor: Any) -> TokenCount:
+    """Count the tokens of a prompt with the processor's own tokenizer, without touching a pixel."""
+    prompt = render_prompt(messages, processor)
+    images = prompt.count(processor.boi_token)
+    ids = processor.tokenizer(expand_images(prompt, processor), add_special_tokens=False)["input_ids"]
+    image = ids.count(processor.tokenizer.image_token_id)
+    per_wrapper = len(processor.tokenizer(processor.full_image_sequence, add_special_tokens=False)["input_ids"])
+    wrapper = images * per_wrapper - image
+    return TokenCount(images=images, image=image, wrapper=wrapper, text=len(ids) - image - wrapper)
+
+
+def check_budget(messages: Sequence[Message], processor: Any, budget: int = CONTEXT_BUDGET) -> TokenCount:
+    """Count the tokens and raise `InputError` when they are over ``budget``, with the limit that would fit."""
+    count = count_tokens(messages, processor)
+    over = count.budgeted - budget
+    if over > 0:
+        each = count.image // count.images if count.images else IMAGE_TOKENS
+        fits = max(0, (budget - count.text) // each)
+        raise InputError(
+            f"The prompt is {over:,} tokens over the budget of {budget:,} ({count}).",
+            remedy=f"Use at most {fits} images with this text." if fits else "Shorten the text.",
+        )
+    return count
+
+
+def _check_count(n: int, limit: int, what: str, remedy: str) -> None:
+    plural = "patches" if what == "patch" else f"{what}s"
+    if n == 0:
+        raise InputError(f"There are no {plural}.", remedy=f"Give at least one {what}.")
+    if n > limit:
+        raise InputError(
+            f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt "
+            f"({n * IMAGE_TOKENS:,} image tokens on MedGemma; {CONTEXT_BUDGET:,} is the whole budget).",
+            remedy=remedy.format(limit=limit),
+        )
+
+
+def _image(image: Image.Image | np.ndarray) -> dict[str, Any]:
+    return {"type": "image", "image": pad_to_square(image)}
+
+
+# A user's words with one of these would break the prompt's structure.
+_RESERVED = ("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>")
+
+
+def _text(text: str, what: str) -> dict[str, Any]:
+    if not text or not text.strip():
+        raise InputError(f"The {what} is empty.", remedy="Write what the model is to do.")
+    found = [token for token in _RESERVED if token in text]
+    if found:
+        raise InputError(f"The {what} contains {found[0]}, a token of the prompt's own.", remedy="Take it out.")
+    return {"type": "text", "text": text}

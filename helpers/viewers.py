@@ -1,0 +1,82 @@
+"""Pictures of volumes and slides for the notebooks. Nothing else imports this module."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.volumes import Volume
+
+Picture = Image.Image | np.ndarray
+
+
+def show(
+    images: Sequence[Picture],
+    titles: Sequence[str] = (),
+    *,
+    columns: int = 6,
+    width: float = 10,
+    aspect: float = 1,
+) -> None:
+    """Draw images in rows, each under its title: a static picture that any export of the notebook keeps.
+
+    ``aspect`` is the height of a pixel by its width (spacing y / x of a volume), ``width`` the inches of a row.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    tallest = max(np.shape(i)[0] / np.shape(i)[1] for i in images) * aspect
+    height = rows * (width / columns * tallest + (0.3 if titles else 0.05))
+    _, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    for axis in axes.flat:
+        axis.axis("off")
+    for k, image in enumerate(images):
+        axes.flat[k].imshow(image, cmap="gray", aspect=aspect)
+        if k < len(titles):
+            axes.flat[k].set_title(titles[k], fontsize=9)
+    plt.show()
+
+
+def scrub(images: Sequence[Picture], labels: Sequence[str] = (), *, width: int = 420) -> Any:
+    """An ipywidgets slider over images; each is encoded when the slider first reaches it."""
+    import ipywidgets
+
+    if not len(images):
+        raise InputError("There are no images to show.", remedy="Give at least one.")
+    middle = len(images) // 2
+    slider = ipywidgets.IntSlider(middle, 0, len(images) - 1, description="slice", layout={"width": f"{width}px"})
+    picture = ipywidgets.Image(format="png", width=width)
+    caption = ipywidgets.Label()
+
+    def draw(k: int) -> None:
+        encoded = io.BytesIO()
+        image = images[k]
+        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(encoded, "PNG")
+        picture.value = encoded.getvalue()
+        caption.value = labels[k] if k < len(labels) else ""
+
+    slider.observe(lambda change: draw(change["new"]), names="value")
+    draw(middle)
+    return ipywidgets.VBox([slider, picture, caption])
+
+
+def view_3d(volume: Volume, *, step: int = 1) -> Any:
+    """A volume in itkwidgets' 3D viewer, in millimetres; ``step`` takes every so many voxels.
+
+    The viewer's page comes from the internet when the cell is shown in JupyterLab or Colab; without a connection
+    its frame stays empty. It is not drawn in exported or unattended notebooks.
+    """
+    from itkwidgets import view
+    from ngff_zarr import to_ngff_image
+
+    voxels = np.ascontiguousarray(volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step])
+    # LPS of the first voxel; the axes run along z, y and x by the layout of Volume.
+    first = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
+    scale = {axis: spacing * step for axis, spacing in zip("zyx", volume.spacing, strict=True)}
+    return view(to_ngff_image(voxels, dims=["z", "y", "x"], scale=scale, translation=first, name="volume"))

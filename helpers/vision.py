@@ -1,0 +1,63 @@
+"""Images through the vision tower a few at a time.
+
+A processor called on 85 slices makes all their 896 x 896 float tensors at once, and the tower then keeps its
+activations for all of them: several GB before the first word. Here pixels and activations exist for one small
+batch, and only the image tokens stay.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+
+def pixel_batches(
+    images: Sequence[Image.Image], image_processor: Any, batch_size: int = 8, workers: int | None = None
+) -> Iterator[torch.Tensor]:
+    """Yield float32 tensors (up to ``batch_size``, 3, height, width), bit for bit what the processor gives.
+
+    Only its resize is done by Pillow directly, in threads. Rescaling and normalisation map one byte to one
+    number, so the processor itself is asked once for those 256 numbers of each channel.
+    """
+    size = (image_processor.size["width"], image_processor.size["height"])
+    resample = Image.Resampling(int(image_processor.resample))
+    table = _value_table(image_processor)
+
+    def fill(image: Image.Image, out: np.ndarray) -> None:
+        resized = image.convert("RGB").resize(size, resample)
+        for channel, plane in enumerate(resized.split()):
+            np.take(table[channel], np.asarray(plane), out=out[channel], mode="clip")
+
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            pixels = np.empty((len(batch), 3, size[1], size[0]), np.float32)
+            list(pool.map(fill, batch, pixels))
+            yield torch.from_numpy(pixels)
+
+
+def _value_table(image_processor: Any) -> np.ndarray:
+    """What rescaling and normalisation make of each byte: float32 (3 channels, 256)."""
+    ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
+    out = image_processor(images=ramp, do_resize=False, return_tensors="np")["pixel_values"]
+    return np.ascontiguousarray(np.asarray(out, np.float32).reshape(3, 256))
+
+
+@torch.inference_mode()
+def encode_images(
+    model: Any, image_processor: Any, images: Sequence[Image.Image], batch_size: int = 8
+) -> torch.Tensor:
+    """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device."""
+    parts = []
+    for pixels in pixel_batches(images, image_processor, batch_size):
+        features = model.get_image_features(
+            pixel_values=pixels.to(device=model.device, dtype=model.dtype), return_dict=True
+        )
+        parts.append(features.pooler_output)
+    return torch.cat(parts)

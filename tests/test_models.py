@@ -1,0 +1,226 @@
+"""Models: loading by name, answers, and the true geometry of MedGemma on thin random weights."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.data import fetch
+from PIL import Image
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
+
+from helpers import hub
+from helpers.errors import InputError
+from helpers.images import read_image
+from helpers.models import load_model, split_thinking
+from helpers.prompts import count_tokens, image_messages, slide_messages, volume_messages
+from helpers.vision import encode_images, pixel_batches
+
+
+def pictures(n: int, side: int = 64, seed: int = 0) -> list[Image.Image]:
+    values = np.random.default_rng(seed).integers(0, 256, (n, side, side, 3), np.uint8)
+    return [Image.fromarray(v) for v in values]
+
+
+@pytest.fixture(scope="module")
+def true_geometry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of MedGemma's image geometry (896 pixels, 4,096 vision patches, 256 tokens), two thin layers."""
+    folder = tmp_path_factory.mktemp("true_geometry")
+    config = AutoConfig.from_pretrained(hub.STANDIN_FOLDER)
+    config.is_standin = False
+    config.mm_tokens_per_image = 256
+    config.vision_config.image_size, config.vision_config.patch_size = 896, 14
+    config.vision_config.num_hidden_layers = config.text_config.num_hidden_layers = 2
+    config.vision_config.hidden_size, config.vision_config.intermediate_size = 32, 64
+    config.vision_config.num_attention_heads = 2
+    config.text_config.layer_types = ["sliding_attention", "full_attention"]
+    torch.manual_seed(0)
+    Gemma3ForConditionalGeneration(config).save_pretrained(folder)
+    processor = AutoProcessor.from_pretrained(hub.STANDIN_FOLDER, backend="pil")
+    processor.image_processor.size = {"height": 896, "width": 896}
+    type(processor)(
+        image_processor=processor.image_processor,
+        tokenizer=processor.tokenizer,
+        chat_template=processor.chat_template,
+        image_seq_length=256,
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_true_geometry_takes_slices_patches_and_a_radiograph(true_geometry: Path, capsys) -> None:
+    chat = load_model(str(true_geometry))
+    assert "not MedGemma" not in capsys.readouterr().out
+    radiograph = read_image(fetch("chest-radiograph"))
+    assert radiograph.width != radiograph.height
+    for images, messages in (
+        (3, volume_messages(pictures(3), "Is it bright?")),
+        (3, slide_messages(pictures(3), "Colon.")),
+        (1, image_messages([radiograph], "What is it?")),
+    ):
+        count = count_tokens(messages, chat.processor)
+        assert (count.images, count.image) == (images, images * 256)
+        reply = chat.generate(messages, max_new_tokens=2)
+        assert reply.prompt_tokens == count.total and reply.completion_tokens >= 1
+    padded = messages[0]["content"][0]["image"]
+    pixels = next(pixel_batches([padded], chat.processor.image_processor))
+    assert pixels.shape == (1, 3, 896, 896)
+    side_bar = (padded.width - radiograph.width) // 2 * 896 // padded.width
+    assert (pixels[0, :, :, : side_bar - 2] == -1).all()  # zero padding, normalised
+
+
+def test_slices_over_the_32k_budget_are_refused_at_true_geometry(true_geometry: Path) -> None:
+    chat = load_model(str(true_geometry))
+    with pytest.raises(InputError, match="at most 127 images"):
+        chat.generate(volume_messages(pictures(200, side=8), "Is it bright?", limit=200))
+    assert chat.count_tokens(slide_messages(pictures(126, side=8), "Colon.")).image == 32_256
+
+
+def test_small_batches_give_what_the_processor_and_the_tower_give_at_once(standin) -> None:
+    images = [*pictures(9, side=200), *pictures(2, side=50, seed=1)]
+    processor, model = standin.processor.image_processor, standin.model
+    expected = processor(images=images, return_tensors="pt")["pixel_values"]
+    assert torch.equal(torch.cat(list(pixel_batches(images, processor, batch_size=4))), expected)
+    with torch.inference_mode():
+        at_once = model.get_image_features(pixel_values=expected, return_dict=True).pooler_output
+    torch.testing.assert_close(encode_images(model, processor, images, batch_size=4), at_once)
+
+
+def test_an_answer_is_token_for_token_that_of_transformers(standin) -> None:
+    messages = volume_messages(pictures(6), "Is it bright?")
+    inputs = standin.processor.apply_chat_template(
+        messages, tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+    )
+    with torch.inference_mode():
+        expected = standin.model.generate(**inputs, max_new_tokens=12, do_sample=False)
+        logits = standin.model(**inputs).logits[0, -1]
+        ours = standin.model(**standin.inputs(messages)).logits[0, -1]
+    torch.testing.assert_close(ours, logits, atol=1e-4, rtol=1e-4)
+    reply = standin.generate(messages, max_new_tokens=12)
+    text = standin.processor.decode(expected[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert reply.text == split_thinking(text)[0]
+
+
+def test_the_stand_in_says_that_it_is_not_medgemma(capsys) -> None:
+    load_model("standin")
+    assert "This is not MedGemma" in capsys.readouterr().out
+
+
+def test_a_saved_folder_loads_as_the_real_model_does(standin, tmp_path: Path) -> None:
+    standin.model.save_pretrained(tmp_path)
+    standin.processor.save_pretrained(tmp_path)
+    messages = image_messages(pictures(1), "What is it?")
+    assert load_model(str(tmp_path)).generate(messages).text == standin.generate(messages).text
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"model\.safetensors missing"):
+        load_model(str(tmp_path))
+
+
+def test_an_adapter_is_put_on_top_and_a_foreign_one_refused(standin, true_geometry: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = AutoModelForImageTextToText.from_pretrained(hub.STANDIN_FOLDER, dtype=torch.float32)
+    torch.manual_seed(0)
+    layers = r".*language_model.*\.(q_proj|v_proj)"
+    tuned = get_peft_model(base, LoraConfig(r=4, target_modules=layers, init_lora_weights=False))
+    tuned.save_pretrained(tmp_path)
+    chat = load_model("standin", adapter=tmp_path)
+    messages = volume_messages(pictures(2), "Is it bright?")
+    with torch.inference_mode():
+        expected = tuned.eval()(**standin.inputs(messages)).logits
+        got = chat.model(**chat.inputs(messages)).logits
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(InputError, match="does not fit"):
+        load_model(str(true_geometry), adapter=tmp_path)
+    with pytest.raises(InputError, match="no adapter"):
+        load_model("standin", adapter=tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    ("decoded", "answer", "thinking"),
+    [
+        ("Final Answer: yes", "Final Answer: yes", ""),
+        ("<unused94>thought\nLook at it.<unused95>Final Answer: no", "Final Answer: no", "Look at it."),
+        ("<unused94>thought\nstill thinking", "", "still thinking"),
+        ("A.<unused94>x<unused95>B.", "A.B.", "x"),
+    ],
+)
+def test_a_thinking_trace_goes_into_its_own_field(decoded: str, answer: str, thinking: str) -> None:
+    assert split_thinking(decoded) == (answer, thinking)
+
+
+def test_unknown_names_and_4_bit_on_a_cpu_are_refused() -> None:
+    with pytest.raises(InputError, match=r"medgemma: There is no such model.*standin"):
+        load_model("medgemma")
+    with pytest.raises(InputError, match="CUDA"):
+        load_model("standin", device="cpu", quantized=True)
+
+
+@pytest.fixture
+def hub_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A loopback server that answers as the hub does; ``answer`` maps a request's path to status and headers."""
+    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
+    monkeypatch.setattr("helpers.hub.get_token", lambda: None)
+    answer: dict[str, tuple[int, dict[str, str], bytes]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, body = next(
+                (reply for path, reply in answer.items() if path in self.path), (404, {}, b"{}")
+            )
+            self.send_response(status)
+            for key, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", answer
+    server.shutdown()
+
+
+@pytest.mark.parametrize(("status", "token", "said"), [(401, None, "no token is set"), (403, "hf_x", "no access")])
+def test_a_missing_or_refused_token_gives_the_three_steps(
+    hub_server, status: int, token: str | None, said: str
+) -> None:
+    url, answer = hub_server
+    answer["auth-check"] = (status, {"X-Error-Code": "GatedRepo", "X-Error-Message": "gated"}, b"{}")
+    with pytest.raises(InputError, match=said) as caught:
+        hub.find_model("google/medgemma-1.5-4b-it", device="cpu", quantized=False, token=token, endpoint=url)
+    assert "HF_TOKEN" in caught.value.remedy and "accept" in caught.value.remedy
+    assert all(f"  {k}. " in caught.value.remedy for k in (1, 2, 3))
+    assert "hf_x" not in str(caught.value)
+
+
+def test_memory_is_checked_before_the_download_begins(hub_server) -> None:
+    url, answer = hub_server
+    answer["auth-check"] = (200, {}, b"{}")
+    files = b'[{"rfilename": "model.safetensors", "size": 900000000000}]'
+    answer["/api/models/"] = (200, {}, b'{"id": "google/medgemma-1.5-4b-it", "siblings": ' + files + b"}")
+    with pytest.raises(InputError, match=r"needs about 902\.0 GB on cpu.*standin"):
+        hub.find_model("google/medgemma-1.5-4b-it", device="cpu", quantized=False, endpoint=url)
+
+
+def test_no_connection_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
+    with pytest.raises(InputError, match="connection") as caught:
+        hub.find_model("google/medgemma-4b-it", device="cpu", quantized=False, endpoint="http://127.0.0.1:9")
+    assert "standin" in caught.value.remedy
+
+
+def test_a_half_copied_folder_is_named(tmp_path: Path) -> None:
+    shutil.copy(hub.STANDIN_FOLDER / "config.json", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
+    shutil.copy(hub.STANDIN_FOLDER / "processor_config.json", tmp_path)
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_model(str(tmp_path))

@@ -1,0 +1,96 @@
+"""Prompts: the order, the padding and the budget of the protocol."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.prompts import (
+    check_budget,
+    count_tokens,
+    image_messages,
+    pad_to_square,
+    render_prompt,
+    slide_messages,
+    volume_messages,
+)
+from helpers.protocol import THINKING_INSTRUCTION
+
+GREY = Image.new("RGB", (8, 8), (90, 90, 90))
+
+
+def kinds(messages: list) -> list[str]:
+    return ["image" if part["type"] == "image" else part["text"] for part in messages[-1]["content"]]
+
+
+def test_a_volume_is_instruction_then_numbered_slices_then_the_question() -> None:
+    messages = volume_messages([GREY, GREY, GREY], "Is it bright?", instruction="Three slices.")
+    assert kinds(messages) == [
+        "Three slices.", "image", "SLICE 1", "image", "SLICE 2", "image", "SLICE 3\n\nIs it bright?"
+    ]  # fmt: skip
+
+
+def test_a_slide_is_text_then_patches_and_an_image_is_before_its_question() -> None:
+    assert kinds(slide_messages([GREY] * 2, "Colon, biopsy."))[1:] == ["image", "image"]
+    assert kinds(slide_messages([GREY], "Colon, biopsy."))[0].endswith("Colon, biopsy.")
+    assert kinds(image_messages([GREY], "What is it?")) == ["image", "What is it?"]
+    assert image_messages([], "Why?", system=THINKING_INSTRUCTION)[0]["role"] == "system"
+
+
+def test_the_chat_template_keeps_the_parts_apart(standin) -> None:
+    """The template trims every part; the last label and the question must not run together."""
+    text = render_prompt(volume_messages([GREY, GREY], "Is it bright?"), standin.processor)
+    assert "SLICE 2\n\nIs it bright?<end_of_turn>\n<start_of_turn>model\n" in text
+    assert text.startswith("<bos><start_of_turn>user\n") and text.count("<start_of_image>") == 2
+
+
+@given(width=st.integers(1, 60), height=st.integers(1, 60))
+def test_padding_is_square_black_and_centred(width: int, height: int) -> None:
+    image = pad_to_square(np.full((height, width, 3), 200, np.uint8))
+    side = max(width, height)
+    pixels = np.asarray(image)
+    assert image.size == (side, side)
+    rows, columns = np.nonzero(pixels[..., 0])
+    assert (pixels == 200).sum() == width * height * 3
+    assert rows.min() == (side - height) // 2 and columns.min() == (side - width) // 2
+
+
+def test_counts_agree_with_what_the_processor_makes(standin) -> None:
+    messages = volume_messages([GREY] * 5, "Is it bright?")
+    count = count_tokens(messages, standin.processor)
+    ids = standin.processor.apply_chat_template(
+        messages, tokenize=True, add_generation_prompt=True, return_dict=True
+    )
+    assert count.total == len(np.ravel(ids["input_ids"]))
+    assert (count.images, count.image) == (5, 5 * standin.processor.image_seq_length)
+
+
+def test_200_slices_are_refused_with_the_limit_that_fits() -> None:
+    with pytest.raises(InputError, match=r"200 slices are 115 over the limit of 85.*select_slices\(n, limit=85\)"):
+        volume_messages([GREY] * 200, "Is it bright?")
+    with pytest.raises(InputError, match="127 patches are 1 over the limit of 126"):
+        slide_messages([GREY] * 127)
+
+
+def test_a_prompt_over_the_budget_says_by_how_much_and_what_fits(standin) -> None:
+    messages = volume_messages([GREY] * 20, "Is it bright?")
+    count = count_tokens(messages, standin.processor)
+    with pytest.raises(InputError, match=r"32 tokens over the budget.*at most 18 images") as caught:
+        check_budget(messages, standin.processor, budget=count.budgeted - 2 * count.image // count.images)
+    assert caught.value.remedy
+    assert check_budget(messages, standin.processor) == count
+
+
+@pytest.mark.parametrize("question", ["", "  ", "Is <start_of_image> a token?", "<end_of_turn>"])
+def test_words_that_break_a_prompt_are_refused(question: str) -> None:
+    with pytest.raises(InputError):
+        volume_messages([GREY], question)
+
+
+def test_values_that_are_not_pixels_are_refused() -> None:
+    with pytest.raises(InputError, match="float32"):
+        image_messages([np.zeros((4, 4), np.float32)], "What is it?")
