@@ -1,0 +1,127 @@
+"""Images by name: from an entry of data_manifest.yaml to a local file or folder that has been checked."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from helpers.data_manifest import Download, Entry, File, manifest, own_manifest
+from helpers.errors import InputError
+from helpers.idc import fetch_series
+
+__all__ = ["Entry", "fetch", "manifest"]
+
+CACHE_VARIABLE = "MEDGEMMA_TUTORIALS_CACHE"
+_announced: set[str] = set()
+
+
+def fetch(
+    name: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None = None,
+    manifest_file: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Get an image by its name and return the local path: a file, or for a series its folder.
+
+    Bundled files and downloads are compared with the manifest's SHA-256 at every call, before anything reads them.
+    A series of Imaging Data Commons has no checksum in the index; its SeriesInstanceUIDs, its number of files and
+    their size in bytes are compared instead. A download goes to a temporary name until it is whole and checked.
+    The first time in a process, a line names the title, the licence and the citation.
+
+    Args:
+        name: a name in the manifest; or the path of an own file or folder, which is returned as it is.
+        cache: folder for downloads; default: ``$MEDGEMMA_TUTORIALS_CACHE``, else the user's cache folder.
+        manifest_file: another manifest, whose bundled files lie beside it; default: this project's own.
+
+    Raises:
+        InputError: an unknown name; a file that is missing or changed; a download that failed; idc-index missing.
+    """
+    source = Path(manifest_file) if manifest_file else own_manifest()
+    entries = manifest(source)
+    entry = entries.get(name) if isinstance(name, str) else None
+    if entry is None:
+        return _own_path(name, entries)
+    if name not in _announced:
+        _announced.add(name)
+        print(f"{entry.title}. Licence: {entry.licence}. Please cite: {entry.citation}")
+    if entry.bundled:
+        return _bundled(entry.bundled, source.parent)
+    if cache is None and not (cache := os.environ.get(CACHE_VARIABLE)):
+        import pooch
+
+        cache = pooch.os_cache("medgemma-tutorials")
+    cache = Path(cache).expanduser()
+    return _downloaded(name, entry.download, cache) if entry.download else fetch_series(name, entry.idc, cache)
+
+
+def _own_path(name: str | os.PathLike[str], entries: Mapping[str, Entry]) -> Path:
+    path = Path(name).expanduser()
+    if os.fspath(name) and path.exists():
+        return path
+    close = difflib.get_close_matches(str(name), entries, n=2, cutoff=0.5)
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
+    raise InputError(
+        f"There is no image of this name, and no file or folder at this path. {meant}"
+        f"Names in the manifest: {', '.join(entries)}.",
+        path=name or "''",
+        remedy="Give one of them, or the path of your own file or folder.",
+    )
+
+
+def _bundled(files: list[File], root: Path) -> Path:
+    remedy = "Restore the data folder (git checkout -- data), or install the package again."
+    for file in files:
+        path = root / file.path
+        if not path.is_file():
+            raise InputError("This bundled file is missing.", path=path, remedy=remedy)
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != file.sha256:
+            raise InputError(
+                f"The file is not the one in the manifest: its SHA-256 is {found}, not {file.sha256}.",
+                path=path,
+                remedy=remedy,
+            )
+    first = root / files[0].path
+    if len(files) == 1:
+        return first
+    # A file that the manifest does not list would be read as part of the series, unchecked.
+    listed = {PurePosixPath(file.path).name for file in files}
+    for path in sorted(first.parent.iterdir()):
+        if path.name not in listed and not path.name.startswith("."):
+            raise InputError(
+                "This file is not part of the series.", path=path, remedy="Take it out of the folder."
+            )
+    return first.parent
+
+
+def _downloaded(name: str, file: Download, cache: Path) -> Path:
+    import pooch
+
+    store = pooch.create(
+        path=cache,
+        base_url="",
+        registry={file.path: f"sha256:{file.sha256}"},
+        urls={file.path: file.url},
+        retry_if_failed=2,
+    )
+    downloader = pooch.HTTPDownloader(progressbar=True, hooks={"response": _refuse_insecure_redirect})
+    try:
+        return Path(store.fetch(file.path, downloader=downloader))
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+        raise InputError(
+            f"The download from {file.url} failed ({type(error).__name__}: {error}).",
+            path=name,
+            remedy=f"Check the network and the free space in {cache}, then fetch again; no part of it was kept.",
+        ) from error
+
+
+def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
+    """Called by requests for each response, before it follows a redirect."""
+    target = response.headers.get("location", "")
+    if response.is_redirect and urlsplit(target).scheme not in ("https", ""):
+        raise OSError(f"the server sends on to {target}, which is not https")

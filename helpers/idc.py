@@ -1,0 +1,83 @@
+"""Public series of NCI Imaging Data Commons (https://imaging.datacommons.cancer.gov), through idc-index.
+
+No sign-in. The index holds no checksums, so a series is checked by what the index does say: the number of its
+files, their size in bytes, and the SeriesInstanceUID in each file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers.data_manifest import IdcSeries
+from helpers.errors import InputError
+
+
+def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
+    """Download a series unless it is in ``cache``; check it and return its folder.
+
+    Raises `InputError`, with ``name`` as its path: idc-index missing or of another index; not whole; other files.
+    """
+    folder = cache / "idc" / series.crdc_series_uuid
+    if folder.is_dir():
+        _check_series(name, series, folder)
+        return folder
+    try:
+        from idc_index import IDCClient
+    except ImportError:
+        raise InputError(
+            "A series of Imaging Data Commons is fetched by the package idc-index, which is not installed.",
+            path=name,
+            remedy='Run: pip install "medgemma-tutorials[idc]" (or: pip install idc-index).',
+        ) from None
+    uid = series.series_instance_uid
+    partial = folder.with_name(f"{folder.name}.partial")  # kept when cut off: the next call goes on from there
+    try:
+        client = IDCClient.client()
+        listed = client.sql_query(f"SELECT crdc_series_uuid FROM index WHERE SeriesInstanceUID = '{uid}'")
+        known = series.crdc_series_uuid in set(listed["crdc_series_uuid"])
+        if known:
+            partial.mkdir(parents=True, exist_ok=True)
+            client.download_from_selection(
+                downloadDir=str(partial), seriesInstanceUID=[uid], dirTemplate=None, use_s5cmd_sync=True
+            )
+    except Exception as error:  # pandas, duckdb, s5cmd and the network each have their own
+        raise InputError(
+            f"The download of series {uid} from Imaging Data Commons failed ({type(error).__name__}: {error}).",
+            path=name,
+            remedy="Check the network, then fetch again: it goes on where it stopped.",
+        ) from error
+    if not known:
+        raise InputError(
+            f"The installed idc-index does not list version {series.crdc_series_uuid} of series {uid}.",
+            path=name,
+            remedy=f"Run: pip install idc-index-data=={series.index_version}; or update the manifest's entry.",
+        )
+    _check_series(name, series, partial)
+    partial.rename(folder)
+    return folder
+
+
+def _check_series(name: str, series: IdcSeries, folder: Path) -> None:
+    from pydicom import Dataset, dcmread
+    from pydicom.errors import InvalidDicomError
+
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    size = sum(path.stat().st_size for path in files)
+    if (len(files), size) != (series.instances, series.bytes):
+        raise InputError(
+            f"{folder} holds {len(files)} files of {size} bytes together; the series has {series.instances} "
+            f"of {series.bytes} bytes.",
+            path=name,
+            remedy="Check the network and fetch again; should that not help, delete the folder first.",
+        )
+    for path in files:
+        try:
+            header = dcmread(path, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+        except InvalidDicomError:
+            header = Dataset()
+        if header.get("SeriesInstanceUID") != series.series_instance_uid:
+            raise InputError(
+                f"This file is not of series {series.series_instance_uid}.",
+                path=path,
+                remedy=f"Delete the folder {folder} and fetch {name} again.",
+            )
