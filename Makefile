@@ -1,0 +1,73 @@
+# Everything runs in .venv, which the first target that needs it makes; a second run starts at once.
+# The stamp is written last, so an interrupted set-up is taken up again.
+#
+# Settings, after the target: MODEL=google/medgemma-1.5-4b-it and OUTPUT=folder (run), VIEWER3D=1 (lab),
+# PYTHON=python3.12 and VENV=folder (all).
+# On Linux pip fetches the CUDA build of torch. Without a GPU the much smaller CPU build does: name PyTorch's index
+# of CPU builds in pip's own settings (PIP_INDEX_URL or PIP_EXTRA_INDEX_URL) before the first run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON := python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+OUTPUT := outputs/run
+MODEL :=
+VIEWER3D :=
+# Lab asks outside hosts for nothing by itself: this extension would ask a content delivery network for a script on
+# every page, used or not (only the 3D view needs it), and the announcements ask for news and newer versions.
+VIEWER_EXTENSION := imjoy-jupyterlab-extension
+ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
+QUIETLY := --log-level=ERROR
+
+.PHONY: help setup run test lab bench tiny badges clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## make .venv and install everything into it (the other targets do this themselves)
+
+run: $(STAMP) ## run all notebooks, offline on the stand-in model; an index page is written
+	@$(BIN)/python -m helpers run --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) \
+	  && status=0 || status=$$?; echo "Pages of this run: $(OUTPUT)/index.html"; exit $$status
+
+test: $(STAMP) ## lint everything, notebooks too, and run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view on, which needs internet)
+	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: $(STAMP) ## run the benchmarks, each beside an alternative
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+tiny: $(STAMP) ## train the stand-in model anew
+	$(BIN)/python -m helpers.standin --output helpers/standin_weights
+
+badges: $(STAMP) ## write the launch links into the notebooks and README.md
+	$(BIN)/python -m helpers badges
+
+clean: ## remove outputs and caches (.venv stays)
+	rm -rf outputs build dist .pytest_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed and $(PYTHON) is not. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+	  exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version): about 170 packages, 2 to 5 minutes on a good line."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[dev,bench]' 2>&1 \
+	  | tee $(VENV)/set-up.log | awk ' \
+	    /^Collecting/ && ++found % 25 == 0 { print "  " found " packages found" } \
+	    /Downloading .*\(([0-9.]+ GB|[0-9][0-9][0-9]+\.[0-9] MB)/ { print "  downloading " $$2 " " $$3 " " $$4 } \
+	    /^Installing collected/ { print "  unpacking them" } \
+	    { fflush() }' \
+	  || { tail -n 15 $(VENV)/set-up.log; echo "The install failed. All of it: $(VENV)/set-up.log"; exit 1; } >&2
+	@$(BIN)/jupyter labextension disable $(QUIETLY) $(VIEWER_EXTENSION) $(ANNOUNCEMENTS)
+	@touch $@
+	@echo "$(VENV) is set up."

@@ -1,0 +1,217 @@
+"""The project's own rules: one list of dependencies, notebooks of one form, a light import, nothing too large."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from helpers.badges import launch_links, update_badges
+from helpers.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PARAMETERS = {"MODEL", "DATA", "LIMIT", "SEED", "OUTPUT_DIR"}
+CELL_LINES = 15
+# Import names of the nine packages that the tutorials are about; JupyterLab is started, not imported.
+NINE = {
+    "jupyterlab": None,
+    "torch": "torch",
+    "transformers": "transformers",
+    "ipywidgets": "ipywidgets",
+    "itkwidgets": "itkwidgets",
+    "pydicom": "pydicom",
+    "openslide-python": "openslide",
+    "huggingface-hub": "huggingface_hub",
+    "papermill": "papermill",
+}
+ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
+HEAVY = {"models.py", "standin.py", "vision.py"}
+
+
+def requirements(texts: list[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(r.name): r for r in map(Requirement, texts)}
+
+
+def repository_files() -> Iterator[Path]:
+    """Every file that is or would be committed."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    paths = (ROOT / name for name in listed.decode().split("\0") if name)
+    return (path for path in paths if path.is_file())
+
+
+def code_of(notebook: Path) -> str:
+    """The Python of a notebook, less its shell and magic lines."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = "\n".join(c.source for c in cells if c.cell_type == "code")
+    return re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.MULTILINE)
+
+
+def imported(source: str) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_environment_yml_has_the_packages_and_ranges_of_pyproject():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    by_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    by_conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
+    found = requirements(by_conda + by_pip)
+    assert str(found.pop("python").specifier) == PROJECT["requires-python"]
+    wanted = {}
+    for name, requirement in requirements(PROJECT["dependencies"]).items():
+        specifier = str(requirement.specifier)
+        if name == "openslide-bin":  # 4.0.0.8 is the eighth wheel of OpenSlide 4.0.0
+            specifier = re.sub(r"(\d+\.\d+\.\d+)\.\d+", r"\1", specifier)
+        wanted[ON_CONDA.get(name, name)] = (requirement.extras, specifier)
+    assert {name: (r.extras, str(r.specifier)) for name, r in found.items()} == wanted
+
+
+def test_constraints_pin_every_dependency_within_its_range():
+    text = (ROOT / "constraints.txt").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pins = {}
+    for line in lines:
+        match = re.fullmatch(r"([\w.-]+)==([\w.!]+)", line)
+        assert match, f"not an exact, plain version: {line}"
+        pins[canonicalize_name(match[1])] = match[2]
+    assert not [name for name in pins if name.startswith(("nvidia", "cuda", "triton"))]
+    extras = PROJECT["optional-dependencies"]
+    installed = requirements(PROJECT["dependencies"] + extras["dev"] + extras["bench"])
+    assert not sorted(installed.keys() - pins.keys())
+    others = requirements([text for texts in extras.values() for text in texts])
+    for name, requirement in {**others, **installed}.items():
+        if name in pins:
+            assert requirement.specifier.contains(pins[name], prereleases=True), name
+
+
+def test_the_nine_packages_are_dependencies_that_are_used():
+    dependencies = requirements(PROJECT["dependencies"])
+    used = set().union(*(imported(path.read_text()) for path in (ROOT / "helpers").glob("*.py")))
+    used |= set().union(*map(imported, map(code_of, NOTEBOOKS)))
+    assert not NINE.keys() - dependencies.keys()
+    assert not {module for module in NINE.values() if module} - used
+    assert "jupyter lab" in (ROOT / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_form(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert not [cell.source for cell in code if cell.outputs or cell.execution_count], "outputs are committed"
+    tagged = [index for index, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged == [1], "the second cell is the one tagged parameters"
+    targets = [
+        t.id for node in ast.parse(cells[1].source).body if isinstance(node, ast.Assign) for t in node.targets
+    ]
+    assert set(targets) >= PARAMETERS
+    title = cells[0].source
+    assert cells[0].cell_type == "markdown"
+    assert title.startswith("# ")
+    assert "for education and not for diagnosis" in title.lower()
+    for cell in code:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= CELL_LINES, f"{len(lines)} lines: {lines[0]}"
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem)
+def test_launch_links_are_up_to_date(path):
+    assert path not in update_badges(check=True), "run: python -m helpers badges"
+
+
+def test_the_citation_names_the_repository_and_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+
+
+def test_launch_links_are_written_once_and_follow_the_repository(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    title = nbformat.v4.new_markdown_cell("# 01 A title\n\nText.")
+    path = tmp_path / "notebooks" / "01_a.ipynb"
+    install = nbformat.v4.new_code_cell('%pip install "git+https://github.com/zero/tutorials"')
+    nbformat.write(nbformat.v4.new_notebook(cells=[title, install]), path)
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- notebooks -->\n<!-- /notebooks -->\nafter\n")
+    with pytest.raises(InputError, match="no checkout"):
+        update_badges(tmp_path)
+    settings = (
+        '[project]\nname = "medgemma-tutorials"\n[project.urls]\nRepository = "https://github.com/{}/tutorials"\n'
+    )
+    (tmp_path / "pyproject.toml").write_text(settings.format("one"))
+    assert update_badges(tmp_path, check=True) == [path, readme]
+    assert update_badges(tmp_path) == [path, readme]
+    assert update_badges(tmp_path) == []
+    (tmp_path / "pyproject.toml").write_text(settings.format("two"))
+    assert update_badges(tmp_path) == [path, readme]
+    source, installs = (cell.source for cell in nbformat.read(path, as_version=4).cells)
+    assert installs == '%pip install "git+https://github.com/two/tutorials"'
+    assert source.startswith("# 01 A title\n\n<!-- badges -->")
+    assert source.endswith("Text.")
+    for text in (source, readme.read_text()):
+        assert "/one/" not in text
+        assert all(
+            address in text for address in launch_links("https://github.com/two/tutorials", path.name).values()
+        )
+    assert "| [01 A title](notebooks/01_a.ipynb) |" in readme.read_text()
+    (tmp_path / "pyproject.toml").write_text(settings.format("two").replace("github.com", "example.org"))
+    with pytest.raises(InputError, match="OWNER/NAME"):
+        update_badges(tmp_path)
+
+
+def test_no_absolute_paths_of_somebodys_machine():
+    roots = "|".join(["home", "Users", "root", "work", "tmp", "mnt", "private"])
+    machine_path = re.compile(rf"""(?<![\w.:/~$}}<*-])(?:/(?:{roots})/[\w.-]|[A-Z]:\\\w)""")
+    found = []
+    for path in repository_files():
+        data = path.read_bytes()
+        if b"\0" in data[:8192]:
+            continue
+        text = data.decode("utf-8", errors="ignore")
+        found += [f"{path.relative_to(ROOT)}: {m.group()}" for m in machine_path.finditer(text)]
+    assert not found
+
+
+def test_the_repository_stays_small():
+    sizes = {path.relative_to(ROOT): path.stat().st_size for path in repository_files()}
+    assert not {path: size for path, size in sizes.items() if size > 15e6}
+    assert sum(sizes.values()) < 60e6
+
+
+def test_importing_helpers_loads_neither_torch_nor_transformers():
+    light = [path.stem for path in (ROOT / "helpers").glob("*.py") if path.name not in HEAVY]
+    modules = ["helpers", *(f"helpers.{name}" for name in light if not name.startswith("__"))]
+    lines = [f"import {', '.join(modules)}, sys", "print({'torch', 'transformers'} & set(sys.modules) or 'light')"]
+    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.strip() == "light", run.stderr
+
+
+def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
+    from helpers.__main__ import main
+
+    monkeypatch.setenv("HF_TOKEN", "hf_planted_token_0123456789")
+    assert main(["doctor"]) == 0
+    text = capsys.readouterr().out
+    assert "hf_planted" not in text
+    assert re.search(r"Token\s+present", text)
+    assert all(name in text for name in (*NINE, "standin", "google/medgemma-1.5-4b-it"))
