@@ -18,6 +18,7 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import pixel_array
+from pydicom.tag import Tag
 
 from helpers.errors import InputError
 
@@ -31,6 +32,11 @@ _RESCALE = ("RescaleSlope", "RescaleIntercept", "RescaleType")
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 _KEYWORDS = ["Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *REPEAT_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
 _KEYWORDS += [_SHARED, _PER_FRAME]
+_COMMON_TAGS = [
+    Tag(k)
+    for k in ("Modality", "SeriesInstanceUID", "AcquisitionNumber", *_PLANE, *_PIXELS, *_RESCALE)
+    if k != "ImagePositionPatient"
+]
 
 # Endings that promise a DICOM file; a file with another ending may lie in the folder beside the series.
 _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
@@ -42,6 +48,8 @@ class Slice:
 
     path: Path
     frame: int
+    series: str  # SeriesInstanceUID
+    acquisition: int | None
     modality: str
     rows: int
     columns: int
@@ -79,8 +87,7 @@ class Slice:
     def group(self) -> tuple:
         """What must be equal for two slices to be of one volume."""
         orientation = tuple(round(float(x), 2) + 0.0 for x in (*self.along_row, *self.down_column))
-        size = (self.rows, self.columns)
-        return self.get("SeriesInstanceUID"), self.get("AcquisitionNumber"), orientation, size, self.modality
+        return self.series, self.acquisition, orientation, self.rows, self.columns, self.modality
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -120,14 +127,22 @@ def scan(files: Sequence[Path]) -> list[Slice]:
 
     Raises `InputError` for a file that is not DICOM, is cut off, or has no place in a volume.
     """
-    return [record for file in files for record in _scan_file(file)]
+    known: dict[tuple, dict[str, Any]] = {}
+    return [record for file in files for record in _scan_file(file, known)]
 
 
-def _scan_file(path: Path) -> list[Slice]:
+def _scan_file(path: Path, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
     try:
         with path.open("rb") as stream:
             header = dcmread(stream, stop_before_pixels=True, specific_tags=_KEYWORDS)
-            whole = _pixel_data_is_whole(stream, header)
+            _check_pixel_data(path, _pixel_data_is_whole(stream, header))
+        if _PER_FRAME not in header:
+            return [_record(path, 0, header, header, known)]
+        shared = header[_SHARED].value[0] if header.get(_SHARED) else Dataset()
+        frames = header[_PER_FRAME].value
+        return [_record(path, i, header, _flatten(shared, frame), known) for i, frame in enumerate(frames)]
+    except InputError:
+        raise
     except InvalidDicomError:
         raise InputError(
             "This is not a DICOM file.", path=path, remedy="Take it out of the folder, or export it again."
@@ -136,6 +151,9 @@ def _scan_file(path: Path) -> list[Slice]:
         raise InputError(
             f"The DICOM header cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
+
+
+def _check_pixel_data(path: Path, whole: bool | None) -> None:
     if whole is None:
         raise InputError(
             "This DICOM file holds no pixel data.",
@@ -144,11 +162,6 @@ def _scan_file(path: Path) -> list[Slice]:
         )
     if not whole:
         raise InputError("The file is cut off: it ends within its pixel data.", path=path, remedy="Copy it again.")
-    if _PER_FRAME not in header:
-        return [_record(path, 0, header, header)]
-    shared = header[_SHARED].value[0] if header.get(_SHARED) else Dataset()
-    frames = header[_PER_FRAME].value
-    return [_record(path, i, header, _flatten(shared, frame)) for i, frame in enumerate(frames)]
 
 
 def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
@@ -161,38 +174,60 @@ def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
     return flat
 
 
-def _record(path: Path, index: int, header: Dataset, plane: Dataset) -> Slice:
-    missing = [k for k in (*_PLANE[:3], *_PIXELS[:2]) if (plane if k in _PLANE else header).get(k) is None]
+def _record(path: Path, index: int, header: Dataset, plane: Dataset, known: dict[tuple, dict[str, Any]]) -> Slice:
+    headers = (header,) if plane is header else (plane, header)
+    # Most files of a series differ in little but the position, and converting values costs more than reading them.
+    key = tuple(_unconverted(headers, tag) for tag in _COMMON_TAGS)
+    if key not in known or plane.get("ImagePositionPatient") is None:
+        known[key] = _common_facts(path, headers)
+    position = np.asarray(plane.ImagePositionPatient, dtype=float)
+    return Slice(path=path, frame=index, position=position, **known[key], _headers=headers)
+
+
+def _unconverted(headers: tuple[Dataset, ...], tag: int) -> str | None:
+    for header in headers:
+        element = header.get_item(tag)
+        if element is not None:
+            return str(element.value)
+    return None
+
+
+def _common_facts(path: Path, headers: tuple[Dataset, ...]) -> dict[str, Any]:
+    """What the slices of a series usually share, as fields of `Slice`."""
+
+    def get(keyword: str) -> Any:
+        return next((h.get(keyword) for h in headers if h.get(keyword) not in (None, "")), None)
+
+    missing = [k for k in (*_PLANE[:3], *_PIXELS[:2]) if get(k) is None]
     if missing:
         raise InputError(
             f"The image has no {', '.join(missing)}, so it has no place in a volume.",
             path=path,
             remedy="Radiographs, photographs and secondary captures are 2D images: use read_image for them.",
         )
-    if header.get("SamplesPerPixel", 1) != 1:
+    if get("SamplesPerPixel") not in (None, 1):
         raise InputError(
             "The image is in colour; a CT or MR slice has one value a pixel.",
             path=path,
             remedy="Take screenshots and reports out of the folder.",
         )
-    orientation = np.asarray(plane.ImageOrientationPatient, dtype=float)
-    return Slice(
-        path=path,
-        frame=index,
-        modality=header.get("Modality") or "",
-        rows=int(header.Rows),
-        columns=int(header.Columns),
-        bits_stored=int(header.get("BitsStored", 16)),
-        signed=header.get("PixelRepresentation", 0) == 1,
-        position=np.asarray(plane.ImagePositionPatient, dtype=float),
-        along_row=orientation[:3],
-        down_column=orientation[3:],
-        pixel_spacing=(float(plane.PixelSpacing[0]), float(plane.PixelSpacing[1])),
-        thickness=float(plane.SliceThickness) if plane.get("SliceThickness") else None,
-        slope=float(plane.get("RescaleSlope") or 1),
-        intercept=float(plane.get("RescaleIntercept") or 0),
-        _headers=(header,) if plane is header else (plane, header),
-    )
+    orientation = np.asarray(get("ImageOrientationPatient"), dtype=float)
+    thickness = get("SliceThickness")
+    return {
+        "series": str(get("SeriesInstanceUID") or ""),
+        "acquisition": get("AcquisitionNumber"),
+        "modality": get("Modality") or "",
+        "rows": int(get("Rows")),
+        "columns": int(get("Columns")),
+        "bits_stored": int(get("BitsStored") or 16),
+        "signed": get("PixelRepresentation") == 1,
+        "along_row": orientation[:3],
+        "down_column": orientation[3:],
+        "pixel_spacing": (float(get("PixelSpacing")[0]), float(get("PixelSpacing")[1])),
+        "thickness": None if thickness is None else float(thickness),
+        "slope": float(get("RescaleSlope") or 1),
+        "intercept": float(get("RescaleIntercept") or 0),
+    }
 
 
 def _pixel_data_is_whole(stream: BinaryIO, header: Dataset) -> bool | None:
@@ -249,6 +284,9 @@ def decode_slices(slices: Sequence[Slice], workers: int | None = None) -> np.nda
             stored = stored.astype(wide) * wide(record.slope) + wide(record.intercept)
         out[i] = stored
 
+    if len(slices) == 1:
+        fill(0)
+        return out
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for _ in pool.map(fill, range(len(slices))):
             pass

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -144,7 +145,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
             import bitsandbytes  # noqa: F401
         except ImportError as error:
             raise InputError(
-                "4-bit weights need bitsandbytes.", remedy="pip install 'medgemma-tutorials[quantized]'"
+                "4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes"
             ) from error
         from transformers import BitsAndBytesConfig
 
@@ -153,7 +154,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         )
     try:
         return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The model cannot be loaded ({error}).",
             path=folder,
@@ -162,25 +163,29 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
 
 
 def _with_adapter(model: Any, adapter: Path) -> Any:
-    if not (adapter / "adapter_config.json").is_file():
-        raise InputError(
-            "There is no adapter here (no adapter_config.json).", path=adapter, remedy="Give an adapter's folder."
-        )
+    for file in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (adapter / file).is_file():
+            raise InputError(f"There is no adapter here (no {file}).", path=adapter, remedy="Give its folder.")
     try:
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict
     except ImportError as error:
-        raise InputError("An adapter needs peft.", remedy="pip install 'medgemma-tutorials[finetune]'") from error
+        raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
+    misfit = InputError(
+        "The adapter does not fit this model.",
+        path=adapter,
+        remedy="Load the model that it was trained on (base_model_name_or_path in adapter_config.json).",
+    )
     try:
         with warnings.catch_warnings():
-            # peft only warns when the adapter's weights do not belong to this model.
-            warnings.filterwarnings("error", message="Found missing adapter keys")
-            return PeftModel.from_pretrained(model, adapter)
-    except (UserWarning, RuntimeError, ValueError) as error:
-        raise InputError(
-            "The adapter does not fit this model.",
-            path=adapter,
-            remedy="Load the model that it was trained on (base_model_name_or_path in adapter_config.json).",
-        ) from error
+            warnings.simplefilter("ignore")  # what peft warns of is checked below
+            adapted = PeftModel.from_pretrained(model, adapter)
+    except (RuntimeError, ValueError) as error:
+        raise misfit from error
+    # peft passes over weights for layers that the model does not have.
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as weights:
+        if set(weights.keys()) != set(get_peft_model_state_dict(adapted)):
+            raise misfit
+    return adapted
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:

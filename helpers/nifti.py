@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ def read_nifti(path: Path, modality: str | None) -> dict[str, Any]:
         raise InputError("There is no such file.", path=path, remedy="Check the path.")
     try:
         image = nibabel.load(path)
-        # get the first voxel, so that a file that is not gzip or not NIfTI fails here
         image.header.get_zooms()
     except Exception as error:  # nibabel, gzip and zlib each raise their own
         raise InputError(
@@ -61,6 +61,8 @@ def read_nifti(path: Path, modality: str | None) -> dict[str, Any]:
     affine[:3, 3] = ras[:3, 3] + ras[:3, 0] * (nx - 1) + ras[:3, 1] * (ny - 1)
     affine[:2] *= -1
 
+    lock = threading.Lock()  # slices are asked for from several threads, and the file is to be read once
+
     @functools.cache
     def voxels() -> np.ndarray:
         try:
@@ -74,7 +76,9 @@ def read_nifti(path: Path, modality: str | None) -> dict[str, Any]:
         return data.transpose(2, 1, 0)[:, ::-1, ::-1]
 
     def decode(indices: Sequence[int]) -> np.ndarray:
-        return voxels()[list(indices)]
+        with lock:
+            whole = voxels()
+        return whole[list(indices)]
 
     return {
         "path": path,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,12 +204,17 @@ def _colours(volume: Volume, indices: Iterable[int] | None, windows: Sequence[tu
     shrink = min(1.0, MAX_SLICE_SIDE / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     rgb = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
-    # A few slices at a time, so that the decoded values of all of them never stand beside the colours.
-    for start in range(0, len(wanted), 16):
-        for k, values in enumerate(volume.slices(wanted[start : start + 16]), start):
-            channels = [apply_window(values, *window) for window in windows]
-            colours = np.stack(channels * (3 // len(channels)), axis=-1)
-            if shrink < 1:
-                colours = np.asarray(Image.fromarray(colours).resize(size, Image.Resampling.BOX))
-            rgb[k] = colours
+
+    def fill(k: int) -> None:
+        values = volume.slices([wanted[k]])[0]
+        channels = [apply_window(values, *window) for window in windows]
+        colours = np.stack(channels * (3 // len(channels)), axis=-1)
+        if shrink < 1:
+            colours = np.asarray(Image.fromarray(colours).resize(size, Image.Resampling.BOX))
+        rgb[k] = colours
+
+    # Slice by slice, so that the decoded values of all of them never stand beside the colours.
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(fill, range(len(wanted))):
+            pass
     return rgb

@@ -10,10 +10,10 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
-from helpers.data import fetch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.volumes import apply_window, ct_to_rgb, mri_to_rgb, read_volume, select_slices
 from tests.conftest import DATA
@@ -114,15 +114,15 @@ def test_nifti_gives_the_layout_of_dicom() -> None:
     assert (volume.affine @ [k, j, i, 1])[:3] == pytest.approx((image.affine @ [x, y, z, 1])[:3] * [-1, -1, 1])
 
 
-@pytest.mark.parametrize("name", ["693_J2KR.dcm", "explicit_VR-UN.dcm", "MR-SIEMENS-DICOM-WithOverlays.dcm"])
-def test_single_slices_read_as_pydicom_reads_them(name: str) -> None:
-    ds = pydicom.dcmread(DATA / name)
+@pytest.mark.parametrize(
+    "path", [DATA / "explicit_VR-UN.dcm", *map(pydicom.data.get_testdata_file, ("CT_small.dcm", "MR_small.dcm"))]
+)
+def test_single_slices_read_as_pydicom_reads_them(path: Path) -> None:
+    ds = pydicom.dcmread(path)
     expected = pydicom.pixels.apply_modality_lut(ds.pixel_array, ds)
-    plane = read_volume(DATA / name).slices([0])[0]
-    flips = [
-        axis for axis, step in ((0, ds.ImageOrientationPatient[4]), (1, ds.ImageOrientationPatient[0])) if step < 0
-    ]
-    assert np.array_equal(plane, np.flip(expected, flips))
+    plane = read_volume(path).slices([0])[0]
+    steps = ds.ImageOrientationPatient[4], ds.ImageOrientationPatient[0]
+    assert np.array_equal(plane, np.flip(expected, [axis for axis, step in enumerate(steps) if step < 0]))
 
 
 def test_enhanced_multi_frame_is_read_by_frame() -> None:
