@@ -44,7 +44,7 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
 bench: $(STAMP) ## run the benchmarks, each beside an alternative
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "tests.benchmarks.$$(basename "$$file" .py)"; done
 
 tiny: $(STAMP) ## train the stand-in model anew
 	$(BIN)/python -m helpers.standin --output helpers/standin_weights

@@ -2,8 +2,8 @@
 
     python data/make_chest_radiograph.py RG1_J2KI.dcm
 
-The published sample still holds a birth date, a second patient ID and dates. Only the attributes that are needed to
-show the image are kept (a list of what stays is safer than a list of what goes); the compressed pixel data is
+The published sample still holds a birth date, a second patient ID and dates. Only the attributes that are needed
+to show the image are kept (a list of what stays is safer than a list of what goes); the compressed pixel data is
 copied untouched. Afterwards: ``python data/update_manifest.py``.
 """
 
@@ -20,10 +20,12 @@ from pydicom.uid import generate_uid
 from helpers.files import whole_file
 
 KEEP = (
-    "SpecificCharacterSet ImageType SOPClassUID Modality BodyPartExamined ViewPosition PatientOrientation "
-    "SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation "
-    "WindowCenter WindowWidth LossyImageCompression LossyImageCompressionRatio DerivationDescription PixelData"
-).split()
+    *("SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality"),
+    *("BodyPartExamined", "ViewPosition", "PatientOrientation", "DerivationDescription"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter", "WindowWidth"),
+    *("LossyImageCompression", "LossyImageCompressionRatio", "PixelData"),
+)
 UID_SEED = "medgemma-tutorials chest-radiograph 1"
 
 
