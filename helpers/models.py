@@ -144,9 +144,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         try:
             import bitsandbytes  # noqa: F401
         except ImportError as error:
-            raise InputError(
-                "4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes"
-            ) from error
+            raise InputError("4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes") from error
         from transformers import BitsAndBytesConfig
 
         settings["quantization_config"] = BitsAndBytesConfig(

@@ -34,12 +34,15 @@ def show(
     tallest = max(np.shape(i)[0] / np.shape(i)[1] for i in images) * aspect
     height = rows * (width / columns * tallest + (0.3 if titles else 0.05))
     _, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
-    for axis in axes.flat:
+    for axis in axes.flat[len(images) :]:
         axis.axis("off")
     for k, image in enumerate(images):
-        axes.flat[k].imshow(image, cmap="gray", aspect=aspect)
+        axis = axes.flat[k]
+        axis.imshow(image, cmap="gray", aspect=aspect)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_color("0.8")  # a frame shows where a white picture ends
         if k < len(titles):
-            axes.flat[k].set_title(titles[k], fontsize=9)
+            axis.set_title(titles[k], fontsize=9)
     plt.show()
 
 
