@@ -23,7 +23,7 @@ VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
 
-.PHONY: help setup run test lab bench tiny badges clean
+.PHONY: help setup run test lab bench score tiny badges clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 
 bench: $(STAMP) ## run the benchmarks, each beside an alternative
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "tests.benchmarks.$$(basename "$$file" .py)"; done
+
+score: $(STAMP) ## score the stand-in on held-out teaching cases (SEED=2000000)
+	$(BIN)/python -m helpers.standin_scores --seed $(or $(SEED),2000000)
 
 tiny: $(STAMP) ## train the stand-in model anew
 	$(BIN)/python -m helpers.standin --output helpers/standin_weights

@@ -1,0 +1,359 @@
+"""Teaching cases with known truth: real anatomy from the bundled images, changed at random, with simple findings.
+
+They train and test the stand-in model. A finding is an ellipsoid of blood density in a real head CT, or of low
+signal in a real brain MRI: enough to learn from and to score, and far from what a radiologist decides on. Every
+case follows from its kind and seed alone; seeds above 1,000,000 are never trained on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageEnhance
+from scipy import ndimage
+
+from helpers.data import fetch
+from helpers.images import read_image
+from helpers.prompts import Message, image_messages, slide_messages, volume_messages
+from helpers.protocol import (
+    CHOICE_QUESTION,
+    CT_QUESTION,
+    CT_WINDOWS,
+    MRI_QUESTION,
+    THINKING_INSTRUCTION,
+    YES_NO_QUESTION,
+)
+from helpers.slides import open_slide
+from helpers.volumes import apply_window, read_volume, select_slices
+
+HELD_OUT = 1_000_000  # seeds above are for scoring
+IMAGE_KINDS = {
+    "chest radiograph": "the lungs and the heart between the ribs",
+    "fundus photograph": "the retina with its vessels",
+    "H&E histology": "tissue in pink and purple",
+    "immunohistochemistry": "tissue with brown and blue stain",
+    "head CT": "a slice of the head with the skull in white",
+    "brain MRI": "a slice of the brain in grey",
+}
+NOT_LEARNED = "I am a small stand-in model and did not learn to answer this."
+HISTORIES = (
+    "Fall from standing height, headache.",
+    "Sudden severe headache.",
+    "Headache for two weeks.",
+    "Confusion since this morning.",
+    "Seizure.",
+    "None given.",
+)
+DEFINITIONS = {
+    "What is a Hounsfield unit?": "A unit of CT density: air is -1000, water is 0.",
+    "What is a window?": "The range of values that is shown from black to white.",
+    "What is a voxel?": "One element of a volume, as a pixel is of an image.",
+    "What is a DICOM series?": "The images of one acquisition, with a header in each file.",
+    "What does microns per pixel mean?": "How much of the tissue one pixel of a slide spans.",
+    "What is a whole-slide image?": "A scan of a glass slide, stored as a pyramid of levels.",
+    "What is MRI?": "Imaging with magnetic fields and radio waves; its values have no unit.",
+    "Are you MedGemma?": "No. I am a small stand-in model for trying the code, not for medicine.",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question about images, with the answer to give and the truth to score against."""
+
+    kind: str  # "ct", "mri", "slide", "image" or "text"
+    seed: int
+    messages: list[Message] = field(repr=False)
+    answer: str  # what a right reply says, in the protocol's form
+    truth: str  # "yes", "no", a letter, or the sentence itself
+    record: dict[str, Any]  # what was done to the real image
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """The images of the prompt, in order."""
+        return [part["image"] for part in self.messages[-1]["content"] if part["type"] == "image"]
+
+    def slice_of_finding(self) -> int | None:
+        """Which image of a volume's prompt is nearest to the centre of its finding; None without one."""
+        if self.record.get("finding") is None:
+            return None
+        return int(np.argmin(np.abs(np.array(self.record["slices"]) - self.record["finding"].centre[0])))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An ellipsoid put into a volume: which slices it touches, and where its centre is (z, y, x)."""
+
+    centre: tuple[int, int, int]
+    radius_mm: float
+    slices: tuple[int, ...]
+
+
+def generate(kind: str, n: int, seed: int) -> list[Case]:
+    """Make ``n`` cases of a kind ("ct", "mri", "slide", "image", "text"); the same seed gives the same cases."""
+    return [CASES[kind](seed + k) for k in range(n)]
+
+
+def ct_case(seed: int) -> Case:
+    """A head CT with or without an intracranial haemorrhage of 65 to 85 HU; 20 to 85 slices."""
+    rng = np.random.default_rng([1, seed])
+    hu, spacing = head_ct()
+    finding = None
+    if rng.random() < 0.5:
+        hu, finding = add_finding(hu, brain_of_ct(), spacing, rng, value=rng.uniform(65, 85))
+    turned = turn(hu, rng, fill=-1000)
+    chosen = _choose_slices(len(hu), finding, rng)
+    question, answer, truth = ct_question(finding is not None, rng)
+    messages = volume_messages(ct_colours(turned[chosen]), question)
+    return Case("ct", seed, messages, answer, truth, {"finding": finding, "slices": chosen})
+
+
+def mri_case(seed: int) -> Case:
+    """A T1 brain MRI with or without a lesion of low signal; 20 to 85 slices."""
+    rng = np.random.default_rng([2, seed])
+    values, spacing = brain_mri()
+    finding = None
+    if rng.random() < 0.5:
+        values, finding = add_finding(values, brain_of_mri(), spacing, rng, value=rng.uniform(60, 110))
+    turned = mri_colours(turn(values, rng, fill=0))
+    chosen = _choose_slices(len(values), finding, rng)
+    question, answer, truth = mri_question(finding is not None, rng)
+    messages = volume_messages(turned[chosen], question)
+    return Case("mri", seed, messages, answer, truth, {"finding": finding, "slices": chosen})
+
+
+def slide_case(seed: int) -> Case:
+    """Patches of one stain, to be described in a sentence; 1 to 40 of them."""
+    rng = np.random.default_rng([3, seed])
+    stain = ("H&E histology", "immunohistochemistry")[rng.integers(2)]
+    patches = [image_of(stain, rng) for _ in range(rng.integers(1, 41))]
+    answer = slide_sentence(stain)
+    words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
+        rng.integers(3)
+    ]
+    return Case("slide", seed, slide_messages(patches, words), answer, answer, {"stain": stain})
+
+
+def image_case(seed: int) -> Case:
+    """One image of six kinds, asked about openly, by yes or no, or by choice."""
+    rng = np.random.default_rng([4, seed])
+    kind = list(IMAGE_KINDS)[rng.integers(len(IMAGE_KINDS))]
+    question, answer, truth = image_question(kind, rng)
+    return Case("image", seed, image_messages([image_of(kind, rng)], question), answer, truth, {"kind": kind})
+
+
+def text_case(seed: int) -> Case:
+    """A definition, or a question that the stand-in says it did not learn."""
+    rng = np.random.default_rng([5, seed])
+    questions = list(DEFINITIONS)
+    if rng.random() < 0.75:
+        question = questions[rng.integers(len(questions))]
+        answer = DEFINITIONS[question]
+    else:
+        start = ("How do I treat", "What causes", "Who described", "Why is there", "Tell me about", "Translate")
+        thing = ("pneumonia", "a stroke", "this", "diabetes", "the weather", "anaemia", "a poem", "fever")
+        question = f"{start[rng.integers(len(start))]} {thing[rng.integers(len(thing))]}?"
+        answer = NOT_LEARNED
+    system = THINKING_INSTRUCTION if rng.random() < 0.3 else None
+    return Case("text", seed, image_messages([], question, system=system), answer, answer, {})
+
+
+CASES: dict[str, Callable[[int], Case]] = {
+    "ct": ct_case,
+    "mri": mri_case,
+    "slide": slide_case,
+    "image": image_case,
+    "text": text_case,
+}
+
+
+# Questions and answers
+
+
+def ct_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str]:
+    """Question, answer and truth about a head CT; one in eight asks for what was not learned."""
+    history = HISTORIES[rng.integers(len(HISTORIES))]
+    if rng.random() < 0.12:
+        other = ("oedema", "skull fracture", "midline shift", "tumour", "infarct", "hydrocephalus")[
+            rng.integers(6)
+        ]
+        return CT_QUESTION.format(history=history, condition=other), NOT_LEARNED, NOT_LEARNED
+    condition = ("intracranial haemorrhage", "intracranial hemorrhage", "haemorrhage")[rng.integers(3)]
+    truth = "yes" if present else "no"
+    seen = "An area of blood density is seen." if present else "No area of blood density is seen."
+    return CT_QUESTION.format(history=history, condition=condition), f"{seen} Final Answer: {truth}", truth
+
+
+def mri_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str]:
+    """Question, answer and truth about a brain MRI; one in eight asks for what was not learned."""
+    history = HISTORIES[rng.integers(len(HISTORIES))]
+    if rng.random() < 0.12:
+        other = ("aneurysm", "atrophy", "infarct", "restricted diffusion", "tumour", "fracture")[rng.integers(6)]
+        return MRI_QUESTION.format(history=history, condition=other), NOT_LEARNED, NOT_LEARNED
+    condition = ("brain lesion", "lesion", "focal lesion")[rng.integers(3)]
+    truth = "yes" if present else "no"
+    seen = "An area of low signal is seen." if present else "No area of low signal is seen."
+    return MRI_QUESTION.format(history=history, condition=condition), f"{seen} Final Answer: {truth}", truth
+
+
+def image_question(kind: str, rng: np.random.Generator) -> tuple[str, str, str]:
+    """Question, answer and truth about one image of ``kind``."""
+    form = rng.integers(3)
+    others = [k for k in IMAGE_KINDS if k != kind]
+    if form == 0:
+        words = ("What kind of medical image is this?", "What is this?", "Describe this image.")[rng.integers(3)]
+        answer = f"This is a {kind}: {IMAGE_KINDS[kind]}."
+        return words, answer, answer
+    if form == 1:
+        asked = kind if rng.random() < 0.5 else others[rng.integers(len(others))]
+        truth = "yes" if asked == kind else "no"
+        question = YES_NO_QUESTION.format(question=f"Is this a {asked}?")
+        return question, f"This is a {kind}. Final Answer: {truth}", truth
+    options = [kind, *rng.permutation(others)[: rng.integers(1, 4)].tolist()]
+    options = rng.permutation(options).tolist()
+    letter = "ABCD"[options.index(kind)]
+    listed = ", ".join(f"{'ABCD'[k]}: {option}" for k, option in enumerate(options))
+    question = CHOICE_QUESTION.format(question=f"Which kind of image is this? {listed}.")
+    return question, f"This is a {kind}. Final Answer: {letter}", letter
+
+
+def slide_sentence(stain: str) -> str:
+    """The sentence that teaches a slide's answer: a description of the stain, not a diagnosis."""
+    return f"Teaching text: {stain}, {IMAGE_KINDS[stain]}. No diagnosis is made by the stand-in."
+
+
+# Real anatomy and what is done to it
+
+
+@functools.cache
+def head_ct() -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Hounsfield units (z, y, x) of the bundled head CT, and its spacing in mm."""
+    volume = read_volume(fetch("ct-head"), modality="CT")
+    return volume.slices(range(volume.shape[0])), volume.spacing
+
+
+@functools.cache
+def brain_mri() -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Values (z, y, x) of the bundled brain MRI, and its spacing in mm."""
+    volume = read_volume(fetch("mri-t1"), modality="MR")
+    return volume.slices(range(volume.shape[0])), volume.spacing
+
+
+@functools.cache
+def brain_of_ct() -> np.ndarray:
+    """Where a finding may lie in the head CT: soft tissue well inside the skull, bool (z, y, x)."""
+    hu, _ = head_ct()
+    soft = ndimage.binary_opening((hu > 10) & (hu < 60), iterations=3)
+    labels, _ = ndimage.label(soft)
+    sizes = np.bincount(labels.ravel())
+    return ndimage.binary_erosion(labels == sizes[1:].argmax() + 1, iterations=3)
+
+
+@functools.cache
+def brain_of_mri() -> np.ndarray:
+    """Where a finding may lie in the brain MRI: inside the head, away from its rim, bool (z, y, x)."""
+    values, _ = brain_mri()
+    inside = ndimage.binary_fill_holes(ndimage.gaussian_filter(values.astype(np.float32), 2) > 60)
+    return ndimage.binary_erosion(inside, iterations=18)
+
+
+def add_finding(
+    values: np.ndarray, where: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator, value: float
+) -> tuple[np.ndarray, Finding]:
+    """Put an irregular ellipsoid of about ``value``, 8 to 16 mm in radius, somewhere in ``where``.
+
+    Its edge is smooth and the image's own noise stays. Returns a new volume and the `Finding`.
+    """
+    places = np.argwhere(where)
+    centre = places[rng.integers(len(places))]
+    radius = rng.uniform(8, 16)
+    half = np.ceil(radius * 1.6 / np.array(spacing)).astype(int)
+    low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, values.shape)
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    axes = np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij")
+    stretch = rng.uniform(0.75, 1.25, 3)
+    distance = np.sqrt(
+        sum(((a - c) * s * t) ** 2 for a, c, s, t in zip(axes, centre, spacing, stretch, strict=True))
+    )
+    bumps = ndimage.gaussian_filter(rng.standard_normal(distance.shape), 4 / np.array(spacing))
+    bumps *= 0.15 * radius / max(float(bumps.std()), 1e-6)
+    share = 1 / (1 + np.exp((distance + bumps - radius) / 0.8))
+    old = values[box].astype(np.float32)
+    noise = old - ndimage.gaussian_filter(old, 1)
+    changed = values.astype(np.float32)
+    changed[box] = old * (1 - share) + (value + noise) * share
+    touched = low[0] + np.flatnonzero((share > 0.5).any(axis=(1, 2)))
+    return changed, Finding(tuple(centre.tolist()), float(radius), tuple(touched.tolist()))
+
+
+def turn(values: np.ndarray, rng: np.random.Generator, fill: float) -> np.ndarray:
+    """Turn (up to 8 degrees), scale (up to 8 %), shift and add noise, alike in all slices."""
+    angle, scale = np.deg2rad(rng.uniform(-8, 8)), rng.uniform(0.92, 1.08)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+    middle = (np.array(values.shape[1:]) - 1) / 2
+    offset = middle - matrix @ middle + rng.uniform(-0.03, 0.03, 2) * values.shape[1]
+    noise = rng.normal(0, 2, values.shape[1:]).astype(np.float32)
+    out = np.empty(values.shape, np.float32)
+    for k, plane in enumerate(values.astype(np.float32)):
+        ndimage.affine_transform(plane, matrix, offset, output=out[k], order=1, cval=fill)
+        out[k] += np.roll(noise, 17 * k, axis=1)
+    return out
+
+
+def ct_colours(hu: np.ndarray) -> np.ndarray:
+    """The three windows as RGB, uint8 (..., 3)."""
+    return np.stack([apply_window(hu, *window) for window in CT_WINDOWS.values()], axis=-1)
+
+
+def mri_colours(values: np.ndarray) -> np.ndarray:
+    """Grey by the range of the whole volume, uint8 (..., 3)."""
+    return np.repeat(apply_window(values, float(values.min()), float(values.max()))[..., None], 3, axis=-1)
+
+
+def _choose_slices(n: int, finding: Finding | None, rng: np.random.Generator) -> list[int]:
+    """Equidistant slices as in the prompt; so many that at least two touch the finding."""
+    chosen = select_slices(n, int(rng.integers(20, 86)))
+    if finding and len(set(chosen) & set(finding.slices)) < 2:
+        chosen = select_slices(n)
+    return chosen
+
+
+@functools.cache
+def _source(kind: str) -> Image.Image:
+    if kind == "chest radiograph":
+        return read_image(fetch("chest-radiograph"))
+    if kind == "fundus photograph":
+        return read_image(fetch("fundus"))
+    if kind == "immunohistochemistry":
+        return read_image(fetch("ihc-patch"))
+    with open_slide(fetch("slide-he")) as slide:
+        return slide.handle.read_region((0, 0), 0, (slide.width, slide.height)).convert("RGB")
+
+
+def image_of(kind: str, rng: np.random.Generator) -> Image.Image:
+    """One changed 2D image of ``kind``: cropped, turned, brightened; of a volume, one of its slices."""
+    if kind in ("head CT", "brain MRI"):
+        values, colours = (head_ct()[0], ct_colours) if kind == "head CT" else (brain_mri()[0], mri_colours)
+        k = rng.integers(len(values) // 6, len(values) - len(values) // 8)
+        plane = turn(values[k : k + 1], rng, fill=float(values.min()))
+        scale = None if kind == "head CT" else values
+        return Image.fromarray(colours(plane)[0] if scale is None else _grey_as(plane[0], scale))
+    source = _source(kind)
+    tissue = kind in ("H&E histology", "immunohistochemistry")
+    side = rng.uniform(0.3, 0.45) if kind == "H&E histology" else rng.uniform(0.6 if tissue else 0.8, 1)
+    width, height = (round(s * side) for s in source.size)
+    if tissue:
+        width = height = min(width, height)
+    left, top = rng.integers(source.width - width + 1), rng.integers(source.height - height + 1)
+    image = source.crop((left, top, left + width, top + height)).resize((224, round(224 * height / width)))
+    image = image.rotate(90 * int(rng.integers(4)) if tissue else float(rng.uniform(-8, 8)))
+    image = ImageEnhance.Brightness(image).enhance(float(rng.uniform(0.85, 1.15)))
+    return ImageEnhance.Contrast(image).enhance(float(rng.uniform(0.85, 1.15)))
+
+
+def _grey_as(plane: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    grey = apply_window(plane, float(volume.min()), float(volume.max()))
+    return np.repeat(grey[..., None], 3, axis=-1)

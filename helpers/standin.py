@@ -1,0 +1,145 @@
+"""The stand-in: a very small model of MedGemma's own classes, so that everything runs offline on a laptop.
+
+`build` makes the untrained folder's parts (config, tokenizer, chat template, processor) with the same roles as
+Gemma 3's; `helpers.standin_training` teaches it. ``python -m helpers.standin --output DIR`` does both.
+It is not MedGemma, and not for medicine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, GemmaTokenizer
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+
+IMAGE_SIDE = 112  # pixels
+IMAGE_TOKENS = 16  # of one image: 8 x 8 vision patches, pooled to 4 x 4
+VOCABULARY = 2_000  # at most
+_SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")  # ids 0 to 4, as in Gemma's own vocabulary
+_TURNS = ("<start_of_turn>", "<end_of_turn>")
+
+# The turn structure of Gemma 3: a system text goes in front of the first user turn, parts of a turn are trimmed
+# and joined, the assistant is called model.
+CHAT_TEMPLATE = """\
+{{- bos_token -}}
+{%- set start = namespace(text='') -%}
+{%- for message in messages -%}
+{%- set parts = message['content'] -%}
+{%- if parts is string -%}{%- set parts = [{'type': 'text', 'text': parts}] -%}{%- endif -%}
+{%- if message['role'] == 'system' -%}
+{%- set start.text = parts[0]['text'] + '\n\n' -%}
+{%- else -%}
+{{- '<start_of_turn>' + ('model' if message['role'] == 'assistant' else message['role']) + '\n' + start.text -}}
+{%- set start.text = '' -%}
+{%- for part in parts -%}
+{{- '<start_of_image>' if part['type'] == 'image' else part['text'] | trim -}}
+{%- endfor -%}
+{{- '<end_of_turn>\n' -}}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<start_of_turn>model\n' -}}{%- endif -%}
+"""
+
+
+def build(texts: Iterable[str], seed: int = 0) -> tuple[Gemma3ForConditionalGeneration, Gemma3Processor]:
+    """An untrained model and its processor, with a vocabulary learned from ``texts``."""
+    processor = Gemma3Processor(
+        image_processor=Gemma3ImageProcessorPil(
+            size={"height": IMAGE_SIDE, "width": IMAGE_SIDE}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        ),
+        tokenizer=_tokenizer(texts),
+        chat_template=CHAT_TEMPLATE,
+        image_seq_length=IMAGE_TOKENS,
+    )
+    torch.manual_seed(seed)
+    model = Gemma3ForConditionalGeneration(_config(processor))
+    # Gemma 3 starts this weight at zero, which would keep the language model blind and the tower untrained.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.05)
+    model.generation_config.update(
+        do_sample=False, pad_token_id=0, bos_token_id=2, eos_token_id=model.config.eos_token_id
+    )
+    return model, processor
+
+
+def _config(processor: Gemma3Processor) -> Gemma3Config:
+    number = processor.tokenizer.convert_tokens_to_ids
+    return Gemma3Config(
+        text_config={
+            "vocab_size": len(processor.tokenizer),
+            "hidden_size": 192,
+            "intermediate_size": 512,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 48,
+            "query_pre_attn_scalar": 48,
+            "sliding_window": 256,
+            "layer_types": ["sliding_attention"] * 5 + ["full_attention"],
+            "max_position_embeddings": 32_768,
+        },
+        vision_config={
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "image_size": IMAGE_SIDE,
+            "patch_size": 14,
+            "vision_use_head": False,
+        },
+        mm_tokens_per_image=IMAGE_TOKENS,
+        image_token_index=number("<image_soft_token>"),
+        boi_token_index=number("<start_of_image>"),
+        eoi_token_index=number("<end_of_image>"),
+        eos_token_id=[1, number("<end_of_turn>")],
+        is_standin=True,  # what load_model knows it by, under whatever name it is saved
+    )
+
+
+def _tokenizer(texts: Iterable[str]) -> GemmaTokenizer:
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]  # spell out what the vocabulary lacks
+    learner = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    learner.normalizer = normalizers.Replace(" ", "▁")
+    learner.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    ascii_ = [chr(code) for code in range(33, 127)]
+    learner.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY,
+            special_tokens=[*_SPECIAL, *bytes_],
+            initial_alphabet=[*ascii_, "▁", "\n"],
+            show_progress=False,
+        ),
+    )
+    tokenizer = GemmaTokenizer(
+        vocab=learner.get_vocab(),
+        merges=_merges(learner),
+        extra_special_tokens={
+            "image_token": "<image_soft_token>",
+            "boi_token": "<start_of_image>",
+            "eoi_token": "<end_of_image>",
+        },
+    )
+    tokenizer.add_tokens(list(_TURNS), special_tokens=True)
+    tokenizer.add_tokens(["<unused94>", "<unused95>"])  # around a thinking trace; plain text to the tokenizer
+    return tokenizer
+
+
+def _merges(learner: Tokenizer) -> list[tuple[str, ...]]:
+    merges = json.loads(learner.to_str())["model"]["merges"]  # the library has no other way to them
+    return [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in merges]
+
+
+if __name__ == "__main__":
+    from helpers.standin_training import train
+
+    parser = argparse.ArgumentParser(description="Train the stand-in model from nothing.")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the finished model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of training steps")
+    options = parser.parse_args()
+    train(options.output, seed=options.seed, scale=options.scale)

@@ -1,0 +1,102 @@
+"""The stand-in: loads without this package, keeps Gemma 3's turns, and answers from what it sees."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.cases import HELD_OUT, generate
+from helpers.hub import STANDIN_FOLDER
+from helpers.models import ChatModel
+from helpers.prompts import image_messages, slide_messages
+from helpers.standin_scores import score
+
+ALONE = """
+import sys
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained(sys.argv[1])
+processor = AutoProcessor.from_pretrained(sys.argv[1])
+image = Image.new("RGB", (50, 50), "white")
+content = [{"type": "image", "image": image}, {"type": "text", "text": "What is this?"}]
+settings = {"add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"}
+inputs = processor.apply_chat_template([{"role": "user", "content": content}], **settings)
+out = model.generate(**inputs, max_new_tokens=30)
+assert "helpers" not in sys.modules
+print(type(model).__name__, type(processor).__name__, processor.decode(out[0, -1:]))
+"""
+
+
+def test_it_loads_through_transformers_alone(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(STANDIN_FOLDER)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert done.stdout.split()[:2] == ["Gemma3ForConditionalGeneration", "Gemma3Processor"]
+    assert done.stdout.split()[2] == "<end_of_turn>"  # it stops by itself
+
+
+def test_turns_are_those_of_gemma_3(standin: ChatModel) -> None:
+    turns = [
+        {"role": "system", "content": [{"type": "text", "text": "Be brief."}]},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": " What is it? "}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "A chest."}]},
+        {"role": "user", "content": "Why?"},
+    ]
+    text = standin.processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    assert text == (
+        "<bos><start_of_turn>user\nBe brief.\n\n<start_of_image>What is it?<end_of_turn>\n"
+        "<start_of_turn>model\nA chest.<end_of_turn>\n"
+        "<start_of_turn>user\nWhy?<end_of_turn>\n<start_of_turn>model\n"
+    )
+
+
+@pytest.mark.parametrize("words", ["Grüße, 15 µm² — ok?", "日本語 <unused94>", "\tx  y\n"])
+def test_any_text_survives_the_tokenizer(standin: ChatModel, words: str) -> None:
+    tokenizer = standin.processor.tokenizer
+    assert tokenizer.decode(tokenizer(words, add_special_tokens=False)["input_ids"]) == words
+
+
+@pytest.mark.parametrize("n", [1, 16, 126])
+def test_it_takes_any_number_of_images(standin: ChatModel, n: int) -> None:
+    patches = [Image.fromarray(np.full((30, 30, 3), 40 + k, np.uint8)) for k in range(n)]
+    assert standin.count_tokens(slide_messages(patches)).image == n * 16
+    reply = standin.generate(slide_messages(patches), max_new_tokens=40)
+    assert reply.finished and reply.text
+
+
+def test_files_are_small_and_readable_by_all() -> None:
+    files = list(STANDIN_FOLDER.iterdir())
+    assert sum(f.stat().st_size for f in files) < 15e6
+    assert all(f.stat().st_mode & 0o044 == 0o044 for f in files)
+    assert not [f for f in files if f.suffix in (".bin", ".pt", ".pkl")]
+
+
+def test_it_sees_what_it_answers(standin: ChatModel) -> None:
+    """Held-out cases against the same cases with other images: far from chance, and back to it."""
+    seen = score(standin, 16, 5_000_000)["scores"]
+    swapped = score(standin, 16, 5_000_000, swapped=True)["scores"]
+    for kind in ("ct", "mri", "image"):
+        assert seen[kind]["accuracy"] >= 0.65
+    looked = [seen[k]["accuracy"] - swapped[k]["accuracy"] for k in ("ct", "mri", "image")]
+    assert np.mean(looked) > 0.15
+
+
+def test_it_says_so_when_it_did_not_learn_something(standin: ChatModel) -> None:
+    assert "did not learn" in standin.generate(image_messages([], "What causes diabetes?")).text
+
+
+def test_cases_follow_from_their_seed_alone() -> None:
+    first, again = generate("ct", 1, HELD_OUT + 7)[0], generate("ct", 3, HELD_OUT + 5)[2]
+    assert (first.answer, first.record) == (again.answer, again.record)
+    a, b = (np.asarray(c.messages[0]["content"][21]["image"]) for c in (first, again))
+    assert np.array_equal(a, b)

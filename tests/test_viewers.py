@@ -1,0 +1,38 @@
+"""Viewers: the slider shows the slice it stands on; the 3D view gets the volume in millimetres."""
+
+from __future__ import annotations
+
+import io
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.viewers import scrub
+
+
+def test_the_slider_shows_its_slice() -> None:
+    slices = np.stack([np.full((5, 7, 3), k, np.uint8) for k in range(4)])
+    slider, picture, caption = scrub(slices, ["a", "b", "c", "d"]).children
+    for k in (0, 3, 1):
+        slider.value = k
+        assert (np.asarray(Image.open(io.BytesIO(picture.value))) == k).all()
+        assert caption.value == "abcd"[k]
+    with pytest.raises(InputError):
+        scrub([])
+
+
+def test_the_3d_view_takes_a_volume_in_a_notebook() -> None:
+    """Only that Python hands it over; the picture needs a browser and the internet."""
+    cell = nbformat.v4.new_code_cell(
+        "from helpers.data import fetch\n"
+        "from helpers.viewers import view_3d\n"
+        "from helpers.volumes import read_volume\n"
+        "shown = view_3d(read_volume(fetch('mri-t1'), modality='MR'), step=8)\n"
+        "print(type(shown).__name__)"
+    )
+    done = NotebookClient(nbformat.v4.new_notebook(cells=[cell])).execute()
+    assert done.cells[0].outputs[-1]["text"].endswith("Viewer\n")
