@@ -263,13 +263,13 @@ def brain_of_mri() -> np.ndarray:
 def add_finding(
     values: np.ndarray, where: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator, value: float
 ) -> tuple[np.ndarray, Finding]:
-    """Put an irregular ellipsoid of about ``value``, 8 to 16 mm in radius, somewhere in ``where``.
+    """Put an irregular ellipsoid of about ``value``, 10 to 16 mm in radius, somewhere in ``where``.
 
     Its edge is smooth and the image's own noise stays. Returns a new volume and the `Finding`.
     """
     places = np.argwhere(where)
     centre = places[rng.integers(len(places))]
-    radius = rng.uniform(8, 16)
+    radius = rng.uniform(10, 16)
     half = np.ceil(radius * 1.6 / np.array(spacing)).astype(int)
     low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, values.shape)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
@@ -290,7 +290,10 @@ def add_finding(
 
 
 def turn(values: np.ndarray, rng: np.random.Generator, fill: float) -> np.ndarray:
-    """Turn (up to 8 degrees), scale (up to 8 %), shift and add noise, alike in all slices."""
+    """Turn (up to 8 degrees), scale (up to 8 %), shift and add noise, alike in all slices.
+
+    The noise does not widen the range of the values: an MRI is shown from its lowest to its highest one.
+    """
     angle, scale = np.deg2rad(rng.uniform(-8, 8)), rng.uniform(0.92, 1.08)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
     middle = (np.array(values.shape[1:]) - 1) / 2
@@ -300,7 +303,7 @@ def turn(values: np.ndarray, rng: np.random.Generator, fill: float) -> np.ndarra
     for k, plane in enumerate(values.astype(np.float32)):
         ndimage.affine_transform(plane, matrix, offset, output=out[k], order=1, cval=fill)
         out[k] += np.roll(noise, 17 * k, axis=1)
-    return out
+    return np.clip(out, float(values.min()), float(values.max()), out=out)
 
 
 def ct_colours(hu: np.ndarray) -> np.ndarray:

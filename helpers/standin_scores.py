@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from helpers.cases import CASES, HELD_OUT, Case, generate
+from helpers.cases import CASES, HELD_OUT, NOT_LEARNED, Case, generate
 from helpers.models import ChatModel, load_model
 
 
@@ -26,19 +26,24 @@ def is_right(case: Case, text: str) -> bool:
 
 
 def score(chat: ChatModel, n: int, seed: int, *, swapped: bool = False) -> dict[str, Any]:
-    """Share of right answers for each kind of case, with its 95 % Wilson interval and ``n``.
+    """Share of right answers by kind of case, with its 95 % Wilson interval; ``n`` cases of each kind are asked.
 
-    ``swapped`` gives every case the images of the next one, as a control: a model that looks at them falls back to
-    what can be guessed.
+    Questions that the stand-in is to decline are counted apart ("ct, to decline"), so that "ct" and "mri" are yes
+    or no, balanced, with chance at one half. ``swapped`` gives every case the images of the next one, as a control: a
+    model that looks at them falls back to what can be guessed.
     """
-    scores = {}
+    marks: dict[str, list[bool]] = {}
     for kind in CASES:
         cases = generate(kind, n, seed)
-        right = 0
         for k, case in enumerate(tqdm(cases, desc=kind, leave=False)):
             messages = _with_images_of(case, cases[(k + 1) % n]) if swapped else case.messages
-            right += is_right(case, chat.generate(messages, max_new_tokens=64).text)
-        scores[kind] = {"accuracy": right / n, "interval": wilson(right, n), "n": n}
+            group = f"{kind}, to decline" if case.truth == NOT_LEARNED else kind
+            reply = chat.generate(messages, max_new_tokens=64)
+            marks.setdefault(group, []).append(is_right(case, reply.text))
+    scores = {
+        group: {"accuracy": round(sum(m) / len(m), 3), "interval": wilson(sum(m), len(m)), "n": len(m)}
+        for group, m in marks.items()
+    }
     return {"seed": seed, "swapped": swapped, "scores": scores}
 
 

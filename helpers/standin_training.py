@@ -8,9 +8,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from transformers import get_cosine_schedule_with_warmup
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers import cases
+from helpers.files import whole_file
 from helpers.models import ChatModel
 from helpers.prompts import (
     expand_images,
@@ -39,35 +38,41 @@ from helpers.volumes import select_slices
 
 DOT = Image.new("RGB", (1, 1))  # stands where an image goes while only the words matter
 KINDS = list(cases.IMAGE_KINDS)
+CHECKPOINT_EVERY = 200  # steps
 MINIMUM = 15  # pixels of a patch or cell that have to be a finding's for it to count
 
 
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     """Train from nothing and put the finished folder at ``output``; the learning curve goes beside the weights.
 
-    About 15 minutes on 2 cores. ``scale`` multiplies the number of steps.
+    ``scale`` multiplies the number of steps. An interrupted run goes on from its last checkpoint, which lies in a
+    hidden folder beside ``output`` until everything is finished; delete that folder to start anew.
     """
-    work = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    work.mkdir(parents=True)
+    work = output.with_name(f".{output.name}.seed-{seed}-steps-{scale:g}.partial")
+    work.mkdir(parents=True, exist_ok=True)
     model, processor = build(_texts(), seed)
     curve = Curve(work / "training.jsonl")
-    learn_to_see(model, processor, steps=round(2400 * scale), seed=seed, curve=curve)
+    learn_to_see(model, processor, steps=round(2000 * scale), seed=seed, curve=curve)
     bank = make_bank(model, processor, seed)
-    learn_to_answer(model, processor, bank, steps=round(2400 * scale), seed=seed, curve=curve)
+    learn_to_answer(model, processor, bank, steps=round(2000 * scale), seed=seed, curve=curve)
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
+    for checkpoint in work.glob("*.checkpoint"):
+        checkpoint.unlink()
     for file in work.iterdir():
         file.chmod(0o644)
-    old = output / "README.md"
-    if old.is_file():
-        shutil.copy(old, work)
-    shutil.rmtree(output, ignore_errors=True)
+    replaced = output.with_name(f".{output.name}.old.partial")
+    if output.is_dir():
+        if (output / "README.md").is_file():
+            shutil.copy(output / "README.md", work)
+        output.rename(replaced)
     work.rename(output)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 @dataclass
 class Curve:
-    """The learning curve: one JSON line every so many steps."""
+    """The learning curve, one JSON line every so many steps, with a checkpoint of each stage beside it."""
 
     path: Path
 
@@ -75,6 +80,34 @@ class Curve:
         """Append a line."""
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(values) + "\n")
+
+    def keep(self, stage: str, step: int, parameters: list[Any], optimizer: Any, schedule: Any) -> None:
+        """Write the checkpoint of a stage after ``step`` steps."""
+        state = {
+            "step": step,
+            "parameters": [p.detach() for p in parameters],
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+        }
+        with whole_file(self.path.with_name(f"{stage}.checkpoint")) as partial:
+            torch.save(state, partial)
+
+    def resume(self, stage: str, parameters: list[Any], optimizer: Any, schedule: Any) -> int:
+        """Put everything back to the checkpoint of a stage and say how many steps it had made (0: none)."""
+        path = self.path.with_name(f"{stage}.checkpoint")
+        if not path.is_file():
+            return 0
+        state = torch.load(path, weights_only=True)
+        for parameter, kept in zip(parameters, state["parameters"], strict=True):
+            parameter.data.copy_(kept)
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.is_file() else []
+        entries = [(line, json.loads(line)) for line in lines]
+        kept_lines = [line for line, e in entries if e["stage"] != stage or e["step"] <= state["step"]]
+        self.path.write_text("".join(kept_lines), encoding="utf-8")
+        tqdm.write(f"{stage}: going on after step {state['step']} ({path})")
+        return state["step"]
 
 
 def _texts() -> list[str]:
@@ -96,21 +129,22 @@ def _texts() -> list[str]:
 
 def learn_to_see(model: Any, processor: Any, steps: int, seed: int, curve: Curve, batch: int = 64) -> None:
     """Train tower and projector to tell the kind of an image and the cells of a finding."""
-    rng = np.random.default_rng([10, seed])
-    pool = _pool(processor, rng)
     tokens_to = nn.Linear(model.config.text_config.hidden_size, len(KINDS) + 2)  # kind; blood density; low signal
     patches_to = nn.Linear(model.config.vision_config.hidden_size, 2)
     sight = [p for n, p in model.named_parameters() if "vision_tower" in n or "multi_modal_projector" in n]
     parameters = [*sight, *tokens_to.parameters(), *patches_to.parameters()]
     optimizer, schedule = _optimizer(parameters, 2e-3, steps)
+    done = curve.resume("see", parameters, optimizer, schedule)
+    pool = _pool(processor, np.random.default_rng([10, seed])) if done < steps else {}
     model.train()
-    for step in tqdm(range(steps), desc="learning to see"):
+    for step in tqdm(range(done, steps), initial=done, total=steps, desc="learning to see"):
+        rng = np.random.default_rng([13, seed, step])  # of the step alone, so that a resumed run is the same run
         chosen = torch.from_numpy(rng.integers(len(pool["pixels"]), size=batch))
         pixels, kind, area = (pool[key][chosen] for key in ("pixels", "kind", "area"))
         if rng.random() < 0.5:
             pixels, area = pixels.flip(3), area.flip(2)
         pixels = (pixels.float() / 127.5 - 1) * float(rng.uniform(0.95, 1.05)) + float(rng.uniform(-0.03, 0.03))
-        pixels = pixels + 0.03 * torch.randn_like(pixels)
+        pixels = pixels + 0.03 * torch.randn(pixels.shape, generator=torch.Generator().manual_seed(step))
         seen = model.get_image_features(pixel_values=pixels, return_dict=True)
         out = tokens_to(seen.pooler_output)
         cells = area.reshape(batch, 4, 2, 4, 2, 2).sum((2, 4)).reshape(batch, 16, 2)
@@ -122,6 +156,8 @@ def learn_to_see(model: Any, processor: Any, steps: int, seed: int, curve: Curve
             right = (out[..., :-2].mean(1).argmax(-1) == kind).float().mean()
             found = (out[..., -2:].amax((1, 2)) > 0) == (cells.amax((1, 2)) >= MINIMUM)
             curve.add(stage="see", step=step + 1, kind=float(right), finding=float(found.float().mean()))
+        if step % CHECKPOINT_EVERY == CHECKPOINT_EVERY - 1 or step == steps - 1:
+            curve.keep("see", step + 1, parameters, optimizer, schedule)
     model.eval()
 
 
@@ -131,33 +167,37 @@ def _finding_loss(logits: torch.Tensor, area: torch.Tensor) -> torch.Tensor:
 
 
 def _pool(
-    processor: Any, rng: np.random.Generator, findings: int = 900, plain: int = 300
+    processor: Any, rng: np.random.Generator, findings: int = 700, healthy: int = 12, plain: int = 300
 ) -> dict[str, torch.Tensor]:
     """Pixels uint8 (n, 3, 112, 112), kind (n), and how much of each patch is a finding: pixels (n, 8, 8, 2)."""
-    images, kinds, masks = [], [], []
-    for name, column in (("head CT", 0), ("brain MRI", 1)):
-        for _ in tqdm(range(findings), desc=f"findings in {name}", leave=False):
-            before, after = _finding_slab(name, rng)
-            for healthy, changed in zip(before, after, strict=True):
-                mask = np.abs(changed.astype(np.int16) - healthy).max(-1) > 12
-                for picture, seen in ((healthy, np.zeros_like(mask)), (changed, mask)):
-                    images.append(Image.fromarray(picture))
-                    kinds.append(KINDS.index(name))
-                    masks.append((seen, column))
-    for name in tqdm(KINDS, desc="images", leave=False):
-        for _ in range(plain):
-            images.append(cases.image_of(name, rng))
-            kinds.append(KINDS.index(name))
-            masks.append((np.zeros((8, 8), bool), 0))
-    batches = pixel_batches([pad_to_square(image) for image in images], processor.image_processor)
-    pixels = torch.cat([((p + 1) * 127.5).round().to(torch.uint8) for p in batches])
-    area = torch.zeros(len(images), 8, 8, 2)
-    for k, (mask, column) in enumerate(masks):
-        if mask.any():
+    pixels, kinds, areas = [], [], []
+
+    def add(pictures: list[Any], name: str, masks: list[np.ndarray] | None = None, column: int = 0) -> None:
+        batches = pixel_batches([pad_to_square(p) for p in pictures], processor.image_processor)
+        pixels.extend(((p + 1) * 127.5).round().to(torch.uint8) for p in batches)
+        kinds.extend([KINDS.index(name)] * len(pictures))
+        area = torch.zeros(len(pictures), 8, 8, 2)
+        for k, mask in enumerate(masks or []):
             square = pad_to_square(mask.astype(np.uint8) * 255).resize((IMAGE_SIDE, IMAGE_SIDE))
             inside = torch.from_numpy(np.asarray(square)[..., 0] > 127)
             area[k, ..., column] = inside.reshape(8, 14, 8, 14).sum((1, 3)).float()
-    return {"pixels": pixels, "kind": torch.tensor(kinds), "area": area}
+        areas.append(area)
+
+    for name, column in (("head CT", 0), ("brain MRI", 1)):
+        for _ in tqdm(range(findings), desc=f"findings in {name}", leave=False):
+            before, after = _finding_slab(name, rng)
+            add(list(before), name)
+            mask = np.abs(after.astype(np.int16) - before).max(-1) > 12
+            add(list(after), name, list(mask), column)
+        # Every slice of some healthy volumes: no finding lies at the skull base or the vertex, and a tower that
+        # never saw these slices as healthy takes them for blood.
+        values = (cases.head_ct() if name == "head CT" else cases.brain_mri())[0]
+        colours, fill = _look(name)
+        for _ in tqdm(range(healthy), desc=f"healthy {name}", leave=False):
+            add(list(colours(cases.turn(values, rng, fill))), name)
+    for name in tqdm(KINDS, desc="images", leave=False):
+        add([cases.image_of(name, rng) for _ in range(plain)], name)
+    return {"pixels": torch.cat(pixels), "kind": torch.tensor(kinds), "area": torch.cat(areas)}
 
 
 def _finding_slab(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -231,10 +271,12 @@ def learn_to_answer(
     parameters = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
     optimizer, schedule = _optimizer(parameters, 2e-3, steps)
     chat = ChatModel("stand-in", model, processor, is_standin=True)
+    done = curve.resume("answer", parameters, optimizer, schedule)
     model.train()
     running: dict[str, float] = {}
-    bar = tqdm(_lessons(bank, steps, np.random.default_rng([12, seed])), total=steps, desc="learning to answer")
-    for step, (kind, lesson) in enumerate(bar):
+    bar = tqdm(range(done, steps), initial=done, total=steps, desc="learning to answer")
+    for step in bar:
+        kind, lesson = _lesson(bank, step / steps, np.random.default_rng([14, seed, step]))
         inputs, labels = _collate(chat, lesson)
         out = model(**inputs, labels=labels, use_cache=False)
         _step(out.loss, parameters, optimizer, schedule)
@@ -249,29 +291,29 @@ def learn_to_answer(
                 loss=float(out.loss.detach()),
                 **{f"exact_{k}": v for k, v in running.items()},
             )
+        if step % CHECKPOINT_EVERY == CHECKPOINT_EVERY - 1 or step == steps - 1:
+            curve.keep("answer", step + 1, parameters, optimizer, schedule)
     model.eval()
 
 
-Lesson = list[tuple[list[dict[str, Any]], torch.Tensor, str]]  # messages, image tokens, answer
+Lesson = list[tuple[list[dict[str, Any]], torch.Tensor, str]]  # messages, image tokens, answer of each example
 
 
-def _lessons(bank: dict[str, list[Any]], steps: int, rng: np.random.Generator) -> Iterator[tuple[str, Lesson]]:
+def _lesson(bank: dict[str, list[Any]], progress: float, rng: np.random.Generator) -> tuple[str, Lesson]:
+    """One step's batch, of one kind of case. ``progress`` runs from 0 to 1: short volumes come first."""
     kinds, weights = ("ct", "mri", "image", "slide", "text"), (0.36, 0.36, 0.18, 0.06, 0.04)
-    for step in range(steps):
-        kind = kinds[rng.choice(5, p=weights)]
-        if kind in ("ct", "mri"):
-            # Short volumes first; the longest, at the full 85 slices, are rarer than they cost.
-            longest = 24 if step < steps // 3 else 85
-            n = int(rng.integers(5, 25) if rng.random() < 0.6 else rng.integers(20, longest + 1))
-            size = 8 if n <= 24 else 4
-            yield kind, [_volume_lesson(kind, bank, n, rng) for _ in range(size)]
-        elif kind == "image":
-            yield kind, [_image_lesson(bank, rng) for _ in range(16)]
-        elif kind == "slide":
-            yield kind, [_slide_lesson(bank, rng) for _ in range(4)]
-        else:
-            texts = [cases.text_case(int(rng.integers(cases.HELD_OUT))) for _ in range(8)]
-            yield kind, [(t.messages, torch.empty(0, 16, 192), t.answer) for t in texts]
+    kind = kinds[rng.choice(5, p=weights)]
+    if kind in ("ct", "mri"):
+        # The longest, at the full 85 slices, are rarer than they cost.
+        longest = 24 if progress < 1 / 3 else 85
+        n = int(rng.integers(5, 25) if rng.random() < 0.6 else rng.integers(20, longest + 1))
+        return kind, [_volume_lesson(kind, bank, n, rng) for _ in range(8 if n <= 24 else 4)]
+    if kind == "image":
+        return kind, [_image_lesson(bank, rng) for _ in range(16)]
+    if kind == "slide":
+        return kind, [_slide_lesson(bank, rng) for _ in range(4)]
+    texts = [cases.text_case(int(rng.integers(cases.HELD_OUT))) for _ in range(8)]
+    return kind, [(t.messages, torch.empty(0, 16, 192), t.answer) for t in texts]
 
 
 def _volume_lesson(kind: str, bank: dict[str, list[Any]], n: int, rng: np.random.Generator) -> Lesson:
