@@ -29,8 +29,8 @@ def score(chat: ChatModel, n: int, seed: int, *, swapped: bool = False) -> dict[
     """Share of right answers by kind of case, with its 95 % Wilson interval; ``n`` cases of each kind are asked.
 
     Questions that the stand-in is to decline are counted apart ("ct, to decline"), so that "ct" and "mri" are yes
-    or no, balanced, with chance at one half. ``swapped`` gives each case the images of the next one, as a control: a
-    model that looks at them falls back to what can be guessed.
+    or no, balanced, with chance at one half. ``swapped`` gives each case the images of the next, as a control: a
+    model that looks at its images falls back to what can be guessed.
     """
     marks: dict[str, list[bool]] = {}
     for kind in CASES:
