@@ -54,7 +54,7 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     curve = Curve(work / "training.jsonl")
     learn_to_see(model, processor, steps=round(2000 * scale), seed=seed, curve=curve)
     bank = make_bank(model, processor, seed)
-    learn_to_answer(model, processor, bank, steps=round(2000 * scale), seed=seed, curve=curve)
+    learn_to_answer(model, processor, bank, steps=round(1200 * scale), seed=seed, curve=curve)
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
     for checkpoint in work.glob("*.checkpoint"):
