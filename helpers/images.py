@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_voi_lut, convert_color_space
+from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from helpers.errors import InputError
 
@@ -18,7 +18,8 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
     """Read a PNG, JPEG, TIFF or single-frame DICOM image as RGB, 8 bits a channel, in its own size.
 
     A DICOM image goes through its modality and VOI transformations and is inverted when MONOCHROME1, so that it
-    looks as on a viewer (PS3.4 N.2); one without a VOI window is scaled from its lowest to its highest value.
+    looks as on a viewer (PS3.4 N.2). Values without a window, and pictures of 16 bits, are scaled from the lowest
+    to the highest.
 
     Raises:
         InputError: no such file, not an image, cut off, or several frames.
@@ -27,10 +28,15 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
     if not path.is_file():
         raise InputError("There is no such file.", path=path, remedy="Check the path.")
     try:
-        return Image.open(path).convert("RGB")
+        image = Image.open(path)
+        if image.mode.startswith(("I", "F")):  # 16 bits and more: a conversion would clip them at 255
+            image = Image.fromarray(_full_range(np.asarray(image), path))
+        return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError:
         return _read_dicom_image(path)
-    except OSError as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"The image is damaged ({error}).", path=path, remedy="Copy it again.") from error
 
 
@@ -55,14 +61,17 @@ def _read_dicom_image(path: Path) -> Image.Image:
             f"The pixel data cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
     if dataset.get("SamplesPerPixel", 1) == 3:
-        if dataset.PhotometricInterpretation.startswith("YBR"):
-            pixels = convert_color_space(pixels, dataset.PhotometricInterpretation, "RGB")
-        return Image.fromarray(pixels.astype(np.uint8), "RGB")
+        return Image.fromarray(pixels.astype(np.uint8))  # pydicom has turned YBR into RGB
     values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
+    grey = _full_range(values, path)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":  # high values are dark
+        grey = 255 - grey
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _full_range(values: np.ndarray, path: Path) -> np.ndarray:
+    values = values.astype(np.float32)
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise InputError("The image is of one grey only.", path=path, remedy="Check that it was exported whole.")
-    grey = (values - low) / (high - low) * 255
-    if dataset.PhotometricInterpretation == "MONOCHROME1":  # high values are dark
-        grey = 255 - grey
-    return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+    return np.rint((values - low) / (high - low) * 255).astype(np.uint8)

@@ -301,37 +301,41 @@ Lesson = list[tuple[list[dict[str, Any]], torch.Tensor, str]]  # messages, image
 
 def _lesson(bank: dict[str, list[Any]], progress: float, rng: np.random.Generator) -> tuple[str, Lesson]:
     """One step's batch, of one kind of case. ``progress`` runs from 0 to 1: short volumes come first."""
-    kinds, weights = ("ct", "mri", "image", "slide", "text"), (0.36, 0.36, 0.18, 0.06, 0.04)
+    kinds, weights = ("ct", "mri", "image", "slide", "text"), (0.31, 0.31, 0.26, 0.06, 0.06)
     kind = kinds[rng.choice(5, p=weights)]
     if kind in ("ct", "mri"):
-        # The longest, at the full 85 slices, are rarer than they cost.
-        longest = 24 if progress < 1 / 3 else 85
-        n = int(rng.integers(5, 25) if rng.random() < 0.6 else rng.integers(20, longest + 1))
-        return kind, [_volume_lesson(kind, bank, n, rng) for _ in range(8 if n <= 24 else 4)]
+        # A finding is first learned among few slices: among 85 it is one image token in several hundred.
+        if progress < 0.4:
+            n, size = int(rng.integers(2, 7)), 12
+        elif progress < 0.7 or rng.random() < 0.5:
+            n, size = int(rng.integers(6, 25)), 6
+        else:
+            n, size = int(rng.integers(20, 86)), 3
+        return kind, [_volume_lesson(kind, bank, n, rng) for _ in range(size)]
     if kind == "image":
-        return kind, [_image_lesson(bank, rng) for _ in range(16)]
+        return kind, [_image_lesson(bank, rng) for _ in range(24)]
     if kind == "slide":
-        return kind, [_slide_lesson(bank, rng) for _ in range(4)]
-    texts = [cases.text_case(int(rng.integers(cases.HELD_OUT))) for _ in range(8)]
+        n = int(rng.integers(1, 16) if rng.random() < 0.9 else rng.integers(16, 127))
+        return kind, [_slide_lesson(bank, n, rng) for _ in range(4 if n < 16 else 1)]
+    texts = [cases.text_case(int(rng.integers(cases.HELD_OUT))) for _ in range(16)]
     return kind, [(t.messages, torch.empty(0, 16, 192), t.answer) for t in texts]
 
 
 def _volume_lesson(kind: str, bank: dict[str, list[Any]], n: int, rng: np.random.Generator) -> Lesson:
     turned = bank["volumes of head CT" if kind == "ct" else "volumes of brain MRI"]
     volume = turned[rng.integers(len(turned))]
-    tokens = volume.tokens
-    present = rng.random() < 0.5
-    # Any stretch of the volume, so that a few slices can lie as close together as 85 do.
-    span = int(rng.integers(min(len(tokens), n), len(tokens) + 1))
-    first = int(rng.integers(len(tokens) - span + 1))
-    chosen = [first + k for k in select_slices(span, n)]
-    if present:
-        fitting = [f for f in volume.findings if len(set(f) & set(chosen)) >= 2]
-        present = bool(fitting)
-        finding = fitting[rng.integers(len(fitting))] if fitting else {}
-        seen = torch.stack([finding.get(k, tokens[k]) for k in chosen])
-    else:
-        seen = tokens[chosen]
+    finding = volume.findings[rng.integers(len(volume.findings))]
+    # A stretch of the volume around the place of a finding, whether the finding is then shown there or not, so
+    # that the place says nothing; a few slices lie as close together as 85 do.
+    slices, middle = len(volume.tokens), sorted(finding)[len(finding) // 2]
+    for _ in range(10):
+        span = int(rng.integers(max(n, 5), (slices if n > 24 else min(slices, 5 * n)) + 1))
+        first = int(rng.integers(max(0, middle - span + 1), min(middle, slices - span) + 1))
+        chosen = [first + k for k in select_slices(span, n)]
+        if len(set(finding) & set(chosen)) >= 2:
+            break
+    present = rng.random() < 0.5 and len(set(finding) & set(chosen)) >= 2
+    seen = torch.stack([finding.get(k, volume.tokens[k]) if present else volume.tokens[k] for k in chosen])
     question, answer, _ = (cases.ct_question if kind == "ct" else cases.mri_question)(present, rng)
     return volume_messages([DOT] * n, question), seen, answer
 
@@ -342,9 +346,8 @@ def _image_lesson(bank: dict[str, list[Any]], rng: np.random.Generator) -> Lesso
     return image_messages([DOT], question), bank[kind][rng.integers(len(bank[kind]))][None], answer
 
 
-def _slide_lesson(bank: dict[str, list[Any]], rng: np.random.Generator) -> Lesson:
+def _slide_lesson(bank: dict[str, list[Any]], n: int, rng: np.random.Generator) -> Lesson:
     stain = ("H&E histology", "immunohistochemistry")[rng.integers(2)]
-    n = int(rng.integers(1, 30) if rng.random() < 0.8 else rng.integers(30, 127))
     tokens = torch.stack([bank[stain][k] for k in rng.integers(len(bank[stain]), size=n)])
     words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
         rng.integers(3)

@@ -29,6 +29,8 @@ def show(
     """
     import matplotlib.pyplot as plt
 
+    if not len(images):
+        return
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     tallest = max(np.shape(i)[0] / np.shape(i)[1] for i in images) * aspect

@@ -36,6 +36,15 @@ def test_pictures_and_colour_dicom_keep_their_colours(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(read_image(tmp_path / "red.png")), red)
     colour = pydicom.data.get_testdata_file("SC_rgb_small_odd.dcm")
     assert np.array_equal(np.asarray(read_image(colour)), pydicom.dcmread(colour).pixel_array)
+    ycbcr = np.asarray(read_image(pydicom.data.get_testdata_file("SC_rgb_jpeg_dcmtk.dcm")))
+    assert ycbcr[0, 0, 0] > 200 and max(ycbcr[0, 0, 1:]) < 60  # its first pixel is red
+
+
+def test_16_bit_pictures_keep_their_range(tmp_path: Path) -> None:
+    ramp = np.linspace(1000, 60000, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    grey = np.asarray(read_image(tmp_path / "ramp.png"))[..., 0].ravel()
+    assert np.array_equal(grey, np.arange(256))
 
 
 def test_what_is_no_single_image_is_refused(tmp_path: Path) -> None:
