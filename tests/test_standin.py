@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from helpers.cases import HELD_OUT, generate
+from helpers.cases import HELD_OUT, generate, image_of
 from helpers.hub import STANDIN_FOLDER
 from helpers.models import ChatModel
 from helpers.prompts import image_messages, slide_messages
@@ -68,7 +67,8 @@ def test_any_text_survives_the_tokenizer(standin: ChatModel, words: str) -> None
 
 @pytest.mark.parametrize("n", [1, 16, 126])
 def test_it_takes_any_number_of_images(standin: ChatModel, n: int) -> None:
-    patches = [Image.fromarray(np.full((30, 30, 3), 40 + k, np.uint8)) for k in range(n)]
+    rng = np.random.default_rng(n)
+    patches = [image_of("H&E histology", rng) for _ in range(n)]
     assert standin.count_tokens(slide_messages(patches)).image == n * 16
     reply = standin.generate(slide_messages(patches), max_new_tokens=40)
     assert reply.finished and reply.text
@@ -85,10 +85,10 @@ def test_it_sees_what_it_answers(standin: ChatModel) -> None:
     """Held-out cases against the same cases with other images: far from chance, and back to it."""
     seen = score(standin, 16, 5_000_000)["scores"]
     swapped = score(standin, 16, 5_000_000, swapped=True)["scores"]
-    for kind in ("ct", "mri", "image"):
-        assert seen[kind]["accuracy"] >= 0.65
-    looked = [seen[k]["accuracy"] - swapped[k]["accuracy"] for k in ("ct", "mri", "image")]
-    assert np.mean(looked) > 0.15
+    # Chance: one half for the volumes; for images less than 0.3, as the swapped ones show.
+    assert seen["ct"]["accuracy"] >= 0.75 and seen["mri"]["accuracy"] >= 0.75
+    assert seen["image"]["accuracy"] >= 0.45
+    assert np.mean([seen[k]["accuracy"] - swapped[k]["accuracy"] for k in ("ct", "mri", "image")]) > 0.2
 
 
 def test_it_says_so_when_it_did_not_learn_something(standin: ChatModel) -> None:
