@@ -77,9 +77,12 @@ def find_model(
 
 def missing_files(folder: Path) -> list[str]:
     """Files without which ``folder`` is no whole model; empty when it is one."""
-    missing = [f for f in ("config.json", "processor_config.json") if not (folder / f).is_file()]
-    if missing == ["processor_config.json"] and (folder / "preprocessor_config.json").is_file():
-        missing = []
+    either = (
+        ("config.json",),
+        ("processor_config.json", "preprocessor_config.json"),
+        ("tokenizer.json", "tokenizer.model"),
+    )
+    missing = [names[0] for names in either if not any((folder / name).is_file() for name in names)]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))

@@ -123,8 +123,7 @@ def load_model(
     folder = find_model(name, device=device, quantized=quantized, token=token)
     small = weight_bytes(folder) < 1e9
     dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
-    model = _from_folder(folder, device, dtype, quantized)
-    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    model, processor = _from_folder(folder, device, dtype, quantized)
     if adapter is not None:
         model = _with_adapter(model, Path(adapter))
     loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
@@ -138,7 +137,7 @@ def _best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> Any:
+def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> tuple[Any, Any]:
     settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa", "use_safetensors": True}
     if quantized:
         try:
@@ -151,8 +150,13 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
         )
     try:
-        return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        processor = AutoProcessor.from_pretrained(folder, backend="pil")
+        if not hasattr(processor, "full_image_sequence"):
+            raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")
+        if processor.chat_template is None:
+            raise ValueError("it has no chat template")
+        return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings), processor
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The model cannot be loaded ({error}).",
             path=folder,

@@ -221,9 +221,19 @@ def test_no_connection_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> No
     assert "standin" in caught.value.remedy
 
 
-def test_a_half_copied_folder_is_named(tmp_path: Path) -> None:
-    shutil.copy(hub.STANDIN_FOLDER / "config.json", tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"\0" * 100)
-    shutil.copy(hub.STANDIN_FOLDER / "processor_config.json", tmp_path)
-    with pytest.raises(InputError, match="cannot be loaded"):
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "{"),
+        ("config.json", '{"model_type": "bert"}'),
+        ("tokenizer.json", None),
+        ("chat_template.jinja", None),
+        ("model.safetensors", "cut"),
+    ],
+)
+def test_a_damaged_folder_is_named(tmp_path: Path, file: str, content: str | None) -> None:
+    shutil.copytree(hub.STANDIN_FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_text(content)
+    with pytest.raises(InputError, match=r"cannot be loaded|missing") as caught:
         load_model(str(tmp_path))
+    assert caught.value.path == str(tmp_path) and caught.value.remedy
