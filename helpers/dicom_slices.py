@@ -87,7 +87,8 @@ class Slice:
     def group(self) -> tuple:
         """What must be equal for two slices to be of one volume."""
         orientation = tuple(round(float(x), 2) + 0.0 for x in (*self.along_row, *self.down_column))
-        return self.series, self.acquisition, orientation, self.rows, self.columns, self.modality
+        spacing = tuple(round(x, 3) for x in self.pixel_spacing)
+        return self.series, self.acquisition, orientation, self.rows, self.columns, spacing, self.modality
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -211,6 +212,14 @@ def _common_facts(path: Path, headers: tuple[Dataset, ...]) -> dict[str, Any]:
             path=path,
             remedy="Take screenshots and reports out of the folder.",
         )
+    if get("Modality") == "CT" and get("RescaleIntercept") is None:
+        raise InputError(
+            "The CT image has no RescaleIntercept, so its values are not Hounsfield units.",
+            path=path,
+            remedy="Export it again from the scanner's or archive's original.",
+        )
+    if min(get("PixelSpacing")) <= 0:
+        raise InputError(f"The PixelSpacing is {get('PixelSpacing')}.", path=path, remedy="Export it again.")
     orientation = np.asarray(get("ImageOrientationPatient"), dtype=float)
     thickness = get("SliceThickness")
     return {

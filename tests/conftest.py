@@ -56,6 +56,8 @@ def write_series(tmp_path: Path) -> Callable[..., Path]:
             ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
             ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
             ds.PixelData = plane.tobytes()
+            if modality == "CT":
+                ds.RescaleSlope, ds.RescaleIntercept = 1, 0
             for keyword, value in attributes.items():
                 setattr(ds, keyword, value[k] if isinstance(value, dict) else value)
             ds.save_as(target / f"{k:04d}.dcm", enforce_file_format=True)

@@ -215,6 +215,22 @@ def spoil_coronal(folder: Path) -> str:
     return "coronal"
 
 
+def spoil_spacing(folder: Path) -> str:
+    file = sorted(folder.iterdir())[30]
+    ds = pydicom.dcmread(file)
+    ds.PixelSpacing = [0.5, 0.5]
+    ds.save_as(file)
+    return "2 volumes"
+
+
+def spoil_rescale(folder: Path) -> str:
+    file = sorted(folder.iterdir())[30]
+    ds = pydicom.dcmread(file)
+    del ds.RescaleIntercept
+    ds.save_as(file)
+    return f"{file.name}.*not Hounsfield units"
+
+
 def spoil_empty(folder: Path) -> str:
     for file in folder.iterdir():
         file.unlink()
@@ -228,7 +244,18 @@ def spoil_text(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "spoil",
-    [spoil_cut, spoil_header, spoil_missing, spoil_duplicate, spoil_mixed, spoil_coronal, spoil_empty, spoil_text],
+    [
+        spoil_cut,
+        spoil_header,
+        spoil_missing,
+        spoil_duplicate,
+        spoil_mixed,
+        spoil_coronal,
+        spoil_spacing,
+        spoil_rescale,
+        spoil_empty,
+        spoil_text,
+    ],
 )
 def test_a_spoiled_series_is_one_clear_error(head_ct_copy: Path, spoil) -> None:
     expected = spoil(head_ct_copy)
