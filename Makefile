@@ -46,8 +46,8 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 bench: $(STAMP) ## run the benchmarks, each beside an alternative
 	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "tests.benchmarks.$$(basename "$$file" .py)"; done
 
-score: $(STAMP) ## score the stand-in on held-out teaching cases (SEED=2000000)
-	$(BIN)/python -m helpers.standin_scores --seed $(or $(SEED),2000000)
+score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped or wide-window)
+	@$(BIN)/python -m helpers.standin_scores --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))
 
 tiny: $(STAMP) ## train the stand-in model anew
 	$(BIN)/python -m helpers.standin --output helpers/standin_weights

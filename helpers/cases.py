@@ -1,15 +1,18 @@
 """Teaching cases with known truth: real anatomy from the bundled images, changed at random, with simple findings.
 
-They train and test the stand-in model. A finding is an ellipsoid of blood density in a real head CT, or of low
-signal in a real brain MRI: enough to learn from and to score, and far from what a radiologist decides on. Every
-case follows from its kind and seed alone; seeds above 1,000,000 are never trained on.
+They train and test the stand-in model; `helpers.case_files` writes them as the files that a scanner would have
+written. A finding is an ellipsoid of blood density in a real head CT, or of low signal in a real brain MRI: enough
+to learn from and to score, and far from what a radiologist decides on. Every case follows from its kind and seed
+alone; seeds above 1,000,000 are never trained on.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from PIL import Image, ImageEnhance
 from scipy import ndimage
 
 from helpers.data import fetch
+from helpers.errors import InputError
 from helpers.images import read_image
 from helpers.prompts import Message, image_messages, slide_messages, volume_messages
 from helpers.protocol import (
@@ -28,9 +32,11 @@ from helpers.protocol import (
     YES_NO_QUESTION,
 )
 from helpers.slides import open_slide
-from helpers.volumes import apply_window, read_volume, select_slices
+from helpers.teaching_slides import Specimen, patches_of
+from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb, read_volume, select_slices
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
+VOLUMES = {"ct": 1, "mri": 2}
 IMAGE_KINDS = {
     "chest radiograph": "the lungs and the heart between the ribs",
     "fundus photograph": "the retina with its vessels",
@@ -66,6 +72,7 @@ class Case:
 
     kind: str  # "ct", "mri", "slide", "image" or "text"
     seed: int
+    question: str  # as the model gets it; of a slide, the tissue and procedure
     messages: list[Message] = field(repr=False)
     answer: str  # what a right reply says, in the protocol's form
     truth: str  # "yes", "no", a letter, or the sentence itself
@@ -76,11 +83,23 @@ class Case:
         """The images of the prompt, in order."""
         return [part["image"] for part in self.messages[-1]["content"] if part["type"] == "image"]
 
+    @property
+    def id(self) -> str:
+        """A name that no other case has."""
+        return f"{self.kind}-{self.seed}"
+
+    def volume(self) -> Volume:
+        """The volume of a CT or MRI case, as `helpers.volumes.read_volume` gives one."""
+        return teaching_volume(self.kind, self.seed).volume
+
+    def mask(self) -> np.ndarray:
+        """Where the finding lies in that volume: bool (z, y, x), all False without one."""
+        return teaching_volume(self.kind, self.seed).mask
+
     def slice_of_finding(self) -> int | None:
-        """Which image of a volume's prompt is nearest to the centre of its finding; None without one."""
-        if self.record.get("finding") is None:
-            return None
-        return int(np.argmin(np.abs(np.array(self.record["slices"]) - self.record["finding"].centre[0])))
+        """Which image of a volume's prompt shows most of its finding; None without one."""
+        areas = self.mask()[self.record["slices"]].sum(axis=(1, 2))
+        return int(areas.argmax()) if areas.any() else None
 
 
 @dataclass(frozen=True)
@@ -93,48 +112,48 @@ class Finding:
 
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
-    """Make ``n`` cases of a kind ("ct", "mri", "slide", "image", "text"); the same seed gives the same cases."""
+    """Make ``n`` cases of a kind ("ct", "mri", "slide", "image", "text"); the same seed gives the same cases.
+
+    Raises `InputError` for another kind.
+    """
+    if kind not in CASES:
+        raise InputError(f"There are no cases of kind {kind!r}.", remedy=f"Use one of {', '.join(CASES)}.")
     return [CASES[kind](seed + k) for k in range(n)]
 
 
 def ct_case(seed: int) -> Case:
     """A head CT with or without an intracranial haemorrhage of 65 to 85 HU; 20 to 85 slices."""
-    rng = np.random.default_rng([1, seed])
-    hu, spacing = head_ct()
-    finding = None
-    if rng.random() < 0.5:
-        hu, finding = add_finding(hu, brain_of_ct(), spacing, rng, value=rng.uniform(65, 85))
-    turned = turn(hu, rng, fill=-1000)
-    chosen = _choose_slices(len(hu), finding, rng)
-    question, answer, truth = ct_question(finding is not None, rng)
-    messages = volume_messages(ct_colours(turned[chosen]), question)
-    return Case("ct", seed, messages, answer, truth, {"finding": finding, "slices": chosen})
+    return _volume_case("ct", seed)
 
 
 def mri_case(seed: int) -> Case:
     """A T1 brain MRI with or without a lesion of low signal; 20 to 85 slices."""
-    rng = np.random.default_rng([2, seed])
-    values, spacing = brain_mri()
-    finding = None
-    if rng.random() < 0.5:
-        values, finding = add_finding(values, brain_of_mri(), spacing, rng, value=rng.uniform(60, 110))
-    turned = mri_colours(turn(values, rng, fill=0))
-    chosen = _choose_slices(len(values), finding, rng)
-    question, answer, truth = mri_question(finding is not None, rng)
-    messages = volume_messages(turned[chosen], question)
-    return Case("mri", seed, messages, answer, truth, {"finding": finding, "slices": chosen})
+    return _volume_case("mri", seed)
+
+
+def _volume_case(kind: str, seed: int) -> Case:
+    made = teaching_volume(kind, seed)
+    rng = np.random.default_rng([VOLUMES[kind], seed, 1])
+    question, answer, truth = (ct_question if kind == "ct" else mri_question)(made.finding is not None, rng)
+    slices = (ct_to_rgb if kind == "ct" else mri_to_rgb)(made.volume, made.chosen)
+    record = {"finding": made.finding, "slices": made.chosen}
+    return Case(kind, seed, question, volume_messages(slices, question), answer, truth, record)
 
 
 def slide_case(seed: int) -> Case:
-    """Patches of one stain, to be described in a sentence; 1 to 40 of them."""
-    rng = np.random.default_rng([3, seed])
-    stain = ("H&E histology", "immunohistochemistry")[rng.integers(2)]
-    patches = [image_of(stain, rng) for _ in range(rng.integers(1, 41))]
-    answer = slide_sentence(stain)
+    """A slide composed of real tissue of one stain, to be described in a sentence."""
+    specimen = specimen_of(seed)
+    answer = slide_sentence(specimen.stain)
     words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
-        rng.integers(3)
+        np.random.default_rng([3, seed, 1]).integers(3)
     ]
-    return Case("slide", seed, slide_messages(patches, words), answer, answer, {"stain": stain})
+    messages = slide_messages(patches_of(specimen), words)
+    return Case("slide", seed, words, messages, answer, answer, {"stain": specimen.stain, "specimen": specimen})
+
+
+def specimen_of(seed: int) -> Specimen:
+    """What is on the slide of this seed."""
+    return Specimen.draw(np.random.default_rng([3, seed]))
 
 
 def image_case(seed: int) -> Case:
@@ -142,7 +161,9 @@ def image_case(seed: int) -> Case:
     rng = np.random.default_rng([4, seed])
     kind = list(IMAGE_KINDS)[rng.integers(len(IMAGE_KINDS))]
     question, answer, truth = image_question(kind, rng)
-    return Case("image", seed, image_messages([image_of(kind, rng)], question), answer, truth, {"kind": kind})
+    return Case(
+        "image", seed, question, image_messages([image_of(kind, rng)], question), answer, truth, {"kind": kind}
+    )
 
 
 def text_case(seed: int) -> Case:
@@ -158,7 +179,7 @@ def text_case(seed: int) -> Case:
         question = f"{start[rng.integers(len(start))]} {thing[rng.integers(len(thing))]}?"
         answer = NOT_LEARNED
     system = THINKING_INSTRUCTION if rng.random() < 0.3 else None
-    return Case("text", seed, image_messages([], question, system=system), answer, answer, {})
+    return Case("text", seed, question, image_messages([], question, system=system), answer, answer, {})
 
 
 CASES: dict[str, Callable[[int], Case]] = {
@@ -228,6 +249,44 @@ def slide_sentence(stain: str) -> str:
 # Real anatomy and what is done to it
 
 
+@dataclass(frozen=True)
+class TeachingVolume:
+    """A changed volume, where its finding lies, and which slices its prompt shows."""
+
+    volume: Volume
+    mask: np.ndarray  # bool (z, y, x)
+    finding: Finding | None
+    chosen: list[int]
+
+
+@functools.lru_cache(maxsize=2)  # CT: 14 MB of values, 7 of mask
+def teaching_volume(kind: str, seed: int) -> TeachingVolume:
+    """The volume of ``kind`` ("ct" or "mri") and ``seed``; int16, as a scanner would store it."""
+    rng = np.random.default_rng([VOLUMES[kind], seed])
+    original, spacing = head_ct() if kind == "ct" else brain_mri()
+    where, ends, fill = (brain_of_ct(), (65, 85), -1000) if kind == "ct" else (brain_of_mri(), (60, 110), 0)
+    values, finding, mask = original.astype(np.float32), None, np.zeros(original.shape, bool)
+    if rng.random() < 0.5:
+        values, finding, mask = add_finding(original, where, spacing, rng, value=rng.uniform(*ends))
+    again = copy.deepcopy(rng)  # turns the mask as it turns the values
+    values = np.rint(turn(values, rng, fill=fill)).astype(np.int16)
+    mask = turn(mask * np.float32(1000), again, fill=0) > 500
+    affine = np.zeros((4, 4))
+    affine[[2, 1, 0], [0, 1, 2]] = spacing
+    affine[3, 3] = 1
+    volume = Volume(
+        path=Path(f"teaching case {kind}-{seed}"),
+        modality="CT" if kind == "ct" else "MR",
+        units="HU" if kind == "ct" else None,
+        shape=values.shape,
+        spacing=spacing,
+        affine=affine,
+        description=f"Teaching case {kind}-{seed}, not a patient",
+        _decode=lambda indices: values[list(indices)],
+    )
+    return TeachingVolume(volume, mask, finding, _choose_slices(len(values), finding, rng))
+
+
 @functools.cache
 def head_ct() -> tuple[np.ndarray, tuple[float, float, float]]:
     """Hounsfield units (z, y, x) of the bundled head CT, and its spacing in mm."""
@@ -262,10 +321,10 @@ def brain_of_mri() -> np.ndarray:
 
 def add_finding(
     values: np.ndarray, where: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator, value: float
-) -> tuple[np.ndarray, Finding]:
+) -> tuple[np.ndarray, Finding, np.ndarray]:
     """Put an irregular ellipsoid of about ``value``, 10 to 16 mm in radius, somewhere in ``where``.
 
-    Its edge is smooth and the image's own noise stays. Returns a new volume and the `Finding`.
+    Its edge is smooth and the image's own noise stays. Returns a new volume, the `Finding`, and its mask.
     """
     places = np.argwhere(where)
     centre = places[rng.integers(len(places))]
@@ -286,7 +345,9 @@ def add_finding(
     changed = values.astype(np.float32)
     changed[box] = old * (1 - share) + (value + noise) * share
     touched = low[0] + np.flatnonzero((share > 0.5).any(axis=(1, 2)))
-    return changed, Finding(tuple(centre.tolist()), float(radius), tuple(touched.tolist()))
+    mask = np.zeros(values.shape, bool)
+    mask[box] = share > 0.5
+    return changed, Finding(tuple(centre.tolist()), float(radius), tuple(touched.tolist())), mask
 
 
 def turn(values: np.ndarray, rng: np.random.Generator, fill: float) -> np.ndarray:

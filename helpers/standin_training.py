@@ -214,7 +214,8 @@ def _with_finding(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     values, spacing = cases.head_ct() if ct else cases.brain_mri()
     where = cases.brain_of_ct() if ct else cases.brain_of_mri()
     value = rng.uniform(65, 85) if ct else rng.uniform(60, 110)
-    return (values, *cases.add_finding(values, where, spacing, rng, value=value))
+    changed, finding, _ = cases.add_finding(values, where, spacing, rng, value=value)
+    return values, changed, finding
 
 
 def _look(name: str) -> tuple[Any, float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from helpers.errors import InputError
 from helpers.volumes import Volume
@@ -46,6 +47,19 @@ def show(
         if k < len(titles):
             axis.set_title(titles[k], fontsize=9)
     plt.show()
+
+
+def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:
+    """The image with a line around ``mask`` (bool, y, x): uint8 (y, x, 3)."""
+    picture = np.array(Image.fromarray(image) if isinstance(image, np.ndarray) else image.convert("RGB"))
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, axis=-1)
+    if picture.shape[:2] != mask.shape:
+        raise InputError(
+            f"The mask is {mask.shape}, the image {picture.shape[:2]}.", remedy="Give the mask of this image."
+        )
+    picture[ndimage.binary_dilation(mask, iterations=2) & ~mask] = colour
+    return picture
 
 
 def scrub(images: Sequence[Picture], labels: Sequence[str] = (), *, width: int = 420) -> Any:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.cases import HELD_OUT, generate, image_of
+from helpers.cases import image_of
 from helpers.hub import STANDIN_FOLDER
 from helpers.models import ChatModel
 from helpers.prompts import image_messages, slide_messages
-from helpers.standin_scores import score
+from helpers.standin_scores import score, swapped, wide_window
 
 ALONE = """
 import sys
@@ -83,20 +83,19 @@ def test_files_are_small_and_readable_by_all() -> None:
 
 def test_it_sees_what_it_answers(standin: ChatModel) -> None:
     """Held-out cases against the same cases with other images: far from chance, and back to it."""
-    seen = score(standin, 16, 5_000_000)["scores"]
-    swapped = score(standin, 16, 5_000_000, swapped=True)["scores"]
+    kinds = ("ct", "mri", "image")
+    seen = score(standin, 16, 5_000_000, kinds=kinds)["scores"]
+    others = score(standin, 16, 5_000_000, kinds=kinds, control=swapped)["scores"]
     # Chance: one half for the volumes; for images less than 0.3, as the swapped ones show.
     assert seen["ct"]["accuracy"] >= 0.75 and seen["mri"]["accuracy"] >= 0.75
     assert seen["image"]["accuracy"] >= 0.45
-    assert np.mean([seen[k]["accuracy"] - swapped[k]["accuracy"] for k in ("ct", "mri", "image")]) > 0.2
+    assert np.mean([seen[k]["accuracy"] - others[k]["accuracy"] for k in kinds]) > 0.2
+
+
+def test_the_ct_windows_matter(standin: ChatModel) -> None:
+    usual, wide = (score(standin, 12, 6_000_000, kinds=["ct"], control=c)["scores"] for c in (None, wide_window))
+    assert usual["ct"]["accuracy"] > wide["ct"]["accuracy"] + 0.15
 
 
 def test_it_says_so_when_it_did_not_learn_something(standin: ChatModel) -> None:
     assert "did not learn" in standin.generate(image_messages([], "What causes diabetes?")).text
-
-
-def test_cases_follow_from_their_seed_alone() -> None:
-    first, again = generate("ct", 1, HELD_OUT + 7)[0], generate("ct", 3, HELD_OUT + 5)[2]
-    assert (first.answer, first.record) == (again.answer, again.record)
-    a, b = (np.asarray(c.messages[0]["content"][21]["image"]) for c in (first, again))
-    assert np.array_equal(a, b)

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.viewers import scrub
+from helpers.viewers import outline, scrub
 
 
 def test_the_slider_shows_its_slice() -> None:
@@ -23,6 +23,18 @@ def test_the_slider_shows_its_slice() -> None:
         assert caption.value == "abcd"[k]
     with pytest.raises(InputError):
         scrub([])
+
+
+def test_an_outline_goes_around_the_mask_and_leaves_the_rest() -> None:
+    image = np.full((20, 30), 7, np.uint8)
+    mask = np.zeros((20, 30), bool)
+    mask[8:12, 10:16] = True
+    drawn = outline(image, mask)
+    assert (drawn[mask] == 7).all() and (drawn[0] == 7).all()
+    assert (drawn[7, 12] == (255, 220, 0)).all()
+    assert (image == 7).all()
+    with pytest.raises(InputError, match="mask"):
+        outline(image, mask.T)
 
 
 def test_the_3d_view_takes_a_volume_in_a_notebook() -> None:
