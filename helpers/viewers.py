@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.errors import InputError
+from helpers.prompts import pad_to_square
 from helpers.volumes import Volume
 
 Picture = Image.Image | np.ndarray
@@ -50,10 +51,15 @@ def show(
 
 
 def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:
-    """The image with a line around ``mask`` (bool, y, x): uint8 (y, x, 3)."""
+    """The image with a line around ``mask`` (bool, y, x): uint8 (y, x, 3).
+
+    The image may be padded to a square, as those of a prompt are; the mask is then padded alike.
+    """
     picture = np.array(Image.fromarray(image) if isinstance(image, np.ndarray) else image.convert("RGB"))
     if picture.ndim == 2:
         picture = np.repeat(picture[..., None], 3, axis=-1)
+    if picture.shape[:2] != mask.shape:
+        mask = np.asarray(pad_to_square(mask.astype(np.uint8) * 255))[..., 0] > 0
     if picture.shape[:2] != mask.shape:
         raise InputError(
             f"The mask is {mask.shape}, the image {picture.shape[:2]}.", remedy="Give the mask of this image."

@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from helpers.errors import InputError
+from helpers.prompts import pad_to_square
 from helpers.viewers import outline, scrub
 
 
@@ -35,6 +36,8 @@ def test_an_outline_goes_around_the_mask_and_leaves_the_rest() -> None:
     assert (image == 7).all()
     with pytest.raises(InputError, match="mask"):
         outline(image, mask.T)
+    padded = outline(pad_to_square(image), mask)
+    assert (padded[12, 12] == (255, 220, 0)).all() and (padded[14, 12] == 7).all()
 
 
 def test_the_3d_view_takes_a_volume_in_a_notebook() -> None:
