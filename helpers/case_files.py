@@ -10,10 +10,9 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from helpers.cases import VOLUMES, Case, specimen_of
+from helpers.cases import VOLUMES, Case
 from helpers.errors import InputError
 from helpers.files import whole_file
-from helpers.prompts import pad_to_square
 from helpers.teaching_slides import picture_of, write_slide
 from helpers.volumes import Volume
 
@@ -36,9 +35,9 @@ def write_case(case: Case, folder: Path) -> Path:
         raise InputError("A case of words alone has no files.", remedy="Use its messages.")
     with whole_file(path) as partial:
         if case.kind == "slide":
-            write_slide(partial, picture_of(specimen_of(case.seed)))
+            write_slide(partial, picture_of(case.record["specimen"]))
         else:
-            pad_to_square(case.images[0]).save(partial, format="PNG")
+            case.images[0].save(partial, format="PNG")
     return path
 
 

@@ -31,8 +31,7 @@ from helpers.protocol import (
     THINKING_INSTRUCTION,
     YES_NO_QUESTION,
 )
-from helpers.slides import open_slide
-from helpers.teaching_slides import Specimen, patches_of
+from helpers.teaching_slides import Specimen, patches_of, tissue_of
 from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb, read_volume, select_slices
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
@@ -142,18 +141,13 @@ def _volume_case(kind: str, seed: int) -> Case:
 
 def slide_case(seed: int) -> Case:
     """A slide composed of real tissue of one stain, to be described in a sentence."""
-    specimen = specimen_of(seed)
+    specimen = Specimen.draw(np.random.default_rng([3, seed]))
     answer = slide_sentence(specimen.stain)
     words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
         np.random.default_rng([3, seed, 1]).integers(3)
     ]
     messages = slide_messages(patches_of(specimen), words)
-    return Case("slide", seed, words, messages, answer, answer, {"stain": specimen.stain, "specimen": specimen})
-
-
-def specimen_of(seed: int) -> Specimen:
-    """What is on the slide of this seed."""
-    return Specimen.draw(np.random.default_rng([3, seed]))
+    return Case("slide", seed, words, messages, answer, answer, {"specimen": specimen})
 
 
 def image_case(seed: int) -> Case:
@@ -372,11 +366,6 @@ def ct_colours(hu: np.ndarray) -> np.ndarray:
     return np.stack([apply_window(hu, *window) for window in CT_WINDOWS.values()], axis=-1)
 
 
-def mri_colours(values: np.ndarray) -> np.ndarray:
-    """Grey by the range of the whole volume, uint8 (..., 3)."""
-    return np.repeat(apply_window(values, float(values.min()), float(values.max()))[..., None], 3, axis=-1)
-
-
 def _choose_slices(n: int, finding: Finding | None, rng: np.random.Generator) -> list[int]:
     """Equidistant slices as in the prompt; so many that at least two touch the finding."""
     chosen = select_slices(n, int(rng.integers(20, 86)))
@@ -391,20 +380,16 @@ def _source(kind: str) -> Image.Image:
         return read_image(fetch("chest-radiograph"))
     if kind == "fundus photograph":
         return read_image(fetch("fundus"))
-    if kind == "immunohistochemistry":
-        return read_image(fetch("ihc-patch"))
-    with open_slide(fetch("slide-he")) as slide:
-        return slide.handle.read_region((0, 0), 0, (slide.width, slide.height)).convert("RGB")
+    return tissue_of(kind)
 
 
 def image_of(kind: str, rng: np.random.Generator) -> Image.Image:
     """One changed 2D image of ``kind``: cropped, turned, brightened; of a volume, one of its slices."""
     if kind in ("head CT", "brain MRI"):
-        values, colours = (head_ct()[0], ct_colours) if kind == "head CT" else (brain_mri()[0], mri_colours)
+        values = (head_ct() if kind == "head CT" else brain_mri())[0]
         k = rng.integers(len(values) // 6, len(values) - len(values) // 8)
         plane = turn(values[k : k + 1], rng, fill=float(values.min()))
-        scale = None if kind == "head CT" else values
-        return Image.fromarray(colours(plane)[0] if scale is None else _grey_as(plane[0], scale))
+        return Image.fromarray(ct_colours(plane)[0] if kind == "head CT" else _grey_as(plane[0], values))
     source = _source(kind)
     tissue = kind in ("H&E histology", "immunohistochemistry")
     side = rng.uniform(0.3, 0.45) if kind == "H&E histology" else rng.uniform(0.6 if tissue else 0.8, 1)

@@ -83,14 +83,20 @@ def _where(specimen: Specimen, rng: np.random.Generator) -> np.ndarray:
 
 
 @functools.cache
+def tissue_of(stain: str) -> Image.Image:
+    """The bundled picture of a stain, whole, at its own resolution."""
+    if stain == "immunohistochemistry":
+        return read_image(fetch("ihc-patch"))
+    with open_slide(fetch("slide-he")) as slide:
+        return slide.handle.read_region((0, 0), 0, (slide.width, slide.height)).convert("RGB")
+
+
+@functools.cache
 def _sheet(stain: str) -> np.ndarray:
     """Tissue without an end: the bundled picture and its mirror images, so that it can be tiled."""
+    picture = tissue_of(stain)
     if stain == "H&E histology":
-        with open_slide(fetch("slide-he")) as slide:
-            picture = slide.handle.read_region((0, 0), 0, (slide.width, slide.height)).convert("RGB")
         picture = picture.reduce(2).crop((290, 420, 640, 1400))  # 1 micron per pixel; the glass beside left out
-    else:
-        picture = read_image(fetch("ihc-patch"))
     one = np.asarray(picture)
     row = np.concatenate([one, one[:, ::-1]], axis=1)
     return np.concatenate([row, row[::-1]], axis=0)
