@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import warnings
 from collections.abc import Sequence
@@ -17,20 +16,10 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.errors import InputError
 from helpers.hub import STANDIN, find_model, weight_bytes
-from helpers.prompts import Message, TokenCount, check_budget, expand_images, render_prompt
+from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
+from helpers.replies import Reply, reply_from
+from helpers.sessions import Session
 from helpers.vision import encode_images
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, with a thinking trace taken out of it, and what it cost."""
-
-    text: str
-    thinking: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    finished: bool  # False when max_new_tokens cut it off
 
 
 @dataclass(frozen=True)
@@ -72,23 +61,25 @@ class ChatModel:
                 remedy="Use fewer images, a smaller vision_batch, or load_model(..., quantized=True).",
             ) from error
         prompt_tokens = inputs["input_ids"].shape[1]
-        ids = output[0, prompt_tokens:].tolist()
-        ends = _end_tokens(self.model)
-        finished = bool(ids) and ids[-1] in ends
-        decoded = self.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
-        text, thinking = split_thinking(decoded)
-        return Reply(text, thinking, prompt_tokens, len(ids), time.perf_counter() - start, finished)
+        return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
+
+    def session(self, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8) -> Session:
+        """Read the images of ``messages`` once, to ask many questions about them; see `helpers.sessions`."""
+        return Session(self, messages, cache_limit=cache_limit, vision_batch=vision_batch)
+
+    @property
+    def end_tokens(self) -> set[int]:
+        """The ids that end a reply."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, (list, tuple)) else {ends}
 
     def inputs(self, messages: Sequence[Message], *, vision_batch: int = 8) -> dict[str, Any]:
         """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
-        prompt = expand_images(render_prompt(messages, self.processor), self.processor)
-        tokens = self.processor.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-        ids = tokens["input_ids"].to(self.model.device)
+        ids = torch.tensor([prompt_ids(messages, self.processor)], device=self.model.device)
         # Marks image tokens: inside one image attention goes both ways, which these types switch on.
         types = (ids == self.model.config.image_token_id).long()
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
-        images = [part["image"] for turn in messages for part in turn["content"] if part["type"] == "image"]
-        if images:
+        if images := images_of(messages):
             features = encode_images(self.model, self.processor.image_processor, images, vision_batch)
             inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
         return inputs
@@ -198,19 +189,3 @@ def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) 
         megabytes = weight_bytes(folder) / 1e6
         line += f" This is not MedGemma: a stand-in of {megabytes:.0f} MB for trying the code, not for medicine."
     return line
-
-
-def _end_tokens(model: Any) -> set[int]:
-    ends = model.generation_config.eos_token_id
-    return set(ends) if isinstance(ends, (list, tuple)) else {ends}
-
-
-def split_thinking(decoded: str) -> tuple[str, str]:
-    """Split a decoded reply into answer and thinking trace (between ``<unused94>`` and ``<unused95>``).
-
-    A trace that was cut off before its end leaves no answer.
-    """
-    traces = re.findall(r"<unused94>(.*?)(?:<unused95>|\Z)", decoded, flags=re.DOTALL)
-    answer = re.sub(r"<unused94>.*?(?:<unused95>|\Z)", "", decoded, flags=re.DOTALL)
-    thinking = "\n".join(t.strip().removeprefix("thought").strip() for t in traces)
-    return answer.strip(), thinking

@@ -43,20 +43,22 @@ def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
 
 
 def image_messages(
-    images: Iterable[Image.Image | np.ndarray], question: str, *, system: str | None = None
+    images: Iterable[Image.Image | np.ndarray], question: str | None, *, system: str | None = None
 ) -> list[Message]:
     """One user turn: the images, then the question. No image at all asks about the words alone.
 
-    ``system`` adds a system turn; MedGemma knows one, `helpers.protocol.THINKING_INSTRUCTION`, for text questions.
+    ``question`` None leaves the turn open for `with_question`. ``system`` adds a system turn; MedGemma knows one,
+    `helpers.protocol.THINKING_INSTRUCTION`, for text questions.
     """
-    content = [*map(_image, images), _text(question, "question")]
+    content = [_image(image) for image in images]
     turns = [{"role": "system", "content": [_text(system, "system text")]}] if system else []
-    return [*turns, {"role": "user", "content": content}]
+    messages = [*turns, {"role": "user", "content": content}]
+    return messages if question is None else with_question(messages, question)
 
 
 def volume_messages(
     slices: Sequence[Image.Image | np.ndarray],
-    question: str,
+    question: str | None,
     *,
     instruction: str = "These are axial slices of one volume, in order from the feet to the head.",
     limit: int = MAX_SLICES,
@@ -64,15 +66,26 @@ def volume_messages(
     """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
 
     The question stays last: put before the images, it makes the model answer with a chest X-ray template
-    (Google-Health/medgemma issue 76). Raises `InputError` for no slices or more than ``limit``.
+    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`. Raises `InputError` for no
+    slices or more than ``limit``.
     """
     _check_count(len(slices), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
     content = [_text(instruction, "instruction")]
     for k, image in enumerate(slices, start=1):
         content += [_image(image), _text(f"SLICE {k}", "label")]
-    # In one part with the last label: the chat template trims parts and would run the two together.
-    content[-1] = _text(f"SLICE {len(slices)}\n\n{_text(question, 'question')['text']}", "question")
-    return [{"role": "user", "content": content}]
+    messages = [{"role": "user", "content": content}]
+    return messages if question is None else with_question(messages, question)
+
+
+def with_question(messages: Sequence[Message], question: str) -> list[Message]:
+    """The messages with a question at the end of the last turn, which has none yet."""
+    *before, turn = messages
+    *parts, last = turn["content"] or [None]
+    asked = _text(question, "question")
+    if last is not None and last["type"] == "text":
+        # In one part with a slice's label: the chat template trims parts and would run the two together.
+        asked, last = _text(f"{last['text']}\n\n{question}", "question"), None
+    return [*before, {**turn, "content": [*parts, *filter(None, [last]), asked]}]
 
 
 def slide_messages(
@@ -124,6 +137,17 @@ def render_prompt(messages: Sequence[Message], processor: Any) -> str:
 def expand_images(prompt: str, processor: Any) -> str:
     """A rendered prompt with every image's place holder written out as all of its tokens."""
     return prompt.replace(processor.boi_token, processor.full_image_sequence)
+
+
+def prompt_ids(messages: Sequence[Message], processor: Any) -> list[int]:
+    """The token ids of a prompt, every image with all of its tokens, up to where the answer begins."""
+    prompt = expand_images(render_prompt(messages, processor), processor)
+    return processor.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+
+
+def images_of(messages: Sequence[Message]) -> list[Image.Image]:
+    """The images of a prompt, in order."""
+    return [part["image"] for turn in messages for part in turn["content"] if part["type"] == "image"]
 
 
 def count_tokens(messages: Sequence[Message], processor: Any) -> TokenCount:

@@ -18,8 +18,9 @@ from helpers import hub
 from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.models import load_model, split_thinking
+from helpers.models import load_model
 from helpers.prompts import count_tokens, image_messages, slide_messages, volume_messages
+from helpers.replies import split_thinking
 from helpers.vision import encode_images, pixel_batches
 
 

@@ -38,7 +38,7 @@ NINE = {
     "papermill": "papermill",
 }
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
-HEAVY = {"models.py", "vision.py", "standin.py", "standin_training.py", "standin_scores.py"}
+HEAVY = {"models.py", "sessions.py", "vision.py", "standin.py", "standin_training.py", "standin_scores.py"}
 
 
 def requirements(texts: list[str]) -> dict[str, Requirement]:

@@ -1,0 +1,82 @@
+"""Many questions about one volume of 85 slices: a session beside asking each question by itself.
+
+Run: python -m tests.benchmarks.bench_sessions
+
+Both ways have to give the same answers. The model is the stand-in; time to load it and to read the files is left
+out, and the answers are cut after 16 tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from helpers.data import fetch
+from helpers.models import load_model
+from helpers.prompts import Message, volume_messages, with_question
+from helpers.protocol import CT_QUESTION
+from helpers.volumes import ct_to_rgb, read_volume, select_slices
+from tests.benchmarks.measure import BUILD, Variant, measure, save, table
+
+CONDITIONS = ["intracranial haemorrhage", "oedema", "infarct", "skull fracture", "midline shift", "hydrocephalus"]
+TOKENS = 16
+
+
+@functools.cache
+def _chat() -> Any:
+    return load_model("standin", device="cpu")
+
+
+def _volume() -> list[Message]:
+    volume = read_volume(fetch("ct-head"))
+    return volume_messages(ct_to_rgb(volume, select_slices(volume.shape[0])), None)
+
+
+def _questions(n: int) -> list[str]:
+    names = [CONDITIONS[k % len(CONDITIONS)] for k in range(n)]
+    return [CT_QUESTION.format(history=f"Headache, day {k}.", condition=name) for k, name in enumerate(names)]
+
+
+def one_by_one(questions: int) -> Callable[[], list[str]]:
+    """each question by itself: the images are encoded and read again every time."""
+    chat, volume, asked = _chat(), _volume(), _questions(questions)
+    return lambda: [chat.generate(with_question(volume, q), max_new_tokens=TOKENS).text for q in asked]
+
+
+def one_session(questions: int) -> Callable[[], list[str]]:
+    """a session: the images are encoded and read once."""
+    chat, volume, asked = _chat(), _volume(), _questions(questions)
+
+    def work() -> list[str]:
+        with chat.session(volume) as session:
+            return [reply.text for reply in session.ask_all(asked, batch_size=18, max_new_tokens=TOKENS)]
+
+    return work
+
+
+def main() -> None:
+    """Measure 1 to 36 questions, print the tables and write build/bench_sessions.json."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--questions", type=int, nargs="+", default=[1, 2, 4, 9, 18, 36])
+    options = parser.parse_args()
+    measured = {}
+    for n in options.questions:
+        rows = measure(
+            {
+                way.__doc__.partition(":")[0]: Variant(f"{__spec__.name}:{way.__name__}", {"questions": n})
+                for way in (one_by_one, one_session)
+            },
+            options.repeats,
+        )
+        if len({str(row.result) for row in rows.values()}) > 1:
+            raise SystemExit(f"{n} questions: the two ways do not give the same answers")
+        print(f"\n### {n} questions\n", table(rows, baseline=next(iter(rows))), sep="\n", flush=True)
+        measured |= {f"{n} questions, {way}": row for way, row in rows.items()}
+    save(BUILD / "bench_sessions.json", measured)
+
+
+if __name__ == "__main__":
+    main()
