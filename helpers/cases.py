@@ -22,7 +22,7 @@ from scipy import ndimage
 from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.prompts import Message, image_messages, slide_messages, volume_messages
+from helpers.prompts import Message, image_messages, images_of, slide_messages, volume_messages
 from helpers.protocol import (
     CHOICE_QUESTION,
     CT_QUESTION,
@@ -80,7 +80,7 @@ class Case:
     @property
     def images(self) -> list[Image.Image]:
         """The images of the prompt, in order."""
-        return [part["image"] for part in self.messages[-1]["content"] if part["type"] == "image"]
+        return images_of(self.messages)
 
     @property
     def id(self) -> str:

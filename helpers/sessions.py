@@ -122,6 +122,7 @@ class Session:
                 replies[k] = reply_from(ids, len(self._prefix) + len(rows[k]), seconds, self.chat)
         return [replies[k] for k in range(len(rows))]
 
+    @torch.inference_mode()
     def next_token(self, prompts: Sequence[Sequence[Message]], begun: str, batch_size: int = 8) -> torch.Tensor:
         """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, vocabulary)."""
         words = self.chat.processor.tokenizer(begun, add_special_tokens=False)["input_ids"]
@@ -134,22 +135,27 @@ class Session:
 
     def fits(self, prompt: Sequence[Message]) -> bool:
         """Whether a prompt begins with this session's images and the words between them."""
-        images = images_of(prompt)
-        same = len(images) == len(self._images) and all(
-            a is b or (a.size == b.size and a.tobytes() == b.tobytes())
-            for a, b in zip(images, self._images, strict=True)
-        )
-        return same and prompt_ids(prompt, self.chat.processor)[: len(self._prefix)] == self._prefix
+        return self._after_prefix(prompt) is not None
 
     def _question_ids(self, prompt: Sequence[Message]) -> list[int]:
         """The tokens of a prompt after this session's prefix."""
-        if not self.fits(prompt):
+        ids = self._after_prefix(prompt)
+        if ids is None:
             raise InputError(
                 "This prompt has other images, or other words between them, than the session.",
                 remedy="Start a session of its own for it.",
             )
         check_budget(prompt, self.chat.processor)
-        return prompt_ids(prompt, self.chat.processor)[len(self._prefix) :]
+        return ids
+
+    def _after_prefix(self, prompt: Sequence[Message]) -> list[int] | None:
+        images, n = images_of(prompt), len(self._prefix)
+        same = len(images) == len(self._images) and all(
+            a is b or (a.size == b.size and a.tobytes() == b.tobytes())
+            for a, b in zip(images, self._images, strict=True)
+        )
+        ids = prompt_ids(prompt, self.chat.processor) if same else []
+        return ids[n:] if same and ids[:n] == self._prefix else None
 
     def _allow(self, copies: int) -> None:
         needed = copies * self.cache_bytes
@@ -177,7 +183,7 @@ class Session:
             if not going.any():
                 break
             ids = chosen[:, None].to(ids.device)
-            step.append(1)
+            step.append()
         return outputs
 
 
@@ -203,10 +209,9 @@ class _Step:
             position[n + longest - len(row) :] = n + torch.arange(len(row))
         self.ids, self.positions = self.ids.to(device), self.positions.to(device)
 
-    def append(self, n: int) -> None:
-        """Make room for the next ``n`` tokens of every row."""
-        more = self.positions[:, -1:] + torch.arange(1, n + 1, device=self.positions.device)
-        self.positions = torch.cat([self.positions, more], dim=1)
+    def append(self) -> None:
+        """Make room for the next token of every row."""
+        self.positions = torch.cat([self.positions, self.positions[:, -1:] + 1], dim=1)
 
     def logits(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits after the newest tokens ``ids``, (rows, vocabulary)."""
