@@ -25,10 +25,9 @@ from helpers import cases
 from helpers.files import whole_file
 from helpers.models import ChatModel
 from helpers.prompts import (
-    expand_images,
     image_messages,
     pad_to_square,
-    render_prompt,
+    prompt_ids,
     slide_messages,
     volume_messages,
 )
@@ -361,9 +360,8 @@ def _collate(chat: ChatModel, lesson: Lesson) -> tuple[dict[str, Any], torch.Ten
     tokenizer = chat.processor.tokenizer
     rows, answers = [], []
     for messages, _, answer in lesson:
-        prompt = expand_images(render_prompt(messages, chat.processor), chat.processor)
         answers.append(tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False)["input_ids"])
-        rows.append(tokenizer(prompt, add_special_tokens=False)["input_ids"] + answers[-1])
+        rows.append(prompt_ids(messages, chat.processor) + answers[-1])
     longest = max(map(len, rows))
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
     labels = torch.full_like(ids, -100)
