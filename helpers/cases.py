@@ -36,6 +36,7 @@ from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb, read_vo
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
 VOLUMES = {"ct": 1, "mri": 2}
+CONDITIONS = {"ct": "intracranial haemorrhage", "mri": "brain lesion"}
 IMAGE_KINDS = {
     "chest radiograph": "the lungs and the heart between the ribs",
     "fundus photograph": "the retina with its vessels",
@@ -72,10 +73,17 @@ class Case:
     kind: str  # "ct", "mri", "slide", "image" or "text"
     seed: int
     question: str  # as the model gets it; of a slide, the tissue and procedure
-    messages: list[Message] = field(repr=False)
+    make: Callable[[], list[Message]] = field(repr=False)  # draws the prompt; a list of cases holds no pixels
     answer: str  # what a right reply says, in the protocol's form
     truth: str  # "yes", "no", a letter, or the sentence itself
     record: dict[str, Any]  # what was done to the real image
+    condition: str = ""  # what is asked for, in one spelling; "" where nothing is
+    options: tuple[str, ...] = ()  # what can be answered; empty where a sentence is
+
+    @property
+    def messages(self) -> list[Message]:
+        """The prompt, drawn anew unless it is one of the last few."""
+        return self.make()
 
     @property
     def images(self) -> list[Image.Image]:
@@ -86,6 +94,11 @@ class Case:
     def id(self) -> str:
         """A name that no other case has."""
         return f"{self.kind}-{self.seed}"
+
+    @property
+    def group(self) -> str:
+        """Cases about the same volume or slide share it, as they are not independent; here each has its own."""
+        return self.id
 
     def volume(self) -> Volume:
         """The volume of a CT or MRI case, as `helpers.volumes.read_volume` gives one."""
@@ -134,9 +147,16 @@ def _volume_case(kind: str, seed: int) -> Case:
     made = teaching_volume(kind, seed)
     rng = np.random.default_rng([VOLUMES[kind], seed, 1])
     question, answer, truth = (ct_question if kind == "ct" else mri_question)(made.finding is not None, rng)
-    slices = (ct_to_rgb if kind == "ct" else mri_to_rgb)(made.volume, made.chosen)
+    make = functools.partial(_volume_prompt, kind, seed, question)
     record = {"finding": made.finding, "slices": made.chosen}
-    return Case(kind, seed, question, volume_messages(slices, question), answer, truth, record)
+    asked = {} if truth == NOT_LEARNED else {"condition": CONDITIONS[kind], "options": ("yes", "no")}
+    return Case(kind, seed, question, make, answer, truth, record, **asked)
+
+
+@functools.lru_cache(maxsize=4)  # 16 MB each
+def _volume_prompt(kind: str, seed: int, question: str) -> list[Message]:
+    made = teaching_volume(kind, seed)
+    return volume_messages((ct_to_rgb if kind == "ct" else mri_to_rgb)(made.volume, made.chosen), question)
 
 
 def slide_case(seed: int) -> Case:
@@ -146,8 +166,13 @@ def slide_case(seed: int) -> Case:
     words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
         np.random.default_rng([3, seed, 1]).integers(3)
     ]
-    messages = slide_messages(patches_of(specimen), words)
-    return Case("slide", seed, words, messages, answer, answer, {"specimen": specimen})
+    make = functools.partial(_slide_prompt, seed, words)
+    return Case("slide", seed, words, make, answer, answer, {"specimen": specimen})
+
+
+@functools.lru_cache(maxsize=4)
+def _slide_prompt(seed: int, words: str) -> list[Message]:
+    return slide_messages(patches_of(Specimen.draw(np.random.default_rng([3, seed]))), words)
 
 
 def image_case(seed: int) -> Case:
@@ -155,9 +180,10 @@ def image_case(seed: int) -> Case:
     rng = np.random.default_rng([4, seed])
     kind = list(IMAGE_KINDS)[rng.integers(len(IMAGE_KINDS))]
     question, answer, truth = image_question(kind, rng)
-    return Case(
-        "image", seed, question, image_messages([image_of(kind, rng)], question), answer, truth, {"kind": kind}
-    )
+    messages = image_messages([image_of(kind, rng)], question)
+    options = {"yes": ("yes", "no"), "no": ("yes", "no")}.get(truth, tuple("ABCD") if len(truth) == 1 else ())
+    condition = {("yes", "no"): "this kind or not", tuple("ABCD"): "which kind, of up to four"}.get(options, "")
+    return Case("image", seed, question, lambda: messages, answer, truth, {"kind": kind}, condition, options)
 
 
 def text_case(seed: int) -> Case:
@@ -173,7 +199,8 @@ def text_case(seed: int) -> Case:
         question = f"{start[rng.integers(len(start))]} {thing[rng.integers(len(thing))]}?"
         answer = NOT_LEARNED
     system = THINKING_INSTRUCTION if rng.random() < 0.3 else None
-    return Case("text", seed, question, image_messages([], question, system=system), answer, answer, {})
+    messages = image_messages([], question, system=system)
+    return Case("text", seed, question, lambda: messages, answer, answer, {})
 
 
 CASES: dict[str, Callable[[int], Case]] = {

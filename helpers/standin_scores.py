@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import itertools
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,6 +21,7 @@ from helpers.cases import CASES, HELD_OUT, NOT_LEARNED, Case, generate
 from helpers.models import ChatModel, load_model
 from helpers.prompts import Message
 from helpers.protocol import CT_WINDOWS
+from helpers.scores import wilson
 from helpers.volumes import apply_window
 
 
@@ -55,7 +55,11 @@ def score(
             reply = chat.generate(messages, max_new_tokens=64)
             marks.setdefault(group, []).append(is_right(case, reply.text))
     scores = {
-        group: {"accuracy": round(sum(m) / len(m), 3), "interval": wilson(sum(m), len(m)), "n": len(m)}
+        group: {
+            "accuracy": round(sum(m) / len(m), 3),
+            "interval": [round(end, 3) for end in wilson(sum(m), len(m))],
+            "n": len(m),
+        }
         for group, m in marks.items()
     }
     return {"model": chat.name, "seed": seed, "scores": scores}
@@ -85,11 +89,8 @@ def _with_images(case: Case, images: list[Image.Image]) -> list[Message]:
     return [*case.messages[:-1], {"role": "user", "content": content}]
 
 
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, JASA 22:209, 1927)."""
-    p, spread = right / n, z * math.sqrt(right / n * (1 - right / n) / n + z**2 / (4 * n**2))
-    low, high = ((p + z**2 / (2 * n) + sign * spread) / (1 + z**2 / n) for sign in (-1, 1))
-    return round(max(0.0, low), 3), round(min(1.0, high), 3)
+def _interval(marks: list[bool]) -> list[float]:
+    return [round(end, 3) for end in wilson(sum(marks), len(marks))]
 
 
 def main() -> None:

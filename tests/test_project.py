@@ -38,7 +38,15 @@ NINE = {
     "papermill": "papermill",
 }
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
-HEAVY = {"models.py", "sessions.py", "vision.py", "standin.py", "standin_training.py", "standin_scores.py"}
+HEAVY = {
+    "evaluation.py",
+    "models.py",
+    "sessions.py",
+    "vision.py",
+    "standin.py",
+    "standin_training.py",
+    "standin_scores.py",
+}
 
 
 def requirements(texts: list[str]) -> dict[str, Requirement]:
