@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from helpers.errors import InputError
 
@@ -45,6 +46,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    evaluate = commands.add_parser("evaluate", help="ask a model many cases with known answers, and score it")
+    evaluate.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
+    evaluate.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
+    evaluate.add_argument(
+        "--cases",
+        required=True,
+        metavar="FILE|teaching:KIND",
+        help="your own table (.csv or .jsonl; columns in helpers.labelled), or teaching:ct, :mri, :slide, :image",
+    )
+    evaluate.add_argument("--n", type=int, default=40, help="teaching cases; default: %(default)s")
+    evaluate.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
+    evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
+    evaluate.add_argument("--output", required=True, metavar="DIR", help="answers.jsonl and scores.json go here")
+    evaluate.set_defaults(command=_evaluate)
+
+    report = commands.add_parser("report", help="write one report of several evaluations side by side")
+    report.add_argument("runs", nargs="+", metavar="DIR", help="output folders of evaluate")
+    report.add_argument("--output", default="outputs/report", metavar="DIR", help="default: %(default)s")
+    report.set_defaults(command=_report)
+
     doctor = commands.add_parser("doctor", help="say what this machine can run")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.set_defaults(command=_doctor)
@@ -71,6 +92,39 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{record['notebook']} failed at {record['error']}", file=sys.stderr)
     print(f"{len(summary['notebooks']) - len(failed)} of {len(summary['notebooks'])} notebooks ran through.")
     return 1 if failed else 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    cases = _cases(options.cases, options.n, options.seed)  # checked whole before a model is loaded
+    from helpers.evaluation import run_evaluation
+    from helpers.evaluation_report import summary
+    from helpers.models import load_model
+
+    chat = load_model(options.model, adapter=options.adapter)
+    scores = run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
+    print(summary(scores))
+    print(f"Answers and scores: {options.output}")
+    return 1 if scores["failed"] else 0
+
+
+def _cases(source: str, n: int, seed: int) -> Sequence[Any]:
+    if not source.startswith("teaching:"):
+        from helpers.labelled import read_cases
+
+        return read_cases(source)
+    from helpers.cases import generate
+
+    if n < 1:
+        raise InputError(f"{n} cases cannot be asked.", remedy="Give --n 1 or more.")
+    return generate(source.removeprefix("teaching:"), n, seed)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from helpers.evaluation_report import write_report
+
+    for path in write_report(options.runs, options.output):
+        print(path)
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

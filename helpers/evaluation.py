@@ -8,7 +8,6 @@ moment, asks on its next start what is missing and nothing twice. Scores are com
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +54,7 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Ask ``chat`` every case that ``output`` has no answer to yet; write and return the scores.
 
-    Cases of one group that follow each other and show the same images are asked in one session
+    Cases of one group are asked together, those that show the same images in one session
     (`helpers.sessions`), and yes-or-no questions are then also answered by the likelihood of "yes" against "no"
     (``p_yes``). ``chat`` is a `ChatModel`, or anything with its ``name`` and ``generate``, which has neither.
 
@@ -75,8 +74,8 @@ def run_evaluation(
     right = [mark(a) for a in known.values() if "error" not in a]
     bar = tqdm(total=len(cases), initial=len(cases) - len(missing), desc=f"asking {chat.name}")
     with path.open("ab") as stream, bar:
-        for _, group in itertools.groupby(missing, key=lambda case: case.group):
-            for answer in _ask_group(chat, list(group), max_new_tokens, batch_size):
+        for group in _by_group(missing):
+            for answer in _ask_group(chat, group, max_new_tokens, batch_size):
                 stream.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -116,6 +115,13 @@ def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[
     return list(answers.values())
 
 
+def _by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
+    groups: dict[str, list[Asked]] = {}
+    for case in cases:
+        groups.setdefault(case.group, []).append(case)
+    return list(groups.values())
+
+
 def _ask_group(chat: Any, cases: list[Asked], limit: int, batch_size: int) -> Iterator[Answer]:
     """Answers to cases of one group, each batch as soon as it is there."""
     ready: list[tuple[Asked, list[Message]]] = []
@@ -138,7 +144,10 @@ def _ask_group(chat: Any, cases: list[Asked], limit: int, batch_size: int) -> It
         with session:
             fitting = [pair for pair in ready if session.fits(pair[1])]
             for start in range(0, len(fitting), batch_size):
-                yield from _ask_batch(chat, session, fitting[start : start + batch_size], limit)
+                for answer in _ask_batch(chat, session, fitting[start : start + batch_size], limit):
+                    if "error" not in answer:  # its share of reading the images
+                        answer["seconds"] = round(answer["seconds"] + session.seconds / len(fitting), 4)
+                    yield answer
         asked = {case.id for case, _ in fitting}
         ready = [pair for pair in ready if pair[0].id not in asked]
 

@@ -33,7 +33,7 @@ def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
                 remedy="Make it uint8 first: ct_to_rgb, mri_to_rgb or apply_window.",
             )
         image = Image.fromarray(image)
-    image = image.convert("RGB")
+    image = image if image.mode == "RGB" else image.convert("RGB")
     side = max(image.size)
     if image.size == (side, side):
         return image

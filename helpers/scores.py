@@ -80,28 +80,32 @@ def _yes_no(answers: list[Answer], draws: int) -> dict[str, Any]:
         of_option = [a for a in answers if a["truth"] == option]
         if of_option:
             value = recall_score(truth, said, labels=[option], average="macro", zero_division=0)
-            interval = macro([_marks(of_option)], draws)["interval"]
-            out[name] = {"mean": round(float(value), 4), "interval": interval, "n": len(of_option)}
+            out[name] = {**macro([_marks(of_option)], draws), "mean": round(float(value), 4)}
     f1 = f1_score(truth, said, labels=["no", "yes"], average="macro", zero_division=0)
     out["macro F1"] = {"mean": round(float(f1), 4), "n": len(answers)}
     known = [a for a in answers if a.get("p_yes") is not None]
     if len({a["truth"] for a in known}) == 2:
         value = roc_auc_score([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
-        out["AUROC"] = {"mean": round(float(value), 4), "interval": _auroc_interval(known), "n": len(known)}
+        out["AUROC"] = {"mean": round(float(value), 4), "n": len(known), **_auroc_interval(known)}
     return out
 
 
-def macro(parts: Sequence[Sequence[tuple[str, float]]], draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
+def macro(
+    parts: Sequence[Sequence[tuple[str, float]]], draws: int = DRAWS, *, shares: bool = True, seed: int = 0
+) -> dict[str, Any]:
     """Mean of the means of ``parts``, each a list of (group, mark), with a 95 % interval.
 
-    Whole groups are drawn with replacement, since answers about one volume are not independent. Where all marks
-    are 0 or all are 1 no drawing tells anything, and the interval is Wilson's for as many groups (JASA 22:209,
-    1927).
+    Whole groups are drawn with replacement, since answers about one volume are not independent. Where all values
+    are alike no drawing tells anything: of ``shares`` that are all 0 or all 1 the interval is Wilson's for as many
+    groups (JASA 22:209, 1927), else there is none.
     """
     mean = float(np.mean([np.mean([value for _, value in part]) for part in parts]))
     values = {value for part in parts for _, value in part}
     names = sorted({group for part in parts for group, _ in part})
-    if len(values) == 1 and values <= {0.0, 1.0}:
+    out = {"mean": round(mean, 4), "n": sum(map(len, parts))}
+    if len(values) == 1 and not (shares and values <= {0.0, 1.0}):
+        return out
+    if len(values) == 1:
         low, high = wilson(round(mean * len(names)), len(names))
     else:
         totals = np.zeros((2, len(parts), len(names)))  # sum and number, by part and group
@@ -112,7 +116,7 @@ def macro(parts: Sequence[Sequence[tuple[str, float]]], draws: int = DRAWS, seed
         sums, numbers = _resampled(totals, draws, seed)
         drawn = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
         low, high = np.nanpercentile(np.nanmean(drawn, axis=0), [2.5, 97.5]).tolist()
-    return {"mean": round(mean, 4), "interval": [round(low, 4), round(high, 4)], "n": sum(map(len, parts))}
+    return {**out, "interval": [round(low, 4), round(high, 4)]}
 
 
 def _resampled(totals: np.ndarray, draws: int, seed: int) -> np.ndarray:
@@ -129,7 +133,8 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def _auroc_interval(answers: list[Answer], draws: int = 500) -> list[float]:
+def _auroc_interval(answers: list[Answer], draws: int = 500) -> dict[str, list[float]]:
+    """Its interval, unless all drawings are alike, as where the two are wholly apart."""
     groups = list(_split(answers, "group").values())
     rng, drawn = np.random.default_rng(0), []
     for _ in range(draws):
@@ -137,7 +142,8 @@ def _auroc_interval(answers: list[Answer], draws: int = 500) -> list[float]:
         truth = [a["truth"] == "yes" for a in part]
         if any(truth) and not all(truth):
             drawn.append(roc_auc_score(truth, [a["p_yes"] for a in part]))
-    return [round(float(v), 4) for v in np.percentile(drawn, [2.5, 97.5])]
+    low, high = (round(float(v), 4) for v in np.percentile(drawn, [2.5, 97.5]))
+    return {"interval": [low, high]} if low < high else {}
 
 
 def compare(first: Iterable[Answer], second: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def compare(first: Iterable[Answer], second: Iterable[Answer], draws: int = DRAW
         parts: dict[str, list[tuple[str, float]]] = {}
         for a, b in pairs:
             parts.setdefault(a["condition"], []).append((a["group"], mark(b) - mark(a)))
-        entry = {"difference": macro(list(parts.values()), draws)}
+        entry = {"difference": macro(list(parts.values()), draws, shares=False)}
         if form == "choice":
             worse = sum(mark(a) > mark(b) for a, b in pairs)
             better = sum(mark(b) > mark(a) for a, b in pairs)

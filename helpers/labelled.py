@@ -1,0 +1,222 @@
+"""Your own images with known answers: a table (CSV or JSONL) to cases that `helpers.evaluation` asks.
+
+One row is one question. The whole table is checked before anything is asked, and all that is wrong with it is said
+at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.images import read_image
+from helpers.prompts import Message, image_messages, pad_to_square, slide_messages, volume_messages
+from helpers.protocol import CHOICE_QUESTION, CT_QUESTION, MRI_QUESTION, YES_NO_QUESTION
+from helpers.slides import open_slide, read_patches, sample_patches
+from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
+
+MODALITIES = ("ct", "mri", "slide", "image")
+COLUMNS = {
+    "path": "file or folder of the image, from the table's own folder",
+    "modality": "ct, mri, slide or image",
+    "condition": "what to look for, put into the report's question; or",
+    "question": "the whole question; of a slide, its tissue and procedure",
+    "answer": "yes or no, one of the options, a sentence, or a JSON list of one box",
+    "options": "what can be answered, with | between; yes|no where the answer is one of them",
+    "history": "patient history for the report's CT and MRI questions",
+    "group": "patient or volume, of rows that are not independent; the path where empty",
+    "id": "a name for the row; made from the other columns where empty",
+}
+SLIDE_MPP = 1.0  # 10x, as the report's slides
+
+
+@dataclass(frozen=True)
+class LabelledCase:
+    """One row of a table: a question about a file, and its answer."""
+
+    path: Path
+    kind: str  # one of `MODALITIES`
+    question: str
+    condition: str
+    truth: str
+    options: tuple[str, ...]
+    group: str
+    id: str
+
+    @property
+    def messages(self) -> list[Message]:
+        """The prompt; the images of the last file are kept, so that rows about one file read it once."""
+        images = _images(self.path, self.kind)
+        if self.kind == "slide":
+            return slide_messages(images, self.question)
+        return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
+
+
+@functools.lru_cache(maxsize=1)
+def _images(path: Path, kind: str) -> list[Image.Image]:
+    """The images of a file as the model gets them."""
+    if kind == "image":
+        return [pad_to_square(read_image(path))]
+    if kind == "slide":
+        with open_slide(path) as slide:
+            return list(read_patches(slide, sample_patches(slide, SLIDE_MPP)))
+    volume = read_volume(path, modality="CT" if kind == "ct" else "MR")
+    chosen = select_slices(volume.shape[0])
+    return [pad_to_square(image) for image in (ct_to_rgb if kind == "ct" else mri_to_rgb)(volume, chosen)]
+
+
+def read_cases(table: str | os.PathLike[str]) -> list[LabelledCase]:
+    """The cases of a table: CSV with a header row, or JSONL with one object a line; columns as in `COLUMNS`.
+
+    Paths are taken from the table's folder. Files are opened and their headers read, pixels not yet; a file that
+    several rows name is looked at once.
+
+    Raises:
+        InputError: with everything that is wrong with the table, by line.
+    """
+    table = Path(table)
+    if not table.is_file():
+        raise InputError("There is no such table.", path=table, remedy="Give a .csv or .jsonl file.")
+    cases: list[LabelledCase] = []
+    problems: list[str] = []
+    files: dict[tuple[Path, str], str | None] = {}
+    for line, row in _rows(table):
+        found = [row] if isinstance(row, str) else _problems(row)
+        if not found and not isinstance(row, str):
+            case = _case(row, table.parent)
+            key = (case.path, case.kind)
+            if key not in files:
+                files[key] = _file_problem(*key)
+            found = [files[key]] if files[key] else []
+            cases.append(case)
+        problems += [f"line {line}: {problem}" for problem in found]
+    twice = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
+    problems += [f"{name!r} is there twice (the same question about the same file, or one id)" for name in twice]
+    if problems or not cases:
+        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  it has no rows"
+        raise InputError(
+            f"The table cannot be used:{listed}\n", path=table, remedy="Put these right and try again."
+        )
+    return cases
+
+
+def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Line numbers with rows, or with what is wrong with the line."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("The table is not UTF-8.", path=table, remedy="Save it as CSV UTF-8.") from error
+    if table.suffix.lower() == ".csv":
+        reader = csv.DictReader(text.splitlines(keepends=True))
+        unknown = [name for name in reader.fieldnames or () if name not in COLUMNS]
+        if unknown:
+            yield 1, f"unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
+        for row in reader:
+            wide = row.pop(None, None)
+            kept = {name: value for name, value in row.items() if name in COLUMNS}
+            yield reader.line_num, "it has more cells than the header" if wide else kept
+    elif table.suffix.lower() in (".jsonl", ".ndjson"):
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                yield number, _json_row(line)
+    else:
+        raise InputError("This is neither .csv nor .jsonl.", path=table, remedy="Save the table as one of them.")
+
+
+def _json_row(line: str) -> dict[str, Any] | str:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return f"not JSON ({error})"
+    if not isinstance(row, dict):
+        return "not an object"
+    unknown = [name for name in row if name not in COLUMNS]
+    if unknown:
+        return f"unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
+    if isinstance(row.get("options"), list):
+        row["options"] = "|".join(map(str, row["options"]))
+    if isinstance(row.get("answer"), list):
+        row["answer"] = json.dumps(row["answer"])
+    return row
+
+
+def _problems(row: dict[str, Any]) -> list[str]:
+    """What is wrong with the words of a row."""
+    cell = _cells(row)
+    found = [f"{name} is empty" for name in ("path", "answer") if not cell[name]]
+    if cell["modality"] not in MODALITIES:
+        found.append(f"modality is {cell['modality']!r}, not one of {', '.join(MODALITIES)}")
+    if cell["condition"] and cell["modality"] in ("slide", "image"):
+        found.append("a condition is for ct and mri; write a question")
+    if not cell["question"] and not cell["condition"] and cell["modality"] != "slide":
+        found.append("there is neither a question nor a condition")
+    options = _options(cell)
+    if options and cell["answer"] not in options:
+        found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
+    if cell["condition"] and options != ("yes", "no"):
+        found.append(f"the answer to a condition is yes or no, not {cell['answer']!r}")
+    return found
+
+
+def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
+    cell = _cells(row)
+    path, options = folder / cell["path"], _options(cell)
+    question = cell["question"]
+    if cell["condition"] and not question:
+        template = CT_QUESTION if cell["modality"] == "ct" else MRI_QUESTION
+        question = template.format(history=cell["history"] or "None given.", condition=cell["condition"])
+    elif options == ("yes", "no"):
+        question = YES_NO_QUESTION.format(question=question)
+    elif options:
+        question = CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
+    digest = hashlib.sha256(f"{cell['path']}|{question}".encode()).hexdigest()[:8]
+    return LabelledCase(
+        path=path,
+        kind=cell["modality"],
+        question=question,
+        condition=cell["condition"],
+        truth=cell["answer"],
+        options=options,
+        group=cell["group"] or cell["path"],
+        id=cell["id"] or f"{Path(cell['path']).name}-{digest}",
+    )
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    """All columns as trimmed text; yes and no, the modality in small letters."""
+    cell = {name: "" if row.get(name) is None else str(row[name]).strip() for name in COLUMNS}
+    cell["modality"] = cell["modality"].lower()
+    if cell["answer"].lower() in ("yes", "no"):
+        cell["answer"] = cell["answer"].lower()
+    return cell
+
+
+def _options(cell: dict[str, str]) -> tuple[str, ...]:
+    if cell["options"]:
+        return tuple(option.strip() for option in cell["options"].split("|") if option.strip())
+    return ("yes", "no") if cell["answer"] in ("yes", "no") else ()
+
+
+def _file_problem(path: Path, kind: str) -> str | None:
+    """What is wrong with a file, from its headers (a picture is read whole)."""
+    try:
+        if kind in ("ct", "mri"):
+            select_slices(read_volume(path, modality="CT" if kind == "ct" else "MR").shape[0])
+        elif kind == "slide":
+            open_slide(path).close()
+        else:
+            read_image(path)
+    except InputError as error:
+        return str(error)
+    return None

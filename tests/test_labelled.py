@@ -1,0 +1,120 @@
+"""A user's own table of questions: read as written, and refused with all of its faults at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.__main__ import main
+from helpers.case_files import write_case
+from helpers.cases import HELD_OUT, generate
+from helpers.data import fetch
+from helpers.errors import InputError
+from helpers.labelled import read_cases
+from helpers.prompts import images_of
+
+
+def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_rows_become_the_prompts_of_the_report(tmp_path: Path, head_ct: Path) -> None:
+    case = generate("slide", 1, HELD_OUT + 3)[0]
+    slide = write_case(case, tmp_path)
+    rows = [
+        {"path": str(head_ct), "modality": "CT", "condition": "oedema", "answer": "No", "history": "Fall."},
+        {"path": str(head_ct), "modality": "ct", "condition": "haemorrhage", "answer": "no", "group": "p1"},
+        {"path": slide.name, "modality": "slide", "question": "Tissue: colon.", "answer": "Adenoma, low grade."},
+        {
+            "path": str(fetch("fundus")),
+            "modality": "image",
+            "question": "Which eye?",
+            "answer": "left",
+            "options": "left|right",
+        },
+    ]
+    cases = read_cases(write_csv(tmp_path / "cases.csv", rows))
+    assert [(c.kind, c.condition, c.truth) for c in cases[:2]] == [
+        ("ct", "oedema", "no"),
+        ("ct", "haemorrhage", "no"),
+    ]
+    assert '"Fall."' in cases[0].question and cases[0].options == ("yes", "no")
+    assert [c.group for c in cases] == [str(head_ct), "p1", slide.name, str(fetch("fundus"))]
+    assert images_of(cases[0].messages)[40] is images_of(cases[1].messages)[40]  # read once
+    assert [p.tobytes() for p in images_of(cases[2].messages)] == [p.tobytes() for p in case.images]
+    assert "Tissue: colon." in cases[2].messages[0]["content"][0]["text"]
+    assert cases[3].options == ("left", "right") and "Options: left, right." in cases[3].question
+    lines = "\n".join(json.dumps(row) for row in rows)
+    (tmp_path / "cases.jsonl").write_text(lines)
+    assert read_cases(tmp_path / "cases.jsonl") == cases
+
+
+def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
+    good = {"path": str(head_ct), "modality": "ct", "condition": "oedema", "answer": "no"}
+    rows = [
+        {**good, "condition": ""},
+        {**good, "answer": "perhaps"},
+        {**good, "modality": "xray"},
+        {**good, "modality": "mri"},
+        {**good, "path": "nowhere"},
+        good,
+        good,
+    ]
+    with pytest.raises(InputError) as caught:
+        read_cases(write_csv(tmp_path / "cases.csv", rows))
+    said = str(caught.value)
+    for words in (
+        "line 2: there is neither a question nor a condition",
+        "line 3: the answer to a condition is yes or no, not 'perhaps'",
+        "line 4: modality is 'xray'",
+        "line 5: ",
+        "line 6: ",
+        "nowhere",
+        "is there twice",
+    ):
+        assert words in said, words
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", "", "no rows"),
+        ("a.csv", "path,modality,label\nx,ct,yes\n", "unknown columns label"),
+        ("a.csv", "path,modality,answer\nx,ct,yes,more\n", "more cells"),
+        ("a.jsonl", '{"path": "x"\n', "line 1: not JSON"),
+        ("a.jsonl", "[1]\n", "line 1: not an object"),
+        ("a.xlsx", "PK", "neither .csv nor .jsonl"),
+    ],
+)
+def test_tables_that_are_none(name: str, content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_cases(tmp_path / name)
+
+
+def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = next(c for c in generate("image", 20, HELD_OUT + 3) if c.options == ("yes", "no"))
+    picture = write_case(case, tmp_path)
+    row = {"path": picture.name, "modality": "image", "question": "Is this a head CT?", "answer": "no"}
+    table = write_csv(tmp_path / "cases.csv", [row])
+    one, two, report = (str(tmp_path / name) for name in ("own", "teaching", "report"))
+    assert main(["evaluate", "--cases", str(table), "--output", one, "--max-new-tokens", "30"]) == 0
+    assert main(["evaluate", "--cases", "teaching:image", "--n", "4", "--output", two]) == 0
+    assert json.loads((tmp_path / "own" / "scores.json").read_text())["answers"] == 1
+    assert main(["report", one, two, "--output", report]) == 0
+    written = (tmp_path / "report" / "report.md").read_text()
+    assert "| own | standin | 1 | 0 |" in written and "| teaching | standin | 4 | 0 |" in written
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "<script" not in page and "http" not in page
+    capsys.readouterr()
+    assert main(["report", str(tmp_path)]) == 2
+    assert main(["evaluate", "--cases", str(tmp_path / "none.csv"), "--output", one]) == 2
+    assert "no such table" in capsys.readouterr().err
