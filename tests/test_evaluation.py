@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tqdm.auto import tqdm
 
 from helpers.cases import HELD_OUT, generate
 from helpers.errors import InputError
@@ -71,19 +73,26 @@ def without_times(path: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in answer.items() if k not in TIMES} for answer in read_answers(path)]
 
 
+def run_slowly(cases: list[Question], output: Path) -> None:
+    # Forked processes share the lock of tqdm; one that is killed while it draws would keep it for ever.
+    tqdm.set_lock(threading.RLock())
+    run_evaluation(Parrot(pause=0.003), cases, output)
+
+
 def test_killed_at_twenty_moments_it_ends_as_if_it_never_was(tmp_path: Path) -> None:
     cases, whole, broken = questions(120), tmp_path / "whole", tmp_path / "broken"
     run_evaluation(Parrot(), cases, whole)
     draw, kills = random.Random(0), 0
     fork = multiprocessing.get_context("fork")
-    while kills < 20:
-        child = fork.Process(target=run_evaluation, args=(Parrot(pause=0.003), cases, broken))
+    for _ in range(20):
+        child = fork.Process(target=run_slowly, args=(cases, broken))
         child.start()
         child.join(draw.uniform(0.01, 0.05))
         if child.exitcode is None:
             os.kill(child.pid, signal.SIGKILL)
             kills += 1
         child.join()
+        assert child.exitcode in {0, -signal.SIGKILL}
         if len(read_answers(broken / "answers.jsonl")) == len(cases):
             break
     before = len(read_answers(broken / "answers.jsonl"))
