@@ -68,14 +68,25 @@ def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (25
     return picture
 
 
-def scrub(images: Sequence[Picture], labels: Sequence[str] = (), *, width: int = 420) -> Any:
-    """An ipywidgets slider over images; each is encoded when the slider first reaches it."""
+def scrub(
+    images: Sequence[Picture],
+    labels: Sequence[str] = (),
+    *,
+    what: str = "slice",
+    start: int | None = None,
+    width: int = 420,
+) -> Any:
+    """An ipywidgets slider over images, each ``what``; one is encoded when the slider reaches it.
+
+    It begins at ``start``, by default in the middle. An Image widget, not an Output widget: those can make an
+    unattended run wait for ever (nbclient then sends on the shell channel while it waits for a reply there).
+    """
     import ipywidgets
 
     if not len(images):
         raise InputError("There are no images to show.", remedy="Give at least one.")
-    middle = len(images) // 2
-    slider = ipywidgets.IntSlider(middle, 0, len(images) - 1, description="slice", layout={"width": f"{width}px"})
+    start = len(images) // 2 if start is None else start
+    slider = ipywidgets.IntSlider(start, 0, len(images) - 1, description=what, layout={"width": f"{width}px"})
     picture = ipywidgets.Image(format="png", width=width)
     caption = ipywidgets.Label()
 
@@ -87,7 +98,7 @@ def scrub(images: Sequence[Picture], labels: Sequence[str] = (), *, width: int =
         caption.value = labels[k] if k < len(labels) else ""
 
     slider.observe(lambda change: draw(change["new"]), names="value")
-    draw(middle)
+    draw(start)
     return ipywidgets.VBox([slider, picture, caption])
 
 
