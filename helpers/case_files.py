@@ -10,10 +10,11 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from helpers.cases import VOLUMES, Case
+from helpers.cases import Case
 from helpers.errors import InputError
 from helpers.files import whole_file
 from helpers.teaching_slides import picture_of, write_slide
+from helpers.teaching_volumes import RECIPES
 from helpers.volumes import Volume
 
 
@@ -29,7 +30,7 @@ def write_case(case: Case, folder: Path) -> Path:
     path = folder / f"{case.id}{suffix}"
     if path.exists():
         raise InputError("This is there already.", path=path, remedy="Delete it, or choose another folder.")
-    if case.kind in VOLUMES:
+    if case.kind in RECIPES:
         return write_series(case.volume(), path)
     if case.kind == "text":
         raise InputError("A case of words alone has no files.", remedy="Use its messages.")

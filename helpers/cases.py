@@ -8,16 +8,13 @@ alone; seeds above 1,000,000 are never trained on.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance
-from scipy import ndimage
 
 from helpers.data import fetch
 from helpers.errors import InputError
@@ -32,11 +29,11 @@ from helpers.protocol import (
     YES_NO_QUESTION,
 )
 from helpers.teaching_slides import Specimen, patches_of, tissue_of
-from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb, read_volume, select_slices
+from helpers.teaching_volumes import RECIPES, brain_mri, head_ct, teaching_volume, turn
+from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
-VOLUMES = {"ct": 1, "mri": 2}
-CONDITIONS = {"ct": "intracranial haemorrhage", "mri": "brain lesion"}
+CONDITIONS = {"ct": "intracranial haemorrhage", "mri": "brain lesion", "ct-air": "pneumocephalus"}
 IMAGE_KINDS = {
     "chest radiograph": "the lungs and the heart between the ribs",
     "fundus photograph": "the retina with its vessels",
@@ -70,7 +67,7 @@ DEFINITIONS = {
 class Case:
     """One question about images, with the answer to give and the truth to score against."""
 
-    kind: str  # "ct", "mri", "slide", "image" or "text"
+    kind: str  # one of `CASES`
     seed: int
     question: str  # as the model gets it; of a slide, the tissue and procedure
     make: Callable[[], list[Message]] = field(repr=False)  # draws the prompt; a list of cases holds no pixels
@@ -114,17 +111,10 @@ class Case:
         return int(areas.argmax()) if areas.any() else None
 
 
-@dataclass(frozen=True)
-class Finding:
-    """An ellipsoid put into a volume: which slices it touches, and where its centre is (z, y, x)."""
-
-    centre: tuple[int, int, int]
-    radius_mm: float
-    slices: tuple[int, ...]
-
-
 def generate(kind: str, n: int, seed: int) -> list[Case]:
-    """Make ``n`` cases of a kind ("ct", "mri", "slide", "image", "text"); the same seed gives the same cases.
+    """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-air", "slide", "image" or "text".
+
+    The same seed gives the same cases.
 
     Raises `InputError` for another kind.
     """
@@ -138,6 +128,14 @@ def ct_case(seed: int) -> Case:
     return _volume_case("ct", seed)
 
 
+def air_case(seed: int) -> Case:
+    """A head CT with or without air in the front of the brain; 16 slices.
+
+    The stand-in never learned this one: it is there to be taught (notebook 06).
+    """
+    return _volume_case("ct-air", seed)
+
+
 def mri_case(seed: int) -> Case:
     """A T1 brain MRI with or without a lesion of low signal; 20 to 85 slices."""
     return _volume_case("mri", seed)
@@ -145,8 +143,8 @@ def mri_case(seed: int) -> Case:
 
 def _volume_case(kind: str, seed: int) -> Case:
     made = teaching_volume(kind, seed)
-    rng = np.random.default_rng([VOLUMES[kind], seed, 1])
-    question, answer, truth = (ct_question if kind == "ct" else mri_question)(made.finding is not None, rng)
+    rng = np.random.default_rng([RECIPES[kind].stream, seed, 1])
+    question, answer, truth = QUESTIONS[kind](made.finding is not None, rng)
     make = functools.partial(_volume_prompt, kind, seed, question)
     record = {"finding": made.finding, "slices": made.chosen}
     asked = {} if truth == NOT_LEARNED else {"condition": CONDITIONS[kind], "options": ("yes", "no")}
@@ -156,7 +154,8 @@ def _volume_case(kind: str, seed: int) -> Case:
 @functools.lru_cache(maxsize=4)  # 16 MB each
 def _volume_prompt(kind: str, seed: int, question: str) -> list[Message]:
     made = teaching_volume(kind, seed)
-    return volume_messages((ct_to_rgb if kind == "ct" else mri_to_rgb)(made.volume, made.chosen), question)
+    to_rgb = ct_to_rgb if made.volume.modality == "CT" else mri_to_rgb
+    return volume_messages(to_rgb(made.volume, made.chosen), question)
 
 
 def slide_case(seed: int) -> Case:
@@ -206,6 +205,7 @@ def text_case(seed: int) -> Case:
 CASES: dict[str, Callable[[int], Case]] = {
     "ct": ct_case,
     "mri": mri_case,
+    "ct-air": air_case,
     "slide": slide_case,
     "image": image_case,
     "text": text_case,
@@ -241,6 +241,18 @@ def mri_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str
     return MRI_QUESTION.format(history=history, condition=condition), f"{seen} Final Answer: {truth}", truth
 
 
+def air_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str]:
+    """Question, answer and truth about air in a head CT."""
+    history = HISTORIES[rng.integers(len(HISTORIES))]
+    truth = "yes" if present else "no"
+    seen = "An area of air density is seen." if present else "No area of air density is seen."
+    question = CT_QUESTION.format(history=history, condition=CONDITIONS["ct-air"])
+    return question, f"{seen} Final Answer: {truth}", truth
+
+
+QUESTIONS = {"ct": ct_question, "mri": mri_question, "ct-air": air_question}
+
+
 def image_question(kind: str, rng: np.random.Generator) -> tuple[str, str, str]:
     """Question, answer and truth about one image of ``kind``."""
     form = rng.integers(3)
@@ -267,138 +279,12 @@ def slide_sentence(stain: str) -> str:
     return f"Teaching text: {stain}, {IMAGE_KINDS[stain]}. No diagnosis is made by the stand-in."
 
 
-# Real anatomy and what is done to it
-
-
-@dataclass(frozen=True)
-class TeachingVolume:
-    """A changed volume, where its finding lies, and which slices its prompt shows."""
-
-    volume: Volume
-    mask: np.ndarray  # bool (z, y, x)
-    finding: Finding | None
-    chosen: list[int]
-
-
-@functools.lru_cache(maxsize=2)  # CT: 14 MB of values, 7 of mask
-def teaching_volume(kind: str, seed: int) -> TeachingVolume:
-    """The volume of ``kind`` ("ct" or "mri") and ``seed``; int16, as a scanner would store it."""
-    rng = np.random.default_rng([VOLUMES[kind], seed])
-    original, spacing = head_ct() if kind == "ct" else brain_mri()
-    where, ends, fill = (brain_of_ct(), (65, 85), -1000) if kind == "ct" else (brain_of_mri(), (60, 110), 0)
-    values, finding, mask = original.astype(np.float32), None, np.zeros(original.shape, bool)
-    if rng.random() < 0.5:
-        values, finding, mask = add_finding(original, where, spacing, rng, value=rng.uniform(*ends))
-    again = copy.deepcopy(rng)  # turns the mask as it turns the values
-    values = np.rint(turn(values, rng, fill=fill)).astype(np.int16)
-    mask = turn(mask * np.float32(1000), again, fill=0) > 500
-    affine = np.zeros((4, 4))
-    affine[[2, 1, 0], [0, 1, 2]] = spacing
-    affine[3, 3] = 1
-    volume = Volume(
-        path=Path(f"teaching case {kind}-{seed}"),
-        modality="CT" if kind == "ct" else "MR",
-        units="HU" if kind == "ct" else None,
-        shape=values.shape,
-        spacing=spacing,
-        affine=affine,
-        description=f"Teaching case {kind}-{seed}, not a patient",
-        _decode=lambda indices: values[list(indices)],
-    )
-    return TeachingVolume(volume, mask, finding, _choose_slices(len(values), finding, rng))
-
-
-@functools.cache
-def head_ct() -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Hounsfield units (z, y, x) of the bundled head CT, and its spacing in mm."""
-    volume = read_volume(fetch("ct-head"), modality="CT")
-    return volume.slices(range(volume.shape[0])), volume.spacing
-
-
-@functools.cache
-def brain_mri() -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Values (z, y, x) of the bundled brain MRI, and its spacing in mm."""
-    volume = read_volume(fetch("mri-t1"), modality="MR")
-    return volume.slices(range(volume.shape[0])), volume.spacing
-
-
-@functools.cache
-def brain_of_ct() -> np.ndarray:
-    """Where a finding may lie in the head CT: soft tissue well inside the skull, bool (z, y, x)."""
-    hu, _ = head_ct()
-    soft = ndimage.binary_opening((hu > 10) & (hu < 60), iterations=3)
-    labels, _ = ndimage.label(soft)
-    sizes = np.bincount(labels.ravel())
-    return ndimage.binary_erosion(labels == sizes[1:].argmax() + 1, iterations=3)
-
-
-@functools.cache
-def brain_of_mri() -> np.ndarray:
-    """Where a finding may lie in the brain MRI: inside the head, away from its rim, bool (z, y, x)."""
-    values, _ = brain_mri()
-    inside = ndimage.binary_fill_holes(ndimage.gaussian_filter(values.astype(np.float32), 2) > 60)
-    return ndimage.binary_erosion(inside, iterations=18)
-
-
-def add_finding(
-    values: np.ndarray, where: np.ndarray, spacing: tuple[float, ...], rng: np.random.Generator, value: float
-) -> tuple[np.ndarray, Finding, np.ndarray]:
-    """Put an irregular ellipsoid of about ``value``, 10 to 16 mm in radius, somewhere in ``where``.
-
-    Its edge is smooth and the image's own noise stays. Returns a new volume, the `Finding`, and its mask.
-    """
-    places = np.argwhere(where)
-    centre = places[rng.integers(len(places))]
-    radius = rng.uniform(10, 16)
-    half = np.ceil(radius * 1.6 / np.array(spacing)).astype(int)
-    low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, values.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    axes = np.meshgrid(*(np.arange(a, b) for a, b in zip(low, high, strict=True)), indexing="ij")
-    stretch = rng.uniform(0.75, 1.25, 3)
-    distance = np.sqrt(
-        sum(((a - c) * s * t) ** 2 for a, c, s, t in zip(axes, centre, spacing, stretch, strict=True))
-    )
-    bumps = ndimage.gaussian_filter(rng.standard_normal(distance.shape), 4 / np.array(spacing))
-    bumps *= 0.15 * radius / max(float(bumps.std()), 1e-6)
-    share = 1 / (1 + np.exp((distance + bumps - radius) / 0.8))
-    old = values[box].astype(np.float32)
-    noise = old - ndimage.gaussian_filter(old, 1)
-    changed = values.astype(np.float32)
-    changed[box] = old * (1 - share) + (value + noise) * share
-    touched = low[0] + np.flatnonzero((share > 0.5).any(axis=(1, 2)))
-    mask = np.zeros(values.shape, bool)
-    mask[box] = share > 0.5
-    return changed, Finding(tuple(centre.tolist()), float(radius), tuple(touched.tolist())), mask
-
-
-def turn(values: np.ndarray, rng: np.random.Generator, fill: float) -> np.ndarray:
-    """Turn (up to 8 degrees), scale (up to 8 %), shift and add noise, alike in all slices.
-
-    The noise does not widen the range of the values: an MRI is shown from its lowest to its highest one.
-    """
-    angle, scale = np.deg2rad(rng.uniform(-8, 8)), rng.uniform(0.92, 1.08)
-    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
-    middle = (np.array(values.shape[1:]) - 1) / 2
-    offset = middle - matrix @ middle + rng.uniform(-0.03, 0.03, 2) * values.shape[1]
-    noise = rng.normal(0, 2, values.shape[1:]).astype(np.float32)
-    out = np.empty(values.shape, np.float32)
-    for k, plane in enumerate(values.astype(np.float32)):
-        ndimage.affine_transform(plane, matrix, offset, output=out[k], order=1, cval=fill)
-        out[k] += np.roll(noise, 17 * k, axis=1)
-    return np.clip(out, float(values.min()), float(values.max()), out=out)
+# Single images
 
 
 def ct_colours(hu: np.ndarray) -> np.ndarray:
     """The three windows as RGB, uint8 (..., 3)."""
     return np.stack([apply_window(hu, *window) for window in CT_WINDOWS.values()], axis=-1)
-
-
-def _choose_slices(n: int, finding: Finding | None, rng: np.random.Generator) -> list[int]:
-    """Equidistant slices as in the prompt; so many that at least two touch the finding."""
-    chosen = select_slices(n, int(rng.integers(20, 86)))
-    if finding and len(set(chosen) & set(finding.slices)) < 2:
-        chosen = select_slices(n)
-    return chosen
 
 
 @functools.cache
