@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from helpers.adapters import put_adapter
 from helpers.errors import InputError
 from helpers.hub import STANDIN, find_model, weight_bytes
 from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
@@ -116,7 +116,7 @@ def load_model(
     dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
     model, processor = _from_folder(folder, device, dtype, quantized)
     if adapter is not None:
-        model = _with_adapter(model, Path(adapter))
+        model = put_adapter(model, adapter)
     loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
     print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
     return loaded
@@ -153,32 +153,6 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
             path=folder,
             remedy="Check that the folder was saved with save_pretrained and copied whole.",
         ) from error
-
-
-def _with_adapter(model: Any, adapter: Path) -> Any:
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (adapter / file).is_file():
-            raise InputError(f"There is no adapter here (no {file}).", path=adapter, remedy="Give its folder.")
-    try:
-        from peft import PeftModel, get_peft_model_state_dict
-    except ImportError as error:
-        raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
-    misfit = InputError(
-        "The adapter does not fit this model.",
-        path=adapter,
-        remedy="Load the model that it was trained on (base_model_name_or_path in adapter_config.json).",
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what peft warns of is checked below
-            adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError) as error:
-        raise misfit from error
-    # peft passes over weights for layers that the model does not have.
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as weights:
-        if set(weights.keys()) != set(get_peft_model_state_dict(adapted)):
-            raise misfit
-    return adapted
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:

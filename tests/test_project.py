@@ -39,6 +39,7 @@ NINE = {
 }
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
 HEAVY = {
+    "adapters.py",
     "evaluation.py",
     "models.py",
     "sessions.py",
