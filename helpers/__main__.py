@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from helpers.errors import InputError
 
@@ -61,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--output", required=True, metavar="DIR", help="answers.jsonl and scores.json go here")
     evaluate.set_defaults(command=_evaluate)
 
+    finetune = commands.add_parser(
+        "finetune", help="train an adapter, on one or (accelerate launch) several devices"
+    )
+    finetune.add_argument(
+        "--config", required=True, metavar="FILE", help="start from helpers/configs/finetune.yaml"
+    )
+    finetune.set_defaults(command=_finetune)
+
     report = commands.add_parser("report", help="write one report of several evaluations side by side")
     report.add_argument("runs", nargs="+", metavar="DIR", help="output folders of evaluate")
     report.add_argument("--output", default="outputs/report", metavar="DIR", help="default: %(default)s")
@@ -95,10 +102,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    cases = _cases(options.cases, options.n, options.seed)  # checked whole before a model is loaded
     from helpers.evaluation import run_evaluation
     from helpers.evaluation_report import summary
+    from helpers.labelled import cases_from
     from helpers.models import load_model
+
+    cases = cases_from(options.cases, options.n, options.seed)  # checked whole before a model is loaded
 
     chat = load_model(options.model, adapter=options.adapter)
     scores = run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
@@ -107,16 +116,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if scores["failed"] else 0
 
 
-def _cases(source: str, n: int, seed: int) -> Sequence[Any]:
-    if not source.startswith("teaching:"):
-        from helpers.labelled import read_cases
+def _finetune(options: argparse.Namespace) -> int:
+    from helpers.finetuning_config import finetune_from, read_config
 
-        return read_cases(source)
-    from helpers.cases import generate
-
-    if n < 1:
-        raise InputError(f"{n} cases cannot be asked.", remedy="Give --n 1 or more.")
-    return generate(source.removeprefix("teaching:"), n, seed)
+    print(f"Adapter: {finetune_from(read_config(options.config))}")
+    return 0
 
 
 def _report(options: argparse.Namespace) -> int:

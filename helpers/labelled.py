@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,11 @@ class LabelledCase:
     options: tuple[str, ...]
     group: str
     id: str
+
+    @property
+    def answer(self) -> str:
+        """What a model would be taught to say: the truth, in the protocol's form where there are options."""
+        return f"Final Answer: {self.truth}" if self.options else self.truth
 
     @property
     def messages(self) -> list[Message]:
@@ -220,3 +225,17 @@ def _file_problem(path: Path, kind: str) -> str | None:
     except InputError as error:
         return str(error)
     return None
+
+
+def cases_from(source: str, n: int = 40, seed: int = 0) -> Sequence[Any]:
+    """The cases that a command names: a table, or ``teaching:KIND``, ``n`` of them from ``seed`` on.
+
+    Raises `InputError` as `read_cases` and `helpers.cases.generate` do, and for fewer than one case.
+    """
+    if not source.startswith("teaching:"):
+        return read_cases(source)
+    from helpers.cases import generate  # reads the bundled volumes
+
+    if n < 1:
+        raise InputError(f"{n} cases cannot be asked.", remedy="Give 1 or more.")
+    return generate(source.removeprefix("teaching:"), n, seed)

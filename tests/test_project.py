@@ -41,6 +41,10 @@ ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
 HEAVY = {
     "adapters.py",
     "evaluation.py",
+    "finetuning.py",
+    "finetuning_plan.py",
+    "image_features.py",
+    "training_data.py",
     "models.py",
     "sessions.py",
     "vision.py",

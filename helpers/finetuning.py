@@ -1,0 +1,298 @@
+"""Fine-tune a model on conversations with any number of images: volumes, slides and 2D images alike.
+
+TRL's SFTTrainer and PEFT do the training; here is what they leave to the user: prompts of the very tokens that
+the model is asked with, a check of all data before anything is spent (`helpers.training_data`), image tokens
+computed once (`helpers.image_features`), and a run that survives being killed. The same function runs on a CPU, on
+one GPU, and under ``accelerate launch`` on several.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+
+from helpers.adapters import RECORD, fingerprint
+from helpers.errors import InputError
+from helpers.files import write_json
+from helpers.image_features import ImageFeatures
+from helpers.models import ChatModel
+from helpers.training_data import Collator, Row, Taught, check_apart, prepare
+
+LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
+VISION_LAYERS = r".*vision_tower.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How to train; the defaults suit a few hundred to a few thousand examples on the 4B model."""
+
+    rank: int = 16  # of the adapter's matrices; more learns and forgets more; 0 trains the whole language model
+    alpha: int = 32  # the adapter's weight is alpha / rank; twice the rank is usual
+    dropout: float = 0.05  # against learning few examples by heart
+    learning_rate: float = 2e-4  # ten times that of full tuning, as adapters start from zero
+    epochs: int = 3  # more on few examples mostly memorises
+    batch_size: int = 16  # examples a step, over all processes; small ones make single cases pull too hard
+    at_once: int = 1  # examples in memory at a time; the rest of a batch is accumulated
+    warmup: float = 0.03  # share of the steps in which the rate rises
+    adapt_vision: bool = False  # whether the vision tower gets an adapter too; then nothing can be encoded once
+    cached: bool = True  # whether images are encoded once and kept on disk
+    save_steps: int = 50  # a checkpoint every so many steps; at most these are lost
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name in ("epochs", "batch_size", "at_once", "save_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}.", remedy="Give 1 or more.")
+        if self.rank < 0 or not 0 <= self.dropout < 1 or self.learning_rate <= 0:
+            raise InputError(
+                f"rank {self.rank}, dropout {self.dropout}, learning rate {self.learning_rate} cannot be used.",
+                remedy="Give a rank of 0 or more, a dropout from 0 to below 1, and a learning rate above 0.",
+            )
+        if self.adapt_vision and self.cached:
+            raise InputError(
+                "Image tokens of a tower that is being trained cannot be kept.",
+                remedy="Give cached=False with adapt_vision=True.",
+            )
+
+
+def finetune(
+    chat: ChatModel,
+    train: Sequence[Taught],
+    validation: Sequence[Taught],
+    output: str | Path,
+    tuning: Tuning | None = None,
+    *,
+    features: str | Path | None = None,
+    callbacks: Sequence[Any] = (),
+) -> ChatModel:
+    """Train an adapter (LoRA; QLoRA if ``chat`` was loaded with 4-bit weights) and return the model with it.
+
+    The loss is on the answers alone. ``chat`` itself is changed: use what is returned. The folder ``output``
+    appears when all is done, with the adapter (or, with rank 0, the whole model) and ``training.json``: base
+    model, settings, versions, loss curve. Until then everything is in a hidden folder beside it; the same call
+    goes on from its last checkpoint.
+
+    Args:
+        chat: the model to tune, from `helpers.models.load_model`.
+        train: examples to learn from.
+        validation: examples that only measure the loss, of other patients.
+        output: folder of the finished adapter; must not exist.
+        tuning: the settings.
+        features: folder of image tokens, shared by runs; default: beside the checkpoints, deleted at the end.
+        callbacks: of transformers' Trainer, for example to draw the loss.
+
+    Raises:
+        InputError: bad examples (all are named), an output that is there, an unfinished run of other settings, no
+            room on the disk, not enough memory.
+    """
+    from trl import SFTTrainer  # needs a second and the finetune extra
+
+    tuning, output = tuning or Tuning(), Path(output)
+    if output.exists():
+        raise InputError("There is something here already.", path=output, remedy="Choose another output folder.")
+    if not tuning.rank and chat.model.dtype != torch.float32:
+        raise InputError(
+            f"Small updates are lost in weights of {chat.model.dtype}.",
+            remedy="For full tuning load the model with dtype=torch.float32.",
+        )
+    check_apart(train, validation)
+    examples = [*train, *validation]
+    rows = prepare(train, chat.processor) + prepare(validation, chat.processor, "validation")
+    work = output.with_name(f".{output.name}.partial")
+    record = _record(chat, tuning, rows, len(train))
+    state = PartialState()
+    _open_work(work, record, state)
+    store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
+    if store:
+        store.encode(rows, examples)
+    trainer = SFTTrainer(
+        model=with_frozen_vision(chat.model) if tuning.rank == 0 else chat.model,
+        args=_arguments(chat, tuning, work / "checkpoints", state.num_processes),
+        train_dataset=_numbered(rows, 0, len(train)),
+        eval_dataset=_numbered(rows, len(train), len(rows)),
+        processing_class=chat.processor,
+        data_collator=Collator(rows, examples, chat.model, chat.processor, store),
+        peft_config=lora_config(tuning) if tuning.rank else None,
+        callbacks=list(callbacks),
+    )
+    _train(trainer, work)
+    tuned = replace(chat, name=f"{chat.name}+{output.name}", model=trainer.model.eval())
+    record["curve"] = trainer.state.log_history
+    _finish(trainer, tuned, chat.name, record, work, output, state)
+    return tuned
+
+
+def _train(trainer: Any, work: Path) -> None:
+    """Train from the last whole checkpoint, or from the start."""
+    try:
+        trainer.train(resume_from_checkpoint=_last_checkpoint(work / "checkpoints"))
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            "The GPU has not enough memory for this training.",
+            path=work,
+            remedy="Use fewer slices, at_once=1, a smaller rank, or load_model(..., quantized=True).",
+        ) from error
+    except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
+            raise
+        raise InputError(
+            "The disk is full.",
+            path=work,
+            remedy="Free some space and make the same call: it goes on from the last checkpoint.",
+        ) from error
+
+
+def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int) -> Any:
+    from trl import SFTConfig
+
+    accumulated, rest = divmod(tuning.batch_size, tuning.at_once * processes)
+    if rest or not accumulated:
+        raise InputError(
+            f"A batch of {tuning.batch_size} is no multiple of {tuning.at_once} at once on {processes} processes.",
+            remedy=f"Make batch_size a multiple of {tuning.at_once * processes}.",
+        )
+    on_gpu = chat.model.device.type == "cuda"
+    return SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=tuning.epochs,
+        per_device_train_batch_size=tuning.at_once,
+        per_device_eval_batch_size=tuning.at_once,
+        gradient_accumulation_steps=accumulated,
+        learning_rate=tuning.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=tuning.warmup,
+        max_grad_norm=1.0,
+        weight_decay=0.0,
+        bf16=on_gpu,
+        use_cpu=chat.model.device.type == "cpu",
+        gradient_checkpointing=on_gpu,  # a third more time for a tenth of the memory; small models need none of it
+        dataloader_pin_memory=on_gpu,
+        logging_steps=1,
+        eval_strategy="epoch",
+        save_strategy="steps",
+        save_steps=tuning.save_steps,
+        save_total_limit=2,
+        seed=tuning.seed,
+        data_seed=tuning.seed,
+        max_length=None,  # a cut prompt would lose image tokens; over-long ones were refused
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        train_sampling_strategy="group_by_length",  # or a short prompt would be padded to the longest
+        report_to="none",
+    )
+
+
+def lora_config(tuning: Tuning) -> Any:
+    """The adapter of a run: on all projections of the language model, and of the tower if it is adapted."""
+    from peft import LoraConfig
+
+    layers = f"({LANGUAGE_LAYERS})|({VISION_LAYERS})" if tuning.adapt_vision else LANGUAGE_LAYERS
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=tuning.rank,
+        lora_alpha=tuning.alpha,
+        lora_dropout=tuning.dropout,
+        target_modules=layers,
+    )
+
+
+def with_frozen_vision(model: Any) -> Any:
+    """The model, with gradients for everything but its vision tower and projector: full tuning."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("vision_tower" not in name and "multi_modal_projector" not in name)
+    return model
+
+
+def _numbered(rows: Sequence[Row], start: int, end: int) -> Any:
+    """What the trainer shuffles: the numbers of rows and how long they are; the collator has all else."""
+    from datasets import Dataset
+
+    numbers = list(range(start, end))
+    return Dataset.from_dict({"row": numbers, "length": [len(rows[k].ids) for k in numbers]})
+
+
+def _record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
+    """What a run is: written at its start, compared when it goes on, and kept with the adapter."""
+    return {
+        "base": chat.name,
+        "base_fingerprint": fingerprint(chat.model),
+        "settings": asdict(tuning),
+        "examples": {"training": trained, "validation": len(rows) - trained},
+        "data": _hash(rows),
+        "versions": {
+            name: version(name) for name in ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
+        },
+    }
+
+
+def _hash(rows: Sequence[Row]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.ids}{row.answer_tokens}{row.image_key}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _open_work(work: Path, record: dict[str, Any], state: PartialState) -> None:
+    """Begin a run's folder, or check that the one there is of the same run."""
+    path = work / RECORD
+    if path.is_file() and json.loads(path.read_text("utf-8")) != record:
+        raise InputError(
+            "An unfinished run of another model, other examples or other settings is here.",
+            path=work,
+            remedy="Delete this folder, make the call of that run, or choose another output folder.",
+        )
+    state.wait_for_everyone()
+    if state.is_main_process:
+        write_json(path, record)
+    state.wait_for_everyone()
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end: its last file is the trainer's state."""
+    found = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
+            found.append((int(checkpoint.name.rsplit("-", 1)[1]), str(checkpoint)))
+        except (OSError, ValueError):
+            if PartialState().is_main_process:
+                shutil.rmtree(checkpoint, ignore_errors=True)
+    PartialState().wait_for_everyone()
+    return max(found)[1] if found else None
+
+
+def _finish(
+    trainer: Any,
+    tuned: ChatModel,
+    base: str,
+    record: dict[str, Any],
+    work: Path,
+    output: Path,
+    state: PartialState,
+) -> None:
+    """Write the result under a temporary name, give it its own, and clear the working folder away."""
+    whole = output.with_name(f".{output.name}.whole.partial")
+    for config in getattr(tuned.model, "peft_config", {}).values():
+        config.base_model_name_or_path = base
+    trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
+    if state.is_main_process:
+        (whole / "training_args.bin").unlink(missing_ok=True)  # a pickle, and nobody needs it
+        if not all(math.isfinite(entry["loss"]) for entry in record["curve"] if "loss" in entry):
+            raise InputError("The loss is not a number.", path=work, remedy="Train with a lower learning rate.")
+        write_json(whole / RECORD, record)
+        whole.rename(output)
+        shutil.rmtree(work)
+    state.wait_for_everyone()

@@ -1,0 +1,90 @@
+"""Image tokens computed once and kept on disk, for training with a frozen vision tower.
+
+The tower and the projector do not change while an adapter of the language model is trained, so what they make of
+an image is the same in every epoch. One file holds the image tokens of one prompt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from safetensors.torch import load_file, save_file
+from tqdm.auto import tqdm
+
+from helpers.errors import InputError
+from helpers.files import whole_file
+from helpers.models import ChatModel
+from helpers.prompts import images_of
+from helpers.training_data import Row, Taught
+from helpers.vision import encode_images
+
+
+class ImageFeatures:
+    """A folder of image tokens, one safetensors file for the images of one prompt.
+
+    A file's name tells the pixels, the weights of tower and projector, and the processor's settings, so that
+    several models and runs share a folder, and none takes what another made.
+    """
+
+    def __init__(self, chat: ChatModel, folder: str | Path) -> None:
+        self.chat = chat
+        self.folder = Path(folder) / _tower_key(chat)
+
+    def __call__(self, key: str) -> torch.Tensor:
+        """Image tokens (images, tokens, hidden size) of the prompt whose images have this key."""
+        return load_file(self.path(key))["image_tokens"]
+
+    def path(self, key: str) -> Path:
+        """Where they are kept."""
+        return self.folder / f"{key}.safetensors"
+
+    def encode(self, rows: Sequence[Row], examples: Sequence[Taught], vision_batch: int = 8) -> int:
+        """Compute what is not there yet, say how much it is before it starts, and return that number of bytes.
+
+        Under several processes each does its share. Raises `InputError` when the disk has no room.
+        """
+        state = PartialState()
+        missing = {}
+        for row, example in zip(rows, examples, strict=True):
+            if row.images and not self.path(row.image_key).is_file():
+                missing[row.image_key] = (row.images, example)
+        images = sum(n for n, _ in missing.values())
+        each = self._bytes_an_image()
+        if state.is_main_process and images:
+            print(f"{images:,} images to encode once: {images * each / 1e6:,.1f} MB in {self.folder}")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if images * each > 0.95 * free:
+            raise InputError(
+                f"The image tokens take {images * each / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
+                path=self.folder,
+                remedy="Free some space, use fewer slices, choose another folder, or train with cached=False.",
+            )
+        mine = list(missing.items())[state.process_index :: state.num_processes]
+        for key, (_, example) in tqdm(mine, desc="encoding images", disable=not state.is_main_process):
+            tokens = encode_images(
+                self.chat.model, self.chat.processor.image_processor, images_of(example.messages), vision_batch
+            )
+            with whole_file(self.path(key)) as partial:
+                save_file({"image_tokens": tokens.cpu().contiguous()}, partial)
+        state.wait_for_everyone()
+        return images * each
+
+    def _bytes_an_image(self) -> int:
+        config = self.chat.model.config
+        return config.mm_tokens_per_image * config.text_config.hidden_size * self.chat.model.dtype.itemsize
+
+
+def _tower_key(chat: ChatModel) -> str:
+    """A hash of tower, projector and image processor."""
+    digest = hashlib.sha256(chat.processor.image_processor.to_json_string().encode())
+    for name, weight in sorted(chat.model.named_parameters()):
+        if ("vision_tower" in name or "multi_modal_projector" in name) and "lora_" not in name:
+            digest.update(f"{name.rsplit('.', 2)[-2:]}{weight.dtype}".encode())
+            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,164 @@
+"""Conversations to token ids with labels: what a fine-tuning run learns from, checked whole before it starts.
+
+An example is a prompt, as the model is asked it, and the answer to learn: a `helpers.cases.Case` or a row of a
+user's own table (`helpers.labelled`). Prompt and answer get the very tokens that `ChatModel.generate` reads and
+writes, and every image its own place: nesting images and placeholders by hand is where multi-image tuning goes
+wrong (huggingface/trl issues 3121, 4189, 5032).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from tqdm.auto import tqdm
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from helpers.errors import InputError
+from helpers.prompts import Message, check_budget, images_of, prompt_ids, render_prompt
+from helpers.protocol import CONTEXT_BUDGET
+from helpers.replies import parse_final_answer
+from helpers.vision import pixel_batches
+
+SHOWN_PROBLEMS = 10
+
+
+class Taught(Protocol):
+    """A prompt and the answer to it."""
+
+    id: str
+    group: str  # of examples from one patient or volume; never in training and validation both
+    options: Sequence[str]  # what can be answered; empty for a sentence
+    answer: str  # what the model is to say
+
+    @property
+    def messages(self) -> list[Message]:
+        """The prompt."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An example as tokens: the prompt's, then those of the answer and of the end of the turn."""
+
+    ids: list[int]
+    answer_tokens: int
+    images: int
+    image_key: str  # hash of the images' pixels; "" without any
+
+
+def prepare(examples: Sequence[Taught], processor: Any, what: str = "training") -> list[Row]:
+    """The examples as rows of token ids, in order.
+
+    Raises `InputError` with all that is wrong, each by the id of its example: an empty answer, an answer that is
+    none of the options, images and placeholders that differ in number, a prompt over the context budget, a file
+    that cannot be read, no examples at all.
+    """
+    if not examples:
+        raise InputError(f"There are no {what} examples.", remedy="Give at least one.")
+    rows, problems = [], []
+    for example in tqdm(examples, desc=f"reading {what} examples", leave=False):
+        try:
+            rows.append(_row(example, processor))
+        except InputError as error:
+            problems.append(f"{example.id}: {error}")
+    if problems:
+        shown = "\n  ".join(problems[:SHOWN_PROBLEMS])
+        more = f"\n  and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        raise InputError(
+            f"{len(problems)} of {len(examples)} {what} examples cannot be learned from:\n  {shown}{more}\n",
+            remedy="Put these right; nothing was trained.",
+        )
+    return rows
+
+
+def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
+    """Raise `InputError` when a patient or volume is in both, as the validation would then measure memory."""
+    both = sorted({example.group for example in train} & {example.group for example in validation})
+    if both:
+        raise InputError(
+            f"Training and validation share {len(both)} groups (patients or volumes): {', '.join(both[:5])}.",
+            remedy="Put all examples of a group on one side.",
+        )
+
+
+def _row(example: Taught, processor: Any) -> Row:
+    messages, answer = example.messages, example.answer.strip()
+    if not answer:
+        raise InputError("The answer is empty.", remedy="Write what the model is to say.")
+    if example.options and parse_final_answer(answer, example.options) is None:
+        raise InputError(
+            f"The answer {answer!r} ends on none of {', '.join(example.options)}.",
+            remedy='Write "Final Answer: " and one of them at its end.',
+        )
+    images = images_of(messages)
+    places = render_prompt(messages, processor).count(processor.boi_token)
+    if places != len(images):
+        raise InputError(f"{len(images)} images have {places} placeholders.", remedy="Give each image one.")
+    tokenizer = processor.tokenizer
+    said = tokenizer(f"{answer}<end_of_turn>", add_special_tokens=False)["input_ids"]
+    check_budget(messages, processor, CONTEXT_BUDGET - len(said))
+    return Row(prompt_ids(messages, processor) + said, len(said), len(images), image_key(images))
+
+
+def image_key(images: Sequence[Image.Image]) -> str:
+    """A hash of all pixels, in order; "" for no images."""
+    if not images:
+        return ""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(f"{image.mode}{image.size}".encode())
+        digest.update(image.tobytes())
+    return digest.hexdigest()[:32]
+
+
+class Collator:
+    """Batches of rows for the model's forward: ids right-padded, labels on the answers alone, and the images.
+
+    Images come as finished image tokens from ``features`` (key to (images, tokens, hidden size)), or, without, as
+    pixels that pass the vision tower in every step.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        examples: Sequence[Taught],
+        model: Any,
+        processor: Any,
+        features: Callable[[str], torch.Tensor] | None,
+    ) -> None:
+        self.rows, self.examples, self.features = rows, examples, features
+        self.processor = processor
+        self.pad = processor.tokenizer.pad_token_id
+        self.image_token = model.config.image_token_id
+        self.dtype = model.dtype
+
+    def __call__(self, batch: Sequence[dict[str, int]]) -> dict[str, Any]:
+        """``batch`` holds the numbers of rows."""
+        numbers = [item["row"] for item in batch]
+        rows = [self.rows[k] for k in numbers]
+        longest = max(len(row.ids) for row in rows)
+        ids = torch.full((len(rows), longest), self.pad)
+        mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+        for k, row in enumerate(rows):
+            end = len(row.ids)
+            ids[k, :end], mask[k, :end] = torch.tensor(row.ids), 1
+            labels[k, end - row.answer_tokens : end] = torch.tensor(row.ids[-row.answer_tokens :])
+        inputs = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        # Marks image tokens: inside one image attention goes both ways, which these types switch on.
+        inputs["token_type_ids"] = (ids == self.image_token).long()
+        if any(row.images for row in rows):
+            inputs |= self._images(numbers)
+        return inputs
+
+    def _images(self, numbers: Sequence[int]) -> dict[str, Any]:
+        with_images = [k for k in numbers if self.rows[k].images]
+        if self.features is not None:
+            tokens = torch.cat([self.features(self.rows[k].image_key) for k in with_images])
+            return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=tokens)}}
+        images = [image for k in with_images for image in images_of(self.examples[k].messages)]
+        pixels = torch.cat(list(pixel_batches(images, self.processor.image_processor)))
+        return {"pixel_values": pixels.to(self.dtype)}
