@@ -46,7 +46,7 @@ def put_adapter(model: Any, adapter: str | Path) -> Any:
         raise misfit from error
     # peft passes over weights for layers that the model does not have.
     with safe_open(adapter / "adapter_model.safetensors", "pt") as weights:
-        if set(weights.keys()) != set(get_peft_model_state_dict(adapted)):
+        if set(weights.keys()) != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
             raise misfit
     return adapted
 

@@ -13,7 +13,8 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
+from safetensors import SafetensorError
+from transformers import TrainerCallback
 
 from helpers.adapters import RECORD, fingerprint
 from helpers.errors import InputError
@@ -88,7 +91,7 @@ def finetune(
     Args:
         chat: the model to tune, from `helpers.models.load_model`.
         train: examples to learn from.
-        validation: examples that only measure the loss, of other patients.
+        validation: examples that only measure the loss, of other patients; none, and nothing is measured.
         output: folder of the finished adapter; must not exist.
         tuning: the settings.
         features: folder of image tokens, shared by runs; default: beside the checkpoints, deleted at the end.
@@ -98,8 +101,11 @@ def finetune(
         InputError: bad examples (all are named), an output that is there, an unfinished run of other settings, no
             room on the disk, not enough memory.
     """
-    from trl import SFTTrainer  # needs a second and the finetune extra
-
+    try:
+        from trl import SFTTrainer  # takes a second
+    except ImportError as error:
+        remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
+        raise InputError(f"Fine-tuning needs {error.name}.", remedy=remedy) from error
     tuning, output = tuning or Tuning(), Path(output)
     if output.exists():
         raise InputError("There is something here already.", path=output, remedy="Choose another output folder.")
@@ -110,42 +116,51 @@ def finetune(
         )
     check_apart(train, validation)
     examples = [*train, *validation]
-    rows = prepare(train, chat.processor) + prepare(validation, chat.processor, "validation")
+    rows = prepare(train, chat.processor)
+    if validation:
+        rows += prepare(validation, chat.processor, "validation")
     work = output.with_name(f".{output.name}.partial")
     record = _record(chat, tuning, rows, len(train))
     state = PartialState()
     _open_work(work, record, state)
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
-    if store:
-        store.encode(rows, examples)
-    trainer = SFTTrainer(
-        model=with_frozen_vision(chat.model) if tuning.rank == 0 else chat.model,
-        args=_arguments(chat, tuning, work / "checkpoints", state.num_processes),
-        train_dataset=_numbered(rows, 0, len(train)),
-        eval_dataset=_numbered(rows, len(train), len(rows)),
-        processing_class=chat.processor,
-        data_collator=Collator(rows, examples, chat.model, chat.processor, store),
-        peft_config=lora_config(tuning) if tuning.rank else None,
-        callbacks=list(callbacks),
-    )
-    _train(trainer, work)
-    tuned = replace(chat, name=f"{chat.name}+{output.name}", model=trainer.model.eval())
-    record["curve"] = trainer.state.log_history
-    _finish(trainer, tuned, chat.name, record, work, output, state)
-    return tuned
-
-
-def _train(trainer: Any, work: Path) -> None:
-    """Train from the last whole checkpoint, or from the start."""
-    try:
+    with _advice(work):
+        if store:
+            store.encode(rows, examples)
+        trainer = SFTTrainer(
+            model=with_frozen_vision(chat.model) if tuning.rank == 0 else chat.model,
+            args=_arguments(chat, tuning, work / "checkpoints", state.num_processes, bool(validation)),
+            train_dataset=_numbered(0, len(train)),
+            eval_dataset=_numbered(len(train), len(rows)) if validation else None,
+            processing_class=chat.processor,
+            data_collator=Collator(rows, examples, chat.model, chat.processor, store),
+            peft_config=lora_config(tuning) if tuning.rank else None,
+            callbacks=[StepSeeds(), *callbacks],
+        )
         trainer.train(resume_from_checkpoint=_last_checkpoint(work / "checkpoints"))
+        record["curve"] = trainer.state.log_history
+        if not all(math.isfinite(entry["loss"]) for entry in record["curve"] if "loss" in entry):
+            raise InputError(
+                "The loss became infinite or no number.",
+                path=work,
+                remedy="Delete this folder and train with a lower learning rate.",
+            )
+        _finish(trainer, chat.name, record, work, output)
+    return replace(chat, name=f"{chat.name}+{output.name}", model=trainer.model.eval())
+
+
+@contextmanager
+def _advice(work: Path) -> Iterator[None]:
+    """Turn a lack of memory or disk into an `InputError` with what to do."""
+    try:
+        yield
     except torch.OutOfMemoryError as error:
         raise InputError(
             "The GPU has not enough memory for this training.",
             path=work,
             remedy="Use fewer slices, at_once=1, a smaller rank, or load_model(..., quantized=True).",
         ) from error
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
             raise
         raise InputError(
@@ -155,7 +170,7 @@ def _train(trainer: Any, work: Path) -> None:
         ) from error
 
 
-def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int) -> Any:
+def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, validated: bool) -> Any:
     from trl import SFTConfig
 
     accumulated, rest = divmod(tuning.batch_size, tuning.at_once * processes)
@@ -178,10 +193,11 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int) ->
         weight_decay=0.0,
         bf16=on_gpu,
         use_cpu=chat.model.device.type == "cpu",
-        gradient_checkpointing=on_gpu,  # a third more time for a tenth of the memory; small models need none of it
+        activation_checkpointing=on_gpu,  # a third more time for a tenth of the memory; the stand-in needs none
         dataloader_pin_memory=on_gpu,
         logging_steps=1,
-        eval_strategy="epoch",
+        logging_nan_inf_filter=False,  # would put the mean in place of a loss that is no number
+        eval_strategy="epoch" if validated else "no",
         save_strategy="steps",
         save_steps=tuning.save_steps,
         save_total_limit=2,
@@ -190,7 +206,6 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int) ->
         max_length=None,  # a cut prompt would lose image tokens; over-long ones were refused
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
-        train_sampling_strategy="group_by_length",  # or a short prompt would be padded to the longest
         report_to="none",
     )
 
@@ -216,12 +231,19 @@ def with_frozen_vision(model: Any) -> Any:
     return model
 
 
-def _numbered(rows: Sequence[Row], start: int, end: int) -> Any:
-    """What the trainer shuffles: the numbers of rows and how long they are; the collator has all else."""
+class StepSeeds(TrainerCallback):
+    """Draws each step's dropout from the seed and its number, so that a run that goes on draws the same."""
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Seed torch, on each process otherwise."""
+        torch.manual_seed(1_000_003 * args.seed + 1_009 * state.global_step + args.process_index)
+
+
+def _numbered(start: int, end: int) -> Any:
+    """What the trainer shuffles: the numbers of rows; the collator has all else."""
     from datasets import Dataset
 
-    numbers = list(range(start, end))
-    return Dataset.from_dict({"row": numbers, "length": [len(rows[k].ids) for k in numbers]})
+    return Dataset.from_dict({"row": list(range(start, end))})
 
 
 def _record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
@@ -232,9 +254,7 @@ def _record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) 
         "settings": asdict(tuning),
         "examples": {"training": trained, "validation": len(rows) - trained},
         "data": _hash(rows),
-        "versions": {
-            name: version(name) for name in ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
-        },
+        "versions": {name: version(name) for name in PACKAGES},
     }
 
 
@@ -274,24 +294,14 @@ def _last_checkpoint(folder: Path) -> str | None:
     return max(found)[1] if found else None
 
 
-def _finish(
-    trainer: Any,
-    tuned: ChatModel,
-    base: str,
-    record: dict[str, Any],
-    work: Path,
-    output: Path,
-    state: PartialState,
-) -> None:
+def _finish(trainer: Any, base: str, record: dict[str, Any], work: Path, output: Path) -> None:
     """Write the result under a temporary name, give it its own, and clear the working folder away."""
-    whole = output.with_name(f".{output.name}.whole.partial")
-    for config in getattr(tuned.model, "peft_config", {}).values():
-        config.base_model_name_or_path = base
+    whole, state = output.with_name(f".{output.name}.whole.partial"), PartialState()
     trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
     if state.is_main_process:
         (whole / "training_args.bin").unlink(missing_ok=True)  # a pickle, and nobody needs it
-        if not all(math.isfinite(entry["loss"]) for entry in record["curve"] if "loss" in entry):
-            raise InputError("The loss is not a number.", path=work, remedy="Train with a lower learning rate.")
+        if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
+            write_json(settings, json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": base})
         write_json(whole / RECORD, record)
         whole.rename(output)
         shutil.rmtree(work)

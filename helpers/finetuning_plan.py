@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
 from helpers.finetuning import Tuning, lora_config, with_frozen_vision
@@ -52,11 +52,11 @@ class Plan:
     def __str__(self) -> str:
         """A table for a notebook."""
         lines = [f"{self.model}: {self.tokens:,} tokens an example, {self.steps:,} steps. Computed, not measured."]
-        lines += [f"  {part:28s} {n / 1e9:7.2f} GB" for part, n in self.memory.items()]
-        lines.append(f"  {'together':28s} {self.total / 1e9:7.2f} GB")
+        lines += [f"  {part:34s} {n / 1e9:7.2f} GB" for part, n in self.memory.items()]
+        lines.append(f"  {'together':34s} {self.total / 1e9:7.2f} GB")
         for gpu in GPUS:
             verdict = f"fits, about {self.hours(gpu):.1f} hours" if self.fits(gpu) else "does not fit"
-            lines.append(f"  {gpu:28s} {verdict}")
+            lines.append(f"  {gpu:34s} {verdict}")
         return "\n".join(lines)
 
 
@@ -175,6 +175,7 @@ def _kept(config: Gemma3Config, layers: int, tokens: int, tuning: Tuning, dtype:
     short.text_config.num_hidden_layers = layers
     short.text_config.layer_types = ["full_attention"] * layers
     model = _on_meta(short).to(dtype)
+    model.set_attn_implementation("counted")
     model = (_with_lora(model, tuning) if tuning.rank else model).train()
     embedded = torch.empty(1, tokens, short.text_config.hidden_size, device="meta", dtype=dtype)
     with SavedBytes(model) as saved:
@@ -182,6 +183,19 @@ def _kept(config: Gemma3Config, layers: int, tokens: int, tuning: Tuning, dtype:
             model.model.language_model(inputs_embeds=embedded)
         )
     return saved.bytes
+
+
+def _fused_attention(layer: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any) -> tuple[Any, None]:
+    """Attention by a fused kernel, as on a GPU: it keeps what comes in and goes out, and one number a row.
+
+    Left to itself, torch takes on the meta device one that keeps all weights of attention.
+    """
+    key, value = (x.repeat_interleave(layer.num_key_value_groups, dim=1) for x in (key, value))
+    out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value)
+    return out.transpose(1, 2), None
+
+
+AttentionInterface.register("counted", _fused_attention)
 
 
 class SavedBytes(torch.autograd.graph.saved_tensors_hooks):

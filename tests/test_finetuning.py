@@ -35,6 +35,17 @@ from helpers.training_data import Collator, prepare
 QUICK = Tuning(rank=2, alpha=4, learning_rate=1e-3, epochs=3, batch_size=4, at_once=2, save_steps=2)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """So small a model gains nothing from a second thread, and on a busy machine waits for it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for processes that tests start
+        yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def chat() -> ChatModel:
     """A stand-in of the test's own: tuning changes it."""
@@ -183,7 +194,7 @@ def test_an_adapter_is_refused_by_another_model_of_the_same_shapes(chat, tmp_pat
 
 
 def test_full_tuning_gives_a_whole_model(chat, tmp_path):
-    finetune(chat, images(4), [], tmp_path / "model", replace(QUICK, rank=0, epochs=1, learning_rate=1e-4))
+    finetune(chat, images(4), [], tmp_path / "model", replace(QUICK, rank=0, epochs=2, learning_rate=1e-4))
     tuned = load_model(str(tmp_path / "model"), device="cpu").model.state_dict()
     base = load_model("standin", device="cpu").model.state_dict()
     changed = {name for name in base if not torch.equal(base[name], tuned[name])}
