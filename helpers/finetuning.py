@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -32,6 +33,8 @@ from helpers.image_features import ImageFeatures
 from helpers.models import ChatModel
 from helpers.training_data import Collator, Row, Taught, check_apart, prepare
 
+# peft asks transformers for this by its old name.
+warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning)
 LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
 VISION_LAYERS = r".*vision_tower.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
@@ -299,7 +302,8 @@ def _finish(trainer: Any, base: str, record: dict[str, Any], work: Path, output:
     whole, state = output.with_name(f".{output.name}.whole.partial"), PartialState()
     trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
     if state.is_main_process:
-        (whole / "training_args.bin").unlink(missing_ok=True)  # a pickle, and nobody needs it
+        for file in ("training_args.bin", "README.md"):  # a pickle; an empty form with a path of this machine
+            (whole / file).unlink(missing_ok=True)
         if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
             write_json(settings, json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": base})
         write_json(whole / RECORD, record)
