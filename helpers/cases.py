@@ -129,7 +129,7 @@ def ct_case(seed: int) -> Case:
 
 
 def air_case(seed: int) -> Case:
-    """A head CT with or without air in the front of the brain; 16 slices.
+    """A head CT with or without air in the front of the brain; a few neighbouring slices.
 
     The stand-in never learned this one: it is there to be taught (notebook 06).
     """
