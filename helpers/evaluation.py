@@ -19,7 +19,7 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.files import write_json
+from helpers.files import make_folder, write_json
 from helpers.models import ChatModel
 from helpers.prompts import Message, images_of
 from helpers.replies import Reply, parse_boxes, parse_final_answer
@@ -64,8 +64,7 @@ def run_evaluation(
     Raises:
         InputError: two cases have one id, or ``output`` holds answers of another model or to other questions.
     """
-    folder = Path(output)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(output)
     path = folder / "answers.jsonl"
     _check_ids(cases)
     known = {answer["id"]: answer for answer in read_answers(path, repair=True)}
@@ -116,9 +115,10 @@ def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[
 
 
 def _by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
-    groups: dict[str, list[Asked]] = {}
+    """Cases that may share images. A patient's files are taken one by one, since a group is held in memory."""
+    groups: dict[tuple[str, Any], list[Asked]] = {}
     for case in cases:
-        groups.setdefault(case.group, []).append(case)
+        groups.setdefault((case.group, getattr(case, "path", None)), []).append(case)
     return list(groups.values())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import InputError
-from helpers.files import whole_file
+from helpers.files import make_folder, whole_file
 from helpers.scores import Answer, compare, score
 
 NOTE = "For education and not for diagnosis. Scores hold for these models on these cases and for nothing else."
@@ -61,6 +61,7 @@ def write_report(runs: Sequence[str | os.PathLike[str]], output: str | os.PathLi
         + "".join(table.html() for table in tables)
         + "</html>\n",
     }
+    make_folder(output)
     for name, text in pages.items():
         with whole_file(Path(output) / name) as partial:
             partial.write_text(text, encoding="utf-8")

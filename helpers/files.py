@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers.errors import InputError
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -34,3 +36,15 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     with whole_file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
     return path
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made where it is not there yet. Raises `InputError` where it cannot be."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            "Where a folder is to be made is a file.", path=folder, remedy="Choose another folder."
+        ) from error
+    return folder

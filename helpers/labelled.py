@@ -21,8 +21,9 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.prompts import Message, image_messages, pad_to_square, slide_messages, volume_messages
+from helpers.prompts import RESERVED, Message, image_messages, pad_to_square, slide_messages, volume_messages
 from helpers.protocol import CHOICE_QUESTION, CT_QUESTION, MRI_QUESTION, YES_NO_QUESTION
+from helpers.replies import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
 
@@ -38,6 +39,8 @@ COLUMNS = {
     "group": "patient or volume, of rows that are not independent; the path where empty",
     "id": "a name for the row; made from the other columns where empty",
 }
+NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
+REQUIRED = ("path", "modality", "answer")
 SLIDE_MPP = 1.0  # 10x, as the report's slides
 
 
@@ -124,13 +127,24 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise InputError("The table is not UTF-8.", path=table, remedy="Save it as CSV UTF-8.") from error
     if table.suffix.lower() == ".csv":
         reader = csv.DictReader(text.splitlines(keepends=True))
-        unknown = [name for name in reader.fieldnames or () if name not in COLUMNS]
-        if unknown:
+        names = [name.strip().lower() for name in reader.fieldnames or ()]
+        reader.fieldnames = names
+        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
+            yield 1, "the columns are not separated by commas"
+            return
+        if unknown := [name for name in names if name not in COLUMNS]:
             yield 1, f"unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            yield 1, f"the column {', '.join(twice)} is there twice"
+        if absent := [name for name in REQUIRED if names and name not in names]:
+            yield 1, f"there is no column {', '.join(absent)}"
         for row in reader:
             wide = row.pop(None, None)
             kept = {name: value for name, value in row.items() if name in COLUMNS}
-            yield reader.line_num, "it has more cells than the header" if wide else kept
+            if wide:
+                yield reader.line_num, "it has more cells than the header"
+            elif not twice and not absent:  # else every line would repeat what the first one says
+                yield reader.line_num, kept
     elif table.suffix.lower() in (".jsonl", ".ndjson"):
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
@@ -166,12 +180,24 @@ def _problems(row: dict[str, Any]) -> list[str]:
         found.append("a condition is for ct and mri; write a question")
     if not cell["question"] and not cell["condition"] and cell["modality"] != "slide":
         found.append("there is neither a question nor a condition")
+    found += [f"the {name} holds {token}, a token of the prompt's own" for name, token in _reserved(cell)]
     options = _options(cell)
+    if cell["options"] and len(set(options)) < 2:
+        found.append("fewer than two different options")
+    if not options and cell["answer"].lower().rstrip(".") in NEAR_YES_NO:
+        found.append(f"the answer {cell['answer']!r} is no sentence; write yes or no, or give the options")
+    if not options and cell["answer"][:1] in ("[", "{") and len(parse_boxes(cell["answer"]) or ()) != 1:
+        found.append(f'the answer {cell["answer"]!r} is no JSON list of one {{"box_2d": [y0, x0, y1, x1]}}')
     if options and cell["answer"] not in options:
         found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
-    if cell["condition"] and options != ("yes", "no"):
+    if cell["condition"] and set(options) != {"yes", "no"}:
         found.append(f"the answer to a condition is yes or no, not {cell['answer']!r}")
     return found
+
+
+def _reserved(cell: dict[str, str]) -> list[tuple[str, str]]:
+    names = ("condition", "question", "options", "history")
+    return [(name, token) for name in names for token in RESERVED if token in cell[name]]
 
 
 def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
@@ -181,7 +207,7 @@ def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
     if cell["condition"] and not question:
         template = CT_QUESTION if cell["modality"] == "ct" else MRI_QUESTION
         question = template.format(history=cell["history"] or "None given.", condition=cell["condition"])
-    elif options == ("yes", "no"):
+    elif set(options) == {"yes", "no"}:
         question = YES_NO_QUESTION.format(question=question)
     elif options:
         question = CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
@@ -209,7 +235,8 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
 def _options(cell: dict[str, str]) -> tuple[str, ...]:
     if cell["options"]:
-        return tuple(option.strip() for option in cell["options"].split("|") if option.strip())
+        options = (option.strip() for option in cell["options"].split("|") if option.strip())
+        return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
     return ("yes", "no") if cell["answer"] in ("yes", "no") else ()
 
 

@@ -192,13 +192,13 @@ def _image(image: Image.Image | np.ndarray) -> dict[str, Any]:
 
 
 # A user's words with one of these would break the prompt's structure.
-_RESERVED = ("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>")
+RESERVED = ("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>")
 
 
 def _text(text: str, what: str) -> dict[str, Any]:
     if not text or not text.strip():
         raise InputError(f"The {what} is empty.", remedy="Write what the model is to do.")
-    found = [token for token in _RESERVED if token in text]
+    found = [token for token in RESERVED if token in text]
     if found:
         raise InputError(f"The {what} contains {found[0]}, a token of the prompt's own.", remedy="Take it out.")
     return {"type": "text", "text": text}

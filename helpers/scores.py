@@ -46,9 +46,10 @@ MEASURES = {"choice": "accuracy", "box": "IoU", "text": "ROUGE-L"}
 def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
     """Scores by kind of case and by condition.
 
-    Returns ``kinds``: for each kind its measure (``accuracy`` is the mean of its conditions' accuracies, as the
-    report's macro accuracy; ``IoU``; ``ROUGE-L``), and ``conditions``: for each condition accuracy, and where the
-    options are yes and no, sensitivity, specificity, macro F1 and, where the answers have probabilities, AUROC.
+    Returns ``kinds``: for each kind its measures (``accuracy`` and ``macro F1`` are means over its conditions, as
+    in the report, F1 over those with yes and no; ``IoU``; ``ROUGE-L``), and ``conditions``: for each condition
+    accuracy, and where the options are yes and no, sensitivity, specificity, F1 of yes and, where the answers have
+    probabilities, AUROC.
     Every score comes with its 95 % interval, from resampling whole groups (patients, volumes), and its number of
     answers. Failed cases are counted and left out; an answer that cannot be parsed is wrong.
     """
@@ -65,6 +66,9 @@ def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
         measured = macro([_marks(part) for part in by_condition.values()], draws)
         out["kinds"].setdefault(kind, {})[MEASURES[form]] = measured
         if form == "choice":
+            closed = [part for part in by_condition.values() if _is_yes_no(part)]
+            if closed:
+                out["kinds"][kind]["macro F1"] = macro_f1(closed, draws)
             for condition, part in by_condition.items():
                 out["conditions"][f"{kind}: {condition}" if condition else kind] = _yes_no(part, draws)
     return out
@@ -73,7 +77,7 @@ def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
 def _yes_no(answers: list[Answer], draws: int) -> dict[str, Any]:
     """Scores of one condition."""
     out: dict[str, Any] = {"accuracy": macro([_marks(answers)], draws)}
-    if {option for a in answers for option in a["options"]} != {"yes", "no"}:
+    if not _is_yes_no(answers):
         return out
     truth, said = [a["truth"] for a in answers], [a["parsed"] or NONE for a in answers]
     for name, option in (("sensitivity", "yes"), ("specificity", "no")):
@@ -81,13 +85,43 @@ def _yes_no(answers: list[Answer], draws: int) -> dict[str, Any]:
         if of_option:
             value = recall_score(truth, said, labels=[option], average="macro", zero_division=0)
             out[name] = {**macro([_marks(of_option)], draws), "mean": round(float(value), 4)}
-    f1 = f1_score(truth, said, labels=["no", "yes"], average="macro", zero_division=0)
-    out["macro F1"] = {"mean": round(float(f1), 4), "n": len(answers)}
+    out["F1"] = macro_f1([answers], draws)
     known = [a for a in answers if a.get("p_yes") is not None]
     if len({a["truth"] for a in known}) == 2:
         value = roc_auc_score([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
         out["AUROC"] = {"mean": round(float(value), 4), "n": len(known), **_auroc_interval(known)}
     return out
+
+
+def _is_yes_no(answers: Iterable[Answer]) -> bool:
+    return {option for a in answers for option in a["options"]} == {"yes", "no"}
+
+
+def macro_f1(parts: Sequence[Sequence[Answer]], draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
+    """Mean over ``parts`` (the answers of a condition each) of the F1 of yes, with its interval by groups.
+
+    F1 is 0 where yes is neither right nor said. There is no interval where all drawings are alike.
+    """
+    found = [
+        f1_score(
+            [a["truth"] for a in p],
+            [a["parsed"] or NONE for a in p],
+            labels=["yes"],
+            average="macro",
+            zero_division=0,
+        )
+        for p in parts
+    ]
+    out = {"mean": round(float(np.mean(found)), 4), "n": sum(map(len, parts))}
+    counts = [
+        [
+            (a["group"], 2 * (a["truth"] == a["parsed"] == "yes"), (a["truth"] == "yes") + (a["parsed"] == "yes"))
+            for a in p
+        ]
+        for p in parts
+    ]
+    low, high = _interval(counts, draws, seed)
+    return {**out, "interval": [low, high]} if low < high else out
 
 
 def macro(
@@ -108,15 +142,25 @@ def macro(
     if len(values) == 1:
         low, high = wilson(round(mean * len(names)), len(names))
     else:
-        totals = np.zeros((2, len(parts), len(names)))  # sum and number, by part and group
-        place = {name: k for k, name in enumerate(names)}
-        for row, part in enumerate(parts):
-            for group, value in part:
-                totals[:, row, place[group]] += value, 1
-        sums, numbers = _resampled(totals, draws, seed)
-        drawn = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
-        low, high = np.nanpercentile(np.nanmean(drawn, axis=0), [2.5, 97.5]).tolist()
+        low, high = _interval([[(group, value, 1) for group, value in part] for part in parts], draws, seed)
     return {**out, "interval": [round(low, 4), round(high, 4)]}
+
+
+def _interval(parts: Sequence[Sequence[tuple[str, float, float]]], draws: int, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean over ``parts`` of a share, each (group, numerator, denominator) to be summed."""
+    names = sorted({group for part in parts for group, *_ in part})
+    place = {name: k for k, name in enumerate(names)}
+    totals = np.zeros((2, len(parts), len(names)))
+    for row, part in enumerate(parts):
+        for group, above, below in part:
+            totals[:, row, place[group]] += above, below
+    sums, numbers = _resampled(totals, draws, seed)
+    drawn = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
+    there = ~np.isnan(drawn).all(axis=0)  # a drawing may hold nothing that counts
+    if not there.any():
+        return 0.0, 0.0
+    low, high = np.percentile(np.nanmean(drawn[:, there], axis=0), [2.5, 97.5]).tolist()
+    return round(low, 4), round(high, 4)
 
 
 def _resampled(totals: np.ndarray, draws: int, seed: int) -> np.ndarray:

@@ -65,6 +65,10 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         {**good, "modality": "xray"},
         {**good, "modality": "mri"},
         {**good, "path": "nowhere"},
+        {**good, "history": "A <start_of_image>."},
+        {**good, "condition": "", "question": "Where?", "answer": "[1, 2, 3, 4]"},
+        {**good, "condition": "", "question": "Any?", "answer": "TRUE"},
+        {**good, "options": "yes"},
         good,
         good,
     ]
@@ -78,6 +82,10 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         "line 5: ",
         "line 6: ",
         "nowhere",
+        "line 7: the history holds <start_of_image>",
+        "line 8: the answer '[1, 2, 3, 4]' is no JSON list of one",
+        "line 9: the answer 'TRUE' is no sentence",
+        "line 10: fewer than two different options",
         "is there twice",
     ):
         assert words in said, words
@@ -89,6 +97,9 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         ("a.csv", "", "no rows"),
         ("a.csv", "path,modality,label\nx,ct,yes\n", "unknown columns label"),
         ("a.csv", "path,modality,answer\nx,ct,yes,more\n", "more cells"),
+        ("a.csv", "path;modality;answer\nx;ct;yes\n", "not separated by commas"),
+        ("a.csv", "path,modality,answer,Answer\nx,ct,yes,no\n", "column answer is there twice"),
+        ("a.csv", "file,modality,answer\nx,ct,yes\n", "there is no column path"),
         ("a.jsonl", '{"path": "x"\n', "line 1: not JSON"),
         ("a.jsonl", "[1]\n", "line 1: not an object"),
         ("a.xlsx", "PK", "neither .csv nor .jsonl"),
@@ -118,3 +129,5 @@ def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.Capture
     assert main(["report", str(tmp_path)]) == 2
     assert main(["evaluate", "--cases", str(tmp_path / "none.csv"), "--output", one]) == 2
     assert "no such table" in capsys.readouterr().err
+    assert main(["report", one, "--output", str(table)]) == 2
+    assert "is to be made is a file" in capsys.readouterr().err

@@ -31,7 +31,9 @@ def test_a_condition_has_the_scores_of_scikit_learn() -> None:
     answers = [closed(k, t, s, p_yes=p) for k, (t, s, p) in enumerate(zip(truth, said, shares, strict=True))]
     found = score(answers, draws=200)["conditions"]["ct: bleeding"]
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(truth == said), abs=1e-4)
-    assert found["macro F1"]["mean"] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-4)
+    assert found["F1"]["mean"] == pytest.approx(f1_score(truth, said, pos_label="yes"), abs=1e-4)
+    low, high = found["F1"]["interval"]
+    assert low < found["F1"]["mean"] < high
     assert found["AUROC"]["mean"] == pytest.approx(roc_auc_score(truth == "yes", shares), abs=1e-4)
     both = (found["sensitivity"]["mean"] + found["specificity"]["mean"]) / 2
     assert both == pytest.approx(balanced_accuracy_score(truth, said), abs=1e-4)
@@ -45,6 +47,38 @@ def test_macro_accuracy_is_the_mean_over_conditions_and_the_unparsable_are_wrong
     assert found["kinds"]["ct"]["accuracy"]["mean"] == pytest.approx((0 + 10 / 11) / 2, abs=1e-4)
     assert found["unparsable"] == pytest.approx(1 / 13, abs=1e-4)
     assert found["conditions"]["ct: common"]["specificity"]["mean"] == 0
+
+
+def test_many_questions_about_a_volume_are_scored_by_condition_and_drawn_by_volume() -> None:
+    rng = np.random.default_rng(2)
+    names, answers = ("bleeding", "air", "oedema"), []
+    for volume in range(30):
+        for k, condition in enumerate(names):
+            truth, said = rng.choice(["yes", "no"], 2).tolist()
+            answers.append(
+                closed(
+                    3 * volume + k,
+                    truth,
+                    said if rng.random() < 0.5 else truth,
+                    condition=condition,
+                    p_yes=rng.random(),
+                )
+                | {"group": f"v{volume}"}
+            )
+    found = score(answers)
+    each = [found["conditions"][f"ct: {name}"] for name in names]
+    for measure, of_kind in (("accuracy", "accuracy"), ("F1", "macro F1")):
+        mean = np.mean([condition[measure]["mean"] for condition in each])
+        assert found["kinds"]["ct"][of_kind]["mean"] == pytest.approx(mean, abs=1e-3)
+        low, high = found["kinds"]["ct"][of_kind]["interval"]
+        assert low < mean < high and found["kinds"]["ct"][of_kind]["n"] == 90
+    tenfold = score([{**a, "id": f"{a['id']}.{k}"} for a in answers for k in range(10)])["kinds"]["ct"]
+    assert tenfold["macro F1"]["interval"] == pytest.approx(found["kinds"]["ct"]["macro F1"]["interval"], abs=1e-3)
+
+
+def test_f1_of_a_condition_that_is_never_there_nor_said_is_nothing() -> None:
+    found = score([closed(k, "no", "no") for k in range(4)])["conditions"]["ct: bleeding"]
+    assert found["F1"] == {"mean": 0.0, "n": 4}
 
 
 def test_failed_cases_are_counted_and_not_scored() -> None:
