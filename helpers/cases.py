@@ -33,7 +33,7 @@ from helpers.teaching_volumes import RECIPES, brain_mri, head_ct, teaching_volum
 from helpers.volumes import Volume, apply_window, ct_to_rgb, mri_to_rgb
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
-CONDITIONS = {"ct": "intracranial haemorrhage", "mri": "brain lesion", "ct-air": "pneumocephalus"}
+CONDITIONS = {"ct": "intracranial haemorrhage", "mri": "brain lesion", "ct-hypoxia": "hypoxic brain injury"}
 IMAGE_KINDS = {
     "chest radiograph": "the lungs and the heart between the ribs",
     "fundus photograph": "the retina with its vessels",
@@ -112,7 +112,7 @@ class Case:
 
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
-    """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-air", "slide", "image" or "text".
+    """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-hypoxia", "slide", "image" or "text".
 
     The same seed gives the same cases.
 
@@ -128,12 +128,12 @@ def ct_case(seed: int) -> Case:
     return _volume_case("ct", seed)
 
 
-def air_case(seed: int) -> Case:
-    """A head CT with or without air in the front of the brain; a few neighbouring slices.
+def hypoxia_case(seed: int) -> Case:
+    """A few slices of a head CT whose whole brain is too dark, as after a lack of oxygen, or is not.
 
     The stand-in never learned this one: it is there to be taught (notebook 06).
     """
-    return _volume_case("ct-air", seed)
+    return _volume_case("ct-hypoxia", seed)
 
 
 def mri_case(seed: int) -> Case:
@@ -205,7 +205,7 @@ def text_case(seed: int) -> Case:
 CASES: dict[str, Callable[[int], Case]] = {
     "ct": ct_case,
     "mri": mri_case,
-    "ct-air": air_case,
+    "ct-hypoxia": hypoxia_case,
     "slide": slide_case,
     "image": image_case,
     "text": text_case,
@@ -241,16 +241,16 @@ def mri_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str
     return MRI_QUESTION.format(history=history, condition=condition), f"{seen} Final Answer: {truth}", truth
 
 
-def air_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str]:
-    """Question, answer and truth about air in a head CT."""
+def hypoxia_question(present: bool, rng: np.random.Generator) -> tuple[str, str, str]:
+    """Question, answer and truth about a brain that is too dark as a whole."""
     history = HISTORIES[rng.integers(len(HISTORIES))]
     truth = "yes" if present else "no"
-    seen = "An area of air density is seen." if present else "No area of air density is seen."
-    question = CT_QUESTION.format(history=history, condition=CONDITIONS["ct-air"])
+    seen = "An area of low density is seen." if present else "No area of low density is seen."
+    question = CT_QUESTION.format(history=history, condition=CONDITIONS["ct-hypoxia"])
     return question, f"{seen} Final Answer: {truth}", truth
 
 
-QUESTIONS = {"ct": ct_question, "mri": mri_question, "ct-air": air_question}
+QUESTIONS = {"ct": ct_question, "mri": mri_question, "ct-hypoxia": hypoxia_question}
 
 
 def image_question(kind: str, rng: np.random.Generator) -> tuple[str, str, str]:

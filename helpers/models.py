@@ -116,7 +116,7 @@ def load_model(
     dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
     model, processor = _from_folder(folder, device, dtype, quantized)
     if adapter is not None:
-        model = put_adapter(model, adapter)
+        model, name = put_adapter(model, adapter), f"{name}+{Path(adapter).name}"  # answers are kept by name
     loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
     print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
     return loaded

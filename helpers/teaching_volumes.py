@@ -1,8 +1,8 @@
 """The volumes of teaching cases: the bundled head CT and brain MRI, turned, with or without a finding.
 
-A finding is an ellipsoid of one density with an irregular, smooth edge: blood or air in the head, low signal in
-the brain. Everything follows from the kind and the seed. Slices are turned when they are asked for, as a prompt
-shows few of them.
+A finding is an ellipsoid of one density with an irregular, smooth edge (blood in the head, low signal in the
+brain), or all of the brain is too dark. Everything follows from the kind and the seed. Slices are turned when they
+are asked for, as a prompt shows few of them.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def brain_of_ct() -> np.ndarray:
 
 
 @functools.cache
-def front_of_ct() -> np.ndarray:
-    """Where air may lie in the head CT: the front third of the brain, as it rises there in one who lies."""
-    brain = brain_of_ct().copy()
-    rows = np.flatnonzero(brain.any(axis=(0, 2)))  # row 0 is in front
-    brain[:, rows[0] + len(rows) // 3 :] = False
-    return brain
+def whole_brain_of_ct() -> np.ndarray:
+    """The brain in the upper two thirds of the head CT, up to the skull, bool (z, y, x)."""
+    hu, _ = head_ct()
+    inside = ndimage.binary_dilation(brain_of_ct(), iterations=5) & (hu < 80)
+    inside[: len(inside) // 3] = False
+    return inside
 
 
 @functools.cache
@@ -75,28 +75,21 @@ class Recipe:
     slices: tuple[int, int] = (20, 85)  # of the prompt, from and to
     radius_mm: tuple[float, float] = (10, 16)  # of the finding, from and to
     slab: bool = False  # whether the prompt shows neighbouring slices instead of the whole volume
+    lowered: bool = False  # whether all of the places is lowered by the value, instead of an ellipsoid set to it
 
 
 RECIPES = {
     "ct": Recipe(1, "CT", head_ct, brain_of_ct, (65, 85), fill=-1000),
     "mri": Recipe(2, "MR", brain_mri, brain_of_mri, (60, 110), fill=0),
-    "ct-air": Recipe(
-        6,
-        "CT",
-        head_ct,
-        front_of_ct,
-        (-1000, -900),
-        fill=-1000,
-        slices=(3, 8),
-        radius_mm=(12, 20),
-        slab=True,
+    "ct-hypoxia": Recipe(
+        6, "CT", head_ct, whole_brain_of_ct, (9, 14), fill=-1000, slices=(3, 8), slab=True, lowered=True
     ),
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An ellipsoid put into a volume: which slices it touches, and where its centre is (z, y, x)."""
+    """What was put into a volume: which slices it touches, and where its centre is (z, y, x)."""
 
     centre: tuple[int, int, int]
     radius_mm: float
@@ -126,9 +119,11 @@ def teaching_volume(kind: str, seed: int) -> TeachingVolume:
     original, spacing = recipe.anatomy()
     values, finding, mask = original.astype(np.float32), None, np.zeros(original.shape, bool)
     if rng.random() < 0.5:
-        values, finding, mask = add_finding(
-            values, recipe.places(), spacing, rng, rng.uniform(*recipe.values), recipe.radius_mm
-        )
+        value = rng.uniform(*recipe.values)
+        if recipe.lowered:
+            values, finding, mask = lower(values, recipe.places, value)
+        else:
+            values, finding, mask = add_finding(values, recipe.places(), spacing, rng, value, recipe.radius_mm)
     pose = Pose.draw(values.shape[1:], rng)
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
@@ -143,10 +138,7 @@ def teaching_volume(kind: str, seed: int) -> TeachingVolume:
         description=f"Teaching case {kind}-{seed}, not a patient",
         _decode=lambda indices: np.rint(pose.apply(values, recipe.fill, list(indices))).astype(np.int16),
     )
-    if recipe.slab:
-        chosen = _choose_slab(recipe, finding, rng)
-    else:
-        chosen = _choose_slices(len(values), finding, recipe.slices, rng)
+    chosen = _choose_slab(recipe, rng) if recipe.slab else _choose_slices(len(values), finding, recipe.slices, rng)
     return TeachingVolume(
         volume, finding, chosen, lambda: pose.apply(mask * np.float32(1000), 0) > 500 if finding else mask
     )
@@ -186,6 +178,24 @@ def add_finding(
     mask = np.zeros(values.shape, bool)
     mask[box] = share > 0.5
     return changed, Finding(tuple(centre.tolist()), float(radius), tuple(touched.tolist())), mask
+
+
+def lower(
+    values: np.ndarray, places: Callable[[], np.ndarray], amount: float
+) -> tuple[np.ndarray, Finding, np.ndarray]:
+    """Lower the values in ``places`` by an amount, with a soft edge; returns as `add_finding` does."""
+    where, softened, finding = _region(places)
+    return values - np.float32(amount) * softened, finding, where
+
+
+@functools.cache
+def _region(places: Callable[[], np.ndarray]) -> tuple[np.ndarray, np.ndarray, Finding]:
+    """A part of the anatomy, the same with a soft edge (float32, 0 to 1), and where it is."""
+    where = places()
+    touched = np.flatnonzero(where.any(axis=(1, 2)))
+    centre = tuple(int(v) for v in np.argwhere(where).mean(axis=0))
+    softened = ndimage.gaussian_filter(where.astype(np.float32), 0.7)
+    return where, softened, Finding(centre, float("inf"), tuple(touched.tolist()))
 
 
 @dataclass(frozen=True)
@@ -232,11 +242,9 @@ def _choose_slices(n: int, finding: Finding | None, ends: tuple[int, int], rng: 
     return chosen
 
 
-def _choose_slab(recipe: Recipe, finding: Finding | None, rng: np.random.Generator) -> list[int]:
-    """Neighbouring slices, every third, around the finding, or around where one might have been."""
-    places = np.argwhere(recipe.places())
-    z = finding.centre[0] if finding else int(places[rng.integers(len(places))][0])
+def _choose_slab(recipe: Recipe, rng: np.random.Generator) -> list[int]:
+    """Neighbouring slices, every third, somewhere in the places of a finding."""
+    touched = np.flatnonzero(recipe.places().any(axis=(1, 2)))
     n = int(rng.integers(recipe.slices[0], recipe.slices[1] + 1))
-    first = z - 3 * int(rng.integers(n))
-    last = len(recipe.places()) - 1
-    return sorted({min(max(first + 3 * k, 0), last) for k in range(n)})
+    first = int(rng.integers(touched[0], touched[-1] - 3 * n + 1))
+    return [first + 3 * k for k in range(n)]
