@@ -82,7 +82,7 @@ RECIPES = {
     "ct": Recipe(1, "CT", head_ct, brain_of_ct, (65, 85), fill=-1000),
     "mri": Recipe(2, "MR", brain_mri, brain_of_mri, (60, 110), fill=0),
     "ct-hypoxia": Recipe(
-        6, "CT", head_ct, whole_brain_of_ct, (9, 14), fill=-1000, slices=(3, 8), slab=True, lowered=True
+        6, "CT", head_ct, whole_brain_of_ct, (9, 14), fill=-1000, slices=(2, 4), slab=True, lowered=True
     ),
 }
 
