@@ -244,7 +244,8 @@ def _choose_slices(n: int, finding: Finding | None, ends: tuple[int, int], rng: 
 
 def _choose_slab(recipe: Recipe, rng: np.random.Generator) -> list[int]:
     """Neighbouring slices, every third, somewhere in the places of a finding."""
-    touched = np.flatnonzero(recipe.places().any(axis=(1, 2)))
+    areas = recipe.places().sum(axis=(1, 2))
+    touched = np.flatnonzero(areas > 0.4 * areas.max())  # where enough of it is seen
     n = int(rng.integers(recipe.slices[0], recipe.slices[1] + 1))
     first = int(rng.integers(touched[0], touched[-1] - 3 * n + 1))
     return [first + 3 * k for k in range(n)]
