@@ -22,7 +22,7 @@ from transformers import get_cosine_schedule_with_warmup
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers import cases
-from helpers import teaching_volumes as volumes
+from helpers import teaching_volumes as anatomy
 from helpers.files import whole_file
 from helpers.models import ChatModel
 from helpers.prompts import (
@@ -191,10 +191,10 @@ def _pool(
             add(list(after), name, list(mask), column)
         # Every slice of some healthy volumes: no finding lies at the skull base or the vertex, and a tower that
         # never saw these slices as healthy takes them for blood.
-        values = (volumes.head_ct() if name == "head CT" else volumes.brain_mri())[0]
+        values = (anatomy.head_ct() if name == "head CT" else anatomy.brain_mri())[0]
         colours, fill = _look(name)
         for _ in tqdm(range(healthy), desc=f"healthy {name}", leave=False):
-            add(list(colours(volumes.turn(values, rng, fill))), name)
+            add(list(colours(anatomy.turn(values, rng, fill))), name)
     for name in tqdm(KINDS, desc="images", leave=False):
         add([cases.image_of(name, rng) for _ in range(plain)], name)
     return {"pixels": torch.cat(pixels), "kind": torch.tensor(kinds), "area": torch.cat(areas)}
@@ -206,22 +206,22 @@ def _finding_slab(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     picked = rng.choice(finding.slices, size=3)
     state = int(rng.integers(2**31))
     colours, fill = _look(name)
-    return tuple(colours(volumes.turn(v[picked], np.random.default_rng(state), fill)) for v in (values, changed))
+    return tuple(colours(anatomy.turn(v[picked], np.random.default_rng(state), fill)) for v in (values, changed))
 
 
-def _with_finding(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, volumes.Finding]:
+def _with_finding(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, anatomy.Finding]:
     ct = name == "head CT"
-    values, spacing = volumes.head_ct() if ct else volumes.brain_mri()
-    where = volumes.brain_of_ct() if ct else volumes.brain_of_mri()
+    values, spacing = anatomy.head_ct() if ct else anatomy.brain_mri()
+    where = anatomy.brain_of_ct() if ct else anatomy.brain_of_mri()
     value = rng.uniform(65, 85) if ct else rng.uniform(60, 110)
-    changed, finding, _ = volumes.add_finding(values, where, spacing, rng, value=value)
+    changed, finding, _ = anatomy.add_finding(values, where, spacing, rng, value=value)
     return values, changed, finding
 
 
 def _look(name: str) -> tuple[Any, float]:
     if name == "head CT":
         return cases.ct_colours, -1000
-    top = float(volumes.brain_mri()[0].max())
+    top = float(anatomy.brain_mri()[0].max())
     return lambda v: np.repeat(cases.apply_window(v, 0, max(top, 1))[..., None], 3, axis=-1), 0
 
 
@@ -248,16 +248,16 @@ def make_bank(model: Any, processor: Any, seed: int, volumes: int = 20, findings
     for name in ("head CT", "brain MRI"):
         bank[f"volumes of {name}"] = turned = []
         colours, fill = _look(name)
-        values = (volumes.head_ct() if name == "head CT" else volumes.brain_mri())[0]
+        values = (anatomy.head_ct() if name == "head CT" else anatomy.brain_mri())[0]
         for _ in tqdm(range(volumes), desc=f"encoding {name}"):
             state = int(rng.integers(2**31))
-            whole = encode(list(colours(volumes.turn(values, np.random.default_rng(state), fill))))
+            whole = encode(list(colours(anatomy.turn(values, np.random.default_rng(state), fill))))
             turned.append(TurnedVolume(whole, []))
             for _ in range(findings):
                 _, changed, finding = _with_finding(name, rng)
                 # From the first slice on, as the whole volume, so that the noise of each slice is the same.
                 low, high = finding.slices[0], finding.slices[-1] + 1
-                slab = volumes.turn(changed[:high], np.random.default_rng(state), fill)[low:]
+                slab = anatomy.turn(changed[:high], np.random.default_rng(state), fill)[low:]
                 tokens = encode(list(colours(slab)))
                 turned[-1].findings.append(dict(zip(range(low, high), tokens, strict=True)))
     for name in tqdm(KINDS, desc="encoding images"):

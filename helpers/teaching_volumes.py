@@ -73,7 +73,6 @@ class Recipe:
     values: tuple[float, float]  # of the finding, from and to
     fill: float  # where a turned volume shows nothing
     slices: tuple[int, int] = (20, 85)  # of the prompt, from and to
-    radius_mm: tuple[float, float] = (10, 16)  # of the finding, from and to
     slab: bool = False  # whether the prompt shows neighbouring slices instead of the whole volume
     lowered: bool = False  # whether all of the places is lowered by the value, instead of an ellipsoid set to it
 
@@ -123,7 +122,7 @@ def teaching_volume(kind: str, seed: int) -> TeachingVolume:
         if recipe.lowered:
             values, finding, mask = lower(values, recipe.places, value)
         else:
-            values, finding, mask = add_finding(values, recipe.places(), spacing, rng, value, recipe.radius_mm)
+            values, finding, mask = add_finding(values, recipe.places(), spacing, rng, value)
     pose = Pose.draw(values.shape[1:], rng)
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
@@ -150,15 +149,14 @@ def add_finding(
     spacing: tuple[float, ...],
     rng: np.random.Generator,
     value: float,
-    radius_mm: tuple[float, float] = (10, 16),
 ) -> tuple[np.ndarray, Finding, np.ndarray]:
-    """Put an irregular ellipsoid of about ``value``, of a radius between two, somewhere in ``where``.
+    """Put an irregular ellipsoid of about ``value``, 10 to 16 mm in radius, somewhere in ``where``.
 
     Its edge is smooth and the image's own noise stays. Returns a new volume, the `Finding`, and its mask.
     """
     places = np.argwhere(where)
     centre = places[rng.integers(len(places))]
-    radius = rng.uniform(*radius_mm)
+    radius = rng.uniform(10, 16)
     half = np.ceil(radius * 1.6 / np.array(spacing)).astype(int)
     low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, values.shape)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
