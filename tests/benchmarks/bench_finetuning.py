@@ -26,6 +26,7 @@ from helpers.models import ChatModel, load_model
 from helpers.prompts import volume_messages
 from helpers.volumes import ct_to_rgb, select_slices
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
+from tests.benchmarks.mid_size import mid_size_config
 
 TUNING = Tuning(batch_size=4, learning_rate=1e-3, dropout=0.0)
 SLICES = 16
@@ -37,11 +38,8 @@ def _chat(name: str) -> ChatModel:
     if name == "standin":
         return chat
     # MedGemma 4B: 0.43 billion weights in the tower, 3.9 in the language model; 16 patches become one token.
-    config = copy.deepcopy(chat.model.config)
-    text, vision = config.text_config, config.vision_config
-    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 640, 3072, 9
-    text.num_attention_heads, text.num_key_value_heads, text.head_dim, text.query_pre_attn_scalar = 8, 4, 80, 80
-    text.layer_types = ["sliding_attention"] * 5 + ["full_attention"] + ["sliding_attention"] * 3
+    config = mid_size_config(chat.model.config, layers=9)
+    vision = config.vision_config
     vision.hidden_size, vision.intermediate_size, vision.num_hidden_layers, vision.image_size = 256, 960, 10, 224
     torch.manual_seed(0)
     model = Gemma3ForConditionalGeneration(config).eval()

@@ -24,6 +24,7 @@ from helpers.prompts import Message, volume_messages, with_question
 from helpers.protocol import CT_QUESTION
 from helpers.volumes import ct_to_rgb, read_volume, select_slices
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
+from tests.benchmarks.mid_size import mid_size_config
 
 CONDITIONS = ["intracranial haemorrhage", "oedema", "infarct", "skull fracture", "midline shift", "hydrocephalus"]
 TOKENS = 16
@@ -34,14 +35,9 @@ def _chat(name: str) -> ChatModel:
     chat = load_model("standin", device="cpu")
     if name == "standin":
         return chat
-    config = copy.deepcopy(chat.model.config)
-    text = config.text_config
-    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 640, 3072, 13
-    text.num_attention_heads, text.num_key_value_heads, text.head_dim, text.query_pre_attn_scalar = 8, 4, 80, 80
+    config = mid_size_config(chat.model.config, layers=13)
     # Tied, every answer would repeat the last token of its prompt.
-    config.tie_word_embeddings = text.tie_word_embeddings = False
-    text.layer_types = ["sliding_attention"] * 5 + ["full_attention"] + ["sliding_attention"] * 5
-    text.layer_types += ["full_attention", "sliding_attention"]
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
     torch.manual_seed(0)
     model = Gemma3ForConditionalGeneration(config).eval()
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.05)
