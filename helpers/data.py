@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from helpers.data_manifest import Download, Entry, File, manifest, own_manifest
+from helpers.dicomweb import parse_url
 from helpers.errors import InputError
 from helpers.idc import fetch_series
 
@@ -24,7 +25,7 @@ def fetch(
     name: str | os.PathLike[str],
     cache: str | os.PathLike[str] | None = None,
     manifest_file: str | os.PathLike[str] | None = None,
-) -> Path:
+) -> Path | str:
     """Get an image by its name and return the local path: a file, or for a series its folder.
 
     Bundled files and downloads are compared with the manifest's SHA-256 at every call, before anything reads them.
@@ -33,13 +34,17 @@ def fetch(
     The first time in a process, a line names the title, the licence and the citation.
 
     Args:
-        name: a name in the manifest; or the path of an own file or folder, which is returned as it is.
+        name: a name in the manifest; or the path of an own file or folder, or the https address of a DICOMweb
+            series. Those are returned as they are; `helpers.volumes.read_volume` downloads the slices it needs.
         cache: folder for downloads; default: ``$MEDGEMMA_TUTORIALS_CACHE``, else the user's cache folder.
         manifest_file: another manifest, whose bundled files lie beside it; default: this project's own.
 
     Raises:
-        InputError: an unknown name; a file that is missing or changed; a download that failed; idc-index missing.
+        InputError: an unknown name; another address; a file that is missing or changed; a download that failed;
+            idc-index missing.
     """
+    if isinstance(name, str) and "://" in name:
+        return str(parse_url(name))
     source = Path(manifest_file) if manifest_file else own_manifest()
     entries = manifest(source)
     entry = entries.get(name) if isinstance(name, str) else None

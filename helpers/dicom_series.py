@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def sort_and_check(
         absent = round(gaps[k] / spacing) - 1
         what = f"{absent} missing" if absent > 0 else "no whole slice"
         raise InputError(
-            f"Slices are unevenly spaced: {gaps[k]:.2f} mm from this one to {ordered[k + 1].path.name}, "
+            f"Slices are unevenly spaced: {gaps[k]:.2f} mm from this one to {Path(ordered[k + 1].path).name}, "
             f"where {spacing:.2f} mm is usual ({what}; {len(uneven)} such places in all).",
             path=ordered[k].name,
             remedy="Fetch the series again, or take it as it is: read_volume(..., uniform=False).",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ _DICOM_SUFFIXES = {"", ".dcm", ".dicom", ".ima"}
 class Slice:
     """One image plane: where its pixels are stored and where it lies in the patient (LPS, mm)."""
 
-    path: Path
+    path: Path | str  # str: the address of an instance on a DICOMweb server
     frame: int
     series: str  # SeriesInstanceUID
     acquisition: int | None
@@ -137,11 +137,7 @@ def _scan_file(path: Path, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
         with path.open("rb") as stream:
             header = dcmread(stream, stop_before_pixels=True, specific_tags=_KEYWORDS)
             _check_pixel_data(path, _pixel_data_is_whole(stream, header))
-        if _PER_FRAME not in header:
-            return [_record(path, 0, header, header, known)]
-        shared = header[_SHARED].value[0] if header.get(_SHARED) else Dataset()
-        frames = header[_PER_FRAME].value
-        return [_record(path, i, header, _flatten(shared, frame), known) for i, frame in enumerate(frames)]
+        return slices_of_header(path, header, known)
     except InputError:
         raise
     except InvalidDicomError:
@@ -152,6 +148,20 @@ def _scan_file(path: Path, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
         raise InputError(
             f"The DICOM header cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
+
+
+def header_keywords() -> list[str]:
+    """Keywords of the attributes that a record is made from."""
+    return list(_KEYWORDS)
+
+
+def slices_of_header(path: Path | str, header: Dataset, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
+    """One record for each image plane that a header describes; ``known`` is shared by the headers of a series."""
+    if _PER_FRAME not in header:
+        return [_record(path, 0, header, header, known)]
+    shared = header[_SHARED].value[0] if header.get(_SHARED) else Dataset()
+    frames = header[_PER_FRAME].value
+    return [_record(path, i, header, _flatten(shared, frame), known) for i, frame in enumerate(frames)]
 
 
 def _check_pixel_data(path: Path, whole: bool | None) -> None:
@@ -175,7 +185,9 @@ def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
     return flat
 
 
-def _record(path: Path, index: int, header: Dataset, plane: Dataset, known: dict[tuple, dict[str, Any]]) -> Slice:
+def _record(
+    path: Path | str, index: int, header: Dataset, plane: Dataset, known: dict[tuple, dict[str, Any]]
+) -> Slice:
     headers = (header,) if plane is header else (plane, header)
     # Most files of a series differ in little but the position, and converting values costs more than reading them.
     key = tuple(_unconverted(headers, tag) for tag in _COMMON_TAGS)
@@ -193,7 +205,7 @@ def _unconverted(headers: tuple[Dataset, ...], tag: int) -> str | None:
     return None
 
 
-def _common_facts(path: Path, headers: tuple[Dataset, ...]) -> dict[str, Any]:
+def _common_facts(path: Path | str, headers: tuple[Dataset, ...]) -> dict[str, Any]:
     """What the slices of a series usually share, as fields of `Slice`."""
 
     def get(keyword: str) -> Any:
@@ -270,9 +282,12 @@ def _pixel_data_is_whole(stream: BinaryIO, header: Dataset) -> bool | None:
         stream.seek(length, os.SEEK_CUR)
 
 
-def decode_slices(slices: Sequence[Slice], workers: int | None = None) -> np.ndarray:
+def decode_slices(
+    slices: Sequence[Slice], workers: int | None = None, file_of: Callable[[Slice], Path | str] | None = None
+) -> np.ndarray:
     """Decode ``slices`` in parallel and rescale each: array (n, rows, columns), int16 where that is exact.
 
+    ``file_of`` gives the file of a record whose own path is not one (it may download it, and raise `InputError`).
     Takes every transfer syntax that an installed pydicom decoder reads. Raises `InputError` naming the file.
     """
     dtype = np.int16 if all(_fits_int16(s) for s in slices) else np.float32
@@ -281,7 +296,9 @@ def decode_slices(slices: Sequence[Slice], workers: int | None = None) -> np.nda
     def fill(i: int) -> None:
         record = slices[i]
         try:
-            stored = pixel_array(record.path, index=record.frame)
+            stored = pixel_array(file_of(record) if file_of else record.path, index=record.frame)
+        except InputError:
+            raise
         except Exception as error:  # the decoders raise errors of many unrelated kinds
             raise InputError(
                 f"The pixel data cannot be decoded ({error}).",

@@ -29,7 +29,7 @@ class Volume:
     right to left, so that a slice shown with row 0 on top has the radiological layout.
     """
 
-    path: Path
+    path: Path | str  # str: the address of a DICOMweb series
     modality: str | None  # "CT", "MR", or None where the file does not say (NIfTI)
     units: str | None  # "HU" for CT
     shape: tuple[int, int, int]
@@ -60,14 +60,18 @@ def read_volume(
     modality: str | None = None,
     only: Mapping[str, Any] | None = None,
     uniform: bool = True,
+    token: str | None = None,
 ) -> Volume:
     """Read the headers of a volume and check that it can be shown to the model slice by slice.
 
     Args:
-        path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, or a NIfTI file.
+        path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, a NIfTI file, or the
+            address of a DICOMweb series, https://HOST/.../studies/STUDY_UID/series/SERIES_UID: its slices are
+            downloaded when they are decoded, each once.
         modality: "CT" or "MR". A check for DICOM; for NIfTI, which does not record it, the answer.
         only: chooses one of several volumes by DICOM keyword, e.g. ``{"AcquisitionNumber": 2}``.
         uniform: False takes a stack with gaps or changing spacing as it is.
+        token: bearer token for a DICOMweb server; default: that in the environment variable DICOMWEB_TOKEN.
 
     Returns:
         A `Volume`. No pixel is decoded yet.
@@ -81,7 +85,7 @@ def read_volume(
 
         facts = read_nifti(Path(path), modality)
     else:
-        facts = _read_dicom(path, only, uniform)
+        facts = _read_dicom(path, only, uniform, token)
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
@@ -92,10 +96,17 @@ def read_volume(
     return volume
 
 
-def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool) -> dict[str, Any]:
-    files = find_dicom_files(path)
-    source = Path(path) if isinstance(path, (str, os.PathLike)) else files[0].parent
-    found = choose(scan(files), only, source)
+def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool, token: str | None) -> dict[str, Any]:
+    if isinstance(path, str) and "://" in path:
+        from helpers.dicomweb import RemoteSeries
+
+        remote = RemoteSeries(path, token)
+        source, records, file_of = str(remote.url), remote.slices(), remote.file
+    else:
+        files = find_dicom_files(path)
+        source = Path(path) if isinstance(path, (str, os.PathLike)) else files[0].parent
+        records, file_of = scan(files), None
+    found = choose(records, only, source)
     stack, spacing = sort_and_check(found, source, uniform)
     first = stack[0]
 
@@ -115,7 +126,7 @@ def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool) -> dic
         affine[:3, axis] *= -1
 
     def decode(indices: Sequence[int]) -> np.ndarray:
-        pixels = decode_slices([stack[i] for i in indices])
+        pixels = decode_slices([stack[i] for i in indices], file_of=file_of)
         return np.flip(pixels.swapaxes(1, 2) if transposed else pixels, flips)
 
     # PS3.3 C.11.1.1.2: for CT a missing Rescale Type means Hounsfield units; maps of perfusion say another.

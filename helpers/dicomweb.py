@@ -1,0 +1,231 @@
+"""A series on a DICOMweb server: headers of all its slices, pixels of those that are asked for.
+
+QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What comes back are the records of
+`helpers.dicom_slices`, so a series is checked and decoded as one in files is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from pydicom import Dataset, dcmwrite
+from pydicom.datadict import tag_for_keyword
+from pydicom.pixels.utils import get_expected_length
+
+from helpers.dicom_slices import Slice, header_keywords, slices_of_header
+from helpers.errors import InputError
+from helpers.files import whole_file
+
+TOKEN_VARIABLE = "DICOMWEB_TOKEN"
+TRIES = 4
+TIMEOUT = (10, 60)  # seconds to connect, and of silence while reading
+_PASSING = {429, 502, 503, 504}  # a server that is busy or starting
+_LOOPBACK = {"localhost", "127.0.0.1"}
+_UID = re.compile(r"[0-9.]{1,64}")
+_FORM = "https://HOST/.../studies/STUDY_UID/series/SERIES_UID"
+_PATH = re.compile(r"(?P<root>.*)/studies/(?P<study>[0-9.]+)(?:/series/(?P<series>[0-9.]+))?")
+
+
+class SeriesUrl(NamedTuple):
+    """The parts of a series' address; ``series`` is empty where the address names a whole study."""
+
+    root: str
+    study: str
+    series: str
+
+    def __str__(self) -> str:
+        return f"{self.root}/studies/{self.study}" + (f"/series/{self.series}" if self.series else "")
+
+
+def parse_url(url: str) -> SeriesUrl:
+    """Take a series' (or study's) address apart.
+
+    Raises `InputError`: another form; http to an address that is not loopback, where anybody on the way could read
+    images and token; a password or a query in the address, which would end up in messages.
+    """
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+    if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
+        raise InputError("This is not the address of a DICOMweb series.", path=bare, remedy=f"Give {_FORM}.")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            "The address holds a name, a password or a query.",
+            path=bare,
+            remedy=f"Give the address alone and the token by {TOKEN_VARIABLE} or token=.",
+        )
+    if _is_insecure(url):
+        raise InputError(
+            "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
+        )
+    return SeriesUrl(match["root"], match["study"], match["series"] or "")
+
+
+class RemoteSeries:
+    """One series of a server. Nothing is asked until `slices` is called.
+
+    Args:
+        url: its address, see `parse_url`.
+        token: bearer token; default: that in the environment variable DICOMWEB_TOKEN, else none is sent.
+
+    Instances that were downloaded are kept for the life of this object in a folder of its own that nobody else may
+    read, and removed with it.
+
+    Raises:
+        InputError: from any method, naming the address; dicomweb-client missing; refused; not found; not reached.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = parse_url(url)
+        self._token = token or os.environ.get(TOKEN_VARIABLE) or None
+        self._client = self._connect()
+        self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
+        self._locks: dict[str, threading.Lock] = {}
+
+    def _connect(self) -> Any:
+        try:
+            from dicomweb_client import DICOMwebClient
+        except ImportError:
+            raise InputError(
+                "A DICOMweb series is read by the package dicomweb-client, which is not installed.",
+                path=str(self.url),
+                remedy='Run: pip install "medgemma-tutorials[dicomweb]" (or: pip install dicomweb-client).',
+            ) from None
+        import requests
+
+        session = requests.Session()
+        session.auth = self._authorise  # asked for each request; the token is in no header that is logged or shown
+        session.hooks["response"].append(_refuse_insecure_redirect)
+        session.trust_env = urlsplit(self.url.root).hostname not in _LOOPBACK  # no proxy to this machine itself
+        client = DICOMwebClient(self.url.root, session=session, timeout=TIMEOUT)
+        client.set_http_retry_params(retry=False)  # it waits half a minute and then raises an error of its own
+        return client
+
+    def _authorise(self, request: Any) -> Any:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def slices(self) -> list[Slice]:
+        """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
+        study, series = self.url.study, self.url.series
+        if not series:
+            raise InputError(f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {_FORM}.")
+        found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
+        wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in header_keywords()}
+        known: dict[tuple, dict[str, Any]] = {}
+        records = []
+        for instance in found:
+            header = Dataset.from_json({tag: value for tag, value in instance.items() if tag in wanted})
+            uid = str(header.get("SOPInstanceUID", ""))
+            if not _UID.fullmatch(uid):  # it becomes a file's name
+                raise InputError(
+                    f"The server lists an instance {uid!r}.", path=str(self.url), remedy="Ask its owner."
+                )
+            path = f"{self.url}/instances/{uid}"
+            records += slices_of_header(path, header, known)
+        if not records:
+            raise InputError("The server lists no slices.", path=str(self.url), remedy="Check the address.")
+        return records
+
+    def file(self, record: Slice) -> Path:
+        """Path of the DICOM file of a record's instance, downloaded at the first call and checked."""
+        uid = str(record.path).rpartition("/")[2]
+        path = Path(self._folder.name) / f"{uid}.dcm"
+        with self._locks.setdefault(uid, threading.Lock()):
+            if not path.exists():
+                study, series = self.url.study, self.url.series
+                ask = self._client.retrieve_instance
+                dataset = self._ask(lambda: _whole(ask(study, series, uid), series, uid), str(record.path))
+                with whole_file(path) as partial:
+                    dcmwrite(partial, dataset, enforce_file_format=True)
+        return path
+
+    def _ask(self, call: Callable[[], Any], path: str = "") -> Any:
+        """Send a request and give the answer; after a lost connection, a busy server or a cut-off body, again."""
+        import requests
+
+        path = path or str(self.url)
+        for k in range(TRIES):
+            if k:
+                time.sleep(0.25 * 2**k)
+            try:
+                return call()
+            except requests.HTTPError as error:
+                status = error.response.status_code
+                problem = f"The server answers {status} ({error.response.reason})"
+                if status not in _PASSING:
+                    problem, remedy = self._refusal(status, problem)
+                    raise InputError(problem, path=path, remedy=remedy) from None
+            except (requests.RequestException, EOFError, IndexError, KeyError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                # Not the error's own text: it may name proxies with their passwords.
+                lost = isinstance(error, requests.ConnectionError | requests.Timeout)
+                what = "The server cannot be reached" if lost else "The answer is no whole DICOM"
+                problem = f"{what} ({type(error).__name__})"
+        raise InputError(
+            f"{problem}, {TRIES} times in a row.",
+            path=path,
+            remedy="Check that the server runs and the network, then try again; no part of it was kept.",
+        ) from None
+
+    def _refusal(self, status: int, problem: str) -> tuple[str, str]:
+        """Problem and remedy for a status that no further try would change."""
+        if status == 401 and not self._token:
+            return f"{problem}: it wants a token.", f"Set {TOKEN_VARIABLE}, or give read_volume(..., token=...)."
+        if status == 401:
+            return f"{problem}: it does not accept the token.", "Get a new one; they often last an hour."
+        if status == 403:
+            return f"{problem}: the token's owner may not read this.", "Ask for access to this series."
+        if status == 404:
+            return f"{problem}: there is no such series.{self._listing()}", "Check the UIDs and the address."
+        return f"{problem}.", "Check the address, and that the server offers WADO-RS there."
+
+    def _listing(self) -> str:
+        """The series of the study, by QIDO-RS, for messages; empty where that is not answered either."""
+        try:
+            found = self._client.search_for_series(self.url.study)
+        except Exception:  # this only adds to an error that is raised already
+            return ""
+        lines = []
+        for item in found[:20]:
+            ds = Dataset.from_json(item)
+            words = (ds.get("Modality"), ds.get("SeriesDescription"))
+            lines.append(f"  {ds.get('SeriesInstanceUID')} {' '.join(str(w) for w in words if w)}")
+        return "\nSeries of this study:\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
+    """The instance itself where it is the one asked for and has all its pixels. Raises what `_ask` tries again."""
+    if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
+        raise ValueError("another instance than the one asked for")
+    if "PixelData" not in dataset:  # pydicom leaves out compressed pixels that are cut off, with a warning
+        raise EOFError("there is no whole pixel data")
+    native = not dataset.file_meta.TransferSyntaxUID.is_compressed
+    if native and len(dataset.PixelData) < get_expected_length(dataset):
+        raise EOFError("the pixel data is cut off")
+    return dataset
+
+
+def _is_insecure(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme != "https" and parts.hostname not in _LOOPBACK
+
+
+def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
+    """Called by requests for each response, before it follows a redirect."""
+    target = urljoin(response.url, response.headers.get("location", ""))
+    if response.is_redirect and _is_insecure(target):
+        raise InputError(
+            "The server sends on to an address that is not https.",
+            path=urlsplit(response.url)._replace(query="").geturl(),
+            remedy="Ask its owner for the https address.",
+        )
