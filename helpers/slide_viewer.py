@@ -123,6 +123,7 @@ def contact_sheet(images: Sequence[Image.Image], *, width: int = 900, columns: i
     for k, image in enumerate(images):
         left, top = k % columns * (side + 4), k // columns * (side + 4)
         sheet.paste(image.convert("RGB").resize((side, side), Image.Resampling.BOX), (left, top))
+        draw.rectangle((left, top, left + side, top + side), outline=(170, 170, 170))  # glass is as white as paper
         draw.text((left + 3, top + 2), str(k + 1), "black", font, stroke_width=2, stroke_fill="white")
     alt = f"Contact sheet of {len(images)} patches, numbered in the order of the prompt."
     return Shown(data=encode(sheet, "image/jpeg"), format="jpeg", alt=alt)
