@@ -99,9 +99,9 @@ def _truth(truth: str | None, image: Picture | None, finding: np.ndarray | None)
 
 
 def _picture(image: Image.Image, caption: str) -> str:
-    data = base64.b64encode(encode(image.resize((SIDE, SIDE)))).decode()
+    data = base64.b64encode(encode(image.resize((SIDE, SIDE)), "image/jpeg")).decode()
     shown = (
-        f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="{SIDE}" style="max-width:100%">'
+        f'<img src="data:image/jpeg;base64,{data}" alt="{escape(caption)}" width="{SIDE}" style="max-width:100%">'
     )
     return (
         f'<figure style="margin:.5em 0">{shown}<figcaption><small>{escape(caption)}</small></figcaption></figure>'

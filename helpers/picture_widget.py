@@ -107,6 +107,7 @@ class Viewer(ipywidgets.VBox):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = getattr(self, "picture", None)
         if data and picture is not None and picture.value:
-            kind = picture.mime
-            return {**data, kind: picture.value}, {**metadata, kind: {"alt": picture.alt}}
+            kind = "image/jpeg"  # a saved notebook is to stay small
+            still = encode(Image.open(io.BytesIO(picture.value)).convert("RGB"), kind)
+            return {**data, kind: still}, {**metadata, kind: {"alt": picture.alt}}
         return data, metadata

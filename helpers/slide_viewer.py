@@ -96,7 +96,8 @@ class SlideViewer(Viewer):
         overview = self._overview.copy()
         ImageDraw.Draw(overview).rectangle(self._square(patch), outline=ORANGE, width=4)
         count = len(self._patches)
-        self.picture.put(overview, f"Overview of {self._slide.path.name}: {count} patches, number {n} chosen")
+        alt = f"Overview of {self._slide.path.name}: {count} patches, number {n} chosen"
+        self.picture.put(overview, alt, mime="image/jpeg")
         try:
             (image,) = read_patches(self._slide, [patch], workers=1)
         except InputError as error:

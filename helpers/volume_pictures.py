@@ -148,7 +148,7 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
         f"Middle axial, coronal and sagittal planes of {volume.path.name} and, below, maximum-intensity "
         f"projections along the same three directions, to scale; a bar shows {bar} mm."
     )
-    return Shown(data=encode(picture), format="png", alt=alt)
+    return Shown(data=encode(picture, "image/jpeg"), format="jpeg", alt=alt)
 
 
 def _round_length(volume: Volume, scale: float) -> int:

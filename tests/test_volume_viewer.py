@@ -107,6 +107,6 @@ def test_what_stands_in_for_widgets_is_a_picture_with_words() -> None:
     made, _ = volume()
     data, metadata = VolumeViewer(made)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert opened(data["image/png"]).size[0] > 100 and "axial" in metadata["image/png"]["alt"]
+    assert opened(data["image/jpeg"]).size[0] > 100 and "axial" in metadata["image/jpeg"]["alt"]
     shown = still(made)
     assert opened(shown.data).size[0] > 300 and "noise" in shown.alt
