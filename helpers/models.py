@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from helpers.adapters import put_adapter
 from helpers.errors import InputError
 from helpers.hub import STANDIN, find_model, weight_bytes
 from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
-from helpers.replies import Reply, reply_from
+from helpers.replies import Reply, RunningText, reply_from
 from helpers.sessions import Session
 from helpers.vision import encode_images
 
@@ -35,10 +35,18 @@ class ChatModel:
         """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
         return check_budget(messages, self.processor)
 
-    def generate(self, messages: Sequence[Message], max_new_tokens: int = 512, *, vision_batch: int = 8) -> Reply:
+    def generate(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int = 512,
+        *,
+        vision_batch: int = 8,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
         """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
 
-        Images pass the vision tower ``vision_batch`` at a time. Raises `InputError` for a prompt over the
+        Images pass the vision tower ``vision_batch`` at a time. ``on_text`` is called with the answer so far, a
+        few times a second while it is written. Raises `InputError` for a prompt over the
         budget and for memory that does not suffice.
         """
         self.count_tokens(messages)
@@ -53,6 +61,7 @@ class ChatModel:
                     temperature=None,
                     top_k=None,
                     top_p=None,
+                    streamer=RunningText(self, on_text) if on_text else None,
                 )
         except torch.OutOfMemoryError as error:
             raise InputError(

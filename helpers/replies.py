@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from helpers.models import ChatModel
@@ -30,6 +31,29 @@ def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: ChatMod
     decoded = chat.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
     text, thinking = split_thinking(decoded)
     return Reply(text, thinking, prompt_tokens, len(ids), seconds, finished=bool(ids) and ids[-1] in ends)
+
+
+class RunningText:
+    """A streamer for transformers' generate: hands on the answer so far, at most five times a second."""
+
+    def __init__(self, chat: ChatModel, on_text: Callable[[str], None]) -> None:
+        self._chat, self._on_text = chat, on_text
+        self._ids: list[int] | None = None  # None until the prompt, which comes first, has passed
+        self._told = 0.0
+
+    def put(self, ids: Any) -> None:
+        """Take the prompt, then each new token."""
+        if self._ids is None:
+            self._ids = []
+            return
+        self._ids += ids.flatten().tolist()
+        if time.monotonic() - self._told > 0.2:
+            self._told = time.monotonic()
+            text = reply_from(self._ids, 0, 0.0, self._chat)
+            self._on_text(text.text or ("(thinking)" if text.thinking else ""))
+
+    def end(self) -> None:
+        """Nothing more comes; the whole answer is what generate returns."""
 
 
 def split_thinking(decoded: str) -> tuple[str, str]:

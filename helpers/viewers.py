@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from helpers.prompts import pad_to_square
 from helpers.volumes import Volume
 
 Picture = Image.Image | np.ndarray
+EXTENSION = "imjoy-jupyterlab-extension"  # what itkwidgets needs in JupyterLab
 
 
 def show(
@@ -27,9 +31,12 @@ def show(
 ) -> None:
     """Draw images in rows, each under its title: a static picture that any export of the notebook keeps.
 
-    ``aspect`` is the height of a pixel by its width (spacing y / x of a volume), ``width`` the inches of a row.
+    The titles are also its text for those who cannot see it. ``aspect`` is the height of a pixel by its width
+    (spacing y / x of a volume), ``width`` the inches of a row.
     """
     import matplotlib.pyplot as plt
+    from IPython.display import Image as Shown
+    from IPython.display import display
 
     if not len(images):
         return
@@ -37,7 +44,7 @@ def show(
     rows = -(-len(images) // columns)
     tallest = max(np.shape(i)[0] / np.shape(i)[1] for i in images) * aspect
     height = rows * (width / columns * tallest + (0.3 if titles else 0.05))
-    _, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     for axis in axes.flat[len(images) :]:
         axis.axis("off")
     for k, image in enumerate(images):
@@ -47,7 +54,10 @@ def show(
         axis.spines[:].set_color("0.8")  # a frame shows where a white picture ends
         if k < len(titles):
             axis.set_title(titles[k], fontsize=9)
-    plt.show()
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight")
+    plt.close(figure)
+    display(Shown(data=drawn.getvalue(), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"))
 
 
 def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:
@@ -100,6 +110,59 @@ def scrub(
     slider.observe(lambda change: draw(change["new"]), names="value")
     draw(start)
     return ipywidgets.VBox([slider, picture, caption])
+
+
+def show_3d(volume: Volume, *, step: int = 1) -> None:
+    """Show a volume with itkwidgets, and always its static picture, which every export keeps.
+
+    Where itkwidgets cannot run, a line says why, and ipyniivue takes its place where it is installed. What fails
+    in the browser only (no connection, no WebGL) Python cannot see: then the frame stays empty, and the picture is
+    there.
+    """
+    from IPython.display import display
+
+    from helpers.volume_pictures import still
+
+    problem = _why_no_itkwidgets()
+    if problem is None:
+        display(view_3d(volume, step=step))
+        print("If the frame above is empty, the browser has no connection or no WebGL. The same, still:")
+    elif importlib.util.find_spec("ipyniivue"):
+        print(f"{problem} ipyniivue shows the volume instead:")
+        display(_niivue(volume, step))
+    else:
+        print(f"{problem} Without it, or ipyniivue, a still picture:")
+    display(still(volume))
+
+
+def _why_no_itkwidgets() -> str | None:
+    try:
+        import itkwidgets  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # inside Lab it refuses to be imported without its extension
+        return f"itkwidgets cannot run ({' '.join(str(error).split())})."
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_page_config
+
+    disabled = get_page_config(jupyter_path("labextensions")).get("disabledExtensions", [])
+    if EXTENSION in disabled:
+        return "itkwidgets' JupyterLab extension is turned off (make lab VIEWER3D=1 turns it on)."
+    return None
+
+
+def _niivue(volume: Volume, step: int) -> Any:
+    """ipyniivue with the volume as NIfTI: RAS, axes x, y, z, with its true affine."""
+    import nibabel
+    from ipyniivue import NiiVue
+
+    voxels = volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step].transpose(2, 1, 0)
+    affine = volume.affine[:, [2, 1, 0, 3]] @ np.diag([step, step, step, 1])
+    image = nibabel.Nifti1Image(np.ascontiguousarray(voxels), np.diag([-1, -1, 1, 1]) @ affine)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "volume.nii.gz"
+        nibabel.save(image, file)
+        shown = NiiVue()
+        shown.load_volumes([{"path": str(file)}])  # read at once
+    return shown
 
 
 def view_3d(volume: Volume, *, step: int = 1) -> Any:

@@ -1,0 +1,155 @@
+"""A volume as pictures: a plane at its physical proportions, with letters; all planes and projections at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from helpers.picture_widget import YELLOW, encode
+from helpers.protocol import CT_WINDOWS
+from helpers.volumes import Volume, apply_window
+
+# Names to (low, high) in HU: the protocol's three, and what radiologists' viewers call lung and bone.
+PRESETS = {**CT_WINDOWS, "subdural": (-25, 175), "lung": (-1350, 150), "bone": (-500, 1500)}
+
+
+@dataclass(frozen=True)
+class Plane:
+    """How one of the three planes lies in the array (z, y, x): what is cut, and what runs down and along it."""
+
+    cut: int
+    down: int
+    along: int
+    upward: bool  # the first row is the last index: z grows towards the head, which is shown on top
+
+
+PLANES = {
+    "axial": Plane(0, 1, 2, False),
+    "coronal": Plane(1, 0, 2, True),
+    "sagittal": Plane(2, 0, 1, True),
+}
+
+
+def letters(affine: np.ndarray, name: str) -> tuple[str, str, str, str]:
+    """What lies at the left, right, top and bottom of a plane: R, L, A, P, S or I, from the affine (LPS, mm).
+
+    Of a tilted volume the direction that is nearest.
+    """
+    plane = PLANES[name]
+    along, down = affine[:3, plane.along], affine[:3, plane.down] * (-1 if plane.upward else 1)
+    return _letter(-along), _letter(along), _letter(-down), _letter(down)
+
+
+def _letter(direction: np.ndarray) -> str:
+    axis = int(np.abs(direction).argmax())
+    return ("RL", "AP", "IS")[axis][int(direction[axis] > 0)]
+
+
+def cut(voxels: np.ndarray, name: str, k: int) -> np.ndarray:
+    """Plane ``k`` of an array (z, y, x), rows from top to bottom as it is shown."""
+    plane = PLANES[name]
+    values = voxels.take(k, axis=plane.cut)
+    return values[::-1] if plane.upward else values
+
+
+def proportions(volume: Volume, name: str, longest: int) -> tuple[int, int]:
+    """Width and height in pixels of a plane whose longer side is ``longest``, as it is in millimetres."""
+    plane = PLANES[name]
+    width, height = (volume.shape[axis] * volume.spacing[axis] for axis in (plane.along, plane.down))
+    scale = longest / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def sized(grey: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """A uint8 plane, (y, x) or (y, x, 3), as an image of ``size``."""
+    image = Image.fromarray(np.ascontiguousarray(grey))
+    return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
+
+
+def write_letters(image: Image.Image, marks: tuple[str, str, str, str]) -> None:
+    """Write the letters of `letters` into the middle of the picture's four edges."""
+    draw, (width, height) = ImageDraw.Draw(image), image.size
+    ends = (
+        (4, height // 2, "lm"),
+        (width - 4, height // 2, "rm"),
+        (width // 2, 3, "mt"),
+        (width // 2, height - 4, "mb"),
+    )
+    for mark, (x, y, anchor) in zip(marks, ends, strict=True):
+        write(draw, (x, y), mark, anchor)
+
+
+def write(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, anchor: str = "la", size: int = 15
+) -> None:
+    """Yellow words with a black rim: readable on any picture."""
+    ink: Any = YELLOW if draw.mode == "RGB" else 255
+    rim: Any = (0, 0, 0) if draw.mode == "RGB" else 0
+    draw.text(place, text, ink, ImageFont.load_default(size), anchor=anchor, stroke_width=2, stroke_fill=rim)
+
+
+def whole(volume: Volume) -> np.ndarray:
+    """All voxels of a volume (z, y, x), read in batches."""
+    batches = volume.batches()
+    first = next(batches)
+    voxels = np.empty(volume.shape, first.dtype)
+    voxels[: len(first)], done = first, len(first)
+    for batch in batches:
+        voxels[done : done + len(batch)], done = batch, done + len(batch)
+    return voxels
+
+
+def still(volume: Volume, *, window: tuple[float, float] | None = None, width: int = 900) -> Any:
+    """The three middle planes and, below, the three maximum-intensity projections, in millimetres, with letters.
+
+    A projection shows the highest value along each line of sight, so dense bone or bright vessels stand out. It is
+    a plain picture, an IPython Image with alt text, for places without widgets. ``window`` is that of the planes;
+    by default the soft tissue of a CT, and for MR the whole range. Reads the whole volume.
+    """
+    from IPython.display import Image as Shown
+
+    voxels = whole(volume)
+    is_ct = volume.modality == "CT"
+    ends = float(voxels.min()), float(voxels.max())
+    window = window or (CT_WINDOWS["soft tissue"] if is_ct else ends)
+    bright = (0, 1500) if is_ct else ends  # of the projections of a CT: bone
+    side = (width - 20) // 3
+    # One scale for all, so that a millimetre is as long everywhere.
+    scale = min(side / max(v * s for v, s in zip(volume.shape, volume.spacing, strict=True)), 8)
+    tops = [
+        (
+            round(volume.shape[p.along] * volume.spacing[p.along] * scale),
+            round(volume.shape[p.down] * volume.spacing[p.down] * scale),
+        )
+        for p in PLANES.values()
+    ]
+    row = max(height for _, height in tops)
+    picture = Image.new("RGB", (sum(w for w, _ in tops) + 20, 2 * row + 58), "white")
+    draw, left = ImageDraw.Draw(picture), 0
+    for (name, plane), size in zip(PLANES.items(), tops, strict=True):
+        middle = apply_window(cut(voxels, name, volume.shape[plane.cut] // 2), *window)
+        projected = voxels.max(axis=plane.cut)
+        projected = apply_window(projected[::-1] if plane.upward else projected, *bright)
+        for k, (grey, what) in enumerate(((middle, f"{name}, middle"), (projected, f"{name}, maximum"))):
+            tile = sized(grey, size).convert("RGB")
+            write_letters(tile, letters(volume.affine, name))
+            top = k * (row + 20)
+            draw.text((left, top + 1), what, "black", ImageFont.load_default(13))
+            picture.paste(tile, (left, top + 18))
+        left += size[0] + 10
+    bar = _round_length(volume, scale)
+    y = 2 * row + 48
+    draw.line((0, y, round(bar * scale), y), "black", 3)
+    draw.text((round(bar * scale) + 6, y), f"{bar} mm", "black", ImageFont.load_default(13), anchor="lm")
+    alt = (
+        f"Middle axial, coronal and sagittal planes of {volume.path.name} and, below, maximum-intensity "
+        f"projections along the same three directions, to scale; a bar shows {bar} mm."
+    )
+    return Shown(data=encode(picture, "image/jpeg"), format="jpeg", alt=alt)
+
+
+def _round_length(volume: Volume, scale: float) -> int:
+    return next((mm for mm in (100, 50, 20, 10, 5, 2) if mm * scale < 120), 1)

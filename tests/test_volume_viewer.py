@@ -1,0 +1,112 @@
+"""The volume viewer: moving a control changes the picture; letters and millimetres follow the affine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.volume_pictures import PLANES, PRESETS, letters, still
+from helpers.volume_viewer import THREE, VolumeViewer
+from helpers.volumes import Volume
+
+SHAPE = (6, 8, 10)
+AFFINE = np.array([[0.0, 0, 2, -9], [0, 1, 0, -3], [5, 0, 0, 100], [0, 0, 0, 1]])  # z, y, x -> LPS
+
+
+def volume(modality: str = "CT") -> tuple[Volume, list[list[int]]]:
+    """A volume of noise, and the list of what was decoded of it."""
+    voxels = np.random.default_rng(0).integers(-1000, 1000, SHAPE).astype(np.int16)
+    asked: list[list[int]] = []
+
+    def decode(indices):
+        asked.append(list(indices))
+        return voxels[list(indices)]
+
+    units = "HU" if modality == "CT" else None
+    return Volume(Path("noise"), modality, units, SHAPE, (5, 1, 2), AFFINE, "", decode), asked
+
+
+def opened(value: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(value))
+
+
+def test_letters_follow_the_affine() -> None:
+    assert letters(AFFINE, "axial") == ("R", "L", "A", "P")
+    assert letters(AFFINE, "coronal") == ("R", "L", "S", "I")
+    assert letters(AFFINE, "sagittal") == ("A", "P", "S", "I")
+    mirrored = AFFINE @ np.diag([1, -1, -1, 1])
+    assert letters(mirrored, "axial") == ("L", "R", "P", "A")
+
+
+def test_moving_changes_the_picture_and_reads_one_slice() -> None:
+    made, asked = volume()
+    viewer = VolumeViewer(made, [0, 3, 5], start=2)
+    seen = [viewer.picture.value]
+    assert "axial 3 of 6, 110.0 mm superior of the origin; not in the prompt" in viewer.caption.value
+    assert viewer.caption.value in viewer.picture.alt
+    viewer.slider.value = 3
+    viewer.picture.turned += 2
+    assert viewer.slider.value == 5 and "in the prompt as SLICE 3" in viewer.caption.value
+    viewer.picture.turned += 9
+    assert viewer.slider.value == 5
+    seen.append(viewer.picture.value)
+    viewer.before.click()
+    assert viewer.slider.value == 3
+    viewer.strip.clicked = [0.0, 0.5, 1]
+    assert viewer.slider.value == 0
+    assert seen[0] != seen[1]
+    assert asked == [[2], [3], [5], [3], [0]]
+    with pytest.raises(InputError, match="Slice 6"):
+        VolumeViewer(made, [6])
+
+
+def test_other_planes_have_their_proportions_and_read_the_volume_once() -> None:
+    made, asked = volume()
+    viewer = VolumeViewer(made, side=120)
+    viewer.preset.value = "bone"
+    sizes = {}
+    for name in PLANES:
+        viewer.plane.value = name
+        sizes[name] = opened(viewer.picture.value).size
+    # 20 x 8, 20 x 30 and 8 x 30 mm
+    assert sizes == {"axial": (120, 48), "coronal": (80, 120), "sagittal": (32, 120)}
+    assert sum(len(indices) for indices in asked) == 2 + SHAPE[0]  # the first picture, the window, then all once
+    viewer.plane.value = "coronal"
+    viewer.slider.value = 1
+    assert "2.0 mm anterior" in viewer.caption.value
+
+
+def test_a_preset_sets_the_window_and_a_slider_makes_it_ones_own() -> None:
+    viewer = VolumeViewer(volume()[0])
+    pictures = {viewer.picture.value}
+    assert viewer.preset.value == THREE
+    for name, (low, high) in PRESETS.items():
+        viewer.preset.value = name
+        assert abs(viewer.centre.value - (low + high) / 2) <= 0.5 and viewer.width.value == high - low
+        pictures.add(viewer.picture.value)
+    viewer.width.value = 77
+    assert viewer.preset.value == "own"
+    pictures.add(viewer.picture.value)
+    assert len(pictures) == len(PRESETS) + 2
+
+
+def test_mr_has_the_range_of_the_whole_volume() -> None:
+    made, asked = volume("MR")
+    viewer = VolumeViewer(made)
+    assert viewer.preset not in viewer.children
+    assert opened(viewer.picture.value).convert("L").getextrema()[1] > 200
+    assert [k for indices in asked for k in indices] == list(range(SHAPE[0]))
+
+
+def test_what_stands_in_for_widgets_is_a_picture_with_words() -> None:
+    made, _ = volume()
+    data, metadata = VolumeViewer(made)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert opened(data["image/jpeg"]).size[0] > 100 and "axial" in metadata["image/jpeg"]["alt"]
+    shown = still(made)
+    assert opened(shown.data).size[0] > 300 and "noise" in shown.alt
