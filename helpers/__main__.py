@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     evaluate = commands.add_parser("evaluate", help="ask a model many cases with known answers, and score it")
-    evaluate.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
+    evaluate.add_argument(
+        "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
+    )
     evaluate.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
     evaluate.add_argument(
         "--cases",
@@ -58,7 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
     evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
     evaluate.add_argument("--output", required=True, metavar="DIR", help="answers.jsonl and scores.json go here")
+    evaluate.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to that endpoint")
     evaluate.set_defaults(command=_evaluate)
+
+    serve = commands.add_parser("serve", help="serve a model on this machine, and on no other, until Ctrl-C")
+    serve.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
+    serve.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
+    serve.set_defaults(command=_serve)
 
     finetune = commands.add_parser(
         "finetune", help="train an adapter, on one or (accelerate launch) several devices"
@@ -109,11 +117,24 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     cases = cases_from(options.cases, options.n, options.seed)  # checked whole before a model is loaded
 
-    chat = load_model(options.model, adapter=options.adapter)
+    teaching = options.cases.startswith("teaching:")
+    may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
+    sources = None if teaching else sorted({case.path for case in cases})
+    chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
     scores = run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
     print(summary(scores))
     print(f"Answers and scores: {options.output}")
     return 1 if scores["failed"] else 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from helpers.serving import serve
+
+    print("Starting the server.", flush=True)
+    with serve(options.model, options.port) as served:
+        print(f"{served.url} answers ({served.kind}), for this machine alone. To use it:", flush=True)
+        print(f'MODEL = "{served.model}"\nCtrl-C stops it.', flush=True)
+        return served.process.wait()
 
 
 def _finetune(options: argparse.Namespace) -> int:

@@ -55,12 +55,17 @@ def fetch(
         print(f"{entry.title}. Licence: {entry.licence}. Please cite: {entry.citation}")
     if entry.bundled:
         return _bundled(entry.bundled, source.parent)
-    if cache is None and not (cache := os.environ.get(CACHE_VARIABLE)):
+    cache = cache_folder() if cache is None else Path(cache).expanduser()
+    return _downloaded(name, entry.download, cache) if entry.download else fetch_series(name, entry.idc, cache)
+
+
+def cache_folder() -> Path:
+    """Where downloads lie: ``$MEDGEMMA_TUTORIALS_CACHE``, else the user's cache folder."""
+    if not (cache := os.environ.get(CACHE_VARIABLE)):
         import pooch
 
         cache = pooch.os_cache("medgemma-tutorials")
-    cache = Path(cache).expanduser()
-    return _downloaded(name, entry.download, cache) if entry.download else fetch_series(name, entry.idc, cache)
+    return Path(cache).expanduser()
 
 
 def _own_path(name: str | os.PathLike[str], entries: Mapping[str, Entry]) -> Path:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +57,9 @@ def run_evaluation(
 
     Cases of one group are asked together, those that show the same images in one session
     (`helpers.sessions`), and yes-or-no questions are then also answered by the likelihood of "yes" against "no"
-    (``p_yes``). ``chat`` is a `ChatModel`, or anything with its ``name`` and ``generate``, which has neither.
+    (``p_yes``). ``chat`` is a `ChatModel`, or anything with its ``name`` and ``generate``, which has neither. One
+    that takes several requests ``at_once`` (`helpers.endpoints`) is asked so many cases together, and the answers
+    come in the order in which they are ready.
 
     A case that fails is noted with its error, asked again by the next run, and never stops the others. Writes
     ``answers.jsonl`` and ``scores.json`` into the folder ``output``.
@@ -73,15 +76,14 @@ def run_evaluation(
     right = [mark(a) for a in known.values() if "error" not in a]
     bar = tqdm(total=len(cases), initial=len(cases) - len(missing), desc=f"asking {chat.name}")
     with path.open("ab") as stream, bar:
-        for group in _by_group(missing):
-            for answer in _ask_group(chat, group, max_new_tokens, batch_size):
-                stream.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-                bar.update()
-                if "error" not in answer:
-                    right.append(mark(answer))
-                bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
+        for answer in _answers_to(chat, missing, max_new_tokens, batch_size):
+            stream.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+            bar.update()
+            if "error" not in answer:
+                right.append(mark(answer))
+            bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
     wanted = {case.id for case in cases}
     scores = score(a for a in read_answers(path) if a["id"] in wanted)
     scores = {"model": chat.name, **_versions(), **scores}
@@ -112,6 +114,23 @@ def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[
                 f"Line {number} is not an answer.", path=path, remedy="Delete that line; its case is asked again."
             ) from error
     return list(answers.values())
+
+
+def _answers_to(chat: Any, cases: Sequence[Asked], limit: int, batch_size: int) -> Iterator[Answer]:
+    """Answers as they come: group by group from a model here, several cases together from a server."""
+    at_once = getattr(chat, "at_once", 1)
+    if at_once == 1:
+        for group in _by_group(cases):
+            yield from _ask_group(chat, group, limit, batch_size)
+        return
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        # A case draws its images when its turn comes, so no more than at_once prompts are held.
+        asked = [pool.submit(lambda case: list(_ask_group(chat, [case], limit, 1)), case) for case in cases]
+        for future in as_completed(asked):
+            yield from future.result()
+    finally:  # an interrupted run waits for what is on its way, and asks nothing more
+        pool.shutdown(cancel_futures=True)
 
 
 def _by_group(cases: Iterable[Asked]) -> list[list[Asked]]:

@@ -1,12 +1,13 @@
-"""Load a MedGemma model, or the stand-in of the same classes, and ask it."""
+"""Load a MedGemma model, the stand-in of the same classes, or one that is served elsewhere, and ask it."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,12 +15,16 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.adapters import put_adapter
+from helpers.addresses import PREFIX
 from helpers.errors import InputError
 from helpers.hub import STANDIN, find_model, weight_bytes
 from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
 from helpers.replies import Reply, RunningText, reply_from
 from helpers.sessions import Session
 from helpers.vision import encode_images
+
+if TYPE_CHECKING:
+    from helpers.endpoints import EndpointModel
 
 
 @dataclass(frozen=True)
@@ -102,21 +107,30 @@ def load_model(
     dtype: torch.dtype | None = None,
     quantized: bool = False,
     token: str | None = None,
-) -> ChatModel:
+    sources: Sequence[str | os.PathLike[str]] | None = None,
+    may_leave: str = "",
+) -> ChatModel | EndpointModel:
     """Load a model by name and say in one line what it is and where it runs.
 
     Args:
-        name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, or a local folder
-            saved with ``save_pretrained``.
+        name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, a local folder saved
+            with ``save_pretrained``, or ``"endpoint:URL#MODEL"`` of a server (`helpers.endpoints`).
         adapter: folder of a PEFT adapter to put on top.
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
         dtype: by default bfloat16, and float32 for small models on a CPU.
         quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
-        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved.
+        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
+            its own; by default ``ENDPOINT_TOKEN``.
+        sources: for an endpoint on another machine, the files and folders that the images come from. Their headers
+            are checked, and images are sent only if none names a patient (`helpers.deidentified`).
+        may_leave: for such an endpoint, why the images may go unchecked.
 
     Raises:
-        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory.
+        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory; for an
+            endpoint also a setting that only a local model has, or sources that may not leave.
     """
+    if name.startswith(PREFIX):
+        return _from_endpoint(name, adapter or device or dtype or quantized, sources, may_leave, token)
     device = device or _best_device()
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
@@ -129,6 +143,28 @@ def load_model(
     loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
     print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
     return loaded
+
+
+def _from_endpoint(
+    name: str,
+    local_setting: Any,
+    sources: Sequence[str | os.PathLike[str]] | None,
+    may_leave: str,
+    token: str | None,
+) -> EndpointModel:
+    if local_setting:
+        raise InputError(
+            "Adapter, device, dtype and 4-bit weights are the server's to choose.",
+            path=name,
+            remedy="Give them where the server is started, and only the address here.",
+        )
+    try:
+        from helpers.endpoints import connect
+    except ImportError as error:
+        raise InputError(
+            f"An endpoint needs the package openai ({error}).", path=name, remedy="Run: pip install openai"
+        ) from error
+    return connect(name, sources=sources, may_leave=may_leave, token=token)
 
 
 def _best_device() -> str:

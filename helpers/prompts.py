@@ -112,6 +112,7 @@ class TokenCount:
     image: int
     wrapper: int
     text: int
+    estimated: bool = False  # by a model that is served elsewhere, with its tokenizer
 
     @property
     def total(self) -> int:
@@ -126,7 +127,8 @@ class TokenCount:
     def __str__(self) -> str:
         """One line for a notebook."""
         each = self.image // self.images if self.images else 0
-        return f"{self.images} images x {each} + {self.text} of text = {self.budgeted:,} tokens"
+        about, note = ("about ", " (estimated)") if self.estimated else ("", "")
+        return f"{self.images} images x {each} + {about}{self.text} of text = {self.budgeted:,} tokens{note}"
 
 
 def render_prompt(messages: Sequence[Message], processor: Any) -> str:

@@ -1,0 +1,102 @@
+"""Before images leave this machine: do the headers of the files that they come from still name a patient?
+
+Only pixels and the prompt are ever sent, never a header. But a file that still names its patient was not
+de-identified, and then neither were its pixels looked at for a name burned into them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
+
+from helpers.data import cache_folder
+from helpers.data_manifest import manifest, own_manifest
+from helpers.dicom_slices import find_dicom_files
+from helpers.errors import InputError
+
+# May hold a pseudonym where Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality Profile).
+PSEUDONYMS = ("PatientName", "PatientID", "AccessionNumber")
+IDENTIFIERS = (
+    "PatientBirthDate",
+    "PatientBirthTime",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "OtherPatientIDs",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "PatientTelecomInformation",
+    "PatientInsurancePlanCodeSequence",
+    "MedicalRecordLocator",
+    "ResponsiblePerson",
+    "AdmissionID",
+)
+# Said by the file about itself: attribute -> the value that speaks against sending.
+FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
+REMEDY = (
+    "De-identify the files first. If they may go as they are, say so and why: "
+    'load_model(..., may_leave="the reason").'
+)
+
+
+def check_may_leave(sources: Iterable[str | os.PathLike[str]]) -> None:
+    """Read the header of every file of ``sources`` (files, or folders of series); say nothing if all are clean.
+
+    Files of the data manifest are public. Others must be DICOM without identifying attributes; where Patient
+    Identity Removed is YES, name, ID and accession number are taken for pseudonyms. Pixels are not looked at.
+
+    Raises:
+        InputError: attributes that identify a patient (their names, never their values), or a file whose header
+            cannot be checked because it is not DICOM.
+    """
+    public = _public_paths()
+    for source in sources:
+        if str(source).startswith(("http://", "https://")):
+            raise InputError("Headers at an address are not checked here.", path=source, remedy=REMEDY)
+        if Path(source).resolve() not in public:
+            _check(Path(source))
+
+
+def identifying(header: Dataset) -> list[str]:
+    """Keywords of the attributes that identify the patient, or say that nobody has removed what does."""
+    removed = str(header.get("PatientIdentityRemoved") or "").strip().upper() == "YES"
+    wanted = IDENTIFIERS if removed else (*PSEUDONYMS, *IDENTIFIERS)
+    found = [keyword for keyword in wanted if str(header.get(keyword) or "").strip() not in ("", "[]")]
+    said = {keyword: str(header.get(keyword) or "").strip().upper() for keyword in FLAGS}
+    return found + [f"{keyword} is {value}" for keyword, value in FLAGS.items() if said[keyword] == value]
+
+
+def _check(source: Path) -> None:
+    files = find_dicom_files(source)
+    found: dict[str, int] = {}
+    for file in files:
+        try:
+            header = dcmread(file, stop_before_pixels=True, specific_tags=[*PSEUDONYMS, *IDENTIFIERS, *FLAGS])
+        except (InvalidDicomError, OSError, EOFError, ValueError):
+            raise InputError(
+                "This is no DICOM file, so nothing tells here whether it names a patient.",
+                path=file,
+                remedy=REMEDY,
+            ) from None
+        for keyword in identifying(header):
+            found[keyword] = found.get(keyword, 0) + 1
+    if found:
+        listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
+        raise InputError(f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=REMEDY)
+
+
+def _public_paths() -> set[Path]:
+    """Files of the manifest as they lie here, and the folders of its series."""
+    paths: set[Path] = set()
+    for entry in manifest().values():
+        root = own_manifest().parent if entry.bundled else cache_folder()
+        files = [root / file.path for file in entry.bundled or ([entry.download] if entry.download else [])]
+        paths |= {file.resolve() for file in files}
+        if len(files) > 1:
+            paths.add(files[0].parent.resolve())
+    return paths

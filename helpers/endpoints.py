@@ -1,0 +1,313 @@
+"""Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
+
+vLLM, ``transformers serve`` (`helpers.serving` starts one here), TGI and Vertex AI's dedicated endpoints do. What
+an endpoint cannot give: a session (the server keeps its own cache, or none), the likelihood of "yes" (``p_yes``),
+an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import openai
+
+from helpers.addresses import PREFIX, check_address, endpoint_token, is_loopback
+from helpers.deidentified import REMEDY, check_may_leave
+from helpers.errors import InputError
+from helpers.image_urls import PNG, wire_bytes, wire_messages
+from helpers.prompts import Message, TokenCount, images_of
+from helpers.protocol import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES
+from helpers.redaction import without_tokens
+from helpers.replies import Reply, split_thinking
+from helpers.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, retried
+
+# What the client would tell every server about this machine and its owner's account.
+_UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
+_UNTOLD += ["X-Stainless-Runtime-Version", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"]
+_UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes in one request. Checked before anything is sent."""
+
+    images: int = MAX_PATCHES
+    request_bytes: int = 64_000_000
+    context_tokens: int = CONTEXT_BUDGET  # replaced by what the server tells
+    image_tokens: int = IMAGE_TOKENS  # of one image
+
+
+@dataclass
+class Totals:
+    """What was sent and received since the model was made."""
+
+    answers: int = 0
+    failed: int = 0
+    retries: int = 0
+    bytes_sent: int = 0  # of prompts, each retry included
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class EndpointModel:
+    """A served model: `generate` as `helpers.models.ChatModel` has it, and `stream`. Any thread may call it.
+
+    Args:
+        url: the server's address up to and with ``/v1``; http for this machine alone, https elsewhere.
+        served: the model's name on that server.
+        name: under which answers are kept; by default the served name and the host.
+        image_format: "png" (lossless) or "jpeg" with ``quality``.
+        at_once: requests in flight together; further callers wait.
+        attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
+        timeout: seconds for one whole answer.
+        limits: what the server takes.
+        token: the bearer token, or a function that gives a fresh one; by default that of `endpoint_token`, looked
+            up for each request, so that a renewed one is taken. It is never shown.
+        sources: files and folders that the images come from, whose headers are checked; or
+        may_leave: why images may go to a server that is not this machine.
+
+    Raises:
+        InputError: an address that would send in the clear; a source that names a patient.
+    """
+
+    url: str
+    served: str
+    name: str = ""
+    image_format: str = PNG
+    quality: int = 90
+    at_once: int = 4
+    attempts: int = 7
+    first_wait: float = 0.5
+    timeout: float = 300.0
+    limits: Limits = field(default_factory=Limits)
+    token: str | Callable[[], str] | None = field(default=None, repr=False)
+    sources: Sequence[str | os.PathLike[str]] | None = None
+    may_leave: str = ""
+    totals: Totals = field(default_factory=Totals, init=False, compare=False)
+    _client: openai.OpenAI = field(init=False, repr=False, compare=False)
+    _room: threading.Semaphore = field(init=False, repr=False, compare=False)
+    _lock: threading.Lock = field(init=False, repr=False, compare=False)
+
+    model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
+    processor: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        host = check_address(self.url)
+        if self.sources and not self.may_leave and not is_loopback(host):
+            check_may_leave(self.sources)
+        # Redirects would send the images on to somewhere else; a proxy has no business with this machine's own.
+        http = openai.DefaultHttpxClient(
+            timeout=openai.Timeout(self.timeout, connect=min(10.0, self.timeout)),
+            trust_env=not is_loopback(host),
+            follow_redirects=False,
+        )
+        made = {
+            "name": self.name or f"{self.served}@{host}",
+            "_client": openai.OpenAI(base_url=self.url, api_key="-", max_retries=0, http_client=http),
+            "_room": threading.Semaphore(self.at_once),
+            "_lock": threading.Lock(),
+        }
+        for attribute, value in made.items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether the served name is that of this project's stand-in. A server tells no more than the name."""
+        return self.served in ("standin", "standin_weights")
+
+    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """An estimate of a prompt's tokens, since only the server has the tokenizer; see `Reply.prompt_tokens`.
+
+        Raises `InputError` for what the server's limits do not allow.
+        """
+        count = estimate_tokens(messages, self.limits.image_tokens)
+        if count.images > self.limits.images:
+            raise self._problem(
+                f"{count.images} images are over the server's limit of {self.limits.images}.",
+                "Use fewer images.",
+            )
+        if count.budgeted > self.limits.context_tokens:
+            raise self._problem(
+                f"The prompt is {count}, over the server's context of {self.limits.context_tokens:,}.",
+                "Use fewer images, or a shorter text.",
+            )
+        return count
+
+    def request_bytes(self, messages: Sequence[Message]) -> int:
+        """Bytes that a prompt takes on the wire."""
+        return wire_bytes(wire_messages(messages, self.image_format, self.quality))
+
+    def generate(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Reply:
+        """Answer ``messages`` greedily, as the local model would.
+
+        Failures that may pass are waited out (`helpers.retries`). Raises `InputError` for a prompt over the
+        limits, images that may not leave, and a server that refuses or stays away.
+        """
+        with self._room:  # the images of those who wait are not encoded yet, so memory stays as it is
+            body, size = self._body(messages, max_new_tokens)
+            start = time.perf_counter()
+            answer = self._sent(lambda: self._whole_answer(body), size)
+        message, usage = answer["message"], answer["usage"]
+        text, thinking = split_thinking(message.get("content") or "")
+        with self._lock:
+            self.totals.answers += 1
+            self.totals.prompt_tokens += usage.get("prompt_tokens") or 0
+            self.totals.completion_tokens += usage.get("completion_tokens") or 0
+        return Reply(
+            text,
+            thinking or message.get("reasoning_content") or "",
+            usage.get("prompt_tokens") or 0,
+            usage.get("completion_tokens") or 0,
+            time.perf_counter() - start,
+            finished=answer["finish_reason"] == "stop",
+        )
+
+    def stream(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Iterator[str]:
+        """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`."""
+        with self._room:
+            body, size = self._body(messages, max_new_tokens)
+            ask = self._client.chat.completions.create
+            opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
+            ended = False
+            try:
+                for choice in (chunk.choices[0] for chunk in opened if chunk.choices):
+                    ended = ended or bool(choice.finish_reason)
+                    if choice.delta.content:
+                        yield choice.delta.content
+                if not ended:
+                    raise UnreadableAnswer("the stream stops without its end")
+            except Exception as error:
+                self._count(failed=1)
+                raise self._explained(error) from None
+            finally:
+                opened.close()
+        self._count(answers=1)
+
+    def models(self) -> list[dict[str, Any]] | None:
+        """The models that the server lists; None where it has no such list."""
+        try:
+            page = self._client.models.list(extra_headers=self._headers(), timeout=10.0)
+            return [entry.model_dump() for entry in page.data or []]
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 403):
+                raise self._explained(error) from None
+            return None
+        except openai.APIConnectionError as error:
+            raise self._explained(error) from None
+
+    def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
+        """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
+        self.count_tokens(messages)
+        stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
+        if images_of(messages) and not stated:
+            raise self._problem(
+                "Not sent: nobody has said where these images come from, and this server is another machine.",
+                f"Name their files: load_model(..., sources=[...]), which checks the headers. {REMEDY}",
+            )
+        wire = wire_messages(messages, self.image_format, self.quality)
+        size = wire_bytes(wire)
+        if size > self.limits.request_bytes:
+            raise self._problem(
+                f"The request has {size / 1e6:.1f} MB; the server takes {self.limits.request_bytes / 1e6:.1f} MB.",
+                'Use fewer images, or image_format="jpeg".',
+            )
+        return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size
+
+    def _headers(self) -> dict[str, Any]:
+        token = self.token() if callable(self.token) else self.token or endpoint_token()
+        authorization = f"Bearer {token}" if token else openai.Omit()
+        return {**{name: openai.Omit() for name in _UNTOLD}, "Authorization": authorization}
+
+    def _sent(self, ask: Callable[[], Any], size: int) -> Any:
+        def counted() -> Any:
+            self._count(bytes_sent=size)
+            return ask()
+
+        try:
+            return retried(counted, self.attempts, self.first_wait, lambda: self._count(retries=1))
+        except Exception as error:
+            self._count(failed=1)
+            raise self._explained(error) from None  # the client's own error may quote the token
+
+    def _whole_answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Message, finish_reason and usage. The time limit holds for the whole, not from one piece to the next."""
+        deadline, content = time.monotonic() + self.timeout, bytearray()
+        ask = self._client.chat.completions.with_streaming_response.create
+        with ask(**body, extra_headers=self._headers()) as response:
+            for piece in response.iter_bytes():
+                content += piece
+                if time.monotonic() > deadline:
+                    raise SlowAnswer(f"not whole after {self.timeout:g} s")
+        try:
+            answer = json.loads(content)
+            choice = answer["choices"][0]
+            message, usage = dict(choice["message"]), dict(answer.get("usage") or {})
+            return {"message": message, "usage": usage, "finish_reason": choice["finish_reason"]}
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise UnreadableAnswer(f"{len(content)} bytes that are no whole answer") from None
+
+    def _count(self, **amounts: int) -> None:
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self.totals, name, getattr(self.totals, name) + amount)
+
+    def _problem(self, problem: str, remedy: str) -> InputError:
+        return InputError(problem, path=self.url, remedy=remedy)
+
+    def _explained(self, error: Exception) -> InputError:
+        written = getattr(error, "body", None)  # by the server
+        status = f"{error.status_code}: " if isinstance(error, openai.APIStatusError) else ""
+        said = str(without_tokens(f"{status}{written}" if written else str(error)))
+        if isinstance(self.token, str) and self.token:
+            said = said.replace(self.token, "[token removed]")
+        known = self._known_models() if is_refusal(error) else ""
+        return explained(error, said[:300], self.url, self.served, self.attempts, self.timeout, known)
+
+    def _known_models(self) -> str:
+        try:
+            known = ", ".join(entry["id"] for entry in self.models() or [])
+        except InputError:
+            known = ""
+        return f"It lists these models: {known}." if known else "It lists no models."
+
+
+def connect(
+    name: str, *, sources: Sequence[str | os.PathLike[str]] | None = None, may_leave: str = "", **settings: Any
+) -> EndpointModel:
+    """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
+
+    Asks the server for its list, and takes the context's length from there where it is told. ``settings`` are
+    those of `EndpointModel`. Raises `InputError` where the server is not there, refuses the token, or lists no or
+    several models and no name says which.
+    """
+    url, _, served = name.removeprefix(PREFIX).partition("#")
+    chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
+    listed = {entry["id"]: entry for entry in chat.models() or []}
+    if not served:
+        if len(listed) != 1:
+            known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
+            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {PREFIX}{url}#MODEL")
+        served = next(iter(listed))
+        chat = replace(chat, served=served, name="")
+    length = listed.get(served, {}).get("max_model_len")  # vLLM tells
+    if length and "limits" not in settings:
+        chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
+    line = f"{chat.name}: served at {chat.url}, images as {chat.image_format}, {chat.at_once} requests at once."
+    if chat.is_standin:
+        line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
+    print(line)
+    return chat
+
+
+def estimate_tokens(messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS) -> TokenCount:
+    """Tokens of a prompt without a tokenizer: exact for images of a known cost, for text one for 4 characters."""
+    images = len(images_of(messages))
+    characters = sum(len(part.get("text", "")) for turn in messages for part in turn["content"])
+    return TokenCount(images, images * image_tokens, 4 * images, -(-characters // 4), estimated=True)

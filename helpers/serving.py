@@ -1,0 +1,174 @@
+"""A real server on this machine, for the stand-in or any other model: ``python -m helpers serve``.
+
+It is ``transformers serve``, or vLLM where that is installed and there is a CUDA GPU. It listens on the loopback
+address alone, so that no other machine can reach it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from huggingface_hub import constants
+
+from helpers.addresses import PREFIX
+from helpers.errors import InputError
+from helpers.hub import STANDIN, find_model, weight_bytes
+from helpers.protocol import MAX_PATCHES
+
+HOST = "127.0.0.1"
+START_SECONDS = 600.0  # of 4B weights from a slow disk
+STOP_SECONDS = 10.0
+# 126 images with their four wrapper tokens each, the text and an answer of 1,024.
+CONTEXT = 36_864
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    url: str  # for the OpenAI client
+    name: str  # of the model, as the server knows it
+    kind: str  # "transformers" or "vllm"
+    log: Path
+    process: subprocess.Popen
+
+    @property
+    def model(self) -> str:
+        """What to give to ``load_model``, or a notebook as MODEL."""
+        return f"{PREFIX}{self.url}#{self.name}"
+
+
+@contextmanager
+def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> Iterator[Served]:
+    """Start a server, wait until it answers, and stop it at the end of the ``with`` block.
+
+    It also ends when this process does, even if that is killed. What it writes goes to a log file, which is
+    removed at the end.
+
+    Args:
+        model: as for ``load_model``; downloaded first if need be.
+        port: 0 takes one that is free.
+        kind: "transformers" or "vllm"; by default vLLM where it is installed and a CUDA GPU is there.
+
+    Raises:
+        InputError: packages missing, the port taken, or a server that ends before it answers (its last words).
+    """
+    kind = kind or best_kind()
+    _check_packages(kind)
+    small_on_cpu = not _cuda()
+    folder = find_model(model, device="cpu" if small_on_cpu else "cuda", quantized=False)
+    port = port or _free_port()
+    if not _is_free(port):
+        raise InputError(f"Port {port} is taken.", remedy="Choose another with --port, or leave it out.")
+    # A folder is served under its own name, from the folder above: no path of this machine is in any answer.
+    local = model == STANDIN or Path(model).is_dir()
+    name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
+    arguments = command(kind, name, port, cpu=small_on_cpu, float32=small_on_cpu and weight_bytes(folder) < 1e9)
+    script = Path(__file__).with_name("serve_process.py")
+    Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # without it /v1/models fails
+    # It needs no token, and the weights are here.
+    env = {k: v for k, v in os.environ.items() if not k.upper().endswith("_TOKEN")} | {"HF_HUB_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory(prefix="medgemma-serve-", ignore_cleanup_errors=True) as scratch:
+        log = Path(scratch) / "server.log"
+        with log.open("wb") as stream:
+            # -P: the folder above the model, which may be this package's own, is no place to import from.
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(script), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                cwd=where,
+                env=env,
+            )
+        served = Served(f"http://{HOST}:{port}/v1", name, kind, log, process)
+        try:
+            _wait_until_it_answers(served, port)
+            yield served
+        finally:
+            _stop(process)
+
+
+def command(kind: str, name: str, port: int, *, cpu: bool, float32: bool) -> list[str]:
+    """The module and arguments that serve a model under ``name`` on ``port`` of this machine."""
+    address = ["--host", HOST, "--port", str(port)]
+    if kind == "vllm":
+        limits = ["--limit-mm-per-prompt", json.dumps({"image": MAX_PATCHES}), "--max-model-len", str(CONTEXT)]
+        return ["vllm.entrypoints.cli.main", "serve", name, "--served-model-name", name, *limits, *address]
+    device = ["--device", "cpu"] if cpu else []
+    dtype = ["--dtype", "float32" if float32 else "bfloat16"]
+    return ["transformers.cli.transformers", "serve", name, *device, *dtype, *address]
+
+
+def best_kind() -> str:
+    """``vllm`` where it is installed and a CUDA GPU is there, else ``transformers``."""
+    return "vllm" if importlib.util.find_spec("vllm") and _cuda() else "transformers"
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _check_packages(kind: str) -> None:
+    wanted = ["vllm"] if kind == "vllm" else ["fastapi", "uvicorn", "openai"]
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"To serve a model, {', '.join(missing)} must be installed.",
+            remedy=f"Run: pip install {'vllm' if kind == 'vllm' else 'medgemma-tutorials[serving]'}",
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((HOST, port)):  # sets SO_REUSEADDR, as a server does that is started again
+            return True
+    except OSError:
+        return False
+
+
+def _wait_until_it_answers(served: Served, port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if served.process.poll() is not None:
+            words = served.log.read_text(errors="replace").strip().splitlines()[-15:]
+            raise InputError(
+                f"The server ended before it answered ({served.process.returncode}):\n" + "\n".join(words) + "\n",
+                path=served.name,
+                remedy="Put right what it says, and start it again.",
+            )
+        with suppress(OSError, HTTPException):
+            connection = HTTPConnection(HOST, port, timeout=5)
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.1)
+    raise InputError(f"The server does not answer after {START_SECONDS:g} s.", path=served.name)
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.stdin.close()  # ends it and its children, whatever it is at
+        process.wait()
+    process.stdin.close()
