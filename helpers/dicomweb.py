@@ -20,6 +20,7 @@ from pydicom import Dataset, dcmwrite
 from pydicom.datadict import tag_for_keyword
 from pydicom.pixels.utils import get_expected_length
 
+from helpers.addresses import is_loopback
 from helpers.dicom_slices import Slice, header_keywords, slices_of_header
 from helpers.errors import InputError
 from helpers.files import whole_file
@@ -28,7 +29,6 @@ TOKEN_VARIABLE = "DICOMWEB_TOKEN"
 TRIES = 4
 TIMEOUT = (10, 60)  # seconds to connect, and of silence while reading
 _PASSING = {429, 502, 503, 504}  # a server that is busy or starting
-_LOOPBACK = {"localhost", "127.0.0.1"}
 _UID = re.compile(r"[0-9.]{1,64}")
 _FORM = "https://HOST/.../studies/STUDY_UID/series/SERIES_UID"
 _PATH = re.compile(r"(?P<root>.*)/studies/(?P<study>[0-9.]+)(?:/series/(?P<series>[0-9.]+))?")
@@ -103,7 +103,8 @@ class RemoteSeries:
         session = requests.Session()
         session.auth = self._authorise  # asked for each request; the token is in no header that is logged or shown
         session.hooks["response"].append(_refuse_insecure_redirect)
-        session.trust_env = urlsplit(self.url.root).hostname not in _LOOPBACK  # no proxy to this machine itself
+        # No proxy to this machine itself.
+        session.trust_env = not is_loopback(urlsplit(self.url.root).hostname or "")
         client = DICOMwebClient(self.url.root, session=session, timeout=TIMEOUT)
         client.set_http_retry_params(retry=False)  # it waits half a minute and then raises an error of its own
         return client
@@ -217,7 +218,7 @@ def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
 
 def _is_insecure(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme != "https" and parts.hostname not in _LOOPBACK
+    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
 
 
 def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
