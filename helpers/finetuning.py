@@ -31,10 +31,11 @@ from helpers.errors import InputError
 from helpers.files import write_json
 from helpers.image_features import ImageFeatures
 from helpers.models import ChatModel
-from helpers.training_data import Collator, Row, Taught, check_apart, prepare
+from helpers.training_data import Collator, Kept, Row, Taught, check_apart, prepare
 
 # peft asks transformers for this by its old name.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning)
+PROMPTS_IN_MEMORY = 500_000_000  # bytes of pixels that are drawn once; more is drawn at each look
 LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
 VISION_LAYERS = r".*vision_tower.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
@@ -118,10 +119,11 @@ def finetune(
             remedy="For full tuning load the model with dtype=torch.float32.",
         )
     check_apart(train, validation)
-    examples = [*train, *validation]
-    rows = prepare(train, chat.processor)
+    room = [PROMPTS_IN_MEMORY]
+    examples = [Kept(example, room) for example in (*train, *validation)]
+    rows = prepare(examples[: len(train)], chat.processor)
     if validation:
-        rows += prepare(validation, chat.processor, "validation")
+        rows += prepare(examples[len(train) :], chat.processor, "validation")
     work = output.with_name(f".{output.name}.partial")
     record = _record(chat, tuning, rows, len(train))
     state = PartialState()

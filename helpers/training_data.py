@@ -40,6 +40,33 @@ class Taught(Protocol):
         """The prompt."""
 
 
+class Kept:
+    """An example whose prompt stays in memory after the first look, as long as there is ``room`` for its pixels.
+
+    Drawing a prompt (reading, turning, windowing) can take longer than encoding it, and it is looked at more than
+    once. ``room`` is one list for all examples that share it: the bytes left.
+    """
+
+    def __init__(self, example: Taught, room: list[int]) -> None:
+        self.example, self.room = example, room
+        self._messages: list[Message] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.example, name)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The prompt."""
+        if self._messages is not None:
+            return self._messages
+        messages = self.example.messages
+        size = sum(image.width * image.height * len(image.getbands()) for image in images_of(messages))
+        if size <= self.room[0]:
+            self.room[0] -= size
+            self._messages = messages
+        return messages
+
+
 @dataclass(frozen=True)
 class Row:
     """An example as tokens: the prompt's, then those of the answer and of the end of the turn."""

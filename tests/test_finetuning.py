@@ -30,7 +30,7 @@ from helpers.finetuning_plan import (
 )
 from helpers.models import ChatModel, load_model
 from helpers.prompts import Message, image_messages
-from helpers.training_data import Collator, prepare
+from helpers.training_data import Collator, Kept, prepare
 
 QUICK = Tuning(rank=2, alpha=4, learning_rate=1e-3, epochs=3, batch_size=4, at_once=2, save_steps=2)
 
@@ -122,6 +122,26 @@ def test_a_batch_holds_the_prompt_that_the_model_is_asked_with(chat):
         assert chat.processor.tokenizer.decode(said) == f"{case.answer}<end_of_turn>"
         assert (batch["labels"][k, : len(asked)] == -100).all()
     assert len(batch["pixel_values"]) == sum(len(case.images) for case in cases)
+
+
+def test_prompts_stay_in_memory_while_there_is_room(chat):
+    drawn = []
+
+    class Counted(Example):
+        @property
+        def messages(self):
+            drawn.append(self.id)
+            return image_messages([images(1)[0].images[0]], "?")
+
+        @messages.setter
+        def messages(self, _):
+            pass
+
+    room = [Counted("x", "yes", []).messages[0]["content"][0]["image"].width ** 2 * 3]
+    drawn.clear()
+    kept = [Kept(Counted(name, "yes", []), room) for name in ("first", "second")]
+    rows = prepare(kept, chat.processor) + prepare(kept, chat.processor)
+    assert drawn == ["first", "second", "second"] and rows[:2] == rows[2:]
 
 
 def test_images_encoded_once_give_the_losses_of_the_plain_path(tmp_path):
