@@ -268,7 +268,7 @@ class EndpointModel:
         if isinstance(self.token, str) and self.token:
             said = said.replace(self.token, "[token removed]")
         known = self._known_models() if is_refusal(error) else ""
-        return explained(error, said[:300], self.url, self.served, self.attempts, self.timeout, known)
+        return explained(error, said[:300], self.url, self.served, self.timeout, known)
 
     def _known_models(self) -> str:
         try:

@@ -78,9 +78,7 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, openai.APIStatusError) and error.status_code in (400, 404, 422)
 
 
-def explained(
-    error: Exception, said: str, url: str, served: str, attempts: int, timeout: float, known: str
-) -> InputError:
+def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
     """The last error as one that says what happened and what to do.
 
     ``said`` is its text without tokens; ``known`` a sentence with the server's models, for a refusal.
@@ -103,7 +101,7 @@ def explained(
     if status == 413:
         return problem("The request is too large for the server.", 'Use fewer images, or image_format="jpeg".')
     if status == 429:
-        return problem(f"The server had no time, {attempts} times ({said}).", "Try later, or lower at_once.")
+        return problem(f"The server has too many requests ({said}).", "Try later, or lower at_once.")
     if status is not None:
         return problem(f"The server failed ({said}).", "Look at its log, and ask again.")
     if isinstance(error, (openai.APITimeoutError, SlowAnswer)) or "Timeout" in type(error).__name__:

@@ -219,8 +219,8 @@ def drip(handler: Handler, number: int) -> bool:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (lambda h, n: h.send(429, {"error": {"message": "quota"}}) or True, "had no time, 3 times"),
-        (lambda h, n: h.send(429, {}, {"Retry-After": "86400"}) or True, "had no time"),
+        (lambda h, n: h.send(429, {"error": {"message": "quota"}}) or True, "has too many requests"),
+        (lambda h, n: h.send(429, {}, {"Retry-After": "86400"}) or True, "has too many requests"),
         (lambda h, n: h.send(200, b'{"choices": [') or True, "cannot be read"),
         (lambda h, n: h.send(200, b"<html>a portal</html>") or True, "cannot be read"),
         (lambda h, n: h.hang_up() or True, "does not answer, or broke off"),
