@@ -215,7 +215,7 @@ class EndpointModel:
         size = wire_bytes(wire)
         if size > self.limits.request_bytes:
             raise self._problem(
-                f"The request has {size / 1e6:.1f} MB; the server takes {self.limits.request_bytes / 1e6:.1f} MB.",
+                f"The request has {size / 1e6:.2f} MB; the server takes {self.limits.request_bytes / 1e6:.2f} MB.",
                 'Use fewer images, or image_format="jpeg".',
             )
         return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size

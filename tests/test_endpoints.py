@@ -274,7 +274,7 @@ def test_what_is_over_the_limits_is_not_sent(fake: FakeServer) -> None:
         replace(chat, limits=Limits(images=2)).generate(prompt)
     with pytest.raises(InputError, match="over the server's context of 9,000"):
         chat.generate(image_messages([IMAGE] * 40, "What?"))
-    with pytest.raises(InputError, match=r"the server takes 0\.0 MB.*jpeg"):
+    with pytest.raises(InputError, match=r"the server takes 0\.00 MB.*jpeg"):
         replace(chat, limits=Limits(request_bytes=200)).generate(prompt)
     with pytest.raises(InputError, match="png or jpeg"):
         replace(chat, image_format="gif").generate(prompt)
