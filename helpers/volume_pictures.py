@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
     draw.line((0, y, round(bar * scale), y), "black", 3)
     draw.text((round(bar * scale) + 6, y), f"{bar} mm", "black", ImageFont.load_default(13), anchor="lm")
     alt = (
-        f"Middle axial, coronal and sagittal planes of {volume.path.name} and, below, maximum-intensity "
+        f"Middle axial, coronal and sagittal planes of {Path(volume.path).name} and, below, maximum-intensity "
         f"projections along the same three directions, to scale; a bar shows {bar} mm."
     )
     return Shown(data=encode(picture, "image/jpeg"), format="jpeg", alt=alt)

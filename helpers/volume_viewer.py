@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -175,7 +176,7 @@ class VolumeViewer(Viewer):
             self._mark(picture, name)
         where = self._where(name, k)
         self.caption.value = where
-        self.picture.put(picture, f"{name} plane of {self._volume.path.name}: {where}")
+        self.picture.put(picture, f"{name} plane of {Path(self._volume.path).name}: {where}")
         self._draw_strip(name, k)
 
     def _window(self) -> tuple[float, float]:

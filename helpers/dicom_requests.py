@@ -1,0 +1,88 @@
+"""Prompts whose images the model's server fetches itself from a DICOMweb store, so that no pixel passes here.
+
+For Model Garden's DICOM-aware MedGemma (`helpers.model_garden.DICOM_MODEL`). The form of a request is that of
+Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
+notebooks/high_dimensional_pathology_model_garden.ipynb, and what python/serving/predictor.py reads of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from helpers.errors import InputError
+from helpers.protocol import MAX_PATCHES, MAX_SLICES, PATCH_SIDE
+from helpers.vertex import Secret
+
+_SOURCE = re.compile(r"https://[^/@?#]+/[^?#]*studies/[0-9.]+/series/[0-9.]+(?P<instance>/instances/[0-9.]+)?")
+
+
+def image_dicom_request(
+    sources: str | Sequence[str],
+    question: str,
+    *,
+    instruction: str = "",
+    patches: Iterable[tuple[int, int]] | None = None,
+    token: str | None = None,
+    max_tokens: int = 500,
+) -> dict[str, Any]:
+    """Body of a chat completion: the instruction, the images, the question last; greedy.
+
+    Args:
+        sources: https DICOMweb addresses: one series, or instances in the order of their slices (at most 85). The
+            server windows CT and scales MR itself, and writes ``SLICE n`` after each. With ``patches`` one
+            instance of a slide: the level to look at.
+        question: asked after the images.
+        instruction: put before the images.
+        patches: upper left corners (x, y) of patches of 896 x 896 pixels of that instance, at most 126.
+        token: the caller's own, short-lived, with which the server reads the images; None for a public store.
+        max_tokens: of the answer.
+
+    Returns a dictionary ready for JSON. The token in it is sent but never shown (`helpers.vertex.Secret`).
+    Raises `InputError` for an address that is not https or has another form, too many images, or none.
+    """
+    several = [sources] if isinstance(sources, str) else list(sources)
+    found = [_checked(source) for source in several]
+    if not several:
+        raise InputError("There are no images in this request.", remedy="Give a series or instances.")
+    image: dict[str, Any] = {"dicom_source": several}
+    if token:
+        image["access_credential"] = Secret(token)
+    if patches is not None:
+        if len(several) != 1 or not found[0]:
+            raise InputError("Patches are of one instance of a slide.", remedy="Give the address of one level.")
+        side = {"width": PATCH_SIDE, "height": PATCH_SIDE}
+        corners = [{"x_origin": int(x), "y_origin": int(y), **side} for x, y in patches]
+        _check_number(len(corners), MAX_PATCHES, "patches")
+        if any(min(c["x_origin"], c["y_origin"]) < 0 for c in corners):
+            raise InputError("A patch lies outside the slide.", path=several[0], remedy="Count from 0.")
+        image |= {"dicom_source": several[0], "patch_coordinates_list": corners}
+    elif len(several) == 1:
+        image["dicom_source"] = several[0]
+    elif not all(found):
+        raise InputError("One of several sources is a series.", remedy="Give one series, or instances alone.")
+    else:
+        _check_number(len(several), MAX_SLICES, "slices")
+    content: list[dict[str, Any]] = [{"type": "text", "text": instruction}] if instruction else []
+    content += [{"type": "image_dicom", "image_dicom": image}, {"type": "text", "text": question}]
+    return {"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}
+
+
+def _checked(source: str) -> bool:
+    """Whether an address is of an instance, not of a series."""
+    match = _SOURCE.fullmatch(source)
+    if not match:
+        shown = urlsplit(source)
+        raise InputError(
+            "This is no https address of a DICOMweb series or instance.",
+            path=f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}",
+            remedy="Give https://HOST/.../studies/UID/series/UID, with /instances/UID where one is meant.",
+        )
+    return match["instance"] is not None
+
+
+def _check_number(n: int, most: int, what: str) -> None:
+    if not 1 <= n <= most:
+        raise InputError(f"There are {n} {what}; the model takes 1 to {most}.", remedy="Choose fewer, evenly.")

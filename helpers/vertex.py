@@ -1,0 +1,171 @@
+"""The few calls of the Vertex AI REST API that a deployment needs, and a short-lived token for them.
+
+Plain REST rather than Google's SDK: that is large, and pins other packages to versions that this project has left.
+Reference: https://cloud.google.com/vertex-ai/docs/reference/rest
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from helpers.addresses import check_address, is_loopback
+from helpers.errors import InputError
+
+TRIES = 4  # of a request that only reads
+
+
+class Secret(str):
+    """A text that is sent as it is but shown as ``[token]``, also inside lists and dictionaries."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "[token]"
+
+
+def access_token() -> Secret:
+    """A token of application-default credentials, good for about an hour.
+
+    Raises `InputError` where google-auth is missing, or nobody is signed in.
+    """
+    try:
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import Request
+    except ImportError:
+        raise InputError(
+            "Google Cloud's sign-in needs the package google-auth, which is not installed.",
+            remedy='Run: pip install "medgemma-tutorials[vertex]".',
+        ) from None
+    try:
+        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        credentials.refresh(Request())
+    except GoogleAuthError as error:
+        raise InputError(
+            f"There are no usable application-default credentials ({type(error).__name__}).",
+            remedy="Run: gcloud auth application-default login (in Colab: google.colab.auth.authenticate_user()).",
+        ) from None
+    return Secret(credentials.token)
+
+
+class Gone(InputError):
+    """The resource is not there (404)."""
+
+
+class Unanswered(InputError):
+    """The request may or may not have arrived."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A project and region of Google Cloud.
+
+    Args:
+        project: the project's id.
+        region: for example "us-central1".
+        address: of the API; default: that of the region. http for loopback alone.
+        token: gives a fresh token for each request.
+        poll_seconds: between two looks at an operation that goes on.
+    """
+
+    project: str
+    region: str = "us-central1"
+    address: str = ""
+    token: Callable[[], str] = field(default=access_token, repr=False)
+    poll_seconds: float = 10.0
+
+    @property
+    def parent(self) -> str:
+        """Resource name of the location."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def root(self) -> str:
+        """Address of the API."""
+        return self.address or f"https://{self.region}-aiplatform.googleapis.com"
+
+    def call(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
+        """Send one request to ``v1/path`` and give the JSON of the answer. Only reading is tried again.
+
+        Raises `InputError` with the API's own message; `Gone` for 404; `Unanswered` where no answer came.
+        """
+        import requests
+
+        host = check_address(self.root)
+        problem = ""
+        for k in range(TRIES if method == "GET" else 1):
+            if k:
+                time.sleep(min(self.poll_seconds, 0.5 * 2**k))
+            with requests.Session() as session:
+                session.trust_env = not is_loopback(host)
+                # As auth, so that a .netrc cannot replace it; and no redirect takes it elsewhere.
+                session.auth = self._authorise
+                try:
+                    answer = session.request(
+                        method,
+                        f"{self.root}/v1/{path}",
+                        json=body,
+                        params=query,
+                        timeout=(10, 120),
+                        allow_redirects=False,
+                    )
+                    content = answer.json() if answer.content else {}
+                except requests.RequestException as error:
+                    problem = f"No readable answer came ({type(error).__name__})"
+                    continue
+            if answer.status_code < 300:
+                return content
+            problem = f"The API answers {answer.status_code}: {_message(content)}"
+            if answer.status_code == 404:
+                raise Gone(problem, path=path, remedy="Check the name and the region.")
+            if answer.status_code not in (429, 500, 502, 503, 504):
+                break
+        else:
+            if method == "GET" or problem.startswith("No readable"):
+                raise Unanswered(f"{problem}.", path=path, remedy="Check the network, then look again.")
+        raise InputError(
+            problem, path=path, remedy=_REMEDIES.get(answer.status_code, "Put that right, then again.")
+        )
+
+    def wait(self, operation: dict[str, Any], minutes: float) -> dict[str, Any]:
+        """The ``response`` of a long-running operation when done. Raises `InputError`: it failed, or is slow."""
+        name, until = operation["name"], time.monotonic() + 60 * minutes
+        while not operation.get("done"):
+            if time.monotonic() > until:
+                raise Unanswered(
+                    f"It still goes on after {minutes:g} minutes.", path=name, remedy="Look again later."
+                )
+            time.sleep(self.poll_seconds)
+            operation = self.call("GET", name)
+        if "error" in operation:
+            raise InputError(f"It failed: {_message(operation)}", path=name, remedy="Put that right, then again.")
+        return operation.get("response", {})
+
+    def listed(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        """All items of a listing, page by page."""
+        page = ""
+        while True:
+            answer = self.call("GET", path, **({"pageToken": page} if page else {}))
+            yield from answer.get(key, [])
+            page = answer.get("nextPageToken", "")
+            if not page:
+                return
+
+    def _authorise(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self.token()}"
+        return request
+
+
+_REMEDIES = {
+    401: "Sign in again: gcloud auth application-default login.",
+    403: "Enable the Vertex AI API for the project, and get the role Vertex AI Administrator in it.",
+    429: "Ask for more quota of this accelerator in this region, or choose another region.",
+}
+
+
+def _message(content: Any) -> str:
+    error = content.get("error", {}) if isinstance(content, dict) else {}
+    return str(error.get("message") or "no reason given") if isinstance(error, dict) else str(error)
