@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.errors import InputError
+from helpers.picture_widget import compact
 from helpers.prompts import pad_to_square
 from helpers.volumes import Volume
 
@@ -57,7 +58,11 @@ def show(
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
-    display(Shown(data=drawn.getvalue(), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"))
+    display(
+        Shown(
+            data=compact(Image.open(drawn)), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"
+        )
+    )
 
 
 def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:
