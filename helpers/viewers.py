@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,11 +160,8 @@ def _niivue(volume: Volume, step: int) -> Any:
     voxels = volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step].transpose(2, 1, 0)
     affine = volume.affine[:, [2, 1, 0, 3]] @ np.diag([step, step, step, 1])
     image = nibabel.Nifti1Image(np.ascontiguousarray(voxels), np.diag([-1, -1, 1, 1]) @ affine)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "volume.nii.gz"
-        nibabel.save(image, file)
-        shown = NiiVue()
-        shown.load_volumes([{"path": str(file)}])  # read at once
+    shown = NiiVue()
+    shown.load_volumes([{"name": "volume.nii", "data": image.to_bytes()}])
     return shown
 
 
