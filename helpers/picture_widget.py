@@ -99,6 +99,18 @@ def encode(image: Image.Image, mime: str = "image/png") -> bytes:
     return out.getvalue()
 
 
+def compact(image: Image.Image) -> bytes:
+    """The picture as a small PNG for a saved notebook: no transparency, grey where it is grey."""
+    if image.mode != "L":
+        opaque = Image.new("RGB", image.size, "white")
+        opaque.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
+        red, green, blue = opaque.split()
+        image = red if red.tobytes() == green.tobytes() == blue.tobytes() else opaque
+    out = io.BytesIO()
+    image.save(out, "PNG", compress_level=9)
+    return out.getvalue()
+
+
 class Viewer(ipywidgets.VBox):
     """Widgets whose first ``Picture`` stands for them where widgets do not work (exports, GitHub)."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.errors import InputError
+from helpers.picture_widget import compact
 from helpers.prompts import pad_to_square
 from helpers.volumes import Volume
 
@@ -57,7 +56,11 @@ def show(
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight")
     plt.close(figure)
-    display(Shown(data=drawn.getvalue(), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"))
+    display(
+        Shown(
+            data=compact(Image.open(drawn)), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"
+        )
+    )
 
 
 def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:
@@ -157,11 +160,8 @@ def _niivue(volume: Volume, step: int) -> Any:
     voxels = volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step].transpose(2, 1, 0)
     affine = volume.affine[:, [2, 1, 0, 3]] @ np.diag([step, step, step, 1])
     image = nibabel.Nifti1Image(np.ascontiguousarray(voxels), np.diag([-1, -1, 1, 1]) @ affine)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "volume.nii.gz"
-        nibabel.save(image, file)
-        shown = NiiVue()
-        shown.load_volumes([{"path": str(file)}])  # read at once
+    shown = NiiVue()
+    shown.load_volumes([{"name": "volume.nii", "data": image.to_bytes()}])
     return shown
 
 

@@ -1,95 +1,104 @@
-"""Milliseconds to show one slice of a 512 x 512 x 600 CT: the volume viewer beside a figure of matplotlib.
+"""One slice of a 512 x 512 x 600 volume to the bytes of a picture: the volume viewer beside matplotlib.
 
 Run: python -m tests.benchmarks.bench_viewers
 
-Both make the bytes that go to the browser: the viewer its picture in three windows (with each channel beside it)
-or in one, matplotlib a PNG of one window. The voxels are in memory, as they are after the first sagittal slice.
+Each work draws 20 slices. The voxels are in memory, as they are in the viewer once a coronal or sagittal plane was
+chosen; "axial, decoded" reads each slice from its DICOM file, as the viewer does before that.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import matplotlib
+from tests.benchmarks.bench_volumes import SERIES, make_series
+from tests.benchmarks.measure import BUILD, Variant, measure, save, table
 
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-import numpy as np
-
-from helpers.volume_viewer import VolumeViewer
-from helpers.volumes import Volume
-
-SHAPE = (600, 512, 512)
-REPEATS = 15
-
-
-def volume() -> Volume:
-    """A head-like CT made of noise in a sphere; int16 HU, 0.5 mm pixels, 1 mm slices."""
-    rng = np.random.default_rng(0)
-    axes = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in SHAPE)]
-    voxels = np.full(SHAPE, -1000, np.int16)
-    inside = sum(a**2 for a in axes) < 0.8
-    voxels[inside] = rng.integers(10, 60, int(inside.sum()), dtype=np.int16)
-    affine = np.diag([0.0, 0, 0, 1])
-    affine[[2, 1, 0], [0, 1, 2]] = (1.0, 0.5, 0.5)
-    return Volume(
-        path=Path("made"),
-        modality="CT",
-        units="HU",
-        shape=SHAPE,
-        spacing=(1.0, 0.5, 0.5),
-        affine=affine,
-        description="made",
-        _decode=lambda indices: voxels[list(indices)],
-    )
+COUNT = 20
+WAYS = {
+    f"{plane}, {name}": (way, plane)
+    for plane in ("axial", "coronal", "sagittal")
+    for name, way in (("imshow", "imshow"), ("viewer", "viewer"), ("viewer, one window", "viewer_grey"))
+} | {"axial, decoded, viewer": ("viewer_decoded", "axial")}
 
 
-def matplotlib_png(plane: np.ndarray, aspect: float) -> bytes:
-    """What a cell with ``imshow`` and a slider costs for each value."""
-    figure, axis = plt.subplots(figsize=(5, 5))
-    axis.imshow(plane, cmap="gray", vmin=0, vmax=80, aspect=aspect)
-    axis.axis("off")
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    plt.close(figure)
-    return out.getvalue()
+def viewer(folder: str, plane: str, window: str | None = None, load: bool = True) -> Callable[[], int]:
+    """The package's viewer: its slider is moved."""
+    from helpers.volume_viewer import VolumeViewer
+    from helpers.volumes import read_volume
+
+    shown = VolumeViewer(read_volume(folder, modality="CT"))
+    if load:
+        shown.plane.value = "coronal"  # reads all
+    shown.plane.value = plane
+    if window:
+        shown.preset.value = window
+
+    def work() -> int:
+        for k in range(COUNT):
+            shown.slider.value = 100 + 10 * k
+        return len(shown.picture.value) > 0
+
+    return work
 
 
-def milliseconds(work: Callable[[int], object], last: int) -> str:
-    """Median and largest of some calls, at slices all over the volume."""
-    taken = []
-    for k in np.linspace(last // 4, 3 * last // 4, REPEATS).astype(int).tolist():
-        start = time.perf_counter()
-        work(k)
-        taken.append(1000 * (time.perf_counter() - start))
-    return f"median {statistics.median(taken):5.1f} ms, largest {max(taken):5.1f} ms"
+def viewer_grey(folder: str, plane: str) -> Callable[[], int]:
+    """The same with one window in grey."""
+    return viewer(folder, plane, "brain")
+
+
+def viewer_decoded(folder: str, plane: str) -> Callable[[], int]:
+    """The same from the files."""
+    return viewer(folder, plane, load=False)
+
+
+def imshow(folder: str, plane: str) -> Callable[[], int]:
+    """What one would write: matplotlib's imshow in one window, saved as PNG."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    from helpers.volume_pictures import PLANES, whole
+    from helpers.volumes import read_volume
+
+    volume: Any = read_volume(folder, modality="CT")
+    voxels, axes = whole(volume), PLANES[plane]
+    aspect = volume.spacing[axes.down] / volume.spacing[axes.along]
+
+    def work() -> int:
+        for k in range(COUNT):
+            figure, axis = plt.subplots(figsize=(5.12, 5.12))
+            axis.imshow(voxels.take(100 + 10 * k, axis=axes.cut), cmap="gray", vmin=0, vmax=80, aspect=aspect)
+            axis.axis("off")
+            out = io.BytesIO()
+            figure.savefig(out, format="png", dpi=100)
+            plt.close(figure)
+        return len(out.getvalue()) > 0
+
+    return work
 
 
 def main() -> None:
-    """Print a line for each way and plane."""
-    made = volume()
-    viewer = VolumeViewer(made, range(0, SHAPE[0], 7))
-    start = time.perf_counter()
-    viewer.plane.value = "sagittal"
-    print(f"first sagittal slice, all voxels read: {time.perf_counter() - start:.1f} s")
-    voxels = made.slices(range(SHAPE[0]))
-    planes = {"axial": 0, "coronal": 1, "sagittal": 2}
-    for preset in (viewer.preset.options[0], "brain"):
-        viewer.preset.value = preset
-        for plane in planes:
-            viewer.plane.value = plane
-            timed = milliseconds(lambda k: setattr(viewer.slider, "value", k), viewer.slider.max)
-            print(f"viewer, {preset}, {plane}: {timed}")
-    for plane, axis in planes.items():
-        aspect = 1.0 if axis == 0 else 2.0
-        timed = milliseconds(
-            lambda k, axis=axis, aspect=aspect: matplotlib_png(voxels.take(k, axis), aspect), SHAPE[axis] - 1
-        )
-        print(f"matplotlib, brain, {plane}: {timed}")
+    """Make the series, measure, print the table with milliseconds a slice and write build/bench_viewers.json."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    if not Path(SERIES).exists():
+        print("Writing a series of 600 slices ...", flush=True)
+        make_series(SERIES)
+    variants = {
+        name: Variant(f"{__spec__.name}:{way}", {"folder": str(SERIES), "plane": plane})
+        for name, (way, plane) in WAYS.items()
+    }
+    rows = measure(variants, options.repeats)
+    print(table(rows, baseline="axial, imshow"))
+    for name, row in rows.items():
+        print(f"{name}: {row.seconds / COUNT * 1000:.0f} ms a slice")
+    save(BUILD / "bench_viewers.json", rows)
 
 
 if __name__ == "__main__":
