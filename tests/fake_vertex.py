@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.loopback import Quiet, listening
 
 
 class FakeVertex:
@@ -82,7 +82,7 @@ def running() -> Iterator[tuple[FakeVertex, str]]:
     """A `FakeVertex` and its address."""
     fake = FakeVertex()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def _any(self) -> None:
             path, _, query = re.sub(r"^/v1/", "", self.path).partition("?")
             size = int(self.headers.get("Content-Length") or 0)
@@ -100,13 +100,5 @@ def running() -> Iterator[tuple[FakeVertex, str]]:
 
         do_GET = do_POST = do_DELETE = _any
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield fake, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as url:
+        yield fake, url

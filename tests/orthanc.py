@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
+
+from tests.loopback import Quiet, listening
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ABSENT = None if shutil.which("Orthanc") and PLUGIN.exists() else "Orthanc or its DICOMweb plugin is not installed"
@@ -99,7 +100,7 @@ def gate_to(port: int) -> Iterator[tuple[Gate, str]]:
     """A `Gate` to a loopback port, and its address."""
     gate = Gate(port)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -128,13 +129,5 @@ def gate_to(port: int) -> Iterator[tuple[Gate, str]]:
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield gate, f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as url:
+        yield gate, url

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from helpers.data import fetch
 from helpers.dicomweb import RemoteSeries, parse_url
 from helpers.errors import InputError
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
+from tests.loopback import Quiet, listening
 from tests.orthanc import ABSENT, Gate, Orthanc, gate_to
 
 TOKEN = "planted-token-0123456789"
@@ -74,20 +73,14 @@ def test_fetch_leaves_a_series_where_it_is() -> None:
 
 
 def test_a_redirect_to_plain_http_is_not_followed() -> None:
-    class Elsewhere(http.server.BaseHTTPRequestHandler):
+    class Elsewhere(Quiet):
         def do_GET(self) -> None:
             self.send_response(302)
             self.send_header("Location", "http://pacs.example.org/studies/1.2/series/3.4/metadata")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(InputError, match="not https"):
-            read_volume(f"http://127.0.0.1:{server.server_port}/studies/1.2/series/3.4")
-        server.shutdown()
+    with listening(Elsewhere) as url, pytest.raises(InputError, match="not https"):
+        read_volume(f"{url}/studies/1.2/series/3.4")
 
 
 # --- a real server ------------------------------------------------------------------------------------------

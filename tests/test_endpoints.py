@@ -60,16 +60,12 @@ class Question:
     """A question about words."""
 
     id: str
-    prompt: list[Message]
+    messages: list[Message]
     group: str = "g"
     kind: str = "image"
     condition: str = ""
     options: tuple[str, ...] = ("yes", "no")
     truth: str = "yes"
-
-    @property
-    def messages(self) -> list[Message]:
-        return self.prompt
 
 
 def questions(n: int) -> list[Question]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from helpers.models import load_model
 from helpers.prompts import count_tokens, image_messages, slide_messages, volume_messages
 from helpers.replies import split_thinking
 from helpers.vision import encode_images, pixel_batches
+from tests.loopback import Quiet, listening
 
 
 def pictures(n: int, side: int = 64, seed: int = 0) -> list[Image.Image]:
@@ -171,7 +170,7 @@ def hub_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("helpers.hub.get_token", lambda: None)
     answer: dict[str, tuple[int, dict[str, str], bytes]] = {}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             status, headers, body = next(
                 (reply for path, reply in answer.items() if path in self.path), (404, {}, b"{}")
@@ -184,13 +183,8 @@ def hub_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
         do_HEAD = do_GET
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", answer
-    server.shutdown()
+    with listening(Handler) as url:
+        yield url, answer
 
 
 @pytest.mark.parametrize(("status", "token", "said"), [(401, None, "no token is set"), (403, "hf_x", "no access")])
