@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from helpers.picture_widget import ORANGE, PURPLE, SKY, YELLOW, encode
+from helpers.pictures import ORANGE, PURPLE, SKY, YELLOW, encode
 from helpers.prompts import pad_to_square
 from helpers.replies import Reply, parse_boxes
 from helpers.viewers import Picture, outline

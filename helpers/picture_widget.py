@@ -14,16 +14,7 @@ import ipywidgets
 import traitlets
 from PIL import Image
 
-# For the eyes of colour-blind people too: Okabe and Ito, Color Universal Design (2008).
-ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
+from helpers.pictures import encode
 
 _SCRIPT = """
 function render({ model, el }) {
@@ -87,28 +78,6 @@ class Picture(anywidget.AnyWidget):
         """Show another picture. JPEG is for photographs only: it changes values a little."""
         with self.hold_sync():
             self.value, self.mime, self.alt = encode(image, mime), mime, alt
-
-
-def encode(image: Image.Image, mime: str = "image/png") -> bytes:
-    """The picture as a PNG, packed lightly because speed counts more here, or as a JPEG."""
-    out = io.BytesIO()
-    if mime == "image/png":
-        image.save(out, "PNG", compress_level=1)
-    else:
-        image.save(out, "JPEG", quality=85)
-    return out.getvalue()
-
-
-def compact(image: Image.Image) -> bytes:
-    """The picture as a small PNG for a saved notebook: no transparency, grey where it is grey."""
-    if image.mode != "L":
-        opaque = Image.new("RGB", image.size, "white")
-        opaque.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
-        red, green, blue = opaque.split()
-        image = red if red.tobytes() == green.tobytes() == blue.tobytes() else opaque
-    out = io.BytesIO()
-    image.save(out, "PNG", compress_level=9)
-    return out.getvalue()
 
 
 class Viewer(ipywidgets.VBox):

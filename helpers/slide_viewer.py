@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from helpers.errors import InputError
-from helpers.picture_widget import GREEN, ORANGE, Picture, Viewer, encode
+from helpers.picture_widget import Picture, Viewer
+from helpers.pictures import GREEN, ORANGE, encode
 from helpers.slides import Patch, Slide, TissueMask, read_patches
 
 

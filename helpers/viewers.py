@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.errors import InputError
-from helpers.picture_widget import compact
+from helpers.pictures import compact
 from helpers.prompts import pad_to_square
 from helpers.volumes import Volume
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers.picture_widget import YELLOW, encode
+from helpers.pictures import YELLOW, encode
 from helpers.protocol import CT_WINDOWS
 from helpers.volumes import Volume, apply_window
 
@@ -92,17 +92,6 @@ def write(
     draw.text(place, text, ink, ImageFont.load_default(size), anchor=anchor, stroke_width=2, stroke_fill=rim)
 
 
-def whole(volume: Volume) -> np.ndarray:
-    """All voxels of a volume (z, y, x), read in batches."""
-    batches = volume.batches()
-    first = next(batches)
-    voxels = np.empty(volume.shape, first.dtype)
-    voxels[: len(first)], done = first, len(first)
-    for batch in batches:
-        voxels[done : done + len(batch)], done = batch, done + len(batch)
-    return voxels
-
-
 def still(volume: Volume, *, window: tuple[float, float] | None = None, width: int = 900) -> Any:
     """The three middle planes and, below, the three maximum-intensity projections, in millimetres, with letters.
 
@@ -112,7 +101,7 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
     """
     from IPython.display import Image as Shown
 
-    voxels = whole(volume)
+    voxels = volume.slices(range(volume.shape[0]))
     is_ct = volume.modality == "CT"
     ends = float(voxels.min()), float(voxels.max())
     window = window or (CT_WINDOWS["soft tissue"] if is_ct else ends)

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.errors import InputError
-from helpers.picture_widget import ORANGE, Picture, Viewer
+from helpers.picture_widget import Picture, Viewer
+from helpers.pictures import ORANGE
 from helpers.protocol import CT_WINDOWS
 from helpers.volume_pictures import PLANES, PRESETS, cut, letters, proportions, sized, write, write_letters
 from helpers.volumes import Volume, apply_window
