@@ -39,9 +39,15 @@ def check_address(url: str) -> str:
     if parts.username or parts.password or parts.query:
         shown = f"{parts.scheme}://{host}..."
         raise InputError("The address holds a secret.", path=shown, remedy=f"Put tokens into {TOKEN_VARIABLE}.")
-    if parts.scheme == "http" and not is_loopback(host):
+    if is_in_the_clear(url):
         raise InputError("Images are not sent to another machine unencrypted.", path=url, remedy="Use https.")
     return host
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether what is sent to an address can be read by others on the way: not https, and not this machine."""
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
 
 
 def is_loopback(host: str) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from helpers.data_manifest import Download, Entry, File, manifest, own_manifest
-from helpers.dicomweb import parse_url
 from helpers.errors import InputError
 from helpers.idc import fetch_series
 
@@ -44,6 +43,8 @@ def fetch(
             idc-index missing.
     """
     if isinstance(name, str) and "://" in name:
+        from helpers.dicomweb import parse_url  # loads pydicom, which nothing else here needs
+
         return str(parse_url(name))
     source = Path(manifest_file) if manifest_file else own_manifest()
     entries = manifest(source)

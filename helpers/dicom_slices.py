@@ -30,8 +30,8 @@ _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Sl
 _PIXELS = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "NumberOfFrames")
 _RESCALE = ("RescaleSlope", "RescaleIntercept", "RescaleType")
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
-_KEYWORDS = ["Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *REPEAT_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
-_KEYWORDS += [_SHARED, _PER_FRAME]
+HEADER_KEYWORDS = ["Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *REPEAT_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
+HEADER_KEYWORDS += [_SHARED, _PER_FRAME]
 _COMMON_TAGS = [
     Tag(k)
     for k in ("Modality", "SeriesInstanceUID", "AcquisitionNumber", *_PLANE, *_PIXELS, *_RESCALE)
@@ -135,7 +135,7 @@ def scan(files: Sequence[Path]) -> list[Slice]:
 def _scan_file(path: Path, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
     try:
         with path.open("rb") as stream:
-            header = dcmread(stream, stop_before_pixels=True, specific_tags=_KEYWORDS)
+            header = dcmread(stream, stop_before_pixels=True, specific_tags=HEADER_KEYWORDS)
             _check_pixel_data(path, _pixel_data_is_whole(stream, header))
         return slices_of_header(path, header, known)
     except InputError:
@@ -148,11 +148,6 @@ def _scan_file(path: Path, known: dict[tuple, dict[str, Any]]) -> list[Slice]:
         raise InputError(
             f"The DICOM header cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
-
-
-def header_keywords() -> list[str]:
-    """Keywords of the attributes that a record is made from."""
-    return list(_KEYWORDS)
 
 
 def slices_of_header(path: Path | str, header: Dataset, known: dict[tuple, dict[str, Any]]) -> list[Slice]:

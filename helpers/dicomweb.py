@@ -20,8 +20,8 @@ from pydicom import Dataset, dcmwrite
 from pydicom.datadict import tag_for_keyword
 from pydicom.pixels.utils import get_expected_length
 
-from helpers.addresses import is_loopback
-from helpers.dicom_slices import Slice, header_keywords, slices_of_header
+from helpers.addresses import is_in_the_clear, is_loopback
+from helpers.dicom_slices import HEADER_KEYWORDS, Slice, slices_of_header
 from helpers.errors import InputError
 from helpers.files import whole_file
 
@@ -61,7 +61,7 @@ def parse_url(url: str) -> SeriesUrl:
             path=bare,
             remedy=f"Give the address alone and the token by {TOKEN_VARIABLE} or token=.",
         )
-    if _is_insecure(url):
+    if is_in_the_clear(url):
         raise InputError(
             "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
         )
@@ -120,7 +120,7 @@ class RemoteSeries:
         if not series:
             raise InputError(f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {_FORM}.")
         found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
-        wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in header_keywords()}
+        wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
         known: dict[tuple, dict[str, Any]] = {}
         records = []
         for instance in found:
@@ -216,15 +216,10 @@ def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
     return dataset
 
 
-def _is_insecure(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
-
-
 def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
     """Called by requests for each response, before it follows a redirect."""
     target = urljoin(response.url, response.headers.get("location", ""))
-    if response.is_redirect and _is_insecure(target):
+    if response.is_redirect and is_in_the_clear(target):
         raise InputError(
             "The server sends on to an address that is not https.",
             path=urlsplit(response.url)._replace(query="").geturl(),

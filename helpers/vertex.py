@@ -15,6 +15,7 @@ from helpers.addresses import check_address, is_loopback
 from helpers.errors import InputError
 
 TRIES = 4  # of a request that only reads
+_PASSING = (429, 500, 502, 503, 504)  # statuses that may pass
 
 
 class Secret(str):
@@ -95,7 +96,7 @@ class Cloud:
         import requests
 
         host = check_address(self.root)
-        problem = ""
+        answer, problem = None, ""
         for k in range(TRIES if method == "GET" else 1):
             if k:
                 time.sleep(min(self.poll_seconds, 0.5 * 2**k))
@@ -114,18 +115,17 @@ class Cloud:
                     )
                     content = answer.json() if answer.content else {}
                 except requests.RequestException as error:
-                    problem = f"No readable answer came ({type(error).__name__})"
+                    answer, problem = None, f"No readable answer came ({type(error).__name__})"
                     continue
             if answer.status_code < 300:
                 return content
             problem = f"The API answers {answer.status_code}: {_message(content)}"
             if answer.status_code == 404:
                 raise Gone(problem, path=path, remedy="Check the name and the region.")
-            if answer.status_code not in (429, 500, 502, 503, 504):
+            if answer.status_code not in _PASSING:
                 break
-        else:
-            if method == "GET" or problem.startswith("No readable"):
-                raise Unanswered(f"{problem}.", path=path, remedy="Check the network, then look again.")
+        if answer is None or (method == "GET" and answer.status_code in _PASSING):
+            raise Unanswered(f"{problem}.", path=path, remedy="Check the network, then look again.")
         raise InputError(
             problem, path=path, remedy=_REMEDIES.get(answer.status_code, "Put that right, then again.")
         )
