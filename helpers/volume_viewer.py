@@ -154,6 +154,8 @@ class VolumeViewer(Viewer):
         for batch in self._volume.batches():
             if voxels is None:
                 voxels = np.empty(self._volume.shape, batch.dtype)
+            elif not np.can_cast(batch.dtype, voxels.dtype):  # slices may each have a scale of their own
+                voxels = voxels.astype(batch.dtype)
             voxels[done : done + len(batch)], done = batch, done + len(batch)
             self.caption.value = (
                 f"Reading all slices, once: {done} of {count} ({voxels.nbytes / 1e6:.0f} MB in all)"

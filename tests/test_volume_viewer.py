@@ -110,3 +110,17 @@ def test_what_stands_in_for_widgets_is_a_picture_with_words() -> None:
     assert opened(data["image/jpeg"]).size[0] > 100 and "axial" in metadata["image/jpeg"]["alt"]
     shown = still(made)
     assert opened(shown.data).size[0] > 300 and "noise" in shown.alt
+
+
+def test_slices_with_scales_of_their_own_keep_their_values() -> None:
+    """The first ones are whole numbers and the last ones are not, as where only those have a rescale slope."""
+
+    def decode(indices):
+        planes = np.stack([np.full(SHAPE[1:], 0.9 * (k == 17), np.float32) for k in indices])
+        return planes if max(indices) >= 16 else planes.astype(np.int16)
+
+    viewer = VolumeViewer(Volume(Path("scaled"), "MR", None, (20, *SHAPE[1:]), (5, 1, 2), AFFINE, "", decode))
+    grey = []
+    for viewer.slider.value in (17, 18):
+        grey.append(np.asarray(opened(viewer.picture.value).convert("L")).mean())
+    assert grey[0] > 200 > 50 > grey[1]
