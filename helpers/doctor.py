@@ -22,6 +22,8 @@ from helpers.errors import InputError
 _DISTRIBUTION = "medgemma-tutorials"
 _PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 _CONNECT_SECONDS = 2.0
+# Of helpers.addresses and helpers.dicomweb; the second would load pydicom, which a broken install may lack.
+_SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
 _WEIGHTS_4B = int(8.6e9)
 
@@ -31,7 +33,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         Plain data with "problems": what is broken in the install, one sentence each, empty if nothing is. All else
-        ("python", "packages", "device", "memory_gb", "hub", "models") describes. Memory and disk are in GB (1e9).
+        ("python", "packages", "device", "memory_gb", "hub", "server_tokens_present", "models") describes. Memory
+        and disk are in GB (1e9).
     """
     problems: list[str] = []
     reachable: list[bool] = []
@@ -51,6 +54,7 @@ def examine() -> dict[str, Any]:
         "device": device,
         "memory_gb": _memory(),
         "hub": hub,
+        "server_tokens_present": {name: bool(os.environ.get(name)) for name in _SERVER_TOKENS},
         "models": models,
         "problems": problems,
     }
@@ -79,6 +83,9 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
             ("Token", "present" if hub["token_present"] else "none (needed for the gated MedGemma weights only)"),
             ("Network", f"{hub['host']} is {network}"),
         ]
+    present = findings["server_tokens_present"]
+    tokens = ", ".join(f"{name} {'present' if present[name] else 'none'}" for name in present)
+    rows.append(("Servers", f"{tokens} (for a served model, and for a DICOMweb server that wants one)"))
     rows += [("Models", f"{name}: {text}") for name, text in findings["models"].items()]
     lines = []
     for number, (name, text) in enumerate(rows):

@@ -225,8 +225,11 @@ def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
     from helpers.__main__ import main
 
     monkeypatch.setenv("HF_TOKEN", "hf_planted_token_0123456789")
+    monkeypatch.setenv("ENDPOINT_TOKEN", "planted-endpoint-token")
+    monkeypatch.delenv("DICOMWEB_TOKEN", raising=False)
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
-    assert "hf_planted" not in text
+    assert "planted" not in text
     assert re.search(r"Token\s+present", text)
+    assert "ENDPOINT_TOKEN present, DICOMWEB_TOKEN none" in text
     assert all(name in text for name in (*NINE, "standin", "google/medgemma-1.5-4b-it"))
