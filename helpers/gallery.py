@@ -52,7 +52,7 @@ def build_gallery(
     """
     run, output, notebooks = Path(run), Path(output), Path(notebooks)
     _check_replaceable(output)
-    summary = without_tokens(_read_summary(run))
+    summary = _read_summary(run)
     records = _records(summary, notebooks)
     modules = read_api()
     names = addresses(modules)
@@ -90,7 +90,7 @@ def _check_replaceable(output: Path) -> None:
 
 def _read_summary(run: Path) -> dict[str, Any]:
     try:
-        return json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        return _publishable(json.loads((run / "summary.json").read_text(encoding="utf-8")), run)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             "There is no run of the notebooks here.",
@@ -99,6 +99,14 @@ def _read_summary(run: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise InputError(f"summary.json is not JSON ({error}).", path=run, remedy="Run the notebooks again.") from error
+
+
+def _publishable(content: Any, run: Path) -> Any:
+    """The content less the values of tokens and the names of this machine's folders."""
+    text = json.dumps(without_tokens(content))
+    for place, name in ((NOTEBOOKS.parent, "."), (run.resolve(), run.name), (Path.home(), "~")):
+        text = text.replace(json.dumps(str(place))[1:-1], name)
+    return json.loads(text)
 
 
 def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]]:
@@ -124,7 +132,7 @@ def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
             path=executed,
             remedy="Run the notebooks again.",
         )
-    notebook = nbformat.from_dict(without_tokens(nbformat.read(executed, as_version=4)))
+    notebook = nbformat.from_dict(_publishable(nbformat.read(executed, as_version=4), run))
     record["changed"] = bool(source) and _sources(source) != _sources(notebook)
     return notebook
 

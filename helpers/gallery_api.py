@@ -41,7 +41,7 @@ class Name:
     @property
     def words(self) -> str:
         """All of it as plain text."""
-        rows = [f"{name} {words}" for part in self.parts for name, words in part.rows]
+        rows = [f"{name} {words.replace('`', '')}" for part in self.parts for name, words in part.rows]
         return " ".join([self.signature, *rows, *(member.words for member in self.members)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from urllib.parse import quote, unquote
 import nbformat
 from bs4 import BeautifulSoup, Tag
 from nbconvert import HTMLExporter
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from helpers.gallery_page import link_names, make_accessible, make_offline, soup_tag
 from helpers.run_report import notebook_title, without_widgets
@@ -22,6 +23,9 @@ TAG = "gallery"  # of the cell whose first picture stands for its notebook; with
 CARD = (640, 400)  # pixels of a card's picture
 _PICTURES = ("image/png", "image/jpeg")
 _LABELS = re.compile(r"""(?:label|title)\s*[=(]\s*f?(["'])(.+?)\1""")
+_NO_TEXT = "No description has been provided"  # what nbconvert says of such a picture, with a warning
+_LOG = logging.getLogger("nbconvert.gallery")
+_LOG.setLevel(logging.ERROR)
 _STOPPED = "**The run stopped here.** What follows was not run."
 
 
@@ -62,7 +66,7 @@ def notebook_page(
     notebook = without_widgets(notebook)
     if not ended:
         _mark_the_end(notebook)
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, log=_LOG)
     soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
     make_offline(soup)
     _rewrite_links(soup, pages)
@@ -70,8 +74,9 @@ def notebook_page(
         link_names(text, addresses, "../")
     make_accessible(soup)
     _describe_pictures(soup)
+    sections = _sections(soup)  # before the HTML is written: it sets the anchors
     title = notebook_title(notebook)
-    return Page(title, one_sentence(notebook), str(soup), _sections(soup), picture, alt or f"From {title}")
+    return Page(title, one_sentence(notebook), str(soup), sections, picture, alt or f"A picture from {title}")
 
 
 def one_sentence(notebook: nbformat.NotebookNode) -> str:
@@ -106,12 +111,18 @@ def _card_picture(notebook: nbformat.NotebookNode) -> tuple[bytes | None, str]:
         for output in cell.get("outputs", []):
             for kind in _PICTURES:
                 if kind in output.get("data", {}):
-                    image = Image.open(io.BytesIO(base64.b64decode(output.data[kind]))).convert("RGB")
-                    card = ImageOps.pad(image, CARD, Image.Resampling.LANCZOS, color=image.getpixel((1, 1)))
-                    out = io.BytesIO()
-                    card.save(out, "JPEG", quality=85, optimize=True)
-                    return out.getvalue(), output.metadata.get(kind, {}).get("alt", "")
+                    return _card(output.data[kind]), output.metadata.get(kind, {}).get("alt", "")
     return None, ""
+
+
+def _card(encoded: str) -> bytes:
+    image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    ground = image.getpixel((1, 1))
+    drawn = ImageChops.difference(image, Image.new("RGB", image.size, ground)).getbbox()  # less its margins
+    card = ImageOps.pad(image.crop(drawn), CARD, Image.Resampling.LANCZOS, color=ground)
+    out = io.BytesIO()
+    card.save(out, "JPEG", quality=85, optimize=True)
+    return out.getvalue()
 
 
 def _rewrite_links(soup: BeautifulSoup, pages: Mapping[str, str]) -> None:
@@ -131,7 +142,7 @@ def _describe_pictures(soup: BeautifulSoup) -> None:
     for tag in soup.find_all(["h1", "h2", "h3", "img"]):
         if tag.name != "img":
             heading = _heading(tag)
-        elif not tag.get("alt", "").strip():
+        elif not tag.get("alt", "").strip() or tag["alt"].startswith(_NO_TEXT):
             cell = tag.find_parent(class_="cell")
             code = cell.select_one(".input_area") if cell else None
             found = [match[1] for match in _LABELS.findall(code.get_text())] if code else []
@@ -150,7 +161,7 @@ def _sections(soup: BeautifulSoup) -> list[Section]:
         if part.name in ("h1", "h2", "h3"):
             sections.append((part, []))
         elif sections:
-            sections[-1][1].append(part.get_text(" "))
+            sections[-1][1].append(part.get_text("" if part.find("pre") else " "))
     found = []
     for tag, texts in sections:
         title = _heading(tag)

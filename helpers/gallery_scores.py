@@ -87,7 +87,7 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
         known = record["status"] == "ok" and right is not None and bool(n)
         if known:
             low, high = (round(100 * end) for end in wilson(right, n))
-            figure = f"{right} of {n} right: {100 * right / n:.0f} % ({low} to {high} %)"
+            figure = f"{right} of {n}: {100 * right / n:.0f} % ({low} to {high} %)"
         else:
             ending = "gives no such figure" if record["status"] == "ok" else f"ended: {record['status']}"
             figure = f"not measured (notebook {notebook[:2]} {ending})"

@@ -47,7 +47,7 @@ function marked(text, words) {
 function around(text, words) {
   const lower = text.toLowerCase();
   const at = Math.min(...words.map((word) => lower.indexOf(word)).filter((k) => k >= 0), text.length);
-  const from = at === text.length ? 0 : Math.max(0, at - 70);
+  const from = at === text.length || at < 70 ? 0 : text.indexOf(" ", at - 70) + 1 || at;
   return (from ? "… " : "") + text.slice(from, from + 220) + (from + 220 < text.length ? " …" : "");
 }
 
