@@ -82,8 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(command=_report)
 
     gallery = commands.add_parser("gallery", help="build a static site from a run of the notebooks")
-    gallery.add_argument("--run", default="outputs/run", metavar="DIR", help="--output of run; default: %(default)s")
+    gallery.add_argument("--run", default="outputs/run", metavar="DIR", help="default: %(default)s")
     gallery.add_argument("--output", default="outputs/gallery", metavar="DIR", help="default: %(default)s")
+    gallery.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks; default: the checkout's own")
     gallery.set_defaults(command=_gallery)
 
     doctor = commands.add_parser("doctor", help="say what this machine can run")
@@ -159,8 +160,10 @@ def _report(options: argparse.Namespace) -> int:
 
 def _gallery(options: argparse.Namespace) -> int:
     from helpers.gallery import build_gallery
+    from helpers.runner import NOTEBOOKS
 
-    print(f"Gallery: {build_gallery(options.run, options.output)}")
+    site = build_gallery(options.run, options.output, notebooks=options.notebooks or NOTEBOOKS)
+    print(f"Gallery: {site}")
     return 0
 
 

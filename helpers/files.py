@@ -34,7 +34,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give an empty temporary folder beside ``path`` to fill; it takes the place of ``path`` only on success.
 
-    What was at ``path`` is removed then: the caller has to make sure that it may be. On an error it stays as it was.
+    What was at ``path`` is removed then; the caller makes sure that it may be. On an error it stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -27,9 +27,9 @@ from helpers.gallery_notebooks import Page, notebook_page
 from helpers.gallery_page import SITE, Entry, from_markdown, templates, write_search_index
 from helpers.gallery_scores import MODEL_CARD, PUBLISHED, SOURCE, model_card_scores, named, scored, side_by_side
 from helpers.redaction import without_tokens
-from helpers.run_report import key_figures, notebook_title
+from helpers.run_report import key_figures
+from helpers.runner import NOTEBOOKS
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 _ASSETS = ("gallery.css", "search.js")
 _MARK = "search-index.js"  # a folder with it is a gallery, and may be replaced
 
@@ -98,7 +98,8 @@ def _read_summary(run: Path) -> dict[str, Any]:
             remedy="Run them first: make run, or python -m helpers run.",
         ) from None
     except ValueError as error:
-        raise InputError(f"summary.json is not JSON ({error}).", path=run, remedy="Run the notebooks again.") from error
+        remedy = "Run the notebooks again."
+        raise InputError(f"summary.json is not JSON ({error}).", path=run, remedy=remedy) from error
 
 
 def _publishable(content: Any, run: Path) -> Any:
@@ -168,9 +169,10 @@ def _write_notebooks(
             (folder / record["picture"]).write_bytes(page.picture)
         if record["copy"]:
             nbformat.write(notebook, folder / "notebooks" / record["notebook"])
-    for k, (record, page) in enumerate(zip(records, made, strict=True)):
-        beside = {"before": records[k - 1] if k else None, "after": records[k + 1] if k + 1 < len(records) else None}
-        _write(site, folder, record["page"], "notebook.html.j2", record=record, page=page, **beside)
+    befores, afters = [None, *records[:-1]], [*records[1:], None]
+    for record, page, before, after in zip(records, made, befores, afters, strict=True):
+        found = {"record": record, "page": page, "before": before, "after": after}
+        _write(site, folder, record["page"], "notebook.html.j2", **found)
         for part in page.sections:
             yield Entry(part.title, page.title, "notebook", f"{record['page']}#{part.anchor}", part.text)
 

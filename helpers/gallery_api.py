@@ -88,9 +88,10 @@ def read_api(package: Path = PACKAGE) -> list[Module]:
 
 
 def addresses(modules: list[Module]) -> dict[str, str]:
-    """Where each public name is explained, from the site's root: by its full name, and by its own where that is one.
+    """Where each module, function and class is explained, from the site's root.
 
-    ``helpers.data``, ``data``, ``helpers.data.fetch`` and ``fetch`` all lead to a page.
+    The keys are full names (``helpers.data``, ``helpers.data.fetch``) and, where only one object has it, the last
+    part of a function's or class's name (``fetch``).
     """
     full: dict[str, str] = {}
     short: dict[str, set[str]] = {}
@@ -113,8 +114,10 @@ def _names(parent: griffe.Module | griffe.Class, prefix: str = "") -> Iterator[N
             yield Name(whole, "class", _of_class(member), _parts(member), list(_names(member, f"{whole}.")))
         elif member.is_function or "property" in member.labels:
             yield Name(whole, "function", _signature(member), _parts(member))
-        elif member.is_attribute and (prefix or name.isupper()) and not _lines(member)[member.lineno - 1].strip().startswith("self."):
-            yield _value(whole, member)
+        elif member.is_attribute and (prefix or name.isupper()):
+            value = _value(whole, member)
+            if not value.signature.startswith("self."):  # set in __init__: its arguments say it
+                yield value
 
 
 def _signature(member: griffe.Object) -> str:

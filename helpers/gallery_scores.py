@@ -27,6 +27,7 @@ class Published(NamedTuple):
     specific: str  # a model made for the task
 
 
+_BOXES, _CHANGE = "boxes on chest radiographs, Chest ImaGenome", "change over time, MS-CXR-T"
 PUBLISHED = (
     Published("CT volume", "CT findings, 7 conditions, balanced", "macro accuracy", 58.2, 61.1, ""),
     Published("CT volume", "CT-RATE, 18 conditions", "macro F1", 23.5, 26.9, ""),
@@ -34,13 +35,13 @@ PUBLISHED = (
     Published("whole slide", "final diagnosis, cases of one slide", "ROUGE-L", 2.2, 49.4, "49.8 (PolyPath)"),
     Published("single image", "fundus photographs, EyePACS", "accuracy", 64.9, 76.8, ""),
     Published("single image", "pathology patches, PathMCQA", "accuracy", 69.8, 70.0, ""),
-    Published("single image", "boxes on chest radiographs, Chest ImaGenome", "mean IoU", 3.1, 38.0, "30.7 to 34.4 (CoCa-CXR)"),
-    Published("single image", "change over time, MS-CXR-T", "macro accuracy", 61.1, 65.7, "68.5 (BioViL-T)"),
-)  # fmt: skip
+    Published("single image", _BOXES, "mean IoU", 3.1, 38.0, "30.7 to 34.4 (CoCa-CXR)"),
+    Published("single image", _CHANGE, "macro accuracy", 61.1, 65.7, "68.5 (BioViL-T)"),
+)
 
 
 class Teaching(NamedTuple):
-    """Where the teaching cases of one kind of images are counted: the key of those right in a notebook's results."""
+    """Where a notebook's results count the teaching cases that were right, for one kind of images."""
 
     kind: str
     notebook: str

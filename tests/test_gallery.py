@@ -1,8 +1,9 @@
-"""The gallery of a small run, made by hand: one notebook that ran through, one that failed, one that was left out."""
+"""The gallery of a small run, made by hand: of notebooks that ran through, failed, or were left out."""
 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import re
@@ -19,6 +20,7 @@ from PIL import Image
 
 from helpers.__main__ import main
 from helpers.errors import InputError
+from helpers.files import whole_folder
 from helpers.gallery import build_gallery
 from helpers.gallery_scores import PUBLISHED, side_by_side
 
@@ -42,17 +44,20 @@ def cell(source: str, *outputs: Any, count: int | None = 1, tags: tuple[str, ...
 
 
 def picture(colour: str, alt: str = "") -> Any:
-    return v4.new_output("display_data", {"image/png": png(colour)}, metadata={"image/png": {"alt": alt}} if alt else {})
+    metadata = {"image/png": {"alt": alt}} if alt else {}
+    return v4.new_output("display_data", {"image/png": png(colour)}, metadata=metadata)
 
 
 def good() -> Any:
     hostile = (
-        '<script>fetch("https://cdn.example.org/x")</script><img src="https://cdn.example.org/a.png" alt="far away">'
+        '<script>fetch("https://cdn.example.org/x")</script>'
+        '<img src="https://cdn.example.org/a.png" alt="far away">'
         '<p style="background: url(//cdn.example.org/b.png)" onclick="x()">kept words</p>'
     )
     words = (
-        "# 02 Ask about a volume\n\n> Not for diagnosis.\n\n**What we do.** Turn a [series](x.md) into `slices`. Then ask."
-        "\n\n[next](03_bad.ipynb), [left out](07_later.ipynb), [elsewhere](../data_manifest.yaml)"
+        "# 02 Ask about a volume\n\n> Not for diagnosis.\n\n"
+        "**What we do.** Turn a [series](x.md) into `slices`. Then ask.\n\n"
+        "[next](03_bad.ipynb), [left out](07_later.ipynb), [elsewhere](../data_manifest.yaml)"
     )
     return v4.new_notebook(
         cells=[
@@ -67,10 +72,9 @@ def good() -> Any:
 
 
 def bad() -> Any:
-    error = v4.new_output("error", ename="IndexError", evalue="out of range", traceback=["IndexError: out of range"])
-    return v4.new_notebook(
-        cells=[v4.new_markdown_cell("# 03 It fails"), cell("values[3]", error, count=2), cell("never = 1", count=None)]
-    )
+    said = {"ename": "IndexError", "evalue": "out of range", "traceback": ["IndexError: out of range"]}
+    failed, never = cell("values[3]", v4.new_output("error", **said), count=2), cell("never = 1", count=None)
+    return v4.new_notebook(cells=[v4.new_markdown_cell("# 03 It fails"), failed, never])
 
 
 def record(name: str, status: str, error: str | None = None, **results: Any) -> dict[str, Any]:
@@ -86,14 +90,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for name, notebook in (("02_ct_volume_prompting", good()), ("03_bad", bad()), ("07_later", later)):
         nbformat.write(notebook, notebooks / f"{name}.ipynb")
         nbformat.write(notebook, run / f"{name}.ipynb")  # of 07_later an earlier run's copy
-    nbformat.write(v4.new_notebook(cells=[*good().cells, cell("new = 1")]), notebooks / "02_ct_volume_prompting.ipynb")
+    changed = v4.new_notebook(cells=[*good().cells, cell("new = 1")])
+    nbformat.write(changed, notebooks / "02_ct_volume_prompting.ipynb")
     figures = {"model": "standin", "is_standin": True, "teaching_cases": 8, "teaching_cases_right": 6}
     records = [
         record("02_ct_volume_prompting", "ok", **figures),
         record("03_bad", "failed", "cell 2 of 3 (values[3]): IndexError: out of range"),
         record("03_mri_volume_prompting", "not run"),
     ]
-    summary = {"started": "2026-01-02T03:04:05+0000", "model": None, "versions": {"python": "3.11"}, "notebooks": records}
+    summary = {"started": "2026-01-02T03:04:05+0000", "model": None, "versions": {"python": "3.11"}}
+    summary["notebooks"] = records
     (run / "summary.json").write_text(json.dumps(summary))
     return run, notebooks
 
@@ -102,9 +108,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def site(run: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PLANTED_TOKEN", PLANTED)
-        return build_gallery(run[0], tmp_path_factory.mktemp("out") / "site", notebooks=run[1]).parent
+        output = tmp_path_factory.mktemp("out") / "site"
+        command = ["gallery", "--run", str(run[0]), "--notebooks", str(run[1]), "--output", str(output)]
+        assert main(command) == 0
+        return output
 
 
+@functools.cache
 def soup(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
@@ -143,7 +153,8 @@ def test_every_link_within_the_site_leads_somewhere(site):
             followed += 1
     assert followed > 500
     page = soup(site / "notebooks/02_ct_volume_prompting.html")
-    assert [page.find("a", string=words)["href"] for words in ("next", "left out")] == ["03_bad.html", "07_later.html"]
+    links = [page.find("a", string=words)["href"] for words in ("next", "left out")]
+    assert links == ["03_bad.html", "07_later.html"]
     assert page.find("a", string="elsewhere") is None
     assert page.select_one('a[href="../api/volumes.html#read_volume"] code').get_text() == "read_volume"
 
@@ -156,7 +167,7 @@ def test_what_failed_or_was_not_run_says_so_on_its_card_and_its_page(site):
     assert "failed" in cards["03_bad"]
     assert "cell 2 of 3 (values[3]): IndexError" in cards["03_bad"]
     assert "not run" in cards["07_later"]
-    assert not [name for name, words in cards.items() if "ran through" in words and name != "02_ct_volume_prompting"]
+    assert [name for name, words in cards.items() if "ran through" in words] == ["02_ct_volume_prompting"]
     failed = soup(site / "notebooks/03_bad.html")
     assert "did not run through" in failed.select_one(".banner.bad").get_text()
     assert failed.get_text().index("The run stopped here.") < failed.get_text().index("never = 1")
@@ -226,17 +237,18 @@ def test_the_search_finds_a_word_in_a_browser(site):
     assert found(site, "xylophonist+nowhere") == []
 
 
-def test_a_build_that_fails_leaves_the_old_site_and_nothing_of_others_is_replaced(run, tmp_path, capsys):
-    copy = Path(shutil.copytree(run[0], tmp_path / "run"))
-    output = tmp_path / "site"
-    assert main(["gallery", "--run", str(copy), "--output", str(output)]) == 0
-    before = (output / "index.html").read_bytes()
+def test_a_site_is_replaced_by_a_whole_one_alone_and_nothing_else_is_replaced(run, site, tmp_path, capsys):
+    copy, output = Path(shutil.copytree(run[0], tmp_path / "run")), Path(shutil.copytree(site, tmp_path / "site"))
     (copy / "02_ct_volume_prompting.ipynb").unlink()
     with pytest.raises(InputError, match="executed copy is missing"):
         build_gallery(copy, output)
-    assert (output / "index.html").read_bytes() == before
+    assert (output / "index.html").read_bytes() == (site / "index.html").read_bytes()
     with pytest.raises(InputError, match="no gallery"):
         build_gallery(run[0], copy)
     assert main(["gallery", "--run", str(tmp_path / "none"), "--output", str(output)]) == 2
     assert "make run" in capsys.readouterr().err
+    with whole_folder(output) as folder:
+        (folder / "new").touch()
+        assert (output / "index.html").is_file()
+    assert [path.name for path in output.iterdir()] == ["new"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "site"]
