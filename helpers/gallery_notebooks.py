@@ -119,7 +119,8 @@ def _card(encoded: str) -> bytes:
     image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     ground = image.getpixel((1, 1))
     drawn = ImageChops.difference(image, Image.new("RGB", image.size, ground)).getbbox()  # less its margins
-    card = ImageOps.pad(image.crop(drawn), CARD, Image.Resampling.LANCZOS, color=ground)
+    framed = ImageOps.expand(image.crop(drawn), border=image.width // 40, fill=ground)
+    card = ImageOps.pad(framed, CARD, Image.Resampling.LANCZOS, color=ground)
     out = io.BytesIO()
     card.save(out, "JPEG", quality=85, optimize=True)
     return out.getvalue()
