@@ -57,10 +57,12 @@ def build_gallery(
     modules = read_api()
     names = addresses(modules)
     pages = {record["notebook"]: record["stem"] + ".html" for record in records}
+    known = [record["results"] for record in records if record["results"].get("model")]
     site = templates()
     site.globals["run"] = {
         "started": summary["started"][:16].replace("T", " "),
-        "model": summary["model"] or "the notebooks' own (the stand-in)",
+        "model": ", ".join(sorted({named(results) for results in known})) or "not known, as none ran through",
+        "is_standin": any(results.get("is_standin") for results in known),
         "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     }
     with whole_folder(output) as folder:
