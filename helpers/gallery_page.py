@@ -54,6 +54,7 @@ def from_markdown(text: str, addresses: Mapping[str, str], root: str) -> str:
     soup = BeautifulSoup(markdown2html(text), "html.parser")
     link_names(soup, addresses, root)
     make_offline(soup)
+    make_accessible(soup)
     return str(soup)
 
 
