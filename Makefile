@@ -1,8 +1,8 @@
 # Everything runs in .venv, which the first target that needs it makes; a second run starts at once.
 # The stamp is written last, so an interrupted set-up is taken up again.
 #
-# Settings, after the target: MODEL=google/medgemma-1.5-4b-it and OUTPUT=folder (run), VIEWER3D=1 (lab),
-# PYTHON=python3.12 and VENV=folder (all).
+# Settings, after the target: MODEL=google/medgemma-1.5-4b-it (run), OUTPUT=folder (run, gallery), GALLERY=folder
+# (gallery), VIEWER3D=1 (lab), PYTHON=python3.12 and VENV=folder (all).
 # On Linux pip fetches the CUDA build of torch. Without a GPU the much smaller CPU build does: name PyTorch's index
 # of CPU builds in pip's own settings (PIP_INDEX_URL or PIP_EXTRA_INDEX_URL) before the first run.
 
@@ -15,6 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUTPUT := outputs/run
+GALLERY := outputs/gallery
 MODEL :=
 VIEWER3D :=
 # Lab asks outside hosts for nothing by itself: this extension would ask a content delivery network for a script on
@@ -23,7 +24,7 @@ VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
 
-.PHONY: help setup run test lab bench score tiny badges clean
+.PHONY: help setup run gallery test lab bench score tiny badges clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +34,9 @@ setup: $(STAMP) ## make .venv and install everything into it (the other targets 
 run: $(STAMP) ## run all notebooks, offline on the stand-in model; an index page is written
 	@$(BIN)/python -m helpers run --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) \
 	  && status=0 || status=$$?; echo "Pages of this run: $(OUTPUT)/index.html"; exit $$status
+
+gallery: $(STAMP) ## build a static site from that run: notebooks, scores, API, search
+	@$(BIN)/python -m helpers gallery --run $(OUTPUT) --output $(GALLERY)
 
 test: $(STAMP) ## lint everything, notebooks too, and run the tests
 	$(BIN)/ruff check .

@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--output", default="outputs/report", metavar="DIR", help="default: %(default)s")
     report.set_defaults(command=_report)
 
+    gallery = commands.add_parser("gallery", help="build a static site from a run of the notebooks")
+    gallery.add_argument("--run", default="outputs/run", metavar="DIR", help="default: %(default)s")
+    gallery.add_argument("--output", default="outputs/gallery", metavar="DIR", help="default: %(default)s")
+    gallery.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks; default: the checkout's own")
+    gallery.set_defaults(command=_gallery)
+
     doctor = commands.add_parser("doctor", help="say what this machine can run")
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.set_defaults(command=_doctor)
@@ -149,6 +155,15 @@ def _report(options: argparse.Namespace) -> int:
 
     for path in write_report(options.runs, options.output):
         print(path)
+    return 0
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from helpers.gallery import build_gallery
+    from helpers.runner import NOTEBOOKS
+
+    site = build_gallery(options.run, options.output, notebooks=options.notebooks or NOTEBOOKS)
+    print(f"Gallery: {site}")
     return 0
 
 

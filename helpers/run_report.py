@@ -96,18 +96,23 @@ def notebook_html(notebook: nbformat.NotebookNode, title: str) -> str:
     Formulas stay as written and a widget becomes its picture, or a line that says where it works: both would need
     scripts from an outside host.
     """
+    exporter = HTMLExporter(
+        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE})],
+        template_file="offline.html.j2",
+    )
+    page, _ = exporter.from_notebook_node(without_widgets(notebook), resources={"metadata": {"name": title}})
+    return page
+
+
+def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A copy in which each widget is its picture, or where it has none a line that says where it works."""
     notebook = nbformat.from_dict(notebook)
     for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if _WIDGET in o.get("data", {})):
         del output["data"][_WIDGET]
         if not any(kind.startswith("image/") or kind == "text/html" for kind in output["data"]):
             output["data"] = {"text/plain": "(interactive: open the notebook in JupyterLab)"}
     notebook.metadata.pop("widgets", None)
-    exporter = HTMLExporter(
-        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE})],
-        template_file="offline.html.j2",
-    )
-    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
-    return page
+    return notebook
 
 
 def write_index(summary: Mapping[str, Any], output: str | os.PathLike[str]) -> Path:

@@ -1,0 +1,166 @@
+"""The package's public names with their signatures and docstrings, read from the source: nothing is imported.
+
+Public is what has no leading underscore and is defined in the module that names it. `griffe` reads the docstrings.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers.errors import InputError
+
+if TYPE_CHECKING:
+    import griffe
+
+PACKAGE = Path(__file__).resolve().parent
+_TITLES = {"parameters": "Arguments", "returns": "Returns", "raises": "Raises", "yields": "Yields"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a docstring: words, or rows of name and words under a title. Both are Markdown."""
+
+    title: str  # empty for words alone
+    rows: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A public function, class, method, attribute or constant."""
+
+    name: str  # of a method with its class: "Volume.slices"
+    kind: str  # "function", "class" or "value"
+    signature: str  # as in the source
+    parts: list[Part]
+    members: list[Name] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """All of it as plain text."""
+        rows = [f"{name} {words.replace('`', '')}" for part in self.parts for name, words in part.rows]
+        return " ".join([self.signature, *rows, *(member.words for member in self.members)])
+
+
+@dataclass(frozen=True)
+class Module:
+    """A public module."""
+
+    name: str
+    parts: list[Part]
+    names: list[Name]
+
+    @property
+    def page(self) -> str:
+        """Its address from the site's root."""
+        return f"api/{self.name.rpartition('.')[2]}.html"
+
+    @property
+    def words(self) -> str:
+        """Its docstring."""
+        return "\n\n".join(words for part in self.parts for _, words in part.rows)
+
+    @property
+    def sentence(self) -> str:
+        """The first paragraph of its docstring."""
+        return self.words.partition("\n\n")[0]
+
+
+def read_api(package: Path = PACKAGE) -> list[Module]:
+    """Read the public modules of a package's folder, in alphabetical order.
+
+    Raises:
+        InputError: griffe is not installed.
+    """
+    try:
+        import griffe
+    except ModuleNotFoundError:
+        raise InputError(
+            "The API pages need griffe, which is not installed.",
+            remedy="Run: pip install 'medgemma-tutorials[gallery]'",
+        ) from None
+    loaded = griffe.load(package.name, search_paths=[package.parent], allow_inspection=False)
+    modules = [m for name, m in sorted(loaded.modules.items()) if not name.startswith("_")]
+    return [Module(module.path, _parts(module), list(_names(module))) for module in modules]
+
+
+def addresses(modules: list[Module]) -> dict[str, str]:
+    """Where each module, function and class is explained, from the site's root.
+
+    The keys are full names (``helpers.data``, ``helpers.data.fetch``) and, where only one object has it, the last
+    part of a function's or class's name (``fetch``).
+    """
+    full: dict[str, str] = {}
+    short: dict[str, set[str]] = {}
+    for module in modules:
+        full[module.name] = page = module.page
+        for name in module.names:
+            if name.kind != "value":
+                full[f"{module.name}.{name.name}"] = f"{page}#{name.name}"
+                short.setdefault(name.name, set()).add(f"{page}#{name.name}")
+    once = {name: found.pop() for name, found in short.items() if len(found) == 1}
+    return once | full
+
+
+def _names(parent: griffe.Module | griffe.Class, prefix: str = "") -> Iterator[Name]:
+    for name, member in parent.members.items():
+        if name.startswith("_") or member.is_alias or not member.lineno:
+            continue
+        whole = prefix + name
+        if member.is_class:
+            yield Name(whole, "class", _of_class(member), _parts(member), list(_names(member, f"{whole}.")))
+        elif member.is_function or "property" in member.labels:
+            yield Name(whole, "function", _signature(member), _parts(member))
+        elif member.is_attribute and (prefix or name.isupper()):
+            value = _value(whole, member)
+            if not value.signature.startswith("self."):  # set in __init__: its arguments say it
+                yield value
+
+
+def _signature(member: griffe.Object) -> str:
+    """The lines from its decorators to its docstring, as the source has them."""
+    end = member.docstring.lineno - 1 if member.docstring else member.lineno
+    return textwrap.dedent("\n".join(_lines(member)[member.lineno - 1 : end])).strip().removesuffix(":")
+
+
+def _of_class(member: griffe.Class) -> str:
+    """With how one is made, where it has an ``__init__`` of its own in the source."""
+    made = member.members.get("__init__")
+    own = made is not None and not made.is_alias and made.lineno
+    return _signature(member) + (":\n" + textwrap.indent(_signature(made), "    ") if own else "")
+
+
+def _value(name: str, member: griffe.Attribute) -> Name:
+    """A constant or a field; the comment at the end of its line is what is said of it."""
+    source = textwrap.dedent("\n".join(_lines(member)[member.lineno - 1 : member.endlineno]))
+    line, _, comment = source.partition("  # ") if "\n" not in source else (source, "", "")
+    parts = _parts(member) or ([Part("", [("", comment)])] if comment else [])
+    return Name(name, "value", line.strip(), parts)
+
+
+def _lines(member: griffe.Object) -> list[str]:
+    return member.filepath.read_text(encoding="utf-8").splitlines()
+
+
+def _parts(member: griffe.Object) -> list[Part]:
+    """The parts of a docstring in Google's style, in its order."""
+    if not member.docstring:
+        return []
+    parts = []
+    options = {"returns_multiple_items": False, "returns_named_value": True, "warnings": False}
+    for section in member.docstring.parse("google", **options):
+        kind = section.kind.value
+        if kind == "text":
+            parts.append(Part("", [("", section.value)]))
+        elif kind in _TITLES:
+            named = [
+                (str(item.annotation) if kind == "raises" else item.name, item.description)
+                for item in section.value
+            ]
+            parts.append(Part(_TITLES[kind], named))
+        else:
+            raise InputError(f"The docstring of {member.path} has a section that no page shows: {kind}.")
+    return parts

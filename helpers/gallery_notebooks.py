@@ -1,0 +1,173 @@
+"""An executed notebook as a page of the gallery: its HTML, its sections, one sentence and one small picture."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote, unquote
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from nbconvert import HTMLExporter
+from PIL import Image, ImageChops, ImageOps
+
+from helpers.gallery_page import link_names, make_accessible, make_offline, soup_tag
+from helpers.run_report import notebook_title, without_widgets
+
+TAG = "gallery"  # of the cell whose first picture stands for its notebook; without one, the first picture does
+CARD = (640, 400)  # pixels of a card's picture
+_PICTURES = ("image/png", "image/jpeg")
+_LABELS = re.compile(r"""(?:label|title)\s*[=(]\s*f?(["'])(.+?)\1""")
+_NO_TEXT = "No description has been provided"  # what nbconvert says of such a picture, with a warning
+_LOG = logging.getLogger("nbconvert.gallery")
+_LOG.setLevel(logging.ERROR)
+_STOPPED = "**The run stopped here.** What follows was not run."
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and the words below it, down to the next one."""
+
+    level: int  # 1 to 3
+    anchor: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the site shows of a notebook."""
+
+    title: str
+    sentence: str
+    html: str
+    sections: list[Section]
+    picture: bytes | None  # a JPEG of CARD's size
+    alt: str
+
+
+def notebook_page(
+    notebook: nbformat.NotebookNode, *, ended: bool, addresses: Mapping[str, str], pages: Mapping[str, str]
+) -> Page:
+    """Turn a notebook into its page.
+
+    Args:
+        notebook: executed, or as it is in the repository where it was not run.
+        ended: whether its run came to the end; if not, the page says where it stopped.
+        addresses: public names of the package to the addresses of their API pages, from the site's root.
+        pages: names of the site's notebooks ("02_ct.ipynb") to their pages, beside this one.
+    """
+    picture, alt = _card_picture(notebook)
+    notebook = without_widgets(notebook)
+    if not ended:
+        _mark_the_end(notebook)
+    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, log=_LOG)
+    soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
+    make_offline(soup)
+    _rewrite_links(soup, pages)
+    for text in soup.select(".text_cell_render"):
+        link_names(text, addresses, "../")
+    make_accessible(soup)
+    _describe_pictures(soup)
+    sections = _sections(soup)  # before the HTML is written: it sets the anchors
+    title = notebook_title(notebook)
+    return Page(title, one_sentence(notebook), str(soup), sections, picture, alt or f"A picture from {title}")
+
+
+def one_sentence(notebook: nbformat.NotebookNode) -> str:
+    """What the notebook does: the first sentence of its first paragraph of plain words, without Markdown's signs.
+
+    A lead in bold ("What we do.") is left out, as are headings, quotations, comments and links alone.
+    """
+    words = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
+    words = re.sub(r"<!-- (\w+) -->.*<!-- /\1 -->", "", words, flags=re.DOTALL)
+    for paragraph in re.split(r"\n\s*\n", words):
+        plain = " ".join(paragraph.split())
+        if plain and plain[0] not in "#>|<-":
+            plain = re.sub(r"^\*\*[^*]+\*\*\s*", "", plain)
+            plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*`]", r"\1", plain)
+            return re.split(r"(?<=[^.]\.)\s", plain)[0]
+    return ""
+
+
+def _mark_the_end(notebook: nbformat.NotebookNode) -> None:
+    """Put a line before the first cell of code that was not run, where an earlier one was."""
+    code = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
+    ran = [k for k in code if notebook.cells[k].execution_count is not None]
+    left = [k for k in code if ran and k > ran[-1]]
+    if left:
+        notebook.cells.insert(left[0], nbformat.v4.new_markdown_cell(_STOPPED, metadata={"tags": ["stopped"]}))
+
+
+def _card_picture(notebook: nbformat.NotebookNode) -> tuple[bytes | None, str]:
+    """The picture of a card, on a ground of its own corner's colour, and its text; None where there is none."""
+    tagged = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
+    for cell in [*tagged, *notebook.cells]:
+        for output in cell.get("outputs", []):
+            for kind in _PICTURES:
+                if kind in output.get("data", {}):
+                    return _card(output.data[kind]), output.metadata.get(kind, {}).get("alt", "")
+    return None, ""
+
+
+def _card(encoded: str) -> bytes:
+    image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    ground = image.getpixel((1, 1))
+    drawn = ImageChops.difference(image, Image.new("RGB", image.size, ground)).getbbox()  # less its margins
+    framed = ImageOps.expand(image.crop(drawn), border=image.width // 40, fill=ground)
+    card = ImageOps.pad(framed, CARD, Image.Resampling.LANCZOS, color=ground)
+    out = io.BytesIO()
+    card.save(out, "JPEG", quality=85, optimize=True)
+    return out.getvalue()
+
+
+def _rewrite_links(soup: BeautifulSoup, pages: Mapping[str, str]) -> None:
+    """Lead links between notebooks to their pages; one to another file of the repository becomes plain words."""
+    for link in soup.find_all("a", href=True):
+        target, _, anchor = link["href"].partition("#")
+        name = unquote(PurePosixPath(target).name)
+        if name in pages and not re.match(r"\w+:", target):
+            link["href"] = quote(pages[name]) + (f"#{anchor}" if anchor else "")
+        elif target and not re.match(r"https?:|mailto:", target):
+            link.unwrap()
+
+
+def _describe_pictures(soup: BeautifulSoup) -> None:
+    """Give a picture without a text one of its section and of the labels that its code draws."""
+    heading = ""
+    for tag in soup.find_all(["h1", "h2", "h3", "img"]):
+        if tag.name != "img":
+            heading = _heading(tag)
+        elif not tag.get("alt", "").strip() or tag["alt"].startswith(_NO_TEXT):
+            cell = tag.find_parent(class_="cell")
+            code = cell.select_one(".input_area") if cell else None
+            found = [match[1] for match in _LABELS.findall(code.get_text())] if code else []
+            labels = [re.sub(r"\{[^}]*\}", "…", label) for label in found]
+            tag["alt"] = f"Figure in “{heading}”" + (f": {'; '.join(labels)}" if labels else "")
+
+
+def _heading(tag: Tag) -> str:
+    return tag.get_text().replace("¶", "").strip()
+
+
+def _sections(soup: BeautifulSoup) -> list[Section]:
+    """The page by its headings; nbconvert's marks beside them become links that only a mouse or a key shows."""
+    sections: list[tuple[Tag, list[str]]] = []
+    for part in soup.select(".text_cell_render > *, .input_area"):
+        if part.name in ("h1", "h2", "h3"):
+            sections.append((part, []))
+        elif sections:
+            sections[-1][1].append(part.get_text("" if part.find("pre") else " "))
+    found = []
+    for tag, texts in sections:
+        title = _heading(tag)
+        tag["id"] = anchor = re.sub(r"[^\w]+", "-", title.lower()).strip("-")
+        for mark in tag.select("a.anchor-link"):
+            mark.replace_with(soup_tag("a", "#", class_="anchor", href=f"#{anchor}", title="Link to this section"))
+        found.append(Section(int(tag.name[1]), anchor, title, " ".join(texts)))
+    return found
