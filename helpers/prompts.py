@@ -15,7 +15,14 @@ import numpy as np
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.protocol import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, MAX_SLICES, SLIDE_INSTRUCTION
+from helpers.protocol import (
+    CONTEXT_BUDGET,
+    IMAGE_TOKENS,
+    MAX_PATCHES,
+    MAX_SLICES,
+    SLIDE_INSTRUCTION,
+    SLIDES_INSTRUCTION,
+)
 
 Message = dict[str, Any]
 
@@ -89,19 +96,38 @@ def with_question(messages: Sequence[Message], question: str) -> list[Message]:
 
 
 def slide_messages(
-    patches: Sequence[Image.Image],
+    patches: Sequence[Image.Image] | Sequence[Sequence[Image.Image]],
     type_procedure: str = "",
     *,
-    instruction: str = SLIDE_INSTRUCTION,
+    instruction: str | None = None,
     limit: int = MAX_PATCHES,
 ) -> list[Message]:
     """One user turn for a slide: the instruction with tissue type and procedure, then the patches.
 
-    Raises `InputError` for no patches or more than ``limit``.
+    A list of patches for each of several slides of one specimen (`helpers.slides.sample_slides`) puts ``SLIDE k``,
+    from 1, before the patches of each. That layout and its instruction are ours, as the report has single slides
+    only. ``instruction`` replaces the template; ``{type_procedure}`` in it is filled in.
+
+    Raises `InputError` for no patches, a slide without any, or more than ``limit`` in all.
     """
-    _check_count(len(patches), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")
-    text = instruction.format(type_procedure=type_procedure).strip()
-    return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, patches)]}]
+    several = [list(one) for one in patches] if len(patches) and isinstance(patches[0], (list, tuple)) else None
+    slides = several or [list(patches)]
+    for each in slides:
+        _check_count(len(each), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")
+    total = sum(map(len, slides))
+    _check_count(total, limit, "patch", "Sample them together: sample_slides(slides, limit={limit}).")
+    if instruction is None:
+        instruction = SLIDE_INSTRUCTION if len(slides) == 1 else SLIDES_INSTRUCTION
+    text = instruction.replace("{type_procedure}", type_procedure).replace("{slides}", str(len(slides))).strip()
+    if len(slides) == 1:
+        return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, slides[0])]}]
+    _text(text, "instruction")
+    content = []
+    for k, each in enumerate(slides, start=1):
+        # In one part with the first label: the chat template trims parts and would run the two together.
+        label = f"{text}\n\nSLIDE 1" if k == 1 else f"SLIDE {k}"
+        content += [_text(label, "label"), *map(_image, each)]
+    return [{"role": "user", "content": content}]
 
 
 @dataclass(frozen=True)
