@@ -7,7 +7,7 @@ fine-tuning set. Limits and templates are in `helpers.protocol`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from helpers.protocol import (
     MAX_SLICES,
     SLIDE_INSTRUCTION,
     SLIDES_INSTRUCTION,
+    VOLUME_INSTRUCTION,
+    VOLUMES_INSTRUCTION,
 )
 
 Message = dict[str, Any]
@@ -64,24 +66,46 @@ def image_messages(
 
 
 def volume_messages(
-    slices: Sequence[Image.Image | np.ndarray],
+    slices: Sequence[Image.Image | np.ndarray] | Mapping[str, Sequence[Image.Image | np.ndarray]],
     question: str | None,
     *,
-    instruction: str = "These are axial slices of one volume, in order from the feet to the head.",
+    instruction: str | None = None,
     limit: int = MAX_SLICES,
 ) -> list[Message]:
     """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
 
     The question stays last: put before the images, it makes the model answer with a chest X-ray template
-    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`. Raises `InputError` for no
-    slices or more than ``limit``.
+    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`.
+
+    Several volumes of one examination (a name, e.g. "T1" or "FLAIR", with its slices;
+    `helpers.stacked_volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:
+    ``SLICE 44 (FLAIR)``. The report lets them share the limit; that layout is ours.
+
+    Raises `InputError` for no slices, a volume without any, or more than ``limit`` in all.
     """
-    _check_count(len(slices), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+    volumes = slices if isinstance(slices, Mapping) else {"": slices}
+    for each in volumes.values():
+        _check_count(len(each), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+    total = sum(map(len, volumes.values()))
+    _check_count(total, limit, "slice", "Choose them together: share_slices(volumes, limit={limit}).")
+    if instruction is None:
+        instruction = VOLUME_INSTRUCTION if len(volumes) == 1 else _volumes_instruction(volumes)
     content = [_text(instruction, "instruction")]
-    for k, image in enumerate(slices, start=1):
-        content += [_image(image), _text(f"SLICE {k}", "label")]
+    for name, image in ((name, image) for name, each in volumes.items() for image in each):
+        k = len(content) // 2 + 1
+        label = f"SLICE {k}" if len(volumes) == 1 else f"SLICE {k} ({_text(name, 'name')['text']})"
+        content += [_image(image), _text(label, "label")]
     messages = [{"role": "user", "content": content}]
     return messages if question is None else with_question(messages, question)
+
+
+def _volumes_instruction(volumes: Mapping[str, Sequence[Any]]) -> str:
+    """The instruction for several volumes, with the slices of each."""
+    places, last = [], 0
+    for name, each in volumes.items():
+        first, last = last + 1, last + len(each)
+        places.append(f"{name} (SLICE {first} to {last})")
+    return VOLUMES_INSTRUCTION.format(count=len(volumes), volumes=", ".join(places))
 
 
 def with_question(messages: Sequence[Message], question: str) -> list[Message]:
