@@ -16,6 +16,7 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.protocol import (
+    CHOICE_QUESTION,
     CONTEXT_BUDGET,
     IMAGE_TOKENS,
     MAX_PATCHES,
@@ -24,6 +25,7 @@ from helpers.protocol import (
     SLIDES_INSTRUCTION,
     VOLUME_INSTRUCTION,
     VOLUMES_INSTRUCTION,
+    YES_NO_QUESTION,
 )
 
 Message = dict[str, Any]
@@ -117,6 +119,13 @@ def with_question(messages: Sequence[Message], question: str) -> list[Message]:
         # In one part with a slice's label: the chat template trims parts and would run the two together.
         asked, last = _text(f"{last['text']}\n\n{question}", "question"), None
     return [*before, {**turn, "content": [*parts, *filter(None, [last]), asked]}]
+
+
+def closed_question(question: str, options: Sequence[str]) -> str:
+    """A question in the report's form for an answer that is one of ``options``: yes and no, or any others."""
+    if set(options) == {"yes", "no"}:
+        return YES_NO_QUESTION.format(question=question)
+    return CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
 
 
 def slide_messages(
