@@ -130,8 +130,7 @@ def _volumes(study: Study) -> dict[str, Volume]:
 
 def _volume(part: Part) -> Volume:
     modality = "CT" if part.kind == "ct" else "MR"
-    is_dicom = part.series or not part.files[0].name.endswith((".nii", ".nii.gz"))
-    volume = read_volume(part.files if is_dicom else part.files[0], modality=modality)
+    volume = read_volume(part.files[0] if len(part.files) == 1 else part.files, modality=modality)
     if volume.shape[0] < MIN_SLICES:
         raise InputError(
             f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",

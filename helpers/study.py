@@ -160,7 +160,7 @@ def _parts(root: Path, modality: str | None) -> tuple[list[Part], list[Path]]:
 def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | None]:
     """What a file is a part of, and the name that it shares with that part's other files."""
     suffix, key = file.suffix.lower(), str(file)
-    if file.name.lower().endswith(_NIFTI):
+    if file.name.endswith(_NIFTI):
         if modality is None:
             raise InputError(
                 "NIfTI does not record whether this is CT or MR.",
