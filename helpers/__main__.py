@@ -45,6 +45,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    ask = commands.add_parser("ask", help="ask a model about images of your own")
+    ask.add_argument(
+        "path",
+        metavar="PATH",
+        help="DICOM series or study folder, NIfTI, whole slide, 2D image, or a manifest name",
+    )
+    ask.add_argument("question", help="in your words, in quotes")
+    ask.add_argument(
+        "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
+    )
+    ask.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
+    ask.add_argument("--series", nargs="+", default=[], metavar="N", help="only these DICOM series numbers")
+    ask.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
+    ask.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
+    ask.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked")
+    ask.add_argument("--json", action="store_true", help="print one JSON object, and all else to stderr")
+    ask.set_defaults(command=_ask)
+
     evaluate = commands.add_parser("evaluate", help="ask a model many cases with known answers, and score it")
     evaluate.add_argument(
         "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
@@ -113,6 +131,32 @@ def _run(options: argparse.Namespace) -> int:
         print(f"{record['notebook']} failed at {record['error']}", file=sys.stderr)
     print(f"{len(summary['notebooks']) - len(failed)} of {len(summary['notebooks'])} notebooks ran through.")
     return 1 if failed else 0
+
+
+def _ask(options: argparse.Namespace) -> int:
+    import json
+    from contextlib import redirect_stdout
+
+    from helpers.ask import ask_path
+
+    with redirect_stdout(sys.stderr if options.json else sys.stdout):
+        asked = ask_path(
+            options.path,
+            options.question,
+            model=options.model,
+            modality=options.modality,
+            series=options.series,
+            options=options.options,
+            may_leave=options.may_leave,
+            max_new_tokens=options.max_new_tokens,
+        )
+    if options.json:
+        print(json.dumps(asked, ensure_ascii=False))
+        return 0
+    print(f"\n{asked['answer']}{'' if asked['finished'] else ' (cut off)'}\n")
+    cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
+    print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
+    return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:

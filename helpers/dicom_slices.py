@@ -26,12 +26,14 @@ from helpers.errors import InputError
 GROUP_KEYWORDS = ("SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "AcquisitionNumber", "ImageType")
 # What tells images at one position apart: echoes, phases, b-values.
 REPEAT_KEYWORDS = ("EchoNumbers", "TemporalPositionIdentifier", "TriggerTime", "DiffusionBValue")
+# What tells whether two volumes belong together.
+EXAMINATION_KEYWORDS = ("PatientID", "FrameOfReferenceUID")
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 _PIXELS = ("Rows", "Columns", "SamplesPerPixel", "BitsStored", "PixelRepresentation", "NumberOfFrames")
 _RESCALE = ("RescaleSlope", "RescaleIntercept", "RescaleType")
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 HEADER_KEYWORDS = ["Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *REPEAT_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
-HEADER_KEYWORDS += [_SHARED, _PER_FRAME]
+HEADER_KEYWORDS += [*EXAMINATION_KEYWORDS, _SHARED, _PER_FRAME]
 _COMMON_TAGS = [
     Tag(k)
     for k in ("Modality", "SeriesInstanceUID", "AcquisitionNumber", *_PLANE, *_PIXELS, *_RESCALE)

@@ -21,8 +21,16 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.prompts import RESERVED, Message, image_messages, pad_to_square, slide_messages, volume_messages
-from helpers.protocol import CHOICE_QUESTION, CT_QUESTION, MRI_QUESTION, YES_NO_QUESTION
+from helpers.prompts import (
+    RESERVED,
+    Message,
+    closed_question,
+    image_messages,
+    pad_to_square,
+    slide_messages,
+    volume_messages,
+)
+from helpers.protocol import CT_QUESTION, MRI_QUESTION
 from helpers.replies import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
@@ -207,10 +215,8 @@ def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
     if cell["condition"] and not question:
         template = CT_QUESTION if cell["modality"] == "ct" else MRI_QUESTION
         question = template.format(history=cell["history"] or "None given.", condition=cell["condition"])
-    elif set(options) == {"yes", "no"}:
-        question = YES_NO_QUESTION.format(question=question)
     elif options:
-        question = CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
+        question = closed_question(question, options)
     digest = hashlib.sha256(f"{cell['path']}|{question}".encode()).hexdigest()[:8]
     return LabelledCase(
         path=path,

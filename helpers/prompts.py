@@ -7,7 +7,7 @@ fine-tuning set. Limits and templates are in `helpers.protocol`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,18 @@ import numpy as np
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.protocol import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, MAX_SLICES, SLIDE_INSTRUCTION
+from helpers.protocol import (
+    CHOICE_QUESTION,
+    CONTEXT_BUDGET,
+    IMAGE_TOKENS,
+    MAX_PATCHES,
+    MAX_SLICES,
+    SLIDE_INSTRUCTION,
+    SLIDES_INSTRUCTION,
+    VOLUME_INSTRUCTION,
+    VOLUMES_INSTRUCTION,
+    YES_NO_QUESTION,
+)
 
 Message = dict[str, Any]
 
@@ -57,24 +68,46 @@ def image_messages(
 
 
 def volume_messages(
-    slices: Sequence[Image.Image | np.ndarray],
+    slices: Sequence[Image.Image | np.ndarray] | Mapping[str, Sequence[Image.Image | np.ndarray]],
     question: str | None,
     *,
-    instruction: str = "These are axial slices of one volume, in order from the feet to the head.",
+    instruction: str | None = None,
     limit: int = MAX_SLICES,
 ) -> list[Message]:
     """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
 
     The question stays last: put before the images, it makes the model answer with a chest X-ray template
-    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`. Raises `InputError` for no
-    slices or more than ``limit``.
+    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`.
+
+    Several volumes of one examination (a name, e.g. "T1" or "FLAIR", with its slices;
+    `helpers.stacked_volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:
+    ``SLICE 44 (FLAIR)``. The report lets them share the limit; that layout is ours.
+
+    Raises `InputError` for no slices, a volume without any, or more than ``limit`` in all.
     """
-    _check_count(len(slices), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+    volumes = slices if isinstance(slices, Mapping) else {"": slices}
+    for each in volumes.values():
+        _check_count(len(each), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+    total = sum(map(len, volumes.values()))
+    _check_count(total, limit, "slice", "Choose them together: share_slices(volumes, limit={limit}).")
+    if instruction is None:
+        instruction = VOLUME_INSTRUCTION if len(volumes) == 1 else _volumes_instruction(volumes)
     content = [_text(instruction, "instruction")]
-    for k, image in enumerate(slices, start=1):
-        content += [_image(image), _text(f"SLICE {k}", "label")]
+    for name, image in ((name, image) for name, each in volumes.items() for image in each):
+        k = len(content) // 2 + 1
+        label = f"SLICE {k}" if len(volumes) == 1 else f"SLICE {k} ({_text(name, 'name')['text']})"
+        content += [_image(image), _text(label, "label")]
     messages = [{"role": "user", "content": content}]
     return messages if question is None else with_question(messages, question)
+
+
+def _volumes_instruction(volumes: Mapping[str, Sequence[Any]]) -> str:
+    """The instruction for several volumes, with the slices of each."""
+    places, last = [], 0
+    for name, each in volumes.items():
+        first, last = last + 1, last + len(each)
+        places.append(f"{name} (SLICE {first} to {last})")
+    return VOLUMES_INSTRUCTION.format(count=len(volumes), volumes=", ".join(places))
 
 
 def with_question(messages: Sequence[Message], question: str) -> list[Message]:
@@ -88,20 +121,46 @@ def with_question(messages: Sequence[Message], question: str) -> list[Message]:
     return [*before, {**turn, "content": [*parts, *filter(None, [last]), asked]}]
 
 
+def closed_question(question: str, options: Sequence[str]) -> str:
+    """A question in the report's form for an answer that is one of ``options``: yes and no, or any others."""
+    if set(options) == {"yes", "no"}:
+        return YES_NO_QUESTION.format(question=question)
+    return CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
+
+
 def slide_messages(
-    patches: Sequence[Image.Image],
+    patches: Sequence[Image.Image] | Sequence[Sequence[Image.Image]],
     type_procedure: str = "",
     *,
-    instruction: str = SLIDE_INSTRUCTION,
+    instruction: str | None = None,
     limit: int = MAX_PATCHES,
 ) -> list[Message]:
     """One user turn for a slide: the instruction with tissue type and procedure, then the patches.
 
-    Raises `InputError` for no patches or more than ``limit``.
+    A list of patches for each of several slides of one specimen (`helpers.slides.sample_slides`) puts ``SLIDE k``,
+    from 1, before the patches of each. That layout and its instruction are ours, as the report has single slides
+    only. ``instruction`` replaces the template; ``{type_procedure}`` in it is filled in.
+
+    Raises `InputError` for no patches, a slide without any, or more than ``limit`` in all.
     """
-    _check_count(len(patches), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")
-    text = instruction.format(type_procedure=type_procedure).strip()
-    return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, patches)]}]
+    several = [list(one) for one in patches] if len(patches) and isinstance(patches[0], (list, tuple)) else None
+    slides = several or [list(patches)]
+    for each in slides:
+        _check_count(len(each), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")
+    total = sum(map(len, slides))
+    _check_count(total, limit, "patch", "Sample them together: sample_slides(slides, limit={limit}).")
+    if instruction is None:
+        instruction = SLIDE_INSTRUCTION if len(slides) == 1 else SLIDES_INSTRUCTION
+    text = instruction.replace("{type_procedure}", type_procedure).replace("{slides}", str(len(slides))).strip()
+    if len(slides) == 1:
+        return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, slides[0])]}]
+    _text(text, "instruction")
+    content = []
+    for k, each in enumerate(slides, start=1):
+        # In one part with the first label: the chat template trims parts and would run the two together.
+        label = f"{text}\n\nSLIDE 1" if k == 1 else f"SLIDE {k}"
+        content += [_text(label, "label"), *map(_image, each)]
+    return [{"role": "user", "content": content}]
 
 
 @dataclass(frozen=True)

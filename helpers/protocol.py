@@ -41,6 +41,18 @@ SLIDE_INSTRUCTION = (
     "Provide a brief diagnostic text for the set of pathology patches extracted from a pathology slide. Consider "
     "the tissue type and procedure (below) when deciding what to include in the diagnostic text. {type_procedure}"
 )
+# Ours, of slides: the report measured single ones and says nothing of how several are laid out. Ours, of volumes:
+# it says that several stacked ones share the 85 slices, and not how they are told apart.
+VOLUME_INSTRUCTION = "These are axial slices of one volume, in order from the feet to the head."
+VOLUMES_INSTRUCTION = (
+    "These are axial slices of {count} volumes of one examination, one after the other, each in order from the "
+    "feet to the head: {volumes}."
+)
+SLIDES_INSTRUCTION = (
+    "Provide a brief diagnostic text for the set of pathology patches extracted from {slides} pathology slides of "
+    "one specimen; the number of each slide stands before its patches. Consider the tissue type and procedure "
+    "(below) when deciding what to include in the diagnostic text. {type_procedure}"
+)
 YES_NO_QUESTION = '{question} You MUST end your response with either "Final Answer: yes" or "Final Answer: no"'
 CHOICE_QUESTION = (
     "{question} You may write out your argument before stating your final, very short, definitive, and concise "

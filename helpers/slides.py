@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 
 from helpers.errors import InputError
 from helpers.protocol import MAGNIFICATION_MPP, MAX_PATCHES, PATCH_SIDE
+from helpers.shares import shares
 from helpers.slide_pyramid import MPP_TOLERANCE, Level, Slide, open_slide, read_region
 from helpers.tissue import TissueMask, overview, tissue_in, tissue_mask
 
@@ -40,6 +41,7 @@ __all__ = [
     "patch_grid",
     "read_patches",
     "sample_patches",
+    "sample_slides",
     "tissue_in",
     "tissue_mask",
 ]
@@ -135,10 +137,47 @@ def sample_patches(
     """
     if limit < 1:
         raise InputError(f"A limit of {limit} leaves no patch.", path=slide.path, remedy="Use 1 to 126.")
-    slide.best_level(mpp)  # fail before the mask is read
-    grid = patch_grid(slide, mask or tissue_mask(slide), mpp, min_tissue)
-    chosen = np.random.default_rng(seed).choice(len(grid), size=min(limit, len(grid)), replace=False)
-    return [grid[index] for index in sorted(chosen)]
+    masks = None if mask is None else [mask]
+    return sample_slides([slide], mpp, limit, seed, min_tissue, masks)[0]
+
+
+def sample_slides(
+    slides: Sequence[Slide],
+    mpp: float = MAGNIFICATION_MPP[10],
+    limit: int = MAX_PATCHES,
+    seed: int = 0,
+    min_tissue: float = MIN_TISSUE,
+    masks: Sequence[TissueMask] | None = None,
+) -> list[list[Patch]]:
+    """Choose at most ``limit`` tissue patches from all slides of one specimen together.
+
+    Each slide gets patches in proportion to its tissue, counted in patches of its grid, and at least one
+    (`helpers.shares`). The MedGemma 1.5 report measured single slides only; how several share is ours.
+
+    Args:
+        slides: open slides, in the order of the prompt.
+        mpp: microns per pixel of the patches of all slides.
+        limit: the most patches to take from all slides together.
+        seed: the same seed gives the same patches.
+        min_tissue: share of a patch that has to be tissue, 0 to 1.
+        masks: the tissue of each slide, where it is known already.
+
+    Returns:
+        For each slide its patches, in raster order.
+
+    Raises:
+        InputError: as `tissue_mask` and `patch_grid`, or more slides than ``limit``.
+    """
+    for slide in slides:
+        slide.best_level(mpp)  # fail before a mask is read
+    masks = [tissue_mask(slide) for slide in slides] if masks is None else masks
+    grids = [patch_grid(slide, mask, mpp, min_tissue) for slide, mask in zip(slides, masks, strict=True)]
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for grid, n in zip(grids, shares([len(grid) for grid in grids], limit, what="slides"), strict=True):
+        drawn = rng.choice(len(grid), size=n, replace=False)
+        chosen.append([grid[index] for index in sorted(drawn)])
+    return chosen
 
 
 def read_patches(slide: Slide, patches: Sequence[Patch], workers: int | None = None) -> Iterator[Image.Image]:

@@ -37,6 +37,8 @@ class Volume:
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> patient position (x, y, z, 1) in mm, LPS
     description: str
     _decode: Callable[[Sequence[int]], np.ndarray] = field(repr=False, compare=False)
+    patient: str | None = field(default=None, repr=False)  # PatientID; None where the file does not say
+    frame_of_reference: str | None = None  # UID: volumes with the same one lie in the same coordinates
 
     def slices(self, indices: Iterable[int]) -> np.ndarray:
         """Decode the slices at ``indices`` (0 is the lowest): array (n, y, x), int16 or float32."""
@@ -140,6 +142,8 @@ def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool, token:
         "affine": affine,
         "description": str(first.get("SeriesDescription") or ""),
         "_decode": decode,
+        "patient": str(first.get("PatientID") or "") or None,
+        "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
     }
 
 

@@ -40,7 +40,7 @@ def write_series(tmp_path: Path) -> Callable[..., Path]:
 
     def write(values: np.ndarray, *, folder: str = "series", modality: str = "CT", **attributes: Any) -> Path:
         target = tmp_path / folder
-        target.mkdir(exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         series = generate_uid()
         for k, plane in enumerate(values.astype(np.int16)):
             ds = Dataset()

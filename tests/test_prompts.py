@@ -13,6 +13,7 @@ from helpers.prompts import (
     check_budget,
     count_tokens,
     image_messages,
+    images_of,
     pad_to_square,
     render_prompt,
     slide_messages,
@@ -41,10 +42,36 @@ def test_a_slide_is_text_then_patches_and_an_image_is_before_its_question() -> N
     assert image_messages([], "Why?", system=THINKING_INSTRUCTION)[0]["role"] == "system"
 
 
+@given(st.lists(st.integers(1, 8), min_size=2, max_size=20))
+def test_patches_of_several_slides_follow_the_number_of_theirs(counts: list[int]) -> None:
+    shades = iter(range(256))
+    slides = [[Image.new("RGB", (1, 1), (next(shades),) * 3) for _ in range(n)] for n in counts]
+    if sum(counts) > 126:
+        with pytest.raises(InputError, match=r"over the limit of 126.*sample_slides\(slides, limit=126\)"):
+            slide_messages(slides)
+        return
+    messages = slide_messages(slides, "Colon, biopsy.")
+    assert [image.getpixel((0, 0))[0] for image in images_of(messages)] == list(range(sum(counts)))
+    first, *rest = kinds(messages)
+    assert f"from {len(counts)} pathology slides" in first and first.endswith("Colon, biopsy.\n\nSLIDE 1")
+    expected = [part for k, n in enumerate(counts, start=1) for part in [f"SLIDE {k}", *["image"] * n]]
+    assert rest == expected[1:]
+
+
+def test_one_slide_in_a_list_is_that_slide_and_an_empty_one_is_refused() -> None:
+    assert slide_messages([[GREY, GREY]], "Colon.") == slide_messages([GREY, GREY], "Colon.")
+    with pytest.raises(InputError, match="There are no patches"):
+        slide_messages([[GREY], []])
+    words = 'Answer as {"stain": ...}.'
+    assert kinds(slide_messages([GREY], instruction=words))[0] == words
+
+
 def test_the_chat_template_keeps_the_parts_apart(standin) -> None:
     """The template trims every part; the last label and the question must not run together."""
     text = render_prompt(volume_messages([GREY, GREY], "Is it bright?"), standin.processor)
     assert "SLICE 2\n\nIs it bright?<end_of_turn>\n<start_of_turn>model\n" in text
+    slides = render_prompt(slide_messages([[GREY], [GREY]], "Colon."), standin.processor)
+    assert "Colon.\n\nSLIDE 1<start_of_image>SLIDE 2<start_of_image><end_of_turn>" in slides
     assert text.startswith("<bos><start_of_turn>user\n") and text.count("<start_of_image>") == 2
 
 

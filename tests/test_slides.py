@@ -16,7 +16,7 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.slide_pyramid import Level, Slide, open_slide
-from helpers.slides import Patch, patch_grid, read_patches, sample_patches
+from helpers.slides import Patch, patch_grid, read_patches, sample_patches, sample_slides
 from helpers.tissue import OVERVIEW_PIXELS, TILE_SIDE, TissueMask, overview, tissue_in, tissue_mask
 from tests.slide_files import (
     REAL_SLIDE,
@@ -301,3 +301,47 @@ def test_slides_that_cannot_give_patches(tmp_path: Path) -> None:
             sample_patches(slide, min_tissue=0.95)
         with pytest.raises(InputError, match="limit of 0"):
             sample_patches(slide, limit=0)
+
+
+def _full_of_tissue(columns: int, rows: int) -> tuple[Slide, TissueMask]:
+    """A slide whose grid at 1 um a pixel has ``columns`` x ``rows`` patches, all of tissue. It has no pixels."""
+    size = (columns * 896, rows * 896)
+    slide = Slide(Path(f"{columns}x{rows}"), *size, 1.0, (Level(*size, 1.0),), (0, 0, *size))
+    tissue = np.ones((rows * 7, columns * 7), bool)
+    return slide, TissueMask(tissue, np.zeros((*tissue.shape, 3), np.uint8), 128.0, 128.0, (0, 0))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sides=st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=20),
+    limit=st.integers(20, 126),
+    seed=st.integers(0, 5),
+)
+def test_several_slides_share_the_patches_by_tissue(sides: list[tuple[int, int]], limit: int, seed: int) -> None:
+    slides, masks = zip(*(_full_of_tissue(*side) for side in sides), strict=True)
+    chosen = sample_slides(slides, 1.0, limit, seed, masks=masks)
+    grids = [patch_grid(slide, mask, 1.0) for slide, mask in zip(slides, masks, strict=True)]
+    assert sum(map(len, chosen)) == min(limit, sum(map(len, grids)))
+    for patches, grid in zip(chosen, grids, strict=True):
+        assert patches and patches == [patch for patch in grid if patch in set(patches)]  # its own, in order
+    shares = sorted((len(grid), len(patches)) for patches, grid in zip(chosen, grids, strict=True))
+    assert [got for _, got in shares] == sorted(got for _, got in shares)  # more tissue, no fewer patches
+    first, mask = slides[0], masks[0]
+    assert sample_slides([first], 1.0, limit, seed, masks=[mask]) == [
+        sample_patches(first, 1.0, limit, seed, mask=mask)
+    ]
+
+
+def test_more_slides_than_patches_and_a_slide_of_glass_are_refused(tmp_path: Path) -> None:
+    slides, masks = zip(*(_full_of_tissue(2, 2) for _ in range(6)), strict=True)
+    with pytest.raises(InputError, match=r"6 slides cannot share 5 places.*at most 5 slides"):
+        sample_slides(slides, 1.0, limit=5, masks=masks)
+    with pytest.raises(InputError, match="There are no slides"):
+        sample_slides([])
+    glass = write_tiff_slide(tmp_path / "glass.tiff", blank_glass(2000, 2000))
+    with (
+        open_slide(REAL_SLIDE) as real,
+        open_slide(glass) as blank,
+        pytest.raises(InputError, match=r"glass\.tiff: There is no stained tissue"),
+    ):
+        sample_slides([real, blank])

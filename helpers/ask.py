@@ -1,0 +1,140 @@
+"""A question about a path of your own: what it holds, the prompt, its cost, and the answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.images import read_image
+from helpers.prompts import Message, closed_question, image_messages, images_of, slide_messages, volume_messages
+from helpers.protocol import CONTEXT_BUDGET, MAX_PATCHES, MIN_SLICES
+from helpers.replies import parse_final_answer
+from helpers.slides import open_slide, read_patches, sample_slides
+from helpers.stacked_volumes import prompt_names, share_slices
+from helpers.study import VOLUMES, Part, Study, find_study
+from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, read_volume
+
+YES_NO = ("yes", "no")
+
+
+def ask_path(
+    path: str | os.PathLike[str],
+    question: str,
+    *,
+    model: str = "standin",
+    modality: str | None = None,
+    series: Sequence[str] = (),
+    options: Sequence[str] = (),
+    may_leave: str = "",
+    max_new_tokens: int = 512,
+) -> dict[str, Any]:
+    """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
+
+    Args:
+        path: what `helpers.study.find_study` takes, as ``modality`` and ``series``.
+        question: in your words. Of a slide it goes before the patches, of everything else after the images.
+        model: as for `helpers.models.load_model`. It is loaded when the prompt is whole.
+        options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
+        may_leave: why images may go to a model on another machine; else their headers must name nobody.
+        max_new_tokens: of the answer.
+
+    Returns:
+        ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
+        on none of them), ``finished``, ``thinking``, ``question``, ``kind``, ``images``, ``prompt_tokens``,
+        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files`` and ``passed_over``.
+
+    Raises:
+        InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
+            prompt over the budget; images that may not leave.
+    """
+    if not question.strip():
+        raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
+    study = find_study(path, modality=modality, series=series)
+    print(study)
+    messages = study_messages(study, closed_question(question, options) if options else question)
+    from helpers.models import load_model  # torch, which a mistake in the path need not wait for
+
+    chat = load_model(model, sources=study.files, may_leave=may_leave)
+    print(f"{chat.count_tokens(messages)}, of {CONTEXT_BUDGET:,}", flush=True)
+    reply = chat.generate(messages, max_new_tokens=max_new_tokens)
+    return {
+        "question": question,
+        "answer": reply.text,
+        "final_answer": parse_final_answer(reply.text, options or YES_NO),
+        "finished": reply.finished,
+        "thinking": reply.thinking,
+        "kind": study.kind,
+        "images": len(images_of(messages)),
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "seconds": round(reply.seconds, 3),
+        "model": chat.name,
+        "is_standin": chat.is_standin,
+        "files": list(map(str, study.files)),
+        "passed_over": list(map(str, study.passed_over)),
+    }
+
+
+def study_messages(study: Study, question: str) -> list[Message]:
+    """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
+
+    At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images.
+    """
+    if study.kind == "slide":
+        with ExitStack() as opened:
+            slides = [opened.enter_context(open_slide(part.files[0])) for part in study.parts]
+            chosen = sample_slides(slides)
+            patches = [list(read_patches(slide, each)) for slide, each in zip(slides, chosen, strict=True)]
+        if len(slides) > 1:
+            question += f"\n\nThere are {len(slides)} slides; the number of each stands before its patches."
+        return slide_messages(patches, instruction=question)
+    if study.kind in VOLUMES:
+        volumes = _volumes(study)
+        to_rgb = ct_to_rgb if study.kind == "ct" else mri_to_rgb
+        slices = {name: to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
+        return volume_messages(slices, question)
+    if len(study.parts) > MAX_PATCHES:
+        raise InputError(
+            f"{len(study.parts)} images are over the limit of {MAX_PATCHES} for one prompt.",
+            path=study.files[0].parent,
+            remedy="Give fewer images.",
+        )
+    return image_messages([read_image(part.files[0]) for part in study.parts], question)
+
+
+def _volumes(study: Study) -> dict[str, Volume]:
+    """The volumes of a study by the names that they get in the prompt; one error for all that cannot be read."""
+    names = prompt_names([part.description for part in study.parts])
+    volumes: dict[str, Volume] = {}
+    problems: list[tuple[Part, InputError]] = []
+    for name, part in zip(names, study.parts, strict=True):
+        try:
+            volumes[name] = _volume(part)
+        except InputError as error:
+            problems.append((part, error))
+    if len(study.parts) == 1 and problems:
+        raise problems[0][1]
+    if problems:
+        usable = [part.series for part in study.parts if part.series and part not in [p for p, _ in problems]]
+        listed = "".join(f"\n  {part}: {error.problem}" for part, error in problems)
+        raise InputError(
+            f"Not all of the volumes can be read:{listed}\n",
+            path=study.files[0].parent,
+            remedy=f"Leave them out: --series {' '.join(usable)}." if usable else problems[0][1].remedy,
+        )
+    return volumes
+
+
+def _volume(part: Part) -> Volume:
+    modality = "CT" if part.kind == "ct" else "MR"
+    volume = read_volume(part.files[0] if len(part.files) == 1 else part.files, modality=modality)
+    if volume.shape[0] < MIN_SLICES:
+        raise InputError(
+            f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
+            path=part.files[0],
+            remedy="Give the folder of the whole series.",
+        )
+    return volume

@@ -1,0 +1,41 @@
+"""How several slides, or several volumes, share the places of one prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helpers.errors import InputError
+
+
+def shares(sizes: Sequence[int], limit: int, *, least: int = 1, what: str = "inputs") -> list[int]:
+    """Divide ``limit`` places among inputs in proportion to their sizes.
+
+    The method of Webster and Sainte-Laguë (Annales scientifiques de l'École Normale Supérieure 27:529, 1910), with
+    ``least`` places to begin with: the next place goes to the input with the largest size / (2 x places + 1), of
+    equal ones to the first. Unlike with the largest remainder, a higher limit never takes a place from anybody.
+
+    Args:
+        sizes: what each input has, e.g. tissue patches or slices; at least 1.
+        limit: the places, e.g. 126 patches.
+        least: places that each input gets, or as many as it has.
+        what: the inputs in the plural, for the message of an error.
+
+    Returns:
+        Places of each input in the order of ``sizes``, none with more than it has; together ``limit``, or all that
+        there is.
+
+    Raises:
+        InputError: no inputs, an empty one, or too many for ``limit``.
+    """
+    if not sizes or min(sizes) < 1:
+        raise InputError(f"There are no {what}, or one of them is empty.", remedy="Give at least one, none empty.")
+    places = [min(least, size) for size in sizes]
+    if sum(places) > limit:
+        raise InputError(
+            f"{len(sizes)} {what} cannot share {limit} places with at least {least} for each.",
+            remedy=f"Give at most {limit // least} {what}.",
+        )
+    for _ in range(min(limit, sum(sizes)) - sum(places)):
+        open_to = (k for k, size in enumerate(sizes) if places[k] < size)
+        places[max(open_to, key=lambda k: sizes[k] / (2 * places[k] + 1))] += 1  # max: the first of equal ones
+    return places

@@ -1,0 +1,91 @@
+"""Several volumes of one examination in one prompt: kernels of a CT, or MR sequences such as T1, T2 and FLAIR.
+
+The MedGemma 1.5 report lets several stacked volumes share the 85 slices and does not say how they share them; what
+is done here is ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from helpers.errors import InputError
+from helpers.protocol import MAX_SLICES, MIN_SLICES
+from helpers.shares import shares
+from helpers.volumes import Volume, select_slices
+
+
+def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict[str, list[int]]:
+    """Choose at most ``limit`` slices from all volumes together: for each name the indices in its volume.
+
+    Each volume gets slices in proportion to how many it has (`helpers.shares`), at least its first and its last,
+    and its own at equal distances. The volumes need not have the same number of slices, spacing or size.
+
+    Args:
+        volumes: names as they shall stand in the prompt ("T1", "FLAIR"), in its order, and volumes.
+        limit: the most slices to take from all volumes together.
+
+    Raises:
+        InputError: volumes that do not belong together (see `check_together`), one of fewer than 5 slices, or too
+            many volumes.
+    """
+    check_together(volumes)
+    for name, volume in volumes.items():
+        if volume.shape[0] < MIN_SLICES:
+            raise InputError(
+                f"{name} has {volume.shape[0]} slices; a volume prompt needs at least {MIN_SLICES}.",
+                path=volume.path,
+                remedy="Leave it out, or ask about its slices with image_messages.",
+            )
+    counts = [volume.shape[0] for volume in volumes.values()]
+    places = shares(counts, limit, least=2, what="volumes")
+    return {name: select_slices(n, got) for name, n, got in zip(volumes, counts, places, strict=True)}
+
+
+def check_together(volumes: Mapping[str, Volume]) -> None:
+    """Refuse volumes that are not of one examination, as far as their headers tell.
+
+    DICOM names patient and frame of reference; NIfTI names neither, and nothing is concluded from that.
+
+    Raises:
+        InputError: CT beside MR, different patients (their identifiers are not shown), or different frames of
+            reference: the patient has moved or the examination is another.
+    """
+    facts = {
+        "modality": "CT and MR are scaled differently. Ask about each by itself.",
+        "patient": "Give volumes of one patient.",
+        "frame_of_reference": "Give volumes of one examination, or ask about each by itself.",
+    }
+    for fact, remedy in facts.items():
+        known = {name: value for name, volume in volumes.items() if (value := getattr(volume, fact))}
+        first = next(iter(known), "")
+        for name, value in known.items():
+            if value != known[first]:
+                shown = f" ({known[first]} and {value})" if fact == "modality" else ""
+                raise InputError(
+                    f"{first} and {name} do not belong together: the {fact.replace('_', ' ')} differs{shown}.",
+                    path=volumes[name].path,
+                    remedy=remedy,
+                )
+
+
+# Words that say what a volume is, as scanners and BIDS write them -> the word for a prompt.
+_SEQUENCES = {word: word for word in ("T1", "T2", "T2*", "PD", "FLAIR", "STIR", "DWI", "ADC", "SWI", "MPRAGE")}
+_SEQUENCES |= {"T1W": "T1", "T2W": "T2", "T2STAR": "T2*", "T2STARW": "T2*", "PDW": "PD"}
+_SEQUENCES |= {"POST": "contrast", "GD": "contrast", "GAD": "contrast", "CE": "contrast", "PRE": "no contrast"}
+_SEQUENCES |= {word: word.lower() for word in ("BONE", "LUNG", "SOFT", "STANDARD", "BRAIN")}  # kernels of a CT
+
+
+def prompt_names(descriptions: Sequence[str]) -> list[str]:
+    """A name for each volume from its series description or file name: "T1", "T2 FLAIR", "bone" or "volume".
+
+    Only known words of sequences and kernels are taken, since a prompt may leave this machine and a description
+    may name a patient. A name that comes twice is numbered.
+    """
+    names: list[str] = []
+    for description in descriptions:
+        words = re.findall(r"[A-Z0-9]+\*?", description.upper())
+        name = " ".join(dict.fromkeys(_SEQUENCES[word] for word in words if word in _SEQUENCES)) or "volume"
+        taken = sum(other.partition(" #")[0] == name for other in names)
+        names.append(f"{name} #{taken + 1}" if taken else name)
+    return names

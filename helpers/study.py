@@ -1,0 +1,208 @@
+"""What a path holds: a CT or MR series, a whole slide, a 2D image, or several of one kind; from headers alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openslide import OpenSlide
+from pydicom import Dataset, dcmread
+from pydicom.misc import is_dicom
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+    VLWholeSlideMicroscopyImageStorage,
+)
+from tqdm.auto import tqdm
+
+from helpers.data import fetch
+from helpers.data_manifest import manifest
+from helpers.errors import InputError
+
+KINDS = {"ct": "CT volume", "mri": "MR volume", "slide": "whole slide", "image": "2D image"}
+VOLUMES = ("ct", "mri")
+_NIFTI = (".nii", ".nii.gz")
+_SLIDES = {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}  # a damaged one is still a slide
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
+_CLASSES = {
+    CTImageStorage: "ct",
+    EnhancedCTImageStorage: "ct",
+    LegacyConvertedEnhancedCTImageStorage: "ct",
+    MRImageStorage: "mri",
+    EnhancedMRImageStorage: "mri",
+    LegacyConvertedEnhancedMRImageStorage: "mri",
+    VLWholeSlideMicroscopyImageStorage: "slide",
+}
+_TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
+_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "NumberOfFrames"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One volume, slide or image."""
+
+    kind: str  # one of `KINDS`
+    files: tuple[Path, ...]
+    series: str = ""  # SeriesNumber, where it is DICOM
+    description: str = field(default="", repr=False)  # in the header's words, which may name a patient
+    patient: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """One line, for the person who asks: it is never sent."""
+        number = f"series {self.series}: " if self.series else ""
+        said = f"{self.description}, " if self.description else ""
+        files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
+        return f"{number}{KINDS[self.kind]}, {said}{files}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What can be asked about together: parts of one kind, in the order of the prompt."""
+
+    kind: str
+    parts: tuple[Part, ...]
+    passed_over: tuple[Path, ...]  # files that are no images of the kinds known here
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of the parts."""
+        return [file for part in self.parts for file in part.files]
+
+    def __str__(self) -> str:
+        """A line for each part, and one for what was passed over."""
+        lines = list(map(str, self.parts))
+        if self.passed_over:
+            first, n = self.passed_over[0].name, len(self.passed_over)
+            lines.append(f"passed over: {first}" + (f" and {n - 1} more" if n > 1 else ""))
+        return "\n".join(lines)
+
+
+def find_study(path: str | os.PathLike[str], *, modality: str | None = None, series: Sequence[str] = ()) -> Study:
+    """Find out what a path holds, without reading a pixel.
+
+    Args:
+        path: a file (NIfTI, whole slide, PNG, JPEG, TIFF, DICOM), a folder with everything below it, or a name in
+            data_manifest.yaml. Several volumes, slides or images in a folder are taken for one examination.
+        modality: "ct" or "mri"; NIfTI does not record it.
+        series: series numbers to take from a folder with several DICOM series; all where empty.
+
+    Raises:
+        InputError: nothing that can be read; several kinds; several patients; no such series; NIfTI without
+            ``modality``; an address.
+    """
+    entry = manifest().get(str(path))
+    if entry and modality is None:
+        modality = {"ct-series": "ct", "mri-volume": "mri", "mri-series": "mri"}.get(entry.kind)
+    if "://" in str(path):
+        raise InputError("This is an address, not a file or folder.", path=path, remedy="Download it first.")
+    root = fetch(path)
+    parts, passed_over = _parts(root, modality)
+    if not parts:
+        raise InputError(
+            f"There is no image that can be read ({len(passed_over)} files were looked at).",
+            path=root,
+            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF or DICOM image.",
+        )
+    listing = "".join(f"\n  {part}" for part in parts[:20]) + ("\n  ..." if len(parts) > 20 else "") + "\n"
+    if series:
+        wanted = {str(number) for number in series}
+        if unknown := wanted - {part.series for part in parts}:
+            raise InputError(
+                f"There is no series {', '.join(sorted(unknown))}. Here are:{listing}",
+                path=root,
+                remedy="Give the number of one of them.",
+            )
+        parts = [part for part in parts if part.series in wanted]
+    kinds = sorted({part.kind for part in parts})
+    if len(kinds) > 1:
+        raise InputError(
+            f"One prompt holds one kind of image; here are:{listing}",
+            path=root,
+            remedy="Give the file or folder of one, or its series number (--series).",
+        )
+    if len({part.patient for part in parts if part.patient}) > 1:
+        raise InputError(
+            f"These are of different patients (PatientID):{listing}",
+            path=root,
+            remedy="Give one patient's images.",
+        )
+    return Study(kinds[0], tuple(parts), tuple(passed_over))
+
+
+def _parts(root: Path, modality: str | None) -> tuple[list[Part], list[Path]]:
+    """What lies at ``root``, in the order of series numbers and names, and the files that are no part of it."""
+    folder = root.is_dir()
+    files = (
+        [f for f in sorted(root.rglob("*")) if f.is_file() and not f.name.startswith(".")] if folder else [root]
+    )
+    found: dict[str, list[tuple[Path, Part]]] = {}
+    passed_over: list[Path] = []
+    for file in tqdm(files, desc="headers", unit="file", delay=2, leave=False):
+        key, part = _part_of(file, modality, alone=not folder)
+        if part is None:
+            passed_over.append(file)
+        else:
+            found.setdefault(key, []).append((file, part))
+    parts = []
+    for members in found.values():
+        first = members[0][1]
+        together = tuple(file for file, _ in members)
+        parts.append(Part(first.kind, together, first.series, first.description, first.patient))
+    return sorted(parts, key=lambda p: (int(p.series or 1 << 31), p.files[0])), passed_over
+
+
+def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | None]:
+    """What a file is a part of, and the name that it shares with that part's other files."""
+    suffix, key = file.suffix.lower(), str(file)
+    if file.name.endswith(_NIFTI):
+        if modality is None:
+            raise InputError(
+                "NIfTI does not record whether this is CT or MR.",
+                path=file,
+                remedy="Say which: --modality ct, or mri.",
+            )
+        return key, Part(modality, (file,), description=file.name.split(".")[0])
+    if is_dicom(file):
+        return _dicom_part(file)
+    if suffix in _SLIDES or (suffix not in {".png", ".jpg", ".jpeg"} and OpenSlide.detect_format(file)):
+        return key, Part("slide", (file,))
+    # A single file is read as an image, whatever its name, so that the reason is told where it is none.
+    return key, Part("image", (file,)) if alone or suffix in _IMAGES else None
+
+
+def _dicom_part(file: Path) -> tuple[str, Part | None]:
+    try:
+        header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+        kind = _dicom_kind(header)
+        number = header.get("SeriesNumber")
+    except Exception as error:  # a damaged header raises errors of many unrelated kinds
+        raise InputError(
+            f"The DICOM header cannot be read ({error}).", path=file, remedy="Copy or export the file again."
+        ) from error
+    if kind is None:
+        return "", None
+    words = [header.get(keyword) for keyword in ("SeriesDescription", "ProtocolName", "ConvolutionKernel")]
+    part = Part(
+        kind,
+        (file,),
+        "" if number is None else str(int(number)),
+        " ".join(dict.fromkeys(str(word) for word in words if word)),
+        str(header.get("PatientID") or ""),
+    )
+    uid = str(header.get("SeriesInstanceUID") or "")
+    return (str(file) if kind == "image" or not uid else f"{kind} {uid}"), part
+
+
+def _dicom_kind(header: Dataset) -> str | None:
+    """One of `KINDS`, or None: reports, structure sets, and slices of what the model was not trained on (PET)."""
+    if not header.get("Rows"):
+        return None
+    if kind := _CLASSES.get(header.get("SOPClassUID")):
+        return kind
+    return None if header.get("ImagePositionPatient") else "image"
