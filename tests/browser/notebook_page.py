@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, Page
 
 from tests.browser.lab import Lab
 
-OPEN_MS = 180_000
-RUN_MS = 540_000
+OPEN_MS = 300_000
+RUN_MS = 1_200_000
 ANSWER_MS = 120_000
 ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
 CONTENT = "async img => (await fetch(img.src)).text()"
