@@ -87,11 +87,14 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         with notebook.another_picture("slide-patch"):
             overview.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
         assert "patch 1 of" not in caption.inner_text()
-        size = notebook.find("slide-patch").locator("img").evaluate("img => [img.naturalWidth, img.naturalHeight]")
-        assert size == [896, 896]
+        patch = notebook.find("slide-patch").locator("img")
+        assert patch.evaluate("img => [img.naturalWidth, img.naturalHeight]") == [896, 896]
+        assert patch.bounding_box()["y"] < box["y"] + box["height"], "what the click shows is not beside it"
         with notebook.another_picture("slide-patch"):
             notebook.page.keyboard.press("ArrowRight")
         notebook.photograph("slide-viewer-clicked", of="slide-viewer")
+        patch.click()
+        notebook.page.wait_for_function("document.querySelector('.slide-patch img').width === 896")
 
 
 @pytest.mark.parametrize("name", ["05_evaluation", "07_serving"])
