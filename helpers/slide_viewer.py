@@ -22,7 +22,8 @@ class SlideViewer(Viewer):
     """The overview of a slide with its tissue and its patches; a chosen patch is read and shown beside it.
 
     Choose by a click on the overview, by the number, or, after a click, by the arrow keys and the wheel. A click
-    on the patch puts it below the overview, with its own pixels; another one puts it back. Reading works after the slide was closed, too. The widgets are attributes: ``picture`` (the overview), ``number``,
+    on the patch puts it below the overview, with its own pixels; another one puts it back. Reading
+    works after the slide was closed, too. The widgets are attributes: ``picture`` (the overview), ``number``,
     ``patch``, ``caption``.
 
     Args:
