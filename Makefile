@@ -24,7 +24,7 @@ VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
 
-.PHONY: help setup run gallery test lab bench score tiny badges clean
+.PHONY: help setup run gallery test browser lab bench score tiny badges clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,10 @@ test: $(STAMP) ## lint everything, notebooks too, and run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+browser: $(STAMP) ## run the notebooks in JupyterLab in Chromium and try the viewers; pictures go to build/browser
+	@$(BIN)/jupyter labextension disable $(QUIETLY) $(VIEWER_EXTENSION)
+	$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1800
 
 lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view on, which needs internet)
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)

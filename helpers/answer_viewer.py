@@ -20,6 +20,7 @@ from helpers.viewers import Picture, outline
 from helpers.volume_pictures import write
 
 SIDE = 384  # pixels of a picture
+_ROW = "display:flex; flex-wrap:wrap; gap:1em; align-items:flex-start;"
 
 
 def answer_view(
@@ -41,13 +42,17 @@ def answer_view(
     """
     from IPython.display import HTML
 
-    parts = [f'<p class="answer-question"><b>Question.</b> {_words(question)}</p>']
-    if image is not None:
-        parts.append(_picture(pad_to_square(image), "What was asked about"))
+    shown = _picture(pad_to_square(image), "What was asked about") if image is not None else ""
     if truth is not None or finding is not None:
-        parts.append(_truth(truth, image, finding))
+        shown += _truth(truth, image, finding)
     columns = "".join(_one(name, reply, image) for name, reply in replies.items())
-    parts.append(f'<div style="display:flex; flex-wrap:wrap; gap:1em">{columns}</div>')
+    answers = f'<div style="{_ROW} flex:1 1 20em">{columns}</div>'
+    # One answer stands beside its picture, several below it beside each other.
+    row = _ROW if len(replies) == 1 else ""
+    parts = [
+        f'<p class="answer-question"><b>Question.</b> {_words(question)}</p>',
+        f'<div style="{row}"><div>{shown}</div>{answers}</div>',
+    ]
     return HTML(f'<div class="answer-view" style="max-width:60em">{"".join(parts)}</div>')
 
 

@@ -47,13 +47,16 @@ class AskBox(Viewer):
             question, description="question", continuous_update=False, layout={"width": "560px", "height": "90px"}
         )
         self.button = ipywidgets.Button(description="Ask", button_style="primary")
-        self.count, self.error, self.answer = ipywidgets.Label(), ipywidgets.Label(), ipywidgets.HTML()
+        self.count, self.error, self.answer = ipywidgets.Label(), ipywidgets.HTML(), ipywidgets.HTML()
         self.picture = Picture(width=180)
         for name in ("choice", "question", "button", "count", "error", "answer", "picture"):
             getattr(self, name).add_class(f"ask-{name}")
         line = ipywidgets.HBox([self.button, self.count])
-        form = ipywidgets.VBox([self.choice, self.question, line, self.error, self.answer])
-        super().__init__([ipywidgets.HBox([form, self.picture], layout={"flex_flow": "row wrap"})])
+        width = {"max_width": "570px"}
+        form = ipywidgets.VBox([self.choice, self.question, line, self.error, self.answer], layout=width)
+        self._which = ipywidgets.HTML()  # what the picture is
+        shown = ipywidgets.VBox([self.picture, self._which])
+        super().__init__([ipywidgets.HBox([form, shown], layout={"flex_flow": "row wrap"})])
         self.add_class("ask-box")
         self.choice.observe(lambda _: self._prepare(), "value")
         self.question.observe(lambda _: self._prepare(), "value")
@@ -75,6 +78,7 @@ class AskBox(Viewer):
             small.thumbnail((180, 180))
             which = "the image" if len(images) == 1 else f"the middle one of {len(images)} images"
             self.picture.put(small, f"{self.choice.value}: {which}")
+            self._which.value = f"<small>{which}</small>"
         return messages
 
     def _ask(self) -> None:
@@ -100,4 +104,4 @@ class AskBox(Viewer):
 
 def _line(error: Exception) -> str:
     what = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return "Not asked. " + " ".join(what.split())
+    return "Not asked. " + escape(" ".join(what.split()), quote=False)

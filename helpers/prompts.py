@@ -187,7 +187,8 @@ class TokenCount:
         """One line for a notebook."""
         each = self.image // self.images if self.images else 0
         about, note = ("about ", " (estimated)") if self.estimated else ("", "")
-        return f"{self.images} images x {each} + {about}{self.text} of text = {self.budgeted:,} tokens{note}"
+        images = "1 image" if self.images == 1 else f"{self.images} images"
+        return f"{images} x {each} + {about}{self.text} of text = {self.budgeted:,} tokens{note}"
 
 
 def render_prompt(messages: Sequence[Message], processor: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import ipywidgets
@@ -20,7 +21,8 @@ from helpers.slides import Patch, Slide, TissueMask, read_patches
 class SlideViewer(Viewer):
     """The overview of a slide with its tissue and its patches; a chosen patch is read and shown beside it.
 
-    Choose by a click on the overview, by the number, or, after a click, by the arrow keys and the wheel. Reading
+    Choose by a click on the overview, by the number, or, after a click, by the arrow keys and the wheel. A click
+    on the patch puts it below the overview, with its own pixels; another one puts it back. Reading
     works after the slide was closed, too. The widgets are attributes: ``picture`` (the overview), ``number``,
     ``patch``, ``caption``.
 
@@ -38,24 +40,32 @@ class SlideViewer(Viewer):
         self._scale = width / mask.rgb.shape[1]
         self._overview = self._draw_overview()
         self.number = ipywidgets.BoundedIntText(1, 1, len(patches), description="patch", layout={"width": "160px"})
-        self.caption = ipywidgets.Label()
+        self.caption = ipywidgets.HTML()  # unlike a Label it breaks lines
         self.picture, self.patch = Picture(width=width), Picture()
         for name in ("picture", "number", "patch", "caption"):
             getattr(self, name).add_class(f"slide-{name}")
-        legend = ipywidgets.Label(
+        legend = ipywidgets.HTML(
             "green: edge of the tissue; black: patches in the order of the prompt; orange: chosen"
         )
         left = ipywidgets.VBox([self.number, self.picture, legend], layout={"width": f"{width + 20}px"})
-        right = ipywidgets.VBox([self.caption, self.patch])
-        super().__init__([ipywidgets.HBox([left, right], layout={"flex_flow": "row wrap"})])
+        # Beside the overview, so that what a click shows is in sight, and as large as there is room.
+        right = ipywidgets.VBox([self.caption, self.patch], layout={"flex": "1 1 320px", "max_width": "900px"})
+        self._row = ipywidgets.HBox([left, right], layout={"flex_flow": "row wrap"})
+        super().__init__([self._row])
         self.add_class("slide-viewer")
         self.number.observe(lambda _: self._draw(), "value")
         self.picture.observe(lambda change: self._move(change["new"] - change["old"]), "turned")
         self.picture.observe(self._click, "clicked")
+        self.patch.observe(lambda _: self._enlarge(), "clicked")
         self._draw()
 
     def _move(self, steps: int) -> None:
         self.number.value = min(max(self.number.value + steps, 1), len(self._patches))
+
+    def _enlarge(self) -> None:
+        """The patch below the overview with its own pixels, or beside it again."""
+        beside = self._row.layout.flex_flow == "row wrap"
+        self._row.layout.flex_flow = "column" if beside else "row wrap"
 
     def _click(self, change: dict[str, Any]) -> None:
         across, down, _ = change["new"]
@@ -102,11 +112,11 @@ class SlideViewer(Viewer):
         try:
             (image,) = read_patches(self._slide, [patch], workers=1)
         except InputError as error:
-            self.caption.value = str(error)
+            self.caption.value = escape(str(error))
             return
         self.caption.value = (
             f"patch {n} of {count}: {patch.size * self._slide.mpp / 1000:.2f} mm wide, {patch.tissue:.0%} tissue, "
-            f"at x = {patch.x}, y = {patch.y} of level 0"
+            f"at x = {patch.x}, y = {patch.y} of level 0; click it for its full size"
         )
         # A photograph of 896 x 896 pixels: as PNG it would take 2 MB of the saved notebook.
         self.patch.put(image, f"Patch {n} at full resolution", mime="image/jpeg")

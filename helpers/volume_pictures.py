@@ -74,8 +74,8 @@ def write_letters(image: Image.Image, marks: tuple[str, str, str, str]) -> None:
     """Write the letters of `letters` into the middle of the picture's four edges."""
     draw, (width, height) = ImageDraw.Draw(image), image.size
     ends = (
-        (4, height // 2, "lm"),
-        (width - 4, height // 2, "rm"),
+        (12, height // 2, "lm"),  # clear of marks along the edge
+        (width - 12, height // 2, "rm"),
         (width // 2, 3, "mt"),
         (width // 2, height - 4, "mb"),
     )

@@ -58,9 +58,11 @@ class VolumeViewer(Viewer):
         self._busy = False  # while one control sets another
 
         self.plane = ipywidgets.ToggleButtons(options=list(PLANES), style={"button_width": "80px"})
+        # No number beside it: it would count from 0, the caption from 1.
         self.slider = ipywidgets.IntSlider(
-            self._at["axial"], 0, volume.shape[0] - 1, description="slice", layout={"width": "460px"}
+            self._at["axial"], 0, volume.shape[0] - 1, description="slice", readout=False
         )
+        self.slider.layout.width = "460px"
         names = [THREE, *PRESETS, OWN] if self._ct else []
         self.preset = ipywidgets.Dropdown(options=names, description="window")
         self.centre = ipywidgets.IntSlider(40, -1100, 2000, description="centre, HU", layout={"width": "330px"})
@@ -87,10 +89,11 @@ class VolumeViewer(Viewer):
 
         windows = [ipywidgets.HBox([self.preset, self.centre, self.width], layout={"flex_flow": "row wrap"})]
         steps = ipywidgets.HBox([self.slider, self.before, self.after], layout={"flex_flow": "row wrap"})
-        rows = [self.plane, *windows * self._ct, steps, self.strip, self.picture, self.caption]
+        rows = [self.plane, *windows * self._ct, steps, self.caption, self.strip, self.picture]
         super().__init__(rows)
         self.add_class("volume-viewer")
 
+        self._show_window_sliders()
         if not self._ct:
             self._read_all()
             self._range = float(self._voxels.min()), float(self._voxels.max())
@@ -117,12 +120,18 @@ class VolumeViewer(Viewer):
         self._draw()
 
     def _choose_preset(self, change: dict[str, Any]) -> None:
+        self._show_window_sliders()
         if change["new"] in PRESETS:
             low, high = PRESETS[change["new"]]
             self._busy = True
             self.centre.value, self.width.value = (low + high) // 2, high - low
             self._busy = False
         self._draw()
+
+    def _show_window_sliders(self) -> None:
+        """Three windows at once have no centre and no width."""
+        for slider in (self.centre, self.width):
+            slider.layout.display = "none" if self.preset.value == THREE else ""
 
     def _choose_window(self, _: Any) -> None:
         if self._busy:
@@ -225,7 +234,7 @@ class VolumeViewer(Viewer):
         x = round(k / last * (width - 3)) + 1
         draw.line((x, 0, x, height), (0, 0, 0), 3)
         marked = f"; {len(self._numbers)} slices of the prompt are marked" if self._numbers else ""
-        self.strip.put(strip, f"where {k} lies among {last + 1}{marked}")
+        self.strip.put(strip, f"where {k + 1} lies among {last + 1}{marked}")
 
     def _where(self, name: str, k: int) -> str:
         plane, count = PLANES[name], self.slider.max + 1
@@ -233,10 +242,9 @@ class VolumeViewer(Viewer):
         index[plane.cut] = k
         place = (self._volume.affine @ [*index, 1])[:3]
         axis = int(np.abs(self._volume.affine[:3, plane.cut]).argmax())
-        side = (("right", "left"), ("anterior", "posterior"), ("inferior", "superior"))[axis][
-            int(place[axis] >= 0)
-        ]
-        text = f"{name} {k + 1} of {count}, {abs(place[axis]):.1f} mm {side} of the origin"
+        sides = (("right of", "left of"), ("anterior to", "posterior to"), ("inferior to", "superior to"))[axis]
+        side = sides[int(place[axis] >= 0)]
+        text = f"{name} {k + 1} of {count}, {abs(place[axis]):.1f} mm {side} the origin"
         if name == "axial" and self._numbers:
             number = self._numbers.get(k)
             text += f"; in the prompt as SLICE {number}" if number else "; not in the prompt"

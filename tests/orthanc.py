@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -15,16 +14,10 @@ from pathlib import Path
 
 import requests
 
-from tests.loopback import Quiet, listening
+from tests.loopback import Quiet, free_port, listening
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ABSENT = None if shutil.which("Orthanc") and PLUGIN.exists() else "Orthanc or its DICOMweb plugin is not installed"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class Orthanc:

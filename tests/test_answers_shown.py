@@ -71,7 +71,7 @@ def box(chat) -> AskBox:
 def test_asking_gives_an_answer_and_an_error_is_one_line() -> None:
     chat = Parrot()
     form = box(chat)
-    assert form.count.value.startswith("1 images x 16") and form.picture.alt == "white: the image"
+    assert form.count.value.startswith("1 image x 16") and form.picture.alt == "white: the image"
     assert not chat.asked and form.reply is None
     form.button.click()
     assert chat.asked == [f"What? {EVIL}"] and form.reply.text == f"What? {EVIL}"

@@ -47,7 +47,7 @@ def test_moving_changes_the_picture_and_reads_one_slice() -> None:
     made, asked = volume()
     viewer = VolumeViewer(made, [0, 3, 5], start=2)
     seen = [viewer.picture.value]
-    assert "axial 3 of 6, 110.0 mm superior of the origin; not in the prompt" in viewer.caption.value
+    assert "axial 3 of 6, 110.0 mm superior to the origin; not in the prompt" in viewer.caption.value
     assert viewer.caption.value in viewer.picture.alt
     viewer.slider.value = 3
     viewer.picture.turned += 2
@@ -84,11 +84,12 @@ def test_other_planes_have_their_proportions_and_read_the_volume_once() -> None:
 def test_a_preset_sets_the_window_and_a_slider_makes_it_ones_own() -> None:
     viewer = VolumeViewer(volume()[0])
     pictures = {viewer.picture.value}
-    assert viewer.preset.value == THREE
+    assert viewer.preset.value == THREE and viewer.centre.layout.display == "none"
     for name, (low, high) in PRESETS.items():
         viewer.preset.value = name
         assert abs(viewer.centre.value - (low + high) / 2) <= 0.5 and viewer.width.value == high - low
         pictures.add(viewer.picture.value)
+    assert viewer.centre.layout.display == ""
     viewer.width.value = 77
     assert viewer.preset.value == "own"
     pictures.add(viewer.picture.value)
