@@ -63,7 +63,7 @@ def test_every_kind_of_bundled_image_is_answered(asked: Callable[..., tuple], na
     assert answer["answer"] and answer["prompt_tokens"] > 16 * images and answer["seconds"] > 0
     assert 1 <= answer["completion_tokens"] <= 12
     assert all(Path(file).is_file() for file in answer["files"])
-    assert f"{images} images x 16" in err
+    assert f"{images} image{'' if images == 1 else 's'} x 16" in err
 
 
 def test_a_person_sees_what_is_there_the_cost_and_the_answer(asked: Callable[..., tuple]) -> None:
