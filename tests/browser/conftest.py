@@ -49,7 +49,7 @@ def run_notebook(browser: Browser, lab: Lab) -> Callable[[str], AbstractContextM
             notebook.photograph_all()
             assert notebook.error_outputs() == []
             yield notebook
-            assert notebook.problems == []
+            assert notebook.error_outputs() + notebook.problems == []
         except BaseException:
             notebook.photograph("failed")
             raise

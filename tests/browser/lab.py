@@ -24,10 +24,10 @@ SETTINGS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
 
 
 class Lab:
-    """A running server: its address, its token and its log."""
+    """A running server: its address, its token, its folder of notebooks and its log."""
 
-    def __init__(self, url: str, token: str, log: Path) -> None:
-        self.url, self.token, self.log = url, token, log
+    def __init__(self, url: str, token: str, notebooks: Path, log: Path) -> None:
+        self.url, self.token, self.notebooks, self.log = url, token, notebooks, log
 
     def page(self, notebook: str) -> str:
         """The address that opens a notebook, by its name without ending, in a fresh workspace."""
@@ -62,7 +62,7 @@ def running_lab(folder: Path) -> Iterator[Lab]:
     with log.open("w") as out:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     try:
-        lab = Lab(f"http://127.0.0.1:{port}", token, log)
+        lab = Lab(f"http://127.0.0.1:{port}", token, notebooks, log)
         _wait(process, lab)
         yield lab
     finally:

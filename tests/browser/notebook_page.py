@@ -16,7 +16,8 @@ from tests.browser.lab import Lab
 OPEN_MS = 300_000
 RUN_MS = 1_200_000
 ANSWER_MS = 120_000
-ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
+# What JupyterLab shows in red: tracebacks, and all else that goes to stderr.
+ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
 CONTENT = "async img => (await fetch(img.src)).text()"
 
 
@@ -62,7 +63,7 @@ class NotebookPage:
         )
 
     def error_outputs(self) -> list[str]:
-        """Tracebacks, and widgets that could not be drawn."""
+        """Tracebacks, warnings, and widgets that could not be drawn."""
         return self.page.locator(f"{ERROR}, .jupyter-widgets-error-widget").all_inner_texts()
 
     def find(self, name: str) -> Locator:

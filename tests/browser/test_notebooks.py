@@ -5,9 +5,21 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
 pytestmark = pytest.mark.browser
+
+
+def test_what_is_broken_is_noticed(run_notebook, lab):
+    outside = "from IPython.display import HTML\nHTML('<img src=https://outside.example/a.png>')"
+    for name, code, said in (("error", "1 / 0", "ZeroDivisionError"), ("outside", outside, "outside host")):
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+        cells = [nbformat.v4.new_code_cell(code), nbformat.v4.new_code_cell("'the end'")]
+        broken = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+        nbformat.write(broken, lab.notebooks / f"broken_on_purpose_{name}.ipynb")
+        with pytest.raises(AssertionError, match=said), run_notebook(f"broken_on_purpose_{name}"):
+            pass
 
 
 def test_01_the_ask_box_answers(run_notebook):
