@@ -1,9 +1,9 @@
 """A folder of volumes, slides or images to a table of vectors in Parquet, however many there are.
 
-The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a few
-more sources, and never changed: a run that was killed goes on with what no file holds yet. What could not be read
-is in ``_failed.json`` with its reason, and is tried again by the next run. In memory there are one source's images
-and a few vectors.
+The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a
+few more sources, and never changed: a run that was killed goes on with what no file holds yet. What could not be
+read is in ``_failed.json`` with its reason, and is tried again by the next run. In memory there are the images of
+one source and a few vectors.
 """
 
 from __future__ import annotations
