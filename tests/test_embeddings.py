@@ -81,6 +81,14 @@ def test_medsiglip_is_loaded_with_its_own_head(siglip: Path, monkeypatch: pytest
     np.testing.assert_allclose(embed(embedder, images).parts[:, :32], whole.numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_medsiglip_out_of_reach_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=rf"{MEDSIGLIP}: The connection") as caught:
+        load_embedder(MEDSIGLIP, device="cpu")
+    assert "standin" in caught.value.remedy
+
+
 @pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "model.safetensors"])
 def test_a_damaged_siglip_is_named(siglip: Path, tmp_path: Path, file: str) -> None:
     for path in siglip.iterdir():
