@@ -23,6 +23,7 @@ from helpers.errors import InputError
 STANDIN = "standin"
 STANDIN_FOLDER = Path(__file__).parent / "standin_weights"
 REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
+MEDSIGLIP = "google/medsiglip-448"  # a vision tower alone, for `helpers.embeddings`
 
 # Beside the weights, for a full 32K prompt on Gemma 3 4B, computed, not measured: key-value cache 0.8 GB, the two
 # attention masks up to 2 GB, the widest activations and the runtime 1 GB.
@@ -77,11 +78,9 @@ def find_model(
 
 def missing_files(folder: Path) -> list[str]:
     """Files without which ``folder`` is no whole model; empty when it is one."""
-    either = (
-        ("config.json",),
-        ("processor_config.json", "preprocessor_config.json"),
-        ("tokenizer.json", "tokenizer.model"),
-    )
+    either = [("config.json",), ("processor_config.json", "preprocessor_config.json")]
+    if not is_siglip(folder):  # of which images are embedded, and no words
+        either.append(("tokenizer.json", "tokenizer.model"))
     missing = [names[0] for names in either if not any((folder / name).is_file() for name in names)]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
@@ -90,6 +89,15 @@ def missing_files(folder: Path) -> list[str]:
     elif not (folder / "model.safetensors").is_file():
         missing.append("model.safetensors")
     return missing
+
+
+def is_siglip(folder: Path) -> bool:
+    """Whether a folder holds a SigLIP, which embeds images and cannot be asked."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return str(config.get("model_type", "")).startswith("siglip")
 
 
 def cached_model(name: str) -> Path | None:

@@ -6,7 +6,6 @@ an image is the same in every epoch. One file holds the image tokens of one prom
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from helpers.files import whole_file
 from helpers.models import ChatModel
 from helpers.prompts import images_of
 from helpers.training_data import Row, Taught
-from helpers.vision import encode_images
+from helpers.vision import encode_images, weights_key
 
 
 class ImageFeatures:
@@ -82,9 +81,7 @@ class ImageFeatures:
 
 def _tower_key(chat: ChatModel) -> str:
     """A hash of tower, projector and image processor."""
-    digest = hashlib.sha256(chat.processor.image_processor.to_json_string().encode())
-    for name, weight in sorted(chat.model.named_parameters()):
-        if ("vision_tower" in name or "multi_modal_projector" in name) and "lora_" not in name:
-            digest.update(f"{name.rsplit('.', 2)[-2:]}{weight.dtype}".encode())
-            digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+    ours = ("vision_tower", "multi_modal_projector")
+    named = chat.model.named_parameters()
+    weights = [(n, w) for n, w in named if any(part in n for part in ours) and "lora_" not in n]
+    return weights_key(chat.processor.image_processor, weights)

@@ -17,25 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.prompts import (
-    RESERVED,
-    Message,
-    closed_question,
-    image_messages,
-    pad_to_square,
-    slide_messages,
-    volume_messages,
-)
+from helpers.model_images import MODALITIES, read_images
+from helpers.prompts import RESERVED, Message, closed_question, image_messages, slide_messages, volume_messages
 from helpers.protocol import CT_QUESTION, MRI_QUESTION
 from helpers.replies import parse_boxes
-from helpers.slides import open_slide, read_patches, sample_patches
-from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
+from helpers.slides import open_slide
+from helpers.volumes import read_volume, select_slices
 
-MODALITIES = ("ct", "mri", "slide", "image")
 COLUMNS = {
     "path": "file or folder of the image, from the table's own folder",
     "modality": "ct, mri, slide or image",
@@ -49,7 +39,7 @@ COLUMNS = {
 }
 NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
 REQUIRED = ("path", "modality", "answer")
-SLIDE_MPP = 1.0  # 10x, as the report's slides
+_last_images = functools.lru_cache(maxsize=1)(read_images)
 
 
 @dataclass(frozen=True)
@@ -73,23 +63,10 @@ class LabelledCase:
     @property
     def messages(self) -> list[Message]:
         """The prompt; the images of the last file are kept, so that rows about one file read it once."""
-        images = _images(self.path, self.kind)
+        images = _last_images(self.path, self.kind)
         if self.kind == "slide":
             return slide_messages(images, self.question)
         return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
-
-
-@functools.lru_cache(maxsize=1)
-def _images(path: Path, kind: str) -> list[Image.Image]:
-    """The images of a file as the model gets them."""
-    if kind == "image":
-        return [pad_to_square(read_image(path))]
-    if kind == "slide":
-        with open_slide(path) as slide:
-            return list(read_patches(slide, sample_patches(slide, SLIDE_MPP)))
-    volume = read_volume(path, modality="CT" if kind == "ct" else "MR")
-    chosen = select_slices(volume.shape[0])
-    return [pad_to_square(image) for image in (ct_to_rgb if kind == "ct" else mri_to_rgb)(volume, chosen)]
 
 
 def read_cases(table: str | os.PathLike[str]) -> list[LabelledCase]:

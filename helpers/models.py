@@ -131,7 +131,7 @@ def load_model(
     """
     if name.startswith(PREFIX):
         return _from_endpoint(name, adapter or device or dtype or quantized, sources, may_leave, token)
-    device = device or _best_device()
+    device = device or best_device()
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
     folder = find_model(name, device=device, quantized=quantized, token=token)
@@ -167,7 +167,8 @@ def _from_endpoint(
     return connect(name, sources=sources, may_leave=may_leave, token=token)
 
 
-def _best_device() -> str:
+def best_device() -> str:
+    """The device that a model is loaded on by default."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -102,6 +102,7 @@ class TeachingVolume:
     volume: Volume
     finding: Finding | None
     chosen: list[int]
+    pose: Pose
     _mask: Callable[[], np.ndarray]
 
     @functools.cached_property
@@ -139,7 +140,7 @@ def teaching_volume(kind: str, seed: int) -> TeachingVolume:
     )
     chosen = _choose_slab(recipe, rng) if recipe.slab else _choose_slices(len(values), finding, recipe.slices, rng)
     return TeachingVolume(
-        volume, finding, chosen, lambda: pose.apply(mask * np.float32(1000), 0) > 500 if finding else mask
+        volume, finding, chosen, pose, lambda: pose.apply(mask * np.float32(1000), 0) > 500 if finding else mask
     )
 
 

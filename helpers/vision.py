@@ -7,8 +7,9 @@ batch, and only the image tokens stay.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,3 +62,12 @@ def encode_images(
         )
         parts.append(features.pooler_output)
     return torch.cat(parts)
+
+
+def weights_key(image_processor: Any, weights: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """16 letters that tell weights, their last two names and types, and the settings of the image processor."""
+    digest = hashlib.sha256(image_processor.to_json_string().encode())
+    for name, weight in sorted(weights, key=lambda named: named[0]):
+        digest.update(f"{name.rsplit('.', 2)[-2:]}{weight.dtype}".encode())
+        digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

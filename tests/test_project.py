@@ -40,6 +40,8 @@ NINE = {
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
 HEAVY = {
     "adapters.py",
+    "embedding_table.py",
+    "embeddings.py",
     "evaluation.py",
     "finetuning.py",
     "finetuning_plan.py",

@@ -1,0 +1,130 @@
+"""What vectors of images are used for: a probe on a few labels, and whether two sites look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from helpers.errors import InputError
+
+
+def linear_probe(width: int) -> Any:
+    """A scikit-learn classifier on vectors of ``width`` numbers: standardised, then logistic regression.
+
+    There are often more numbers than labels, so it is held back the more the wider a vector is.
+    """
+    return make_pipeline(StandardScaler(), LogisticRegression(C=2.5 / width, max_iter=1000))
+
+
+@dataclass(frozen=True)
+class ProbePoint:
+    """Accuracies on what was held out, of each repetition, after so many labels."""
+
+    labels: int
+    probe: list[float]
+    majority: list[float]  # of the answer that is more frequent among those labels
+    shuffled: list[float]  # of a probe whose labels were dealt out anew
+
+
+def probe_curve(
+    vectors: np.ndarray,
+    labels: Sequence[Any],
+    groups: Sequence[Any] | None = None,
+    *,
+    sizes: Sequence[int],
+    held_out: float = 0.4,
+    repeats: int = 10,
+    seed: int = 0,
+) -> list[ProbePoint]:
+    """How well a linear probe does after so many labels: the learning curve, with two controls.
+
+    Each repetition holds a share of the groups out and learns from the others, ever more of them in one order.
+    "Shuffled" has the same vectors with their labels dealt out anew: where it is not near chance, the figure of
+    the probe means nothing.
+
+    Args:
+        vectors: (n, width).
+        labels: n, of two classes or more.
+        groups: n, the same for rows of one patient, which are never on both sides; by default each row its own.
+        sizes: numbers of labels to learn from.
+        held_out: share of the groups to score on.
+        repeats: how often a part is held out.
+        seed: of the choices.
+
+    Raises:
+        InputError: lengths that differ, one class only, or more labels wanted than are left to learn from.
+    """
+    vectors, labels = np.asarray(vectors), np.asarray(labels)
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    if not len(vectors) == len(labels) == len(groups):
+        raise InputError(
+            f"There are {len(vectors)} vectors, {len(labels)} labels and {len(groups)} groups.",
+            remedy="Give one of each for every row.",
+        )
+    if len(np.unique(labels)) < 2:
+        raise InputError("All labels are the same.", remedy="Give rows of two classes.")
+    points = [ProbePoint(size, [], [], []) for size in sizes]
+    splits = GroupShuffleSplit(repeats, test_size=held_out, random_state=seed).split(vectors, labels, groups)
+    rng = np.random.default_rng(seed)
+    for pool, test in splits:
+        names = rng.permutation(np.unique(groups[pool]))
+        pool = np.concatenate([pool[groups[pool] == name] for name in names])
+        for point in points:
+            if point.labels > len(pool):
+                raise InputError(
+                    f"{point.labels} labels are wanted, and {len(pool)} of {len(labels)} are left to learn from.",
+                    remedy="Give more rows, smaller sizes, or a smaller held_out.",
+                )
+            train = pool[: point.labels]
+            dealt = rng.permutation(labels[train])
+            several = len(np.unique(dealt)) > 1  # few labels may happen to be alike
+            majority = DummyClassifier().fit(vectors[train], labels[train])
+            for scores, learned in ((point.probe, labels[train]), (point.shuffled, dealt)):
+                probe = linear_probe(vectors.shape[1]).fit(vectors[train], learned) if several else majority
+                scores.append(float(probe.score(vectors[test], labels[test])))
+            point.majority.append(float(majority.score(vectors[test], labels[test])))
+    return points
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far two sets of vectors are from each other."""
+
+    distance: float  # energy distance, 0 for the same distribution
+    usual: float  # its 95th percentile where both sets are the same
+    p_value: float
+
+
+def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: int = 0) -> Drift:
+    """Whether two sets of vectors (n, width) and (m, width) come from one distribution: energy distance.
+
+    It is twice the mean distance between the sets less the mean distances within them (Székely and Rizzo 2013),
+    after every channel was standardised over both. Its p-value is the share of divisions of all rows at random
+    whose distance is as large, so rows have to be independent: one of each patient.
+
+    Raises `InputError` for fewer than two rows in a set, or widths that differ.
+    """
+    if min(len(one), len(other)) < 2 or one.shape[1] != other.shape[1]:
+        raise InputError(
+            f"Sets of {one.shape} and {other.shape} cannot be compared.",
+            remedy="Give two rows or more of each, from one tower.",
+        )
+    together = StandardScaler().fit_transform(np.concatenate([one, other]).astype(np.float64))
+    apart = cdist(together, together)
+    first = np.arange(len(together)) < len(one)
+    rng = np.random.default_rng(seed)
+    sides = np.stack([first, *(rng.permutation(first) for _ in range(permutations))]).astype(float)
+    mine, yours = sides / sides.sum(1, keepdims=True), (1 - sides) / (1 - sides).sum(1, keepdims=True)
+    to_mine, to_yours = mine @ apart, yours @ apart
+    distances = 2 * (to_mine * yours).sum(1) - (to_mine * mine).sum(1) - (to_yours * yours).sum(1)
+    as_large = (distances >= distances[0] - 1e-12).sum()  # itself included
+    return Drift(float(distances[0]), float(np.quantile(distances[1:], 0.95)), float(as_large / len(distances)))

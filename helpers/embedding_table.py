@@ -1,0 +1,166 @@
+"""A folder of volumes, slides or images to a table of vectors in Parquet, however many there are.
+
+The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a
+few more sources, and never changed: a run that was killed goes on with what no file holds yet. What could not be
+read is in ``_failed.json`` with its reason, and is tried again by the next run. In memory there are the images of
+one source and a few vectors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from helpers.embeddings import Embedder, pool
+from helpers.errors import InputError
+from helpers.files import make_folder, whole_file, write_json
+from helpers.model_images import MODALITIES, read_images
+
+FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """One vector of each source, and why others have none."""
+
+    paths: list[str]  # from the folder that was embedded
+    vectors: np.ndarray  # float32 (sources, width)
+    failed: dict[str, str]  # path -> reason
+
+
+def embed_folder(
+    embedder: Embedder,
+    folder: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    kind: str,
+    pattern: str = "*",
+    limit: int | None = None,
+    batch_size: int = 8,
+    every: int = 16,
+) -> EmbeddingTable:
+    """Embed each source in ``folder`` that the table in ``output`` does not hold yet, and return the table.
+
+    Args:
+        embedder: see `helpers.embeddings.load_embedder`.
+        folder: its entries are the sources: a DICOM series is a folder of its own.
+        output: folder of the table. Its columns: ``path``, ``state`` (files, bytes and time of the last change of
+            the source), ``images`` (how many were seen) and ``vector``.
+        kind: "ct", "mri", "slide" or "image", of all sources.
+        pattern: which entries are sources, e.g. ``"*/*"`` for series in folders of patients.
+        limit: slices or patches of a source, at most.
+        batch_size: images that pass the tower together.
+        every: sources after which a file is written; so many are lost when a run is killed.
+
+    Raises:
+        InputError: no sources; a table of another tower, kind or limit; a source that was changed since. A source
+            that cannot be read raises nothing.
+    """
+    folder, output = Path(folder), make_folder(output)
+    if kind not in MODALITIES:
+        raise InputError(f"There are no sources of kind {kind!r}.", remedy=f"Use one of {', '.join(MODALITIES)}.")
+    sources = sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "_")))
+    if not sources:
+        raise InputError(
+            f"Nothing here fits {pattern!r}.", path=folder, remedy="Check the folder, or choose another pattern."
+        )
+    made_by = {"model": embedder.name, "tower": embedder.key, "kind": kind, "limit": str(limit)}
+    known = _known(output, made_by)
+    states = {source.relative_to(folder).as_posix(): _state(source) for source in sources}
+    changed = [name for name, state in states.items() if known.get(name, state) != state]
+    if changed:
+        raise InputError(
+            "This was changed after it was embedded.",
+            path=folder / changed[0],
+            remedy=f"Embed into another folder, or delete {output}.",
+        )
+    missing = [name for name in states if name not in known]
+    rows: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
+    bar = tqdm(missing, desc=f"embedding with {embedder.name}", total=len(states), initial=len(known))
+    try:
+        for name in bar:
+            try:
+                images = read_images(folder / name, kind, limit)
+            except Exception as error:  # a file that cannot be read is its own affair, not the run's
+                failed[name] = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+                continue
+            vector = pool(embedder.encode(images, batch_size))
+            rows.append({"path": name, "state": states[name], "images": len(images), "vector": vector})
+            if len(rows) == every:
+                _write(output, rows, made_by)
+                rows = []
+    finally:  # an interrupted run keeps what it has
+        if rows:
+            _write(output, rows, made_by)
+        write_json(output / FAILED, failed)
+    return read_embeddings(output)
+
+
+def read_embeddings(output: str | os.PathLike[str]) -> EmbeddingTable:
+    """The table of `embed_folder` in a folder. Raises `InputError` where there is none."""
+    output = Path(output)
+    tables = list(_files(output))
+    if not tables and not (output / FAILED).is_file():
+        raise InputError("There is no table of embeddings.", path=output, remedy="Make one with embed_folder.")
+    paths = [path for table in tables for path in table["path"].to_pylist()]
+    vectors = [np.stack(table["vector"].to_numpy()) for table in tables]
+    failed = json.loads((output / FAILED).read_text(encoding="utf-8")) if (output / FAILED).is_file() else {}
+    return EmbeddingTable(paths, np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32), failed)
+
+
+def _known(output: Path, made_by: dict[str, str]) -> dict[str, str]:
+    """States of the sources in a table, by path."""
+    known: dict[str, str] = {}
+    for table in _files(output, ["path", "state"]):
+        said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        for name, value in made_by.items():
+            if said.get(name) != value:
+                raise InputError(
+                    f"The table here was made with {name} {said.get(name)}, not {value}.",
+                    path=output,
+                    remedy="Choose another output folder.",
+                )
+        known |= zip(table["path"].to_pylist(), table["state"].to_pylist(), strict=True)
+    return known
+
+
+def _files(output: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
+    parquet = _pyarrow().parquet
+    for path in sorted(output.glob("part-*.parquet")):
+        yield parquet.read_table(path, columns=columns)
+
+
+def _write(output: Path, rows: Sequence[dict[str, Any]], made_by: dict[str, str]) -> None:
+    pyarrow = _pyarrow()
+    vectors = np.stack([row["vector"] for row in rows])
+    columns = {name: [row[name] for row in rows] for name in ("path", "state", "images")}
+    columns["vector"] = pyarrow.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1])
+    table = pyarrow.table(columns).replace_schema_metadata(made_by)
+    last = max((int(path.stem.removeprefix("part-")) for path in output.glob("part-*.parquet")), default=-1)
+    with whole_file(output / f"part-{last + 1:05d}.parquet") as partial:
+        pyarrow.parquet.write_table(table, partial)
+
+
+def _state(source: Path) -> str:
+    files = [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]
+    facts = [path.stat() for path in files]
+    latest = max((fact.st_mtime_ns for fact in facts), default=0)
+    return f"{len(facts)} files, {sum(fact.st_size for fact in facts)} bytes, {latest}"
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            f"Parquet needs the package pyarrow ({error}).", remedy="Run: pip install pyarrow"
+        ) from error
+    return pyarrow

@@ -1,0 +1,195 @@
+"""Images to vectors, by a model's vision tower alone: no words are read and none are written.
+
+A tower makes a vector of every small patch of an image. Two summaries of them are kept, side by side: their mean
+(where the tower has a head that was trained to summarise, as MedSigLIP has, what the head makes of them instead),
+and, channel by channel, their maximum. A mean tells of what is everywhere, and a finding of three patches among
+thousands is lost in it; a maximum keeps the one patch that stands out, and loses how much of it there is. A volume
+or a slide is pooled as if it were one large image: the mean of its means, the maximum of its maxima.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from transformers import AutoImageProcessor, AutoModel
+
+from helpers.addresses import PREFIX
+from helpers.errors import InputError
+from helpers.files import whole_file
+from helpers.hub import STANDIN, find_model, is_siglip, weight_bytes
+from helpers.model_images import volume_images
+from helpers.models import ChatModel, best_device, load_model
+from helpers.prompts import pad_to_square
+from helpers.vision import pixel_batches, weights_key
+from helpers.volumes import Volume
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A vision tower with its image processor."""
+
+    name: str
+    tower: Any = field(repr=False)
+    image_processor: Any = field(repr=False)
+    is_standin: bool
+
+    @property
+    def width(self) -> int:
+        """Numbers in a vector: two for each channel of the tower."""
+        return 2 * self.tower.config.hidden_size
+
+    @functools.cached_property
+    def key(self) -> str:
+        """16 letters that another tower, or other settings of its image processor, do not have."""
+        return weights_key(self.image_processor, self.tower.named_parameters())
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Image.Image], batch_size: int = 8) -> np.ndarray:
+        """A vector of each image, float32 (images, width): mean (or head) first, then maximum.
+
+        Images are square, as of a prompt (`helpers.prompts.pad_to_square`). Memory is that of ``batch_size``.
+        """
+        out = np.empty((len(images), self.width), np.float32)
+        done, half = 0, self.width // 2
+        for pixels in pixel_batches(images, self.image_processor, batch_size):
+            seen = self.tower(pixel_values=pixels.to(device=self.tower.device, dtype=self.tower.dtype))
+            patches, rows = seen.last_hidden_state.float(), out[done : done + len(pixels)]
+            whole = patches.mean(1) if seen.pooler_output is None else seen.pooler_output.float()
+            rows[:, :half], rows[:, half:] = whole.cpu().numpy(), patches.amax(1).cpu().numpy()
+            done += len(pixels)
+        return out
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a tower makes of one volume, slide or image."""
+
+    parts: np.ndarray  # float32 (slices or patches, width), in order
+
+    @property
+    def vector(self) -> np.ndarray:
+        """One vector for all of it, float32 (width)."""
+        return pool(self.parts)
+
+
+def pool(parts: np.ndarray) -> np.ndarray:
+    """Vectors of slices or patches (n, width) to one, float32 (width): mean of means, maximum of maxima."""
+    half = parts.shape[1] // 2
+    return np.concatenate([parts[:, :half].mean(0), parts[:, half:].max(0)])
+
+
+def load_embedder(
+    model: str | ChatModel = STANDIN, *, device: str | None = None, token: str | None = None
+) -> Embedder:
+    """The vision tower of a model, by name, or of one that is loaded already.
+
+    Args:
+        model: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medsiglip-448"``, a folder saved with
+            ``save_pretrained`` (of such a model, or of a SigLIP), or a loaded `ChatModel`.
+        device: as of `helpers.models.load_model`.
+        token: Hugging Face token, likewise.
+
+    Raises:
+        InputError: as `load_model`; also for an endpoint, which answers with words only.
+    """
+    if isinstance(model, str) and model.startswith(PREFIX):
+        raise InputError(
+            "A served model gives answers and no embeddings.",
+            path=model,
+            remedy='Load one here: "standin", a name, or the folder of a saved model.',
+        )
+    if isinstance(model, str):
+        device = device or best_device()
+        folder = find_model(model, device=device, quantized=False, token=token)
+        if is_siglip(folder):
+            return _siglip(model, folder, device)
+        model = load_model(model, device=device, token=token)
+    if not isinstance(model, ChatModel):
+        raise InputError(
+            f"There is no vision tower in a {type(model).__name__}.", remedy="Give a name or a loaded model."
+        )
+    tower = next(module for name, module in model.model.named_modules() if name.endswith("vision_tower"))
+    return Embedder(model.name, tower, model.processor.image_processor, model.is_standin)
+
+
+def _siglip(name: str, folder: Path, device: str) -> Embedder:
+    small = weight_bytes(folder) < 1e9
+    dtype = torch.float32 if small or device == "cpu" else torch.bfloat16
+    try:
+        model = AutoModel.from_pretrained(folder, dtype=dtype, device_map=device, use_safetensors=True)
+        image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The model cannot be loaded ({error}).",
+            path=folder,
+            remedy="Check that the folder was saved with save_pretrained and copied whole.",
+        ) from error
+    tower = getattr(model, "vision_model", model).eval()  # what reads words is let go
+    parameters = sum(p.numel() for p in tower.parameters())
+    print(f"{name}: a vision tower of {parameters / 1e6:.1f}M parameters on {device}.")
+    return Embedder(name, tower, image_processor, is_standin=False)
+
+
+def embed(
+    embedder: Embedder,
+    source: Volume | Image.Image | np.ndarray | Iterable[Image.Image | np.ndarray],
+    *,
+    limit: int | None = None,
+    batch_size: int = 8,
+    cache: str | os.PathLike[str] | None = None,
+) -> Embedding:
+    """Embed a volume (its slices), one image, or images in order, such as the patches of a slide.
+
+    Args:
+        embedder: see `load_embedder`.
+        source: files become images by `helpers.model_images.read_images`. A volume is shown as in a prompt.
+        limit: slices of a volume, at most; by default 85.
+        batch_size: images that pass the tower together.
+        cache: folder for what was computed. A file there is named by tower, settings and pixels, so that the
+            same pixels are never encoded twice and others never taken for them.
+
+    Raises:
+        InputError: no images, or a volume that cannot be shown.
+    """
+    images = _images(source, limit)
+    if not images:
+        raise InputError("There are no images to embed.", remedy="Give at least one.")
+    if cache is None:
+        return Embedding(embedder.encode(images, batch_size))
+    path = Path(cache) / embedder.key / f"{_pixel_key(images)}.safetensors"
+    if path.is_file():
+        return Embedding(load_file(path)["parts"])
+    parts = embedder.encode(images, batch_size)
+    with whole_file(path) as partial:
+        save_file({"parts": parts}, partial)
+    return Embedding(parts)
+
+
+def _images(source: Any, limit: int | None) -> list[Image.Image]:
+    if isinstance(source, Volume):
+        return volume_images(source, **({} if limit is None else {"limit": limit}))
+    one = isinstance(source, Image.Image) or (
+        isinstance(source, np.ndarray) and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3))
+    )
+    if limit is not None:
+        raise InputError("A limit is for volumes.", remedy="Choose images, or patches, before they are embedded.")
+    return [pad_to_square(image) for image in ([source] if one else source)]
+
+
+def _pixel_key(images: Sequence[Image.Image]) -> str:
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(str(image.size).encode())
+        digest.update(image.tobytes())
+    return digest.hexdigest()[:32]
