@@ -94,6 +94,7 @@ class EndpointModel:
     _client: openai.OpenAI = field(init=False, repr=False, compare=False)
     _room: threading.Semaphore = field(init=False, repr=False, compare=False)
     _lock: threading.Lock = field(init=False, repr=False, compare=False)
+    _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # tokens, to be cut out
 
     model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
     processor: ClassVar[None] = None
@@ -194,13 +195,21 @@ class EndpointModel:
         """The models that the server lists; None where it has no such list."""
         try:
             page = self._client.models.list(extra_headers=self._headers(), timeout=10.0)
-            return [entry.model_dump() for entry in page.data or []]
+            listed = [entry.model_dump() for entry in page.data or []]
+            if all(isinstance(entry.get("id"), str) for entry in listed):
+                return listed
+            raise UnreadableAnswer("a list of models without their names")
         except openai.APIStatusError as error:
             if error.status_code in (401, 403):
                 raise self._explained(error) from None
             return None
         except openai.APIConnectionError as error:
             raise self._explained(error) from None
+        except (ValueError, TypeError, AttributeError, UnreadableAnswer, openai.APIError) as error:
+            if isinstance(error, InputError):
+                raise
+            # The client takes apart whatever comes, a web page too, and fails in its own ways.
+            raise self._explained(UnreadableAnswer("what it sends as its list of models is none")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
@@ -222,6 +231,8 @@ class EndpointModel:
 
     def _headers(self) -> dict[str, Any]:
         token = self.token() if callable(self.token) else self.token or endpoint_token()
+        if token:
+            self._used.add(token)
         authorization = f"Bearer {token}" if token else openai.Omit()
         return {**{name: openai.Omit() for name in _UNTOLD}, "Authorization": authorization}
 
@@ -249,6 +260,8 @@ class EndpointModel:
             answer = json.loads(content)
             choice = answer["choices"][0]
             message, usage = dict(choice["message"]), dict(answer.get("usage") or {})
+            if not isinstance(message.get("content") or "", str):
+                raise UnreadableAnswer("an answer that is no text")
             return {"message": message, "usage": usage, "finish_reason": choice["finish_reason"]}
         except (ValueError, KeyError, IndexError, TypeError):
             raise UnreadableAnswer(f"{len(content)} bytes that are no whole answer") from None
@@ -262,11 +275,13 @@ class EndpointModel:
         return InputError(problem, path=self.url, remedy=remedy)
 
     def _explained(self, error: Exception) -> InputError:
+        if isinstance(error, InputError):  # of the function that gives the token
+            return error
         written = getattr(error, "body", None)  # by the server
         status = f"{error.status_code}: " if isinstance(error, openai.APIStatusError) else ""
         said = str(without_tokens(f"{status}{written}" if written else str(error)))
-        if isinstance(self.token, str) and self.token:
-            said = said.replace(self.token, "[token removed]")
+        for token in list(self._used):
+            said = said.replace(token, "[token removed]")
         known = self._known_models() if is_refusal(error) else ""
         return explained(error, said[:300], self.url, self.served, self.timeout, known)
 

@@ -19,9 +19,16 @@ _PASSING = (429, 500, 502, 503, 504)  # statuses that may pass
 
 
 class Secret(str):
-    """A text that is sent as it is but shown as ``[token]``, also inside lists and dictionaries."""
+    """A text that is sent as it is but shown as ``[token]``, also inside lists and dictionaries.
 
-    __slots__ = ()
+    ``quota_project`` is the project that a user's own sign-in is counted for, "" for a service account.
+    """
+
+    def __new__(cls, text: str, quota_project: str = "") -> Secret:
+        """Of the token's text."""
+        made = super().__new__(cls, text)
+        made.quota_project = quota_project
+        return made
 
     def __repr__(self) -> str:
         return "[token]"
@@ -49,7 +56,7 @@ def access_token() -> Secret:
             f"There are no usable application-default credentials ({type(error).__name__}).",
             remedy="Run: gcloud auth application-default login (in Colab: google.colab.auth.authenticate_user()).",
         ) from None
-    return Secret(credentials.token)
+    return Secret(credentials.token, getattr(credentials, "quota_project_id", None) or "")
 
 
 class Gone(InputError):
@@ -155,13 +162,17 @@ class Cloud:
                 return
 
     def _authorise(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"Bearer {self.token()}"
+        token = self.token()
+        request.headers["Authorization"] = f"Bearer {token}"
+        if quota_project := getattr(token, "quota_project", ""):  # as google-auth itself does
+            request.headers["X-Goog-User-Project"] = quota_project
         return request
 
 
 _REMEDIES = {
     401: "Sign in again: gcloud auth application-default login.",
-    403: "Enable the Vertex AI API for the project, and get the role Vertex AI Administrator in it.",
+    403: "Enable the Vertex AI API for the project, and get the role Vertex AI Administrator in it. If it asks "
+    "for a quota project: gcloud auth application-default set-quota-project PROJECT.",
     429: "Ask for more quota of this accelerator in this region, or choose another region.",
 }
 

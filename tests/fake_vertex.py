@@ -22,6 +22,7 @@ class FakeVertex:
         self.stubborn = False  # says that it deleted, and did not
         self.failing_operation = ""
         self.token = "planted-cloud-token"
+        self.quota_projects: list[str | None] = []  # that requests were to be counted for
         self.args = ["--max-model-len=32768", "--limit_mm_per_prompt='image=16'", "--tensor-parallel-size=2"]
 
     def changes(self) -> list[tuple[str, str, Any]]:
@@ -88,6 +89,7 @@ def running() -> Iterator[tuple[FakeVertex, str]]:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size)) if size else None
             fake.requests.append((self.command, path, body))
+            fake.quota_projects.append(self.headers.get("X-Goog-User-Project"))
             if self.headers.get("Authorization") == f"Bearer {fake.token}":
                 status, content = fake.answer(self.command, path, query, body)
             else:

@@ -319,7 +319,25 @@ def test_safe_addresses() -> None:
         assert check_address(address)
 
 
-@pytest.mark.parametrize("way", ["environment", "argument"])
+@pytest.mark.parametrize("listing", [b"<html>here</html>", b"[]", b'{"data": ["x"]}', b'{"data": [{"id": "fa'])
+def test_what_is_no_list_of_models_is_said_and_hides_no_refusal(fake: FakeServer, listing: bytes) -> None:
+    fake.listing = listing
+    with pytest.raises(InputError, match="list of models"):
+        load_model(f"endpoint:{fake.url}")
+    fake.fault = lambda handler, number: handler.send(404, {"error": {"message": "no such model"}}) or True
+    with pytest.raises(InputError, match="no such model"):
+        asking(fake).generate(image_messages([], "a"))
+
+
+def test_a_token_that_cannot_be_had_is_its_own_error(fake: FakeServer) -> None:
+    def nobody() -> str:
+        raise InputError("Nobody is signed in.", remedy="Sign in.")
+
+    with pytest.raises(InputError, match="Nobody is signed in"):
+        asking(fake, token=nobody).generate(image_messages([], "a"))
+
+
+@pytest.mark.parametrize("way", ["environment", "argument", "function"])
 def test_a_planted_token_is_sent_and_shows_up_nowhere(
     fake: FakeServer,
     tmp_path: Path,
@@ -333,7 +351,8 @@ def test_a_planted_token_is_sent_and_shows_up_nowhere(
         monkeypatch.setenv(TOKEN_VARIABLE, PLANTED)
     echo = {"error": {"message": f"Incorrect API key provided: {PLANTED}"}}
     fake.fault = lambda handler, number: number % 2 == 0 and (handler.send(400, echo) or True)
-    chat = load_model(f"endpoint:{fake.url}#fake", token=PLANTED if way == "argument" else None)
+    token = {"environment": None, "argument": PLANTED, "function": lambda: PLANTED}[way]
+    chat = load_model(f"endpoint:{fake.url}#fake", token=token)
     chat = replace(chat, at_once=1)
     run_evaluation(chat, questions(4), tmp_path)
     print(chat, chat.totals)

@@ -56,6 +56,15 @@ def test_a_plan_creates_nothing_and_says_what_would_be_and_what_it_costs(site) -
     assert not fake.changes() and "planted" not in text + repr(cloud)
 
 
+def test_a_users_own_sign_in_names_its_quota_project(site) -> None:
+    fake, cloud = site
+    planned(cloud)
+    assert set(fake.quota_projects) == {None}
+    fake.quota_projects.clear()
+    planned(replace(cloud, token=lambda: Secret(fake.token, quota_project="mine")))
+    assert set(fake.quota_projects) == {"mine"}
+
+
 def test_the_request_has_the_documented_form_and_the_limits_raised(site) -> None:
     cloud = site[1]
     assert planned(cloud).request() == {
