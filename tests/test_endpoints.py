@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -317,6 +318,25 @@ def test_safe_addresses() -> None:
         "http://localhost/v1",
     ):
         assert check_address(address)
+
+
+def test_memory_stays_where_it_is_over_many_prompts_with_faults(fake: FakeServer) -> None:
+    fake.fault = truncated
+    remote = asking(fake, attempts=40)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
+    messages = image_messages([Image.fromarray(plane) for plane in noise], "x")  # 0.5 MB on the wire
+
+    def resident() -> float:
+        """MB after 60 answers; the fake server forgets what it was sent."""
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: remote.generate(messages), range(60)))
+        fake.requests.clear()
+        fake.headers.clear()
+        return psutil.Process().memory_info().rss / 1e6
+
+    resident()
+    usual = resident()
+    assert max(resident() for _ in range(4)) - usual < 60  # keeping every request would take 120 and more
 
 
 @pytest.mark.parametrize("listing", [b"<html>here</html>", b"[]", b'{"data": ["x"]}', b'{"data": [{"id": "fa'])
