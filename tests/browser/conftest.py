@@ -6,8 +6,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
+from papermill.iorw import load_notebook_node, write_ipynb
+from papermill.parameterize import parameterize_notebook
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.lab import ROOT, Lab, running_lab
@@ -34,12 +37,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def run_notebook(browser: Browser, lab: Lab) -> Callable[[str], AbstractContextManager[NotebookPage]]:
-    """Open a notebook by its name and run all of it; at the end of the block nothing may have gone wrong."""
+def run_notebook(browser: Browser, lab: Lab) -> Callable[..., AbstractContextManager[NotebookPage]]:
+    """Open a notebook by its name and run all of it; at the end of the block nothing may have gone wrong.
+
+    Parameters are written into the copy that is opened, as papermill does.
+    """
 
     @contextmanager
-    def run(name: str) -> Iterator[NotebookPage]:
+    def run(name: str, **parameters: Any) -> Iterator[NotebookPage]:
         PICTURES.mkdir(parents=True, exist_ok=True)
+        if parameters:
+            path = str(lab.notebooks / f"{name}.ipynb")
+            write_ipynb(parameterize_notebook(load_notebook_node(path), parameters), path)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         notebook = NotebookPage(page, lab, name, PICTURES)
         try:

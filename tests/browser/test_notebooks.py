@@ -1,6 +1,6 @@
 """Every notebook in a real browser: all cells run, nothing is asked of outside hosts, and the widgets answer.
 
-06 is not here: it trains for minutes, shows pictures of the same kinds as 05, and `make run` runs it.
+06 and 09 have fewer cases than in `make run`, since they train and embed for minutes.
 """
 
 from __future__ import annotations
@@ -109,7 +109,15 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         notebook.page.wait_for_function("document.querySelector('.slide-patch img').width === 896")
 
 
-@pytest.mark.parametrize("name", ["05_evaluation", "07_serving"])
-def test_it_runs(run_notebook, name):
-    with run_notebook(name):
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("05_evaluation", {}),
+        ("06_fine_tuning", {"LIMIT": 40}),
+        ("07_serving", {}),
+        ("09_embeddings", {"LIMIT": 32}),
+    ],
+)
+def test_it_runs(run_notebook, name, parameters):
+    with run_notebook(name, **parameters):
         pass
