@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from transformers import AutoImageProcessor, AutoModel
 
@@ -29,7 +28,7 @@ from helpers.errors import InputError
 from helpers.files import whole_file
 from helpers.hub import STANDIN, find_model, is_siglip, weight_bytes
 from helpers.model_images import volume_images
-from helpers.models import ChatModel, best_device, load_model
+from helpers.models import ChatModel, best_device, damage_explained, load_model
 from helpers.prompts import pad_to_square
 from helpers.vision import pixel_batches, weights_key
 from helpers.volumes import Volume
@@ -126,15 +125,9 @@ def load_embedder(
 def _siglip(name: str, folder: Path, device: str) -> Embedder:
     small = weight_bytes(folder) < 1e9
     dtype = torch.float32 if small or device == "cpu" else torch.bfloat16
-    try:
+    with damage_explained(folder):
         model = AutoModel.from_pretrained(folder, dtype=dtype, device_map=device, use_safetensors=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"The model cannot be loaded ({error}).",
-            path=folder,
-            remedy="Check that the folder was saved with save_pretrained and copied whole.",
-        ) from error
     tower = getattr(model, "vision_model", model).eval()  # what reads words is let go
     parameters = sum(p.numel() for p in tower.parameters())
     print(f"{name}: a vision tower of {parameters / 1e6:.1f}M parameters on {device}.")

@@ -198,16 +198,16 @@ class EndpointModel:
             listed = [entry.model_dump() for entry in page.data or []]
             if all(isinstance(entry.get("id"), str) for entry in listed):
                 return listed
-            raise UnreadableAnswer("a list of models without their names")
+            raise ValueError("entries without a name")
         except openai.APIStatusError as error:
             if error.status_code in (401, 403):
                 raise self._explained(error) from None
             return None
         except openai.APIConnectionError as error:
             raise self._explained(error) from None
-        except (ValueError, TypeError, AttributeError, UnreadableAnswer, openai.APIError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:  # of the function that gives the token
+            raise
+        except (ValueError, TypeError, AttributeError, openai.APIError):
             # The client takes apart whatever comes, a web page too, and fails in its own ways.
             raise self._explained(UnreadableAnswer("what it sends as its list of models is none")) from None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,6 +175,19 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+@contextmanager
+def damage_explained(folder: Path) -> Iterator[None]:
+    """What fails in loading a saved folder, in whatever way, as one `InputError` that names the folder."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The model cannot be loaded ({error}).",
+            path=folder,
+            remedy="Check that the folder was saved with save_pretrained and copied whole.",
+        ) from error
+
+
 def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> tuple[Any, Any]:
     settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa", "use_safetensors": True}
     if quantized:
@@ -186,19 +200,13 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
         )
-    try:
+    with damage_explained(folder):
         processor = AutoProcessor.from_pretrained(folder, backend="pil")
         if not hasattr(processor, "full_image_sequence"):
             raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")
         if processor.chat_template is None:
             raise ValueError("it has no chat template")
         return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings), processor
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"The model cannot be loaded ({error}).",
-            path=folder,
-            remedy="Check that the folder was saved with save_pretrained and copied whole.",
-        ) from error
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:
