@@ -81,6 +81,25 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to that endpoint")
     evaluate.set_defaults(command=_evaluate)
 
+    prepare = commands.add_parser(
+        "prepare",
+        help="make prompt-ready images of a folder or bucket, once",
+        description="Make a Parquet shard of prompt-ready images of each volume, slide and image. What cannot be "
+        "read is listed in _quarantine.jsonl with its reason, counted in the line at the end, and does not change "
+        "the exit code, which is 0.",
+    )
+    prepare.add_argument(
+        "path", metavar="PATH", help="file, folder, manifest name, or address such as s3://BUCKET"
+    )
+    prepare.add_argument("--output", required=True, metavar="DIR", help="folder or address of the shards")
+    prepare.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
+    prepare.add_argument(
+        "--limit", type=int, metavar="N", help="slices or patches of each, at most; default: 85, 126"
+    )
+    prepare.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default: %(default)s")
+    prepare.add_argument("--retry", action="store_true", help="try again what was quarantined and has not changed")
+    prepare.set_defaults(command=_prepare)
+
     serve = commands.add_parser("serve", help="serve a model on this machine, and on no other, until Ctrl-C")
     serve.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
     serve.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
@@ -175,6 +194,22 @@ def _evaluate(options: argparse.Namespace) -> int:
     print(summary(scores))
     print(f"Answers and scores: {options.output}")
     return 1 if scores["failed"] else 0
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from helpers.prepared import prepare
+    from helpers.workers import in_processes
+
+    summary = prepare(
+        options.path,
+        options.output,
+        modality=options.modality,
+        limit=options.limit,
+        retry=options.retry,
+        mapped=map if options.workers == 1 else in_processes(options.workers),
+    )
+    print(summary)
+    return 0
 
 
 def _serve(options: argparse.Namespace) -> int:

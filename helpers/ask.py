@@ -10,12 +10,12 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.images import read_image
 from helpers.prompts import Message, closed_question, image_messages, images_of, slide_messages, volume_messages
-from helpers.protocol import CONTEXT_BUDGET, MAX_PATCHES, MIN_SLICES
+from helpers.protocol import CONTEXT_BUDGET, MAX_PATCHES
 from helpers.replies import parse_final_answer
 from helpers.slides import open_slide, read_patches, sample_slides
 from helpers.stacked_volumes import prompt_names, share_slices
-from helpers.study import VOLUMES, Part, Study, find_study
-from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, read_volume
+from helpers.study import VOLUMES, Part, Study, find_study, part_volume
+from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb
 
 YES_NO = ("yes", "no")
 
@@ -112,7 +112,7 @@ def _volumes(study: Study) -> dict[str, Volume]:
     problems: list[tuple[Part, InputError]] = []
     for name, part in zip(names, study.parts, strict=True):
         try:
-            volumes[name] = _volume(part)
+            volumes[name] = part_volume(part)
         except InputError as error:
             problems.append((part, error))
     if len(study.parts) == 1 and problems:
@@ -126,15 +126,3 @@ def _volumes(study: Study) -> dict[str, Volume]:
             remedy=f"Leave them out: --series {' '.join(usable)}." if usable else problems[0][1].remedy,
         )
     return volumes
-
-
-def _volume(part: Part) -> Volume:
-    modality = "CT" if part.kind == "ct" else "MR"
-    volume = read_volume(part.files[0] if len(part.files) == 1 else part.files, modality=modality)
-    if volume.shape[0] < MIN_SLICES:
-        raise InputError(
-            f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
-            path=part.files[0],
-            remedy="Give the folder of the whole series.",
-        )
-    return volume

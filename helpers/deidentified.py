@@ -71,8 +71,11 @@ def identifying(header: Dataset) -> list[str]:
     return found + [f"{keyword} is {value}" for keyword, value in FLAGS.items() if said[keyword] == value]
 
 
-def _check(source: Path) -> None:
-    files = find_dicom_files(source)
+def identifying_in(files: Iterable[Path]) -> dict[str, int]:
+    """What `identifying` finds in the headers of DICOM files, and in how many of them.
+
+    Raises `InputError` for a file that is not DICOM: nothing tells there whether it names a patient.
+    """
     found: dict[str, int] = {}
     for file in files:
         try:
@@ -85,7 +88,12 @@ def _check(source: Path) -> None:
             ) from None
         for keyword in identifying(header):
             found[keyword] = found.get(keyword, 0) + 1
-    if found:
+    return found
+
+
+def _check(source: Path) -> None:
+    files = find_dicom_files(source)
+    if found := identifying_in(files):
         listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
         raise InputError(f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=REMEDY)
 

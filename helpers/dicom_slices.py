@@ -106,10 +106,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
         files = [
             p
             for p in sorted(Path(path).rglob("*"))
-            if p.is_file()
-            and not p.name.startswith(".")
-            and p.name.upper() != "DICOMDIR"
-            and (p.suffix.lower() in _DICOM_SUFFIXES or p.suffix[1:].isdigit())
+            if p.is_file() and not p.name.startswith(".") and p.name.upper() != "DICOMDIR" and promises_dicom(p)
         ]
         if not files:
             raise InputError(
@@ -123,6 +120,11 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
         if not file.is_file():
             raise InputError("There is no such file or folder.", path=file, remedy="Check the path.")
     return files
+
+
+def promises_dicom(file: Path) -> bool:
+    """Whether a file's name is one that DICOM files have."""
+    return file.suffix.lower() in _DICOM_SUFFIXES or file.suffix[1:].isdigit()
 
 
 def scan(files: Sequence[Path]) -> list[Slice]:

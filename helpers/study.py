@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePath
 
 from openslide import OpenSlide
 from pydicom import Dataset, dcmread
@@ -24,6 +24,8 @@ from tqdm.auto import tqdm
 from helpers.data import fetch
 from helpers.data_manifest import manifest
 from helpers.errors import InputError
+from helpers.protocol import MIN_SLICES
+from helpers.volumes import Volume, read_volume
 
 KINDS = {"ct": "CT volume", "mri": "MR volume", "slide": "whole slide", "image": "2D image"}
 VOLUMES = ("ct", "mri")
@@ -52,6 +54,7 @@ class Part:
     series: str = ""  # SeriesNumber, where it is DICOM
     description: str = field(default="", repr=False)  # in the header's words, which may name a patient
     patient: str = field(default="", repr=False)
+    uid: str = field(default="", repr=False)  # SeriesInstanceUID, where it is DICOM
 
     def __str__(self) -> str:
         """One line, for the person who asks: it is never sent."""
@@ -96,13 +99,13 @@ def find_study(path: str | os.PathLike[str], *, modality: str | None = None, ser
         InputError: nothing that can be read; several kinds; several patients; no such series; NIfTI without
             ``modality``; an address.
     """
-    entry = manifest().get(str(path))
-    if entry and modality is None:
-        modality = {"ct-series": "ct", "mri-volume": "mri", "mri-series": "mri"}.get(entry.kind)
+    modality = modality or known_modality(path)
     if "://" in str(path):
         raise InputError("This is an address, not a file or folder.", path=path, remedy="Download it first.")
     root = fetch(path)
-    parts, passed_over = _parts(root, modality)
+    folder = root.is_dir()
+    files = sorted(f for f in root.rglob("*") if f.is_file() and not f.name.startswith(".")) if folder else [root]
+    parts, passed_over = find_parts(files, modality, alone=not folder)
     if not parts:
         raise InputError(
             f"There is no image that can be read ({len(passed_over)} files were looked at).",
@@ -135,26 +138,59 @@ def find_study(path: str | os.PathLike[str], *, modality: str | None = None, ser
     return Study(kinds[0], tuple(parts), tuple(passed_over))
 
 
-def _parts(root: Path, modality: str | None) -> tuple[list[Part], list[Path]]:
-    """What lies at ``root``, in the order of series numbers and names, and the files that are no part of it."""
-    folder = root.is_dir()
-    files = (
-        [f for f in sorted(root.rglob("*")) if f.is_file() and not f.name.startswith(".")] if folder else [root]
-    )
+def known_modality(path: str | os.PathLike[str]) -> str | None:
+    """ "ct" or "mri" where ``path`` is the name of such a volume in data_manifest.yaml."""
+    entry = manifest().get(str(path))
+    return {"ct-series": "ct", "mri-volume": "mri", "mri-series": "mri"}.get(entry.kind) if entry else None
+
+
+def find_parts(
+    files: Sequence[Path],
+    modality: str | None = None,
+    *,
+    alone: bool = False,
+    damaged: list[InputError] | None = None,
+) -> tuple[list[Part], list[Path]]:
+    """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
+
+    ``alone``: a file is read as an image, whatever its name. A file whose header cannot be read raises
+    `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
+    """
     found: dict[str, list[tuple[Path, Part]]] = {}
     passed_over: list[Path] = []
     for file in tqdm(files, desc="headers", unit="file", delay=2, leave=False):
-        key, part = _part_of(file, modality, alone=not folder)
+        try:
+            key, part = _part_of(file, modality, alone)
+        except InputError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
+            continue
         if part is None:
             passed_over.append(file)
         else:
             found.setdefault(key, []).append((file, part))
-    parts = []
-    for members in found.values():
-        first = members[0][1]
-        together = tuple(file for file, _ in members)
-        parts.append(Part(first.kind, together, first.series, first.description, first.patient))
+    parts = [replace(members[0][1], files=tuple(file for file, _ in members)) for members in found.values()]
     return sorted(parts, key=lambda p: (int(p.series or 1 << 31), p.files[0])), passed_over
+
+
+def stands_alone(name: str) -> bool:
+    """Whether a file of this name is a volume, slide or image by itself, and not one of the files of a series."""
+    suffix = PurePath(name).suffix.lower()
+    return name.endswith(_NIFTI) or suffix in _SLIDES or suffix in _IMAGES
+
+
+def part_volume(part: Part) -> Volume:
+    """The volume of a CT or MR part, headers only. Raises `InputError` as `read_volume`, and under 5 slices."""
+    modality = "CT" if part.kind == "ct" else "MR"
+    volume = read_volume(part.files[0] if len(part.files) == 1 else part.files, modality=modality)
+    if volume.shape[0] < MIN_SLICES:
+        raise InputError(
+            f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
+            path=part.files[0],
+            remedy="Give the folder of the whole series.",
+        )
+    return volume
 
 
 def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | None]:
@@ -179,6 +215,9 @@ def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part |
 def _dicom_part(file: Path) -> tuple[str, Part | None]:
     try:
         header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+        what = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
+        if not header.get("Rows") and (not what or "Image Storage" in what.name):
+            raise EOFError("it ends before the size of the image")
         kind = _dicom_kind(header)
         number = header.get("SeriesNumber")
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
@@ -194,8 +233,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | None]:
         "" if number is None else str(int(number)),
         " ".join(dict.fromkeys(str(word) for word in words if word)),
         str(header.get("PatientID") or ""),
+        uid := str(header.get("SeriesInstanceUID") or ""),
     )
-    uid = str(header.get("SeriesInstanceUID") or "")
     return (str(file) if kind == "image" or not uid else f"{kind} {uid}"), part
 
 

@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.uid import BasicTextSRStorage
 
 from helpers import models
 from helpers.__main__ import main
@@ -189,6 +190,7 @@ def test_reports_and_pet_are_passed_over(write_series, tmp_path: Path) -> None:
     pet.save_as(tmp_path / "study" / "pet.dcm")
     report = dcmread(folder / "0000.dcm")
     del report.Rows, report.PixelData
+    report.SOPClassUID, report.Modality = BasicTextSRStorage, "SR"
     report.save_as(tmp_path / "study" / "report.dcm")
     study = find_study(tmp_path / "study")
     assert [len(part.files) for part in study.parts] == [6]

@@ -1,0 +1,124 @@
+"""Prepare once: a folder or bucket of series, volumes, slides and images to Parquet shards of prompt-ready images.
+
+Later runs read PNG and decode no DICOM and no slide. An output holds a shard for each volume, slide or image
+(`helpers.prepared_shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (what each source gave) and
+``_quarantine.jsonl`` (what could not be read, and why). The last two name paths, which may name patients: they are
+for whoever prepares, the shards are what can be handed on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+from tqdm.auto import tqdm
+
+from helpers.errors import InputError
+from helpers.prepared_run import DONE, INDEX, QUARANTINE, Run, Summary
+from helpers.prepared_shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
+from helpers.prepared_sources import MARK, Root, find_sources
+from helpers.prepared_store import Store
+from helpers.protocol import MAGNIFICATION_MPP
+from helpers.study import known_modality
+from helpers.workers import Killed
+
+__all__ = ["Prepared", "Summary", "find_sources", "prepare", "prepared_images", "read_prepared"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A volume, slide or image of an output. Nothing of its shard is read before it is asked for."""
+
+    path: str  # from the folder that was prepared
+    kind: str  # "ct", "mri", "slide" or "image"
+    count: int
+    series: str = field(repr=False)  # SeriesInstanceUID, where it is DICOM
+    shard: str = field(repr=False)
+    output: str = field(repr=False)
+
+    def images(self) -> list[Image.Image]:
+        """The images, RGB, as `volume_messages`, `slide_messages` and `image_messages` take them."""
+        return shard_images(Store(self.output), self.shard)
+
+    def places(self) -> list[dict[str, int]]:
+        """Where each image comes from: ``slice`` (0 is the lowest), or ``x``, ``y`` and ``size`` of a patch."""
+        return shard_facts(Store(self.output), self.shard)[0]
+
+    def provenance(self) -> dict[str, Any]:
+        """Files (bytes, SHA-256), series UID, settings, package version, and which attributes named a patient."""
+        return shard_facts(Store(self.output), self.shard)[1]
+
+
+def prepare(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    modality: str | None = None,
+    limit: int | None = None,
+    mpp: float = MAGNIFICATION_MPP[10],
+    seed: int = 0,
+    retry: bool = False,
+    mapped: Callable[[Callable[[Task], Made], Iterable[Task]], Iterable[Made | Killed]] = map,
+) -> Summary:
+    """Make a shard of each volume, slide and image below ``path`` that ``output`` does not hold yet.
+
+    What cannot be read is quarantined with its reason, and the others go on. A source whose files were added to or
+    changed is made anew; of one that is no longer there the shards are kept. A series whose files lie in several
+    folders is held back. Only one run at a time may write to an output.
+
+    Args:
+        path: a file, a folder with everything below it, a name in data_manifest.yaml, or an fsspec address.
+        output: a folder, made where it is not there, or an fsspec address.
+        modality: "ct" or "mri", of NIfTI, which does not record it.
+        limit, mpp, seed: see `helpers.prepared_shards.settings_of`.
+        retry: try again what was quarantined and has not changed since.
+        mapped: how the work is spread: ``map``, `helpers.workers.in_processes`, or anything that is called like
+            ``map`` and gives results in any order.
+
+    Raises:
+        InputError: no such path, nothing in it that is an image, or an output of another folder or settings.
+    """
+    parquet()  # fail before anything is listed
+    run = Run(Root(path), Store(output), modality or known_modality(path), settings_of(limit, mpp, seed), retry)
+    for made in tqdm(mapped(make_shard, run.tasks()), desc="preparing", unit="shard"):
+        run.take(made)
+    return run.finish()
+
+
+def read_prepared(output: str | os.PathLike[str]) -> dict[str, Prepared]:
+    """What an output holds, by path from the folder that was prepared.
+
+    Raises:
+        InputError: nothing was prepared here, or the run has not come to its end.
+    """
+    store = Store(output)
+    if not store.has(INDEX) or store.names(DONE):
+        begun = store.has(MARK)
+        raise InputError(
+            "What is prepared here is not whole yet." if begun else "Nothing was prepared here.",
+            path=output,
+            remedy="Run prepare to its end: it goes on where it was stopped." if begun else "Prepare it first.",
+        )
+    receipts = map(json.loads, store.read(INDEX).splitlines())
+    parts = [Prepared(**part, output=store.address) for receipt in receipts for part in receipt["parts"]]
+    return {part.path: part for part in parts}
+
+
+def prepared_images(output: str | os.PathLike[str], path: str) -> list[Image.Image]:
+    """The images of one volume, slide or image, by its path from the folder that was prepared.
+
+    Raises `InputError` as `read_prepared`, and where the output holds no such path.
+    """
+    held = read_prepared(output)
+    if path not in held:
+        some = ", ".join(list(held)[:5])
+        raise InputError(
+            f"{path} is not among the {len(held)} that are prepared here.",
+            path=output,
+            remedy=f"Give a path as they have it: {some}." if some else f"See {QUARANTINE} for the reasons.",
+        )
+    return held[path].images()

@@ -1,0 +1,213 @@
+"""One volume, slide or image to a shard: a Parquet file with its images as the prompt shows them, and back.
+
+A row is an image: ``source`` and ``kind``, its place (``slice``, 0 is the lowest, or ``x``, ``y`` and ``size`` of
+a patch in level-0 pixels) and ``image``, the bytes of a PNG with the very pixels of `helpers.volumes.ct_to_rgb`,
+`mri_to_rgb`, `helpers.slides.read_patches` or `helpers.images.read_image`, not yet padded. The schema's metadata
+has the provenance. A shard names no file and no patient, and has of a DICOM header only the UID of the series.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydicom.misc import is_dicom
+
+from helpers import __version__
+from helpers.deidentified import identifying_in
+from helpers.errors import InputError
+from helpers.images import read_image
+from helpers.prepared_sources import digest, reason
+from helpers.prepared_store import Store
+from helpers.protocol import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
+from helpers.slides import MIN_TISSUE, open_slide, read_patches, sample_patches
+from helpers.study import VOLUMES, Part, part_volume
+from helpers.volumes import ct_to_rgb, mri_to_rgb, select_slices
+
+PNG_LEVEL = 1  # 6 takes up to three times as long for about a tenth less
+ROWS = 16  # images in a row group, and in memory as PNG
+HASHED_BYTES = 256 << 20  # a source of more is not read whole for its SHA-256
+_PLACE = ("slice", "x", "y", "size")
+
+
+def settings_of(limit: int | None = None, mpp: float = MAGNIFICATION_MPP[10], seed: int = 0) -> dict[str, Any]:
+    """All that decides which images a source gives, and how they look.
+
+    Args:
+        limit: slices or patches of a source, at most; by default what fills MedGemma's context (85, 126).
+        mpp: microns per pixel of patches.
+        seed: for the choice of patches.
+    """
+    return {
+        "limit": limit,
+        "mpp": mpp,
+        "seed": seed,
+        "min_tissue": MIN_TISSUE,
+        "patch_side": PATCH_SIDE,
+        "max_slice_side": MAX_SLICE_SIDE,
+        "ct_windows": {name: list(window) for name, window in CT_WINDOWS.items()},
+    }
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shard to be made."""
+
+    source: str  # path of its source
+    path: str  # of the volume, slide or image, from the folder that is prepared
+    part: Part
+    folder: str  # of this machine, from which that path goes
+    state: str  # of its files
+    settings: dict[str, Any]
+    output: str
+
+    @property
+    def shard(self) -> str:
+        """Name of the shard: another one when the source has changed."""
+        return f"{digest(self.path)}-{self.state}.parquet"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a task ended: with a shard of so many images, or with the reason why there is none."""
+
+    task: Task
+    images: int = 0
+    reason: str = ""
+
+
+class _UnreadableError(Exception):
+    """What the source is to blame for; all else, a full disk say, stops the run."""
+
+
+def make_shard(task: Task) -> Made:
+    """Make one shard, unless it is there already. What cannot be read is told, not raised."""
+    store = Store(task.output)
+    if store.has(task.shard):
+        with store.open(task.shard) as stream:
+            return Made(task, parquet().ParquetFile(stream).metadata.num_rows)
+    rows, n = _blaming_the_source(_rows(task)), 0
+    try:
+        _, facts = next(rows)
+        with store.whole(task.shard) as file:
+            schema = _schema(facts)
+            with parquet().ParquetWriter(file, schema, compression="none") as writer:
+                while batch := list(itertools.islice(rows, ROWS)):
+                    writer.write_table(_table(batch, task, schema))
+                    n += len(batch)
+    except _UnreadableError as error:
+        return Made(task, reason=reason(error.__cause__, Path(task.folder)))
+    return Made(task, n)
+
+
+def shard_images(store: Store, name: str) -> list[Image.Image]:
+    """The images of a shard, RGB."""
+    with store.open(name) as stream:
+        column = parquet().read_table(stream, columns=["image"])["image"]
+    return [Image.open(io.BytesIO(png.as_py())).convert("RGB") for png in column]
+
+
+def shard_facts(store: Store, name: str) -> tuple[list[dict[str, int]], dict[str, Any]]:
+    """The place of each image of a shard, and the provenance."""
+    with store.open(name) as stream:
+        table = parquet().read_table(stream, columns=list(_PLACE))
+    places = [{key: value for key, value in row.items() if value is not None} for row in table.to_pylist()]
+    return places, json.loads(table.schema.metadata[b"prepared"])
+
+
+def parquet() -> Any:
+    """The module ``pyarrow.parquet``. Raises `InputError` where it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            f"Parquet needs the package pyarrow ({error}).",
+            remedy="Run: pip install 'medgemma-tutorials[prepare]'",
+        ) from error
+    return pyarrow.parquet
+
+
+def _blaming_the_source(rows: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from rows
+    except Exception as error:  # readers and decoders raise errors of many unrelated kinds
+        raise _UnreadableError from error
+
+
+def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
+    """First the provenance, then PNG and place of each image."""
+    before = _stamps(task.part)
+    yield None, _provenance(task)
+    for image, place in _images(task.part, task.settings):
+        file = io.BytesIO()
+        image.save(file, "png", compress_level=PNG_LEVEL)
+        yield file.getvalue(), place
+    if _stamps(task.part) != before:
+        raise InputError(
+            "The files were changed while they were read.", remedy="Prepare again when they are whole."
+        )
+
+
+def _images(part: Part, settings: dict[str, Any]) -> Iterator[tuple[Image.Image, dict[str, int]]]:
+    if part.kind == "slide":
+        with open_slide(part.files[0]) as slide:
+            limit = settings["limit"] or MAX_PATCHES
+            patches = sample_patches(slide, settings["mpp"], limit, settings["seed"])
+            for patch, image in zip(patches, read_patches(slide, patches), strict=True):
+                yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
+    elif part.kind in VOLUMES:
+        volume = part_volume(part)
+        chosen = select_slices(volume.shape[0], settings["limit"] or MAX_SLICES)
+        colours = (ct_to_rgb if part.kind == "ct" else mri_to_rgb)(volume, chosen)
+        for index, rgb in zip(chosen, colours, strict=True):
+            # MR is grey: one channel is a third of the bytes, and the same pixels when it is read.
+            yield Image.fromarray(rgb if part.kind == "ct" else rgb[..., 0]), {"slice": index}
+    else:
+        yield read_image(part.files[0]), {}
+
+
+def _provenance(task: Task) -> dict[str, Any]:
+    files = task.part.files
+    sizes = [file.stat().st_size for file in files]
+    hashes = map(_sha256, files) if sum(sizes) <= HASHED_BYTES else itertools.repeat(None)
+    return {
+        "source": digest(task.path),
+        "kind": task.part.kind,
+        "series_instance_uid": task.part.uid or None,
+        "files": [{"bytes": size, "sha256": sha256} for size, sha256 in zip(sizes, hashes, strict=False)],
+        # Attributes of the headers that name the patient, without their values; None: nothing tells.
+        "identifying": sorted(identifying_in(files)) if is_dicom(files[0]) else None,
+        "settings": task.settings,
+        "version": __version__,
+    }
+
+
+def _schema(facts: dict[str, Any]) -> Any:
+    import pyarrow
+
+    places = [(key, pyarrow.int64()) for key in _PLACE]
+    columns = [("source", pyarrow.string()), ("kind", pyarrow.string()), *places, ("image", pyarrow.binary())]
+    return pyarrow.schema(columns, metadata={"prepared": json.dumps(facts)})
+
+
+def _table(rows: Sequence[tuple[bytes, dict[str, int]]], task: Task, schema: Any) -> Any:
+    import pyarrow
+
+    same = {"source": digest(task.path), "kind": task.part.kind}
+    return pyarrow.Table.from_pylist([{**same, **place, "image": png} for png, place in rows], schema=schema)
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _stamps(part: Part) -> list[tuple[int, int]]:
+    return [(fact.st_size, fact.st_mtime_ns) for fact in map(Path.stat, part.files)]

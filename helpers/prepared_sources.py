@@ -1,0 +1,199 @@
+"""What there is to prepare: sources from listings alone, and the volumes, slides and images that a source holds.
+
+A source is one file that stands for itself (NIfTI, slide, picture), or all other files of one folder together,
+among which are the slices of DICOM series. Finding sources opens no file: a later run passes over thousands that
+have not changed at the cost of listing them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from helpers.data import fetch
+from helpers.dicom_slices import promises_dicom
+from helpers.errors import InputError
+from helpers.prepared_store import filesystem, is_local
+from helpers.study import VOLUMES, Part, find_parts, stands_alone
+
+MARK = "_prepared.json"  # a folder with this file in it is an output
+# When a file was changed, or what stands for its content, as file systems and buckets name it.
+_CHANGED = ("mtime", "LastModified", "last_modified", "updated", "ETag", "etag", "created")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file, or the files of one folder, as a listing has them."""
+
+    path: str  # from the folder that is prepared; "." is that folder
+    files: tuple[tuple[str, int, str], ...]  # path from that folder, bytes, when it was changed
+    problem: str = ""  # why it cannot be looked into
+
+    @property
+    def state(self) -> str:
+        """Another one when a file was added, taken away or changed."""
+        return digest(*self.files, self.problem)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds."""
+
+    parts: list[tuple[str, Part]]  # each with its path from the folder that is prepared
+    problems: list[tuple[str, str]]  # path and reason
+    passed_over: int  # files that are no images of the kinds known here
+
+
+class Root:
+    """What is prepared: a file, a folder of this machine, a name in data_manifest.yaml, or an fsspec address.
+
+    Raises `InputError` where there is no such thing.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if "://" in os.fspath(path):
+            self.system, self.path = filesystem(path)
+            if not self.system.exists(self.path):
+                raise InputError("There is nothing at this address.", path=path, remedy="Check the address.")
+        else:
+            self.system, self.path = filesystem(Path(fetch(path)).resolve())
+        self.is_file = self.system.isfile(self.path)
+        self.folder = self.path.rpartition("/")[0] if self.is_file else self.path
+
+    @property
+    def key(self) -> str:
+        """What tells this from another folder, without naming it."""
+        return digest(self.path)
+
+    @contextmanager
+    def local(self, source: Source) -> Iterator[Path]:
+        """A folder of this machine from which the paths of the source's files go; downloaded where it must be."""
+        if is_local(self.system):
+            yield Path(self.folder)
+            return
+        with TemporaryDirectory() as folder:
+            for name, _, _ in source.files:
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            names = [name for name, _, _ in source.files]
+            self.system.get([f"{self.folder}/{n}" for n in names], [f"{folder}/{n}" for n in names])
+            yield Path(folder)
+
+
+def digest(*words: object) -> str:
+    """16 hexadecimal digits that stand for ``words``."""
+    return hashlib.sha256("\n".join(map(str, words)).encode()).hexdigest()[:16]
+
+
+def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
+    """Walk a file, a folder with everything below it, or a bucket, and give each source as it is found.
+
+    Hidden files are passed over, and so is a folder that holds prepared images. A folder that cannot be listed, or
+    is a link, which is not followed, is a source with a ``problem``. Raises `InputError` as `Root`.
+    """
+    root = path if isinstance(path, Root) else Root(path)
+    if root.is_file:
+        name = PurePosixPath(root.path).name
+        yield Source(name, (_facts(name, root.system.info(root.path)),))
+        return
+    folders = [""]
+    while folders:
+        inside = folders.pop()
+        prefix = f"{inside}/" if inside else ""
+        try:
+            listed = root.system.ls(f"{root.path}/{inside}".rstrip("/"), detail=True)
+        except OSError as error:
+            yield Source(inside or ".", (), f"The folder cannot be listed ({type(error).__name__}).")
+            continue
+        entries = {PurePosixPath(entry["name"]).name: entry for entry in listed}
+        if MARK in entries:
+            continue
+        shown = [name for name in sorted(entries) if not name.startswith(".") and _is_in(entries[name], inside)]
+        below = [name for name in shown if entries[name]["type"] == "directory"]
+        files = {name: _facts(prefix + name, entries[name]) for name in shown if name not in below}
+        for name in [name for name in files if _is_link_to_folder(entries[name])]:
+            del files[name]
+            yield Source(prefix + name, (), "A link to a folder is not followed. Prepare that folder by itself.")
+        for name in filter(stands_alone, files):
+            pixels = PurePath(name).stem if name.lower().endswith(".mrxs") else ""
+            beside = []
+            if pixels in below:  # the folder with the pixels of a MIRAX slide
+                below.remove(pixels)
+                found = root.system.find(f"{root.path}/{prefix}{pixels}", detail=True)
+                beside = [_facts(f"{file[len(root.path) + 1 :]}", found[file]) for file in sorted(found)]
+            yield Source(prefix + name, (files[name], *beside))
+        together = tuple(facts for name, facts in files.items() if not stands_alone(name))
+        if together:
+            yield Source(inside or ".", together)
+        folders += [prefix + name for name in reversed(below)]
+
+
+def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
+    """Find out what a source holds, from headers alone.
+
+    A DICOM file that cannot be read may be a slice of any series beside it: those volumes are problems too, as a
+    series must not be taken for whole without its slice.
+
+    Args:
+        source: as from `find_sources`.
+        folder: where its files lie, see `Root.local`.
+        modality: "ct" or "mri", of NIfTI.
+    """
+    files = [folder / name for name, _, _ in source.files]
+    alone = stands_alone(source.path)
+    damaged: list[InputError] = []
+    parts, passed_over = find_parts(files[:1] if alone else files, modality, alone=alone, damaged=damaged)
+    for file in [] if alone else passed_over[:]:
+        if _is_damaged(file, bool(parts)):
+            passed_over.remove(file)
+            problem = "This is not a DICOM file, or it is damaged."
+            damaged.append(InputError(problem, path=file, remedy="Copy it again, or take it out of the folder."))
+    problems = [(_inside(error.path, folder), reason(error, folder)) for error in damaged]
+    series = [part for part in parts if len(part.files) > 1]
+    kept = []
+    for part in parts:
+        path = _inside(part.files[0], folder) if len(part.files) == 1 else source.path
+        if len(part.files) > 1 and len(series) > 1:
+            path += f"#{part.uid}"
+        if damaged and part.kind in VOLUMES:
+            problems.append((path, f"{_inside(damaged[0].path, folder)} is damaged and may be one of its slices."))
+        else:
+            kept.append((path, part))
+    return Found(kept, problems, len(passed_over))
+
+
+def reason(error: Exception, folder: Path) -> str:
+    """The words of an error, with paths from ``folder``."""
+    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    return text.replace(f"{folder}/", "")
+
+
+def _is_damaged(file: Path, has_images: bool) -> bool:
+    """Whether a file that is no image has the name of one: without any ending, only beside DICOM images."""
+    if not promises_dicom(file) or file.name.upper() == "DICOMDIR" or not (file.suffix or has_images):
+        return False
+    with file.open("rb") as stream:
+        return stream.read(132)[128:] != b"DICM"
+
+
+def _inside(path: str | os.PathLike[str] | None, folder: Path) -> str:
+    return PurePath(path or folder).relative_to(folder).as_posix()
+
+
+def _is_in(entry: dict[str, Any], inside: str) -> bool:
+    """Buckets list a folder's own place holder among what is in it."""
+    return entry["type"] == "directory" or not entry["name"].endswith("/")
+
+
+def _is_link_to_folder(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("islink")) and Path(entry["name"]).is_dir()
+
+
+def _facts(path: str, info: dict[str, Any]) -> tuple[str, int, str]:
+    changed = next((str(info[key]) for key in _CHANGED if info.get(key)), "")
+    return path, int(info.get("size") or 0), changed

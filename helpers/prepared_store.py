@@ -1,0 +1,117 @@
+"""A folder for what is prepared, on this machine or in a bucket: a file in it is whole, or it is not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.files import whole_file
+
+
+def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
+    """The fsspec file system of a path or address (``s3://``, ``gs://`` ...), and the path in it.
+
+    Raises `InputError` where fsspec, or its driver for this kind of address, is not installed.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise InputError(
+            f"This needs the package fsspec ({error}).", remedy="Run: pip install 'medgemma-tutorials[prepare]'"
+        ) from error
+    try:
+        system, inner = fsspec.core.url_to_fs(os.path.expanduser(os.fspath(path)))  # noqa: PTH111 (an address too)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"This kind of address cannot be opened ({error}).",
+            path=path,
+            remedy="Install what fsspec asks for, or give a folder of this machine.",
+        ) from error
+    return system, inner.rstrip("/") or "/"
+
+
+def is_local(system: Any) -> bool:
+    """Whether a file system is that of this machine."""
+    protocol = system.protocol
+    return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+
+class Store:
+    """The files of one folder by their names in it. Made again in each worker from the same address."""
+
+    def __init__(self, address: str | os.PathLike[str]) -> None:
+        self.address = os.fspath(address)
+        self._system, self._root = filesystem(address)
+        self._local = is_local(self._system)
+
+    def names(self, folder: str = "") -> set[str]:
+        """Names of the files that lie in the folder, or in ``folder`` in it; none where it is not there."""
+        self._system.invalidate_cache()
+        try:
+            found = self._system.ls(self._path(folder), detail=False)
+        except FileNotFoundError:
+            return set()
+        except NotADirectoryError as error:
+            raise InputError("This is no folder.", path=self.address, remedy="Choose another folder.") from error
+        return {PurePosixPath(path).name for path in found}
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return self._system.exists(self._path(name))
+
+    def open(self, name: str) -> Any:
+        """The file, opened to be read in binary."""
+        return self._system.open(self._path(name), "rb")
+
+    def read(self, name: str) -> str:
+        """The text of a file."""
+        return self._system.cat_file(self._path(name)).decode()
+
+    def read_all(self, names: Iterable[str]) -> Iterator[str]:
+        """The texts of several files, in order; from a bucket many at a time."""
+        paths = [self._path(name) for name in names]
+        for start in range(0, len(paths), 512):
+            chunk = paths[start : start + 512]
+            texts = {chunk[0]: self._system.cat_file(chunk[0])} if len(chunk) == 1 else self._system.cat(chunk)
+            yield from (texts[path].decode() for path in chunk)
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[Path]:
+        """Give a file of this machine to write to; it becomes ``name`` only on success."""
+        if self._local:
+            with whole_file(self._path(name)) as partial:
+                yield partial
+            return
+        with TemporaryDirectory() as folder:
+            made = Path(folder) / "made"
+            yield made
+            # Not all kinds of store show a file only when all of it has arrived.
+            partial = self._path(str(PurePosixPath(name).with_name(f".{PurePosixPath(name).name}.partial")))
+            self._system.put_file(str(made), partial)
+            self._system.mv(partial, self._path(name))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text, whole or not at all."""
+        with self.whole(name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; one that is not there is none to remove."""
+        for name in names:
+            try:
+                self._system.rm_file(self._path(name))
+            except FileNotFoundError:
+                continue
+
+    def remove_partial(self, folder: str = "") -> None:
+        """Remove what writers that were killed have left."""
+        left = [name for name in self.names(folder) if name.startswith(".") and name.endswith(".partial")]
+        self.remove(f"{folder}/{name}" if folder else name for name in left)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root

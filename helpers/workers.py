@@ -1,0 +1,92 @@
+"""``map`` over processes of this machine: in any order, a few items ahead, and over the death of a process."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from typing import Any
+
+from helpers.errors import InputError
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What comes instead of a result when the process that worked on ``item`` died, twice."""
+
+    item: Any
+
+
+def in_processes(workers: int) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
+    """A function like ``map`` that works in so many processes and yields results as they come.
+
+    Items are taken as they are needed, at most two for each process ahead. When a process dies (a decoder crashes
+    on a damaged file, or memory runs out), the items in work are tried again, each by itself; one that kills its
+    process again comes as `Killed`. An exception of the function is raised. Function and items must be picklable.
+
+    Raises `InputError` for fewer than one worker.
+    """
+    if workers < 1:
+        raise InputError(f"{workers} workers cannot work.", remedy="Use 1 or more.")
+
+    def mapped(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        items, pool = iter(items), _pool(workers)
+        waiting: dict[Future, Any] = {}
+        try:
+            while True:
+                for item in itertools.islice(items, 2 * workers - len(waiting)):
+                    waiting[_submitted(pool, function, item)] = item
+                if not waiting:
+                    return
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                    pool.shutdown()
+                    lost = list(waiting.values())
+                    waiting.clear()
+                    for item in lost:
+                        yield _alone(function, item)
+                    pool = _pool(workers)
+                for future in done & waiting.keys():
+                    del waiting[future]
+                    yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    return mapped
+
+
+def _submitted(pool: ProcessPoolExecutor, function: Callable[[Any], Any], item: Any) -> Future:
+    try:
+        return pool.submit(function, item)
+    except BrokenProcessPool as error:  # a process died since the last result
+        future: Future = Future()
+        future.set_exception(error)
+        return future
+
+
+def _alone(function: Callable[[Any], Any], item: Any) -> Any:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(function, item).result()
+        except BrokenProcessPool:
+            return Killed(item)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Forked processes would share the locks of threads that they do not have.
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
