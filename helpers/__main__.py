@@ -74,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE|teaching:KIND",
         help="your own table (.csv or .jsonl; columns in helpers.labelled), or teaching:ct, :mri, :slide, :image",
     )
+    evaluate.add_argument(
+        "--prepared", metavar="DIR", help="output of prepare, from which a table's images are taken"
+    )
     evaluate.add_argument("--n", type=int, default=40, help="teaching cases; default: %(default)s")
     evaluate.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
     evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
@@ -184,11 +187,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from helpers.labelled import cases_from
     from helpers.models import load_model
 
-    cases = cases_from(options.cases, options.n, options.seed)  # checked whole before a model is loaded
+    cases = cases_from(
+        options.cases, options.n, options.seed, options.prepared
+    )  # checked whole before a model is loaded
 
     teaching = options.cases.startswith("teaching:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
-    sources = None if teaching else sorted({case.path for case in cases})
+    sources = None if teaching else list(dict.fromkeys(case.source for case in cases))
     chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
     scores = run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
     print(summary(scores))

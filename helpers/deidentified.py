@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
@@ -44,8 +45,22 @@ REMEDY = (
 )
 
 
-def check_may_leave(sources: Iterable[str | os.PathLike[str]]) -> None:
+class HeadersRead(Protocol):
+    """Images whose headers were read before, e.g. `helpers.prepared.Prepared`."""
+
+    path: str
+
+    def identifying(self) -> list[str] | None:
+        """What was found by `identifying`; None where there were no headers."""
+
+
+ImageSource = str | os.PathLike[str] | HeadersRead
+
+
+def check_may_leave(sources: Iterable[ImageSource]) -> None:
     """Read the header of every file of ``sources`` (files, or folders of series); say nothing if all are clean.
+
+    Of images that were prepared, what their headers said then is taken.
 
     Files of the data manifest are public. Others must be DICOM without identifying attributes; where Patient
     Identity Removed is YES, name, ID and accession number are taken for pseudonyms. Pixels are not looked at.
@@ -56,6 +71,9 @@ def check_may_leave(sources: Iterable[str | os.PathLike[str]]) -> None:
     """
     public = _public_paths()
     for source in sources:
+        if not isinstance(source, (str, os.PathLike)):
+            _check_read(source)
+            continue
         if str(source).startswith(("http://", "https://")):
             raise InputError("Headers at an address are not checked here.", path=source, remedy=REMEDY)
         if Path(source).resolve() not in public:
@@ -89,6 +107,16 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
         for keyword in identifying(header):
             found[keyword] = found.get(keyword, 0) + 1
     return found
+
+
+def _check_read(source: HeadersRead) -> None:
+    found = source.identifying()
+    if found is None:
+        problem = "It was prepared from no DICOM file, so nothing tells here whether it names a patient."
+        raise InputError(problem, path=source.path, remedy=REMEDY)
+    if found:
+        problem = f"Not sent: the patient may be known by what it was prepared from. Found: {', '.join(found)}."
+        raise InputError(problem, path=source.path, remedy=REMEDY)
 
 
 def _check(source: Path) -> None:

@@ -8,7 +8,6 @@ an exact count of tokens before the answer, and the prompt as the tokenizer gets
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Any, ClassVar
 import openai
 
 from helpers.addresses import PREFIX, check_address, endpoint_token, is_loopback
-from helpers.deidentified import REMEDY, check_may_leave
+from helpers.deidentified import REMEDY, ImageSource, check_may_leave
 from helpers.errors import InputError
 from helpers.image_urls import PNG, wire_bytes, wire_messages
 from helpers.prompts import Message, TokenCount, images_of
@@ -88,7 +87,7 @@ class EndpointModel:
     timeout: float = 300.0
     limits: Limits = field(default_factory=Limits)
     token: str | Callable[[], str] | None = field(default=None, repr=False)
-    sources: Sequence[str | os.PathLike[str]] | None = None
+    sources: Sequence[ImageSource] | None = None
     may_leave: str = ""
     totals: Totals = field(default_factory=Totals, init=False, compare=False)
     _client: openai.OpenAI = field(init=False, repr=False, compare=False)
@@ -294,7 +293,7 @@ class EndpointModel:
 
 
 def connect(
-    name: str, *, sources: Sequence[str | os.PathLike[str]] | None = None, may_leave: str = "", **settings: Any
+    name: str, *, sources: Sequence[ImageSource] | None = None, may_leave: str = "", **settings: Any
 ) -> EndpointModel:
     """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
 

@@ -12,15 +12,26 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images import read_image
 from helpers.model_images import MODALITIES, read_images
-from helpers.prompts import RESERVED, Message, closed_question, image_messages, slide_messages, volume_messages
+from helpers.prepared import Prepared, read_prepared
+from helpers.prompts import (
+    RESERVED,
+    Message,
+    closed_question,
+    image_messages,
+    pad_to_square,
+    slide_messages,
+    volume_messages,
+)
 from helpers.protocol import CT_QUESTION, MRI_QUESTION
 from helpers.replies import parse_boxes
 from helpers.slides import open_slide
@@ -39,7 +50,11 @@ COLUMNS = {
 }
 NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
 REQUIRED = ("path", "modality", "answer")
-_last_images = functools.lru_cache(maxsize=1)(read_images)
+
+
+@functools.lru_cache(maxsize=1)
+def _last_images(path: Path, kind: str, prepared: Prepared | None) -> list[Image.Image]:
+    return [pad_to_square(image) for image in prepared.images()] if prepared else read_images(path, kind)
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,12 @@ class LabelledCase:
     options: tuple[str, ...]
     group: str
     id: str
+    prepared: Prepared | None = None  # its images, where they come from there
+
+    @property
+    def source(self) -> Path | Prepared:
+        """What `helpers.deidentified.check_may_leave` looks at."""
+        return self.prepared or self.path
 
     @property
     def answer(self) -> str:
@@ -63,20 +84,27 @@ class LabelledCase:
     @property
     def messages(self) -> list[Message]:
         """The prompt; the images of the last file are kept, so that rows about one file read it once."""
-        images = _last_images(self.path, self.kind)
+        images = _last_images(self.path, self.kind, self.prepared)
         if self.kind == "slide":
             return slide_messages(images, self.question)
         return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
 
 
-def read_cases(table: str | os.PathLike[str]) -> list[LabelledCase]:
+def read_cases(
+    table: str | os.PathLike[str], prepared: str | os.PathLike[str] | None = None
+) -> list[LabelledCase]:
     """The cases of a table: CSV with a header row, or JSONL with one object a line; columns as in `COLUMNS`.
 
     Paths are taken from the table's folder. Files are opened and their headers read, pixels not yet; a file that
     several rows name is looked at once.
 
+    Args:
+        table: the file.
+        prepared: an output of `helpers.prepared.prepare`, from which all images are taken: paths are then those
+            from the folder that was prepared, and the files themselves need not be here.
+
     Raises:
-        InputError: with everything that is wrong with the table, by line.
+        InputError: with everything that is wrong with the table, by line; or as `read_prepared`.
     """
     table = Path(table)
     if not table.is_file():
@@ -84,13 +112,14 @@ def read_cases(table: str | os.PathLike[str]) -> list[LabelledCase]:
     cases: list[LabelledCase] = []
     problems: list[str] = []
     files: dict[tuple[Path, str], str | None] = {}
+    held = None if prepared is None else read_prepared(prepared)
     for line, row in _rows(table):
         found = [row] if isinstance(row, str) else _problems(row)
         if not found and not isinstance(row, str):
-            case = _case(row, table.parent)
+            case = _case(row, table.parent, held or {})
             key = (case.path, case.kind)
             if key not in files:
-                files[key] = _file_problem(*key)
+                files[key] = _file_problem(*key) if held is None else _prepared_problem(case)
             found = [files[key]] if files[key] else []
             cases.append(case)
         problems += [f"line {line}: {problem}" for problem in found]
@@ -185,7 +214,7 @@ def _reserved(cell: dict[str, str]) -> list[tuple[str, str]]:
     return [(name, token) for name in names for token in RESERVED if token in cell[name]]
 
 
-def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
+def _case(row: dict[str, Any], folder: Path, held: Mapping[str, Prepared]) -> LabelledCase:
     cell = _cells(row)
     path, options = folder / cell["path"], _options(cell)
     question = cell["question"]
@@ -204,6 +233,7 @@ def _case(row: dict[str, Any], folder: Path) -> LabelledCase:
         options=options,
         group=cell["group"] or cell["path"],
         id=cell["id"] or f"{Path(cell['path']).name}-{digest}",
+        prepared=held.get(PurePath(cell["path"]).as_posix()),
     )
 
 
@@ -237,13 +267,26 @@ def _file_problem(path: Path, kind: str) -> str | None:
     return None
 
 
-def cases_from(source: str, n: int = 40, seed: int = 0) -> Sequence[Any]:
+def _prepared_problem(case: LabelledCase) -> str | None:
+    if case.prepared is None:
+        return "this path is not among what is prepared"
+    if case.prepared.kind != case.kind:
+        return f"this was prepared as {case.prepared.kind}, not {case.kind}"
+    return None
+
+
+def cases_from(
+    source: str, n: int = 40, seed: int = 0, prepared: str | os.PathLike[str] | None = None
+) -> Sequence[Any]:
     """The cases that a command names: a table, or ``teaching:KIND``, ``n`` of them from ``seed`` on.
 
-    Raises `InputError` as `read_cases` and `helpers.cases.generate` do, and for fewer than one case.
+    ``prepared`` is for a table. Raises `InputError` as `read_cases` and `helpers.cases.generate` do, and for fewer
+    than one case.
     """
     if not source.startswith("teaching:"):
-        return read_cases(source)
+        return read_cases(source, prepared)
+    if prepared is not None:
+        raise InputError("Teaching cases are made, not prepared.", path=prepared, remedy="Leave --prepared out.")
     from helpers.cases import generate  # reads the bundled volumes
 
     if n < 1:

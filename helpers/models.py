@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.adapters import put_adapter
 from helpers.addresses import PREFIX
+from helpers.deidentified import ImageSource
 from helpers.errors import InputError
 from helpers.hub import STANDIN, find_model, weight_bytes
 from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
@@ -108,7 +108,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     quantized: bool = False,
     token: str | None = None,
-    sources: Sequence[str | os.PathLike[str]] | None = None,
+    sources: Sequence[ImageSource] | None = None,
     may_leave: str = "",
 ) -> ChatModel | EndpointModel:
     """Load a model by name and say in one line what it is and where it runs.
@@ -122,8 +122,9 @@ def load_model(
         quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
-        sources: for an endpoint on another machine, the files and folders that the images come from. Their headers
-            are checked, and images are sent only if none names a patient (`helpers.deidentified`).
+        sources: for an endpoint on another machine, the files and folders (or `helpers.prepared.Prepared`) that
+            the images come from. Their headers are checked, and images are sent only if none names a patient
+            (`helpers.deidentified`).
         may_leave: for such an endpoint, why the images may go unchecked.
 
     Raises:
@@ -149,7 +150,7 @@ def load_model(
 def _from_endpoint(
     name: str,
     local_setting: Any,
-    sources: Sequence[str | os.PathLike[str]] | None,
+    sources: Sequence[ImageSource] | None,
     may_leave: str,
     token: str | None,
 ) -> EndpointModel:

@@ -49,8 +49,12 @@ class Prepared:
         return shard_facts(Store(self.output), self.shard)[0]
 
     def provenance(self) -> dict[str, Any]:
-        """Files (bytes, SHA-256), series UID, settings, package version, and which attributes named a patient."""
+        """Files (bytes, SHA-256), series UID, settings, package version, and what `identifying` gives."""
         return shard_facts(Store(self.output), self.shard)[1]
+
+    def identifying(self) -> list[str] | None:
+        """Attributes of the DICOM headers that named the patient; None of files without such headers."""
+        return self.provenance()["identifying"]
 
 
 def prepare(

@@ -24,8 +24,11 @@ from pydicom import dcmread
 
 from helpers.__main__ import main
 from helpers.data import fetch
+from helpers.data_manifest import manifest
+from helpers.deidentified import check_may_leave
 from helpers.errors import InputError
 from helpers.images import read_image
+from helpers.labelled import read_cases
 from helpers.prepared import find_sources, prepare, prepared_images, read_prepared
 from helpers.prepared_sources import Root
 from helpers.prompts import image_messages, slide_messages, volume_messages
@@ -107,8 +110,6 @@ def test_provenance_says_which_files_and_how(bundled: tuple[Path, Path]) -> None
     assert (
         facts["series_instance_uid"] == dcmread(folder / "patients" / "1" / "head" / "001.dcm").SeriesInstanceUID
     )
-    from helpers.data_manifest import manifest
-
     listed = manifest()["fundus"].bundled[0]
     assert held["retina.jpg"].provenance()["files"] == [{"bytes": listed.bytes, "sha256": listed.sha256}]
 
@@ -128,6 +129,36 @@ def test_nothing_of_the_patient_is_written(write_series, tmp_path: Path) -> None
     assert facts["identifying"] == ["PatientBirthDate", "PatientID", "PatientName"]
     written = b"".join(contents(tmp_path / "out").values()).lower()
     assert not [word for word in (b"quux", b"zebedee", b"19010203") if word in written]
+
+
+def test_a_table_asks_about_what_was_prepared_when_the_files_are_elsewhere(write_series, tmp_path: Path) -> None:
+    series = write_series(VOXELS, folder="in/s1", PatientID="QUUX")
+    pictures(tmp_path / "in", 1)
+    rows = [
+        {"path": "s1", "modality": "ct", "condition": "oedema", "answer": "no"},
+        {"path": "000.png", "modality": "image", "question": "What?", "answer": "Noise."},
+    ]
+    for folder in ("in", "elsewhere"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    prepare(tmp_path / "in", tmp_path / "out")
+    direct = read_cases(tmp_path / "in" / "t.jsonl")
+    held = read_cases(tmp_path / "elsewhere" / "t.jsonl", tmp_path / "out")
+    assert [case.messages for case in held] == [case.messages for case in direct]
+    assert [case.id for case in held] == [case.id for case in direct]
+    for case, words in zip(held, ("PatientID", "no DICOM file"), strict=True):
+        with pytest.raises(InputError, match=words):
+            check_may_leave([case.source])
+    for file in series.iterdir():
+        header = dcmread(file)
+        del header.PatientID
+        header.save_as(file)
+    prepare(tmp_path / "in", tmp_path / "out")
+    check_may_leave([read_prepared(tmp_path / "out")["s1"]])
+    rows[0]["modality"], rows[1]["path"] = "mri", "001.png"
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match=r"prepared as ct, not mri\n.*not among"):
+        read_cases(tmp_path / "t.jsonl", tmp_path / "out")
 
 
 def test_a_bucket_is_read_and_written_as_a_folder_is(write_series, tmp_path: Path) -> None:

@@ -223,6 +223,15 @@ def test_importing_helpers_loads_neither_torch_nor_transformers():
     assert run.stdout.strip() == "light", run.stderr
 
 
+def test_the_command_line_says_what_it_can_do_before_it_loads_anything():
+    lines = ["import sys; before = set(sys.modules)", "from helpers.__main__ import main"]
+    lines += ["try: main(['--help'])", "except SystemExit: pass"]
+    lines += ["loaded = {name.split('.')[0] for name in set(sys.modules) - before}"]
+    lines += ["print(sorted(loaded - sys.stdlib_module_names), file=sys.stderr)"]
+    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=ROOT)
+    assert run.stderr.strip() == "['helpers']"
+
+
 def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
     from helpers.__main__ import main
 
