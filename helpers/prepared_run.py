@@ -23,6 +23,7 @@ from helpers.study import stands_alone
 from helpers.workers import Killed
 
 INDEX, QUARANTINE, DONE = "_index.jsonl", "_quarantine.jsonl", "_done"
+ANOTHER = "Choose another output folder."
 Receipt = dict[str, Any]  # of a source: its path and state, its parts, problems and files that were passed over
 
 
@@ -65,8 +66,12 @@ class Run:
     ) -> None:
         self.root, self.store, self.modality, self.settings, self.retry = root, store, modality, settings, retry
         made_with = {"root": root.key, "settings": settings}
+        if store.is_at(root.system, root.path):
+            raise InputError("This is the folder that is prepared.", path=store.address, remedy=ANOTHER)
         if store.has(MARK):
             _check_same(json.loads(store.read(MARK)), made_with, store.address)
+        elif any(not name.startswith(".") for name in store.names()):
+            raise InputError("There is something else in this folder.", path=store.address, remedy=ANOTHER)
         else:
             store.write(MARK, json.dumps({**made_with, "version": __version__}, indent=2) + "\n")
         for folder in ("", DONE):
@@ -149,6 +154,7 @@ class Run:
         shards = {name for name in self.store.names() if name.endswith(".parquet")}
         self.store.remove(shards - {part["shard"] for part in parts})
         self.store.remove(f"{DONE}/{name}" for name in self.store.names(DONE))
+        self.store.remove_partial()  # of a process that was killed
         return Summary(
             prepared=len(parts),
             images=sum(part["count"] for part in parts),
@@ -194,7 +200,7 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], output: str) -> Non
         if not changed:
             return
         what = f"with {'; '.join(changed)}"
-    raise InputError(f"This output was made {what}.", path=output, remedy="Choose another output folder.")
+    raise InputError(f"This output was made {what}.", path=output, remedy=ANOTHER)
 
 
 def _known(store: Store) -> dict[str, Receipt]:

@@ -147,6 +147,7 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
     yield None, _provenance(task)
     for image, place in _images(task.part, task.settings):
         file = io.BytesIO()
+        image.info.clear()  # EXIF and comments of a picture may name somebody
         image.save(file, "png", compress_level=PNG_LEVEL)
         yield file.getvalue(), place
     if _stamps(task.part) != before:

@@ -57,6 +57,8 @@ class Root:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if os.fspath(path).startswith(("http://", "https://")):
+            raise InputError("Web addresses are not prepared.", path=path, remedy="Download the images first.")
         if "://" in os.fspath(path):
             self.system, self.path = filesystem(path)
             if not self.system.exists(self.path):

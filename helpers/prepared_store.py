@@ -60,6 +60,10 @@ class Store:
             raise InputError("This is no folder.", path=self.address, remedy="Choose another folder.") from error
         return {PurePosixPath(path).name for path in found}
 
+    def is_at(self, system: Any, path: str) -> bool:
+        """Whether this is the folder at ``path`` of that file system."""
+        return system == self._system and path == self._root
+
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
         return self._system.exists(self._path(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -79,11 +80,12 @@ def _alone(function: Callable[[Any], Any], item: Any) -> Any:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Forked processes would share the locks of threads that they do not have.
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
 
 
-def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for work for ever."""
+def _follow_parent() -> None:
+    """End with the parent: by itself it would wait for work for ever. An interrupt is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         parent_process().join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
 
 from helpers.__main__ import main
@@ -122,6 +124,11 @@ def test_nothing_of_the_patient_is_written(write_series, tmp_path: Path) -> None
         "PatientSex": "O",
     }
     series = write_series(VOXELS, folder="in/s1", PatientBirthDate="19010203", **who)
+    exif, text = Image.Exif(), PngInfo()
+    exif[0x013B] = "Quux"  # artist
+    text.add_text("Title", "Quux")
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "p.jpg", exif=exif, comment="Quux")
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "p.png", pnginfo=text, exif=exif)
     for k, file in enumerate(sorted(series.iterdir())):
         file.rename(file.with_name(f"Quux_Zebedee.CT.{k:04d}.IMA"))  # as some scanners export
     prepare(tmp_path / "in", tmp_path / "out")
@@ -169,7 +176,15 @@ def test_a_bucket_is_read_and_written_as_a_folder_is(write_series, tmp_path: Pat
     prepare(tmp_path / "in", tmp_path / "out")
     for source in (tmp_path / "in", "memory://bucket-in"):
         output = f"memory://out-{'b' if isinstance(source, str) else 'f'}"
-        assert prepare(source, output).prepared == 3
+
+        def stopped(function, items):
+            for item in itertools.islice(items, 2):
+                yield function(item)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            prepare(source, output, mapped=stopped)
+        assert prepare(source, output).made in (1, 2)  # what was made and noted is not made again
         assert prepare(source, output).made == 0
         for path, part in read_prepared(tmp_path / "out").items():
             assert prepared_images(output, path) == part.images()
@@ -208,7 +223,7 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(write_series, tmp_p
     rng, kills = random.Random(0), 0
     for attempt in range(4):
         run = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(folder), str(output)],
+            [sys.executable, "-c", KILLED, str(folder), str(output), *["processes"] * (attempt % 2)],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stderr=subprocess.DEVNULL,
         )
@@ -348,6 +363,12 @@ def test_an_output_of_other_settings_or_another_folder_is_refused(tmp_path: Path
     with pytest.raises(InputError, match="limit None, not 9") as caught:
         prepare(folder, output, limit=9)
     assert "another output" in caught.value.remedy
+    with pytest.raises(InputError, match="folder that is prepared"):
+        prepare(folder, folder)
+    with pytest.raises(InputError, match="something else"):
+        prepare(folder, tmp_path)
+    with pytest.raises(InputError, match="Web addresses"):
+        prepare("https://dicom.example.org/studies/1/series/2", tmp_path / "web")
     with pytest.raises(InputError, match="another folder"):
         prepare(pictures(tmp_path / "in2", 1), output)
     assert contents(output) == before
