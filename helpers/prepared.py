@@ -81,7 +81,7 @@ def prepare(
         limit, mpp, seed: see `helpers.prepared_shards.settings_of`.
         retry: try again what was quarantined and has not changed since.
         mapped: how the work is spread: ``map``, `helpers.workers.in_processes`, or anything that is called like
-            ``map`` and gives results in any order.
+            ``map`` and gives results in any order; whatever does the work must see the same files.
 
     Raises:
         InputError: no such path, nothing in it that is an image, or an output of another folder or settings.

@@ -139,7 +139,10 @@ class Run:
     def finish(self) -> Summary:
         """Hold back series that are in several places, and write the index."""
         self._hold_back_scattered()
-        receipts = [self.receipts[path] for path in sorted(self.receipts)]
+        for path in self.receipts.keys() - self.found:
+            self.receipts[path]["problems"] = []  # nobody can put right what is no longer there
+        kept = (path for path, receipt in self.receipts.items() if path in self.found or receipt["parts"])
+        receipts = [self.receipts[path] for path in sorted(kept)]
         problems = [problem for receipt in receipts for problem in receipt["problems"]]
         parts = [part for receipt in receipts for part in receipt["parts"]]
         passed_over = sum(receipt["passed_over"] for receipt in receipts)

@@ -107,15 +107,17 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
     while folders:
         inside = folders.pop()
         prefix = f"{inside}/" if inside else ""
+        folder = PurePosixPath(root.path) / inside
         try:
-            listed = root.system.ls(f"{root.path}/{inside}".rstrip("/"), detail=True)
-        except OSError as error:
-            yield Source(inside or ".", (), f"The folder cannot be listed ({type(error).__name__}).")
+            listed = {PurePosixPath(entry["name"]): entry for entry in root.system.ls(str(folder), detail=True)}
+        except OSError as error:  # a source of its own, so that what was prepared of the folder is kept
+            yield Source(f"{inside or '.'}/", (), f"The folder cannot be listed ({type(error).__name__}).")
             continue
-        entries = {PurePosixPath(entry["name"]).name: entry for entry in listed}
+        # Some buckets list a folder's place holder among what is in it.
+        entries = {path.name: entry for path, entry in listed.items() if path != folder}
         if MARK in entries:
             continue
-        shown = [name for name in sorted(entries) if not name.startswith(".") and _is_in(entries[name], inside)]
+        shown = [name for name in sorted(entries) if not name.startswith(".")]
         below = [name for name in shown if entries[name]["type"] == "directory"]
         files = {name: _facts(prefix + name, entries[name]) for name in shown if name not in below}
         for name in [name for name in files if _is_link_to_folder(entries[name])]:
@@ -185,11 +187,6 @@ def _is_damaged(file: Path, has_images: bool) -> bool:
 
 def _inside(path: str | os.PathLike[str] | None, folder: Path) -> str:
     return PurePath(path or folder).relative_to(folder).as_posix()
-
-
-def _is_in(entry: dict[str, Any], inside: str) -> bool:
-    """Buckets list a folder's own place holder among what is in it."""
-    return entry["type"] == "directory" or not entry["name"].endswith("/")
 
 
 def _is_link_to_folder(entry: dict[str, Any]) -> bool:

@@ -36,7 +36,6 @@ from helpers.prepared_sources import Root
 from helpers.prompts import image_messages, slide_messages, volume_messages
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
-from helpers.workers import Killed, in_processes
 
 ROOT = Path(__file__).parents[1]
 VOXELS = np.random.default_rng(0).integers(-100, 900, (6, 16, 16))
@@ -321,6 +320,10 @@ def test_quarantine_is_tried_again_when_its_files_change_or_when_asked(tmp_path:
     summary = prepare(folder, output)
     assert (summary.made, summary.prepared, summary.quarantined) == (1, 3, 0)
     assert quarantined(output) == {}
+    (folder / "bad.png").write_bytes(b"none")
+    assert prepare(folder, output).quarantined == 1
+    (folder / "bad.png").unlink()
+    assert prepare(folder, output).quarantined == 0
 
 
 def test_a_changed_source_is_made_anew_and_one_that_is_gone_is_kept(tmp_path: Path) -> None:
@@ -334,6 +337,17 @@ def test_a_changed_source_is_made_anew_and_one_that_is_gone_is_kept(tmp_path: Pa
     assert prepared_images(output, "000.png")[0] == read_image(folder / "000.png")
     (output / read_prepared(output)["001.png"].shard).unlink()
     assert prepare(folder, output).made == 1  # a shard that was lost is missed
+
+
+def test_series_of_one_folder_are_told_apart_by_their_uid(write_series, tmp_path: Path) -> None:
+    one, other = (write_series(VOXELS + k, folder=f"in/{k}") for k in (0, 50))
+    for file in other.iterdir():
+        file.rename(one / f"other-{file.name}")
+    prepare(tmp_path / "in", tmp_path / "out")
+    uids = [dcmread(one / name).SeriesInstanceUID for name in ("0000.dcm", "other-0000.dcm")]
+    held = read_prepared(tmp_path / "out")
+    assert held.keys() == {f"0#{uid}" for uid in uids}
+    assert held[f"0#{uids[0]}"].images() != held[f"0#{uids[1]}"].images()
 
 
 def test_a_series_in_two_folders_is_whole_in_neither(write_series, tmp_path: Path) -> None:
@@ -405,24 +419,6 @@ def test_sources_are_found_one_at_a_time_without_opening_a_file(tmp_path: Path, 
     found = find_sources(root)
     assert next(found).path == "0/000.png"
     assert [source.path for source in found] == ["0/001.png", "1/000.png", "1/001.png", "2/000.png", "2/001.png"]
-
-
-def square_or_die(number: int) -> int:
-    if number == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if number == -1:
-        raise InputError("A negative number.")
-    return number * number
-
-
-def test_a_process_that_dies_takes_nothing_else_with_it() -> None:
-    results = list(in_processes(2)(square_or_die, range(10)))
-    assert [r.item for r in results if isinstance(r, Killed)] == [7]
-    assert sorted(r for r in results if isinstance(r, int)) == [k * k for k in range(10) if k != 7]
-    with pytest.raises(InputError, match="negative"):
-        list(in_processes(1)(square_or_die, [-1]))
-    with pytest.raises(InputError, match="0 workers"):
-        in_processes(0)
 
 
 def test_processes_make_what_one_makes(write_series, tmp_path: Path) -> None:
