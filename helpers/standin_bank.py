@@ -52,7 +52,7 @@ def make_bank(
     processor: Any,
     seed: int,
     *,
-    poses: int = 24,
+    poses: int = 28,
     sets: int = 6,
     images: int = 300,
     boxes: int = 600,

@@ -219,11 +219,11 @@ HAEMORRHAGE, OEDEMA, MASS = "intracranial haemorrhage", "brain oedema", "skull-s
 HYPOXIA = "hypoxic brain injury"
 DARK, BRIGHT, VENTRICLES = "dark lesion", "bright lesion", "enlarged ventricles"
 KINDS = {
-    HAEMORRHAGE: Kind(brain_of_ct, (7, 15), (55, 80), _filled),
-    OEDEMA: Kind(brain_of_ct, (12, 20), (14, 19), _lowered),
-    MASS: Kind(rim_of_ct, (10, 16), (42, 55), _calcified),
+    HAEMORRHAGE: Kind(brain_of_ct, (8, 15), (55, 80), _filled),
+    OEDEMA: Kind(brain_of_ct, (16, 24), (15, 20), _lowered),
+    MASS: Kind(rim_of_ct, (11, 16), (42, 55), _calcified),
     HYPOXIA: Kind(_middle(whole_brain_of_ct), (130, 130), (9, 14), _lowered, whole_brain_of_ct),
-    DARK: Kind(brain_of_mri, (9, 15), (20, 70), _drawn),
-    BRIGHT: Kind(brain_of_mri, (9, 15), (246, 255), _drawn),
+    DARK: Kind(brain_of_mri, (10, 15), (20, 70), _drawn),
+    BRIGHT: Kind(brain_of_mri, (10, 15), (246, 255), _drawn),
     VENTRICLES: Kind(_middle(ventricles_of_mri), (62, 68), (0.35, 0.5), _stretched, ventricles_of_mri),
 }
