@@ -22,11 +22,12 @@ def write_case(case: Case, folder: Path) -> Path:
     """Write a case's images into ``folder`` under the case's id and give the path to read them from.
 
     A CT or MRI becomes a folder of DICOM files for `helpers.volumes.read_volume`, a slide a TIFF for
-    `helpers.slides.open_slide`, a single image a PNG. Raises `InputError` where that path exists already, and for
+    `helpers.slides.open_slide`, a single image a PNG, a pair of them a folder with
+    ``prior.png`` and ``current.png``. Raises `InputError` where that path exists already, and for
     a case without images.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = {"slide": ".tiff", "image": ".png"}.get(case.kind, "")
+    suffix = {"slide": ".tiff", "image": ".png", "box": ".png"}.get(case.kind, "")
     path = folder / f"{case.id}{suffix}"
     if path.exists():
         raise InputError("This is there already.", path=path, remedy="Delete it, or choose another folder.")
@@ -34,6 +35,13 @@ def write_case(case: Case, folder: Path) -> Path:
         return write_series(case.volume(), path)
     if case.kind == "text":
         raise InputError("A case of words alone has no files.", remedy="Use its messages.")
+    if case.kind == "change":
+        partial = folder / f".{path.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        for name, image in zip(("prior", "current"), case.images, strict=True):
+            image.save(partial / f"{name}.png")
+        return partial.rename(path)
     with whole_file(path) as partial:
         if case.kind == "slide":
             write_slide(partial, picture_of(case.record["specimen"]))

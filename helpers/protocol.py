@@ -58,4 +58,9 @@ CHOICE_QUESTION = (
     "{question} You may write out your argument before stating your final, very short, definitive, and concise "
     'answer X in the format "Final Answer: X":'
 )
+# Ours: the report does not print the words that it asks MS-CXR-T's three classes with.
+CHANGE_QUESTION = (
+    "The first image is the prior chest radiograph, the second the current one. How has the {condition} changed? "
+    'State your final answer as "Final Answer: improved", "Final Answer: stable" or "Final Answer: worsened".'
+)
 BOX_QUESTION = 'Where is the {target}? Answer with a JSON list of {{"box_2d": [y0, x0, y1, x1], "label": ...}}.'

@@ -94,7 +94,8 @@ def parse_final_answer(reply: str, options: Sequence[str]) -> str | None:
 def parse_boxes(reply: str) -> list[list[float]] | None:
     """The boxes (y0, x0, y1, x1, of 1000) of a reply that holds a JSON list of them; None where it holds none.
 
-    A fence of backticks and words around the list are passed over.
+    A fence of backticks and words around the list are passed over. Boxes of 1, as the MedGemma 1.5 report
+    (arXiv:2604.05081) writes them, are brought to 1000, as the official notebooks do.
     """
     text, _ = split_thinking(reply)
     found = re.search(r"\[.*\]", text, flags=re.DOTALL)
@@ -102,4 +103,8 @@ def parse_boxes(reply: str) -> list[list[float]] | None:
         boxes = [[float(v) for v in entry["box_2d"]] for entry in json.loads(found[0])] if found else []
     except (ValueError, TypeError, KeyError):
         return None
-    return boxes if boxes and all(len(box) == 4 for box in boxes) else None
+    if not boxes or any(len(box) != 4 for box in boxes):
+        return None
+    if all(0 <= value <= 1 for box in boxes for value in box):
+        return [[1000 * value for value in box] for box in boxes]
+    return boxes

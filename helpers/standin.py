@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, GemmaTokenizer
+from transformers import AutoModel, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, GemmaTokenizer
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 IMAGE_SIDE = 112  # pixels
+PATCHES = 8  # a side
 IMAGE_TOKENS = 16  # of one image: 8 x 8 vision patches, pooled to 4 x 4
 VOCABULARY = 2_000  # at most
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")  # ids 0 to 4, as in Gemma's own vocabulary
@@ -58,12 +60,32 @@ def build(texts: Iterable[str], seed: int = 0) -> tuple[Gemma3ForConditionalGene
     )
     torch.manual_seed(seed)
     model = Gemma3ForConditionalGeneration(_config(processor))
+    # The tower starts from numbers of its own, whatever the size of the vocabulary.
+    torch.manual_seed(seed)
+    tower = AutoModel.from_config(model.config.vision_config)
+    # Layer norms forget how long a patch's vector is, so that grey would look like white. Beside a constant vector
+    # of like length brightness is an angle, which they keep.
+    torch.nn.init.normal_(tower.get_input_embeddings().bias, std=1.0)
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    _order_numbers(model.get_input_embeddings().weight, processor.tokenizer)
     # Gemma 3 starts this weight at zero, which would keep the language model blind and the tower untrained.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.05)
     model.generation_config.update(
         do_sample=False, pad_token_id=0, bos_token_id=2, eos_token_id=model.config.eos_token_id
     )
     return model, processor
+
+
+def _order_numbers(embeddings: torch.Tensor, tokenizer: GemmaTokenizer) -> None:
+    """Start numbers of 0 to 1000 with vectors as close as they are themselves, so that places are told roughly
+    before they are told exactly."""
+    waves = torch.randn(8, embeddings.shape[1])
+    waves *= embeddings.std() / waves.pow(2).sum(0).div(2).sqrt().mean()
+    for token, index in tokenizer.get_vocab().items():
+        number = re.fullmatch(r"▁\[?(\d+)\]?,", token)
+        if number and int(number[1]) <= 1000:
+            angles = torch.arange(1, 9) * torch.pi * int(number[1]) / 1000
+            embeddings.data[index] = 0.5 * embeddings[index] + angles.cos() @ waves
 
 
 def _config(processor: Gemma3Processor) -> Gemma3Config:
@@ -79,7 +101,7 @@ def _config(processor: Gemma3Processor) -> Gemma3Config:
             "head_dim": 48,
             "query_pre_attn_scalar": 48,
             "sliding_window": 256,
-            "layer_types": ["sliding_attention"] * 5 + ["full_attention"],
+            "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
             "max_position_embeddings": 32_768,
         },
         vision_config={
@@ -88,7 +110,7 @@ def _config(processor: Gemma3Processor) -> Gemma3Config:
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "image_size": IMAGE_SIDE,
-            "patch_size": 14,
+            "patch_size": IMAGE_SIDE // PATCHES,
             "vision_use_head": False,
         },
         mm_tokens_per_image=IMAGE_TOKENS,

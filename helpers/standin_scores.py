@@ -11,25 +11,22 @@ import contextlib
 import itertools
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
-from tqdm.auto import tqdm
 
-from helpers.cases import CASES, HELD_OUT, NOT_LEARNED, Case, generate
+from helpers.cases import A_VOLUME, HELD_OUT, Case, generate
+from helpers.evaluation import read_answers, run_evaluation
 from helpers.models import ChatModel, load_model
 from helpers.prompts import Message
 from helpers.protocol import CT_WINDOWS
 from helpers.scores import wilson
 from helpers.volumes import apply_window
 
-
-def is_right(case: Case, text: str) -> bool:
-    """Whether a reply gives the truth: by its final answer where one is asked for, else word for word."""
-    if case.answer.endswith(f"Final Answer: {case.truth}"):
-        return text.endswith(f"Final Answer: {case.truth}")
-    return text == case.answer
+SCORED = ("ct", "mri", "slide", "image", "box", "change", "text")
 
 
 def score(
@@ -37,32 +34,43 @@ def score(
     n: int,
     seed: int,
     *,
-    kinds: Iterable[str] = tuple(CASES),
+    kinds: Iterable[str] = SCORED,
     control: Callable[[Case, Case], list[Message]] | None = None,
 ) -> dict[str, Any]:
-    """Share of right answers by kind of case, with its 95 % Wilson interval; ``n`` cases of each kind are asked.
+    """Scores by kind of case and by condition, with 95 % intervals, as `helpers.scores` gives them.
 
-    Questions that the stand-in is to decline are counted apart ("ct, to decline"), so that "ct" and "mri" are yes
-    or no, balanced, with chance at one half. ``control`` makes another prompt from a case and the one after it, as
-    `swapped` and `wide_window` do.
+    Of each kind ``n`` cases are asked, of CT and MRI the questions about ``n`` volumes. Questions to be declined
+    are counted apart, by the share of them that the stand-in declined. ``control`` makes another prompt from a
+    case and one of other images, as `swapped` and `wide_window` do.
     """
-    marks: dict[str, list[bool]] = {}
+    cases = []
     for kind in kinds:
-        cases = generate(kind, n, seed)
-        for k, case in enumerate(tqdm(cases, desc=kind, leave=False)):
-            messages = control(case, cases[(k + 1) % n]) if control else case.messages
-            group = f"{kind}, to decline" if case.truth == NOT_LEARNED else kind
-            reply = chat.generate(messages, max_new_tokens=64)
-            marks.setdefault(group, []).append(is_right(case, reply.text))
-    scores = {
-        group: {
-            "accuracy": round(sum(m) / len(m), 3),
-            "interval": [round(end, 3) for end in wilson(sum(m), len(m))],
-            "n": len(m),
+        a_volume = A_VOLUME if kind in ("ct", "mri") else 1
+        drawn = generate(kind, n * a_volume, seed)
+        if control:
+            others = drawn[a_volume:] + drawn[:a_volume]
+            drawn = [_controlled(case, other, control) for case, other in zip(drawn, others, strict=True)]
+        cases += drawn
+    declined = {case.id for case in cases if case.is_declined}
+    with tempfile.TemporaryDirectory() as folder:
+        scores = run_evaluation(
+            chat, [c for c in cases if c.id not in declined], f"{folder}/asked", max_new_tokens=80
+        )
+        run_evaluation(chat, [c for c in cases if c.id in declined], f"{folder}/declined", max_new_tokens=80)
+        said = [a["text"] == a["truth"] for a in read_answers(f"{folder}/declined/answers.jsonl")]
+    if said:
+        low, high = wilson(sum(said), len(said))
+        share = {
+            "mean": round(sum(said) / len(said), 4),
+            "n": len(said),
+            "interval": [round(low, 4), round(high, 4)],
         }
-        for group, m in marks.items()
-    }
-    return {"model": chat.name, "seed": seed, "scores": scores}
+        scores["declined"] = share
+    return {"seed": seed, **scores}
+
+
+def _controlled(case: Case, other: Case, control: Callable[[Case, Case], list[Message]]) -> Case:
+    return replace(case, make=lambda: control(case, other))
 
 
 def swapped(case: Case, other: Case) -> list[Message]:
@@ -82,15 +90,11 @@ CONTROLS = {"swapped": swapped, "wide-window": wide_window}
 def _with_images(case: Case, images: list[Image.Image]) -> list[Message]:
     """A case's prompt with other images, taken again from the first where they do not suffice."""
     source = itertools.cycle(images)
+    *before, turn = case.messages
     content = [
-        {"type": "image", "image": next(source)} if part["type"] == "image" else part
-        for part in case.messages[-1]["content"]
+        {"type": "image", "image": next(source)} if part["type"] == "image" else part for part in turn["content"]
     ]
-    return [*case.messages[:-1], {"role": "user", "content": content}]
-
-
-def _interval(marks: list[bool]) -> list[float]:
-    return [round(end, 3) for end in wilson(sum(marks), len(marks))]
+    return [*before, {**turn, "content": content}]
 
 
 def main() -> None:
@@ -98,12 +102,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score the stand-in on held-out teaching cases.")
     parser.add_argument("--model", default="standin")
     parser.add_argument("--seed", type=int, default=2_000_000, help="above 1,000,000: never trained on")
-    parser.add_argument("--n", type=int, default=60, help="cases of each kind")
+    parser.add_argument("--n", type=int, default=60, help="cases of each kind; of CT and MRI, volumes")
     parser.add_argument("--control", choices=list(CONTROLS), help="spoil the images, to see that they matter")
     options = parser.parse_args()
     if options.seed <= HELD_OUT:
         parser.error(f"seeds up to {HELD_OUT:,} are for training")
-    kinds = ["ct"] if options.control == "wide-window" else list(CASES)
+    kinds = ["ct"] if options.control == "wide-window" else SCORED
     with contextlib.redirect_stdout(sys.stderr):
         chat = load_model(options.model)
         result = score(chat, options.n, options.seed, kinds=kinds, control=CONTROLS.get(options.control))

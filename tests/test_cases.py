@@ -8,13 +8,39 @@ import numpy as np
 import pytest
 
 from helpers.case_files import write_case
-from helpers.cases import CASES, HELD_OUT, generate, head_ct
+from helpers.cases import CASES, HELD_OUT, chest_with, generate, picture_with_box
 from helpers.errors import InputError
 from helpers.images import read_image
+from helpers.replies import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.standin_scores import swapped, wide_window
+from helpers.teaching_chests import CHANGES, EFFUSION, Effusion
+from helpers.teaching_findings import (
+    BRIGHT,
+    DARK,
+    HAEMORRHAGE,
+    HYPOXIA,
+    KINDS,
+    MASS,
+    OEDEMA,
+    VENTRICLES,
+    Finding,
+    brain_mri,
+    head_ct,
+)
 from helpers.teaching_slides import MIN_TISSUE
+from helpers.teaching_volumes import RECIPES, teaching_volume
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume
+
+# Of the middle of a finding: HU, or values of the MRI as it is shown.
+VALUES = {
+    HAEMORRHAGE: (42, 85),
+    OEDEMA: (-5, 20),
+    MASS: (38, 250),
+    DARK: (0, 45),
+    BRIGHT: (225, 256),
+    VENTRICLES: (2, 110),
+}
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -31,19 +57,71 @@ def test_an_unknown_kind_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["ct", "mri"])
 def test_a_finding_is_where_the_mask_says(kind: str) -> None:
-    cases = generate(kind, 4, HELD_OUT + 40)
-    assert {case.record["finding"] is None for case in cases} == {True, False}
-    for case in cases:
+    seen = set()
+    for case in generate(kind, 16, HELD_OUT + 40):
         mask, k = case.mask(), case.slice_of_finding()
-        assert mask.any() == (case.record["finding"] is not None) == (k is not None)
+        assert mask.any() == (case.record["finding"] is not None) == (k is not None) == (case.truth == "yes")
         if k is not None:
             inside = mask[case.record["slices"][k]]
-            values = np.median(case.volume().slices([case.record["slices"][k]])[0][inside])
-            assert 50 < values < 90 if kind == "ct" else 50 < values < 125
+            value = np.median(case.volume().slices([case.record["slices"][k]])[0][inside])
+            low, high = VALUES[case.condition]
+            assert low < value < high, case.condition
+            seen.add(case.condition)
+    assert seen == set(RECIPES[kind].conditions)
+
+
+def test_two_slices_of_the_prompt_touch_each_finding() -> None:
+    for number in range(250_010, 250_020):
+        made = teaching_volume("ct", number)
+        assert all(len(set(made.chosen) & set(f.slices)) >= 2 for f in made.findings.values())
+
+
+def test_questions_about_a_volume_share_its_group_and_no_seed_is_on_both_sides() -> None:
+    cases = generate("ct", 8, HELD_OUT)
+    assert len({case.group for case in cases}) == 2
+    assert len({case.condition for case in cases[:4]}) == 4  # three conditions, and one to decline
+    assert not {case.group for case in cases} & {case.group for case in generate("ct", 4, HELD_OUT - 4)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_finding_stays_in_its_box_and_keeps_what_is_around(kind: str) -> None:
+    original, spacing = head_ct() if kind in RECIPES["ct"].conditions or kind == HYPOXIA else brain_mri()
+    values = original.astype(np.float32)
+    finding = Finding.draw(kind, spacing, np.random.default_rng(3))
+    finding.put_into(values)
+    changed = values != original
+    assert changed[finding.box][finding.mask].any()
+    changed[finding.box] = False
+    assert not changed.any()
+
+
+def test_a_box_holds_what_it_names() -> None:
+    picture, target, box = picture_with_box("head CT", HAEMORRHAGE, np.random.default_rng(1))
+    y0, x0, y1, x1 = (round(v * picture.width) for v in box)
+    brain_window = np.asarray(picture)[..., 2].astype(float)
+    assert target == HAEMORRHAGE
+    assert np.median(brain_window[y0:y1, x0:x1]) > 130 > np.median(brain_window)  # 0 to 80 HU as 0 to 255
+    for case in generate("box", 4, HELD_OUT + 1):
+        assert parse_boxes(case.answer)[0] == pytest.approx(parse_boxes(case.truth)[0], abs=10)
+
+
+def test_an_effusion_is_drawn_as_its_case_says() -> None:
+    cases = generate("change", 40, HELD_OUT)
+    assert {case.truth for case in cases} == set(CHANGES)
+    for case in cases:
+        levels = [effusion.level if effusion else 1 for effusion in case.record["effusions"]]
+        assert case.truth == CHANGES[1 + int(np.sign(round(levels[0] - levels[1], 1)))]  # higher up is a smaller y
+    effusion = Effusion("left", 0.5)
+    (picture, where), (without, _) = (chest_with(e, np.random.default_rng(1)) for e in (effusion, None))
+    inside, outside = np.asarray(where[EFFUSION]) > 127, np.asarray(where[EFFUSION]) == 0
+    brighter = np.asarray(picture.convert("L"), float) - np.asarray(without.convert("L"))
+    assert brighter[inside].mean() > 30 and abs(brighter[outside].mean()) < 3
+    assert np.argwhere(inside)[:, 1].mean() > picture.width / 2  # the patient's left, on the viewer's right
 
 
 def test_a_haemorrhage_keeps_the_noise_of_the_brain() -> None:
-    case = next(c for c in generate("ct", 20, HELD_OUT + 40) if c.record["finding"])
+    drawn = generate("ct", 40, HELD_OUT + 40)
+    case = next(c for c in drawn if c.condition == HAEMORRHAGE and c.record["finding"])
     assert case.volume().slices(range(108))[case.mask()].std() > 2
     assert head_ct()[0].shape == case.volume().shape
 
@@ -75,12 +153,16 @@ def test_slides_and_pictures_are_the_same_from_their_files(tmp_path: Path) -> No
     picture = generate("image", 1, HELD_OUT + 3)[0]
     read = read_image(write_case(picture, tmp_path))
     assert np.array_equal(np.asarray(read), np.asarray(picture.images[0]))
+    pair = generate("change", 1, HELD_OUT + 3)[0]
+    folder = write_case(pair, tmp_path)
+    for name, image in zip(("prior", "current"), pair.images, strict=True):
+        assert np.array_equal(np.asarray(read_image(folder / f"{name}.png")), np.asarray(image))
     with pytest.raises(InputError, match="words alone"):
         write_case(generate("text", 1, 5)[0], tmp_path)
 
 
 def test_controls_change_the_images_and_not_the_words() -> None:
-    case, other = generate("ct", 2, HELD_OUT + 3)
+    case, *_, other = generate("ct", 5, HELD_OUT)
     usual = case.messages[0]["content"]
     for control in (swapped, wide_window):
         spoilt = control(case, other)[0]["content"]

@@ -51,6 +51,11 @@ HEAVY = {
     "sessions.py",
     "vision.py",
     "standin.py",
+    "standin_bank.py",
+    "standin_curve.py",
+    "standin_hints.py",
+    "standin_lessons.py",
+    "standin_sight.py",
     "standin_training.py",
     "standin_scores.py",
 }

@@ -89,6 +89,7 @@ def test_a_final_answer_is_an_option_or_nothing(
             'Here:\n```json\n[{"box_2d": [1, 2, 3, 4]}, {"box_2d": [5, 6, 7, 8]}]\n```',
             [[1, 2, 3, 4], [5, 6, 7, 8]],
         ),
+        ('[{"box_2d": [0.25, 0, 0.5, 1], "label": "heart"}]', [[250, 0, 500, 1000]]),
         ('[{"box_2d": [1, 2, 30], "label": "mass"}]', None),
         ('[{"box": [1, 2, 30, 40]}]', None),
         ('[{"box_2d": [1, 2, 30, 4', None),

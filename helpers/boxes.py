@@ -1,0 +1,44 @@
+"""Boxes in a model's answer, from the square that it saw back to the image as it was.
+
+MedGemma answers in thousandths of the picture that it saw, y before x, and that picture was padded to a square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Box = tuple[float, float, float, float]  # y0, x0, y1, x1
+
+
+def to_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
+    """A box of 1000 on the padded square as pixels (y0, x0, y1, x1) of the image of ``size`` (width, height).
+
+    What lies on the padding is cut off; a box that lies there wholly has no area.
+    """
+    width, height = size
+    side = max(size)
+    top, left = (side - height) // 2, (side - width) // 2
+    y0, x0, y1, x1 = (value * side / 1000 for value in box)
+    return (
+        min(max(y0 - top, 0), height),
+        min(max(x0 - left, 0), width),
+        min(max(y1 - top, 0), height),
+        min(max(x1 - left, 0), width),
+    )
+
+
+def from_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
+    """Pixels (y0, x0, y1, x1) of an image of ``size`` (width, height) as a box of 1000 on the padded square."""
+    width, height = size
+    side = max(size)
+    top, left = (side - height) // 2, (side - width) // 2
+    y0, x0, y1, x1 = box
+    return tuple(1000 * value / side for value in (y0 + top, x0 + left, y1 + top, x1 + left))
+
+
+def side_of_patient(box: Sequence[float]) -> str:
+    """On which side of the patient the middle of a box of 1000 lies on a frontal radiograph: "right" or "left".
+
+    Radiographs are shown as if the patient faced the viewer: the patient's right is on the left of the picture.
+    """
+    return "right" if box[1] + box[3] < 1000 else "left"

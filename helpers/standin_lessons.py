@@ -1,0 +1,264 @@
+"""Lessons for the stand-in's language model: a prompt's images once, and many questions about them side by side.
+
+The questions of a lesson share the prefix (images and labels) and do not see each other, each at the positions
+that it has when it is asked alone: the logits are those of separate prompts, at a fraction of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from helpers import teaching_questions as ask
+from helpers.evaluation import BEGUN
+from helpers.prompts import Message, image_messages, prompt_ids, slide_messages, volume_messages, with_question
+from helpers.standin_bank import Bank
+from helpers.standin_hints import Hint
+from helpers.standin_sight import CHEST, KINDS, SEEN, VOLUMES
+from helpers.teaching_chests import EFFUSION, STATES
+from helpers.teaching_volumes import RECIPES
+from helpers.volumes import select_slices
+
+DOT = Image.new("RGB", (1, 1))  # stands where an image goes while only the words matter
+IMAGE_OF = {kind: name for name, kind in VOLUMES.items()}
+TYPES = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")
+
+
+@dataclass
+class Lesson:
+    """One prompt up to its question, its image tokens, and what is asked: (whole prompt, words begun, answer)."""
+
+    name: str
+    tokens: torch.Tensor  # (images, tokens, hidden size)
+    hint: Hint | None = None
+    asked: list[tuple[list[Message], str, str]] = field(default_factory=list)
+
+    def add(self, messages: list[Message], question: ask.Question) -> None:
+        """Ask a question, its answer to be given from the start."""
+        self.asked.append((messages, "", question.answer))
+
+    def add_short(self, messages: list[Message], question: ask.Question) -> None:
+        """Ask for the last word alone, as when yes and no are compared by their likelihood."""
+        self.asked.append((messages, BEGUN, f" {question.truth}"))
+
+
+def draw_lessons(
+    bank: Bank, progress: float, shares: Mapping[str, float], rng: np.random.Generator
+) -> list[Lesson]:
+    """A step's lessons, of one kind. ``progress`` runs from 0 to 1: short volumes come first."""
+    name = list(shares)[rng.choice(len(shares), p=list(shares.values()))]
+    if name in bank.volumes:
+        # A finding is first learned among few slices: among 85 it is one image token in several hundred.
+        if progress < 0.3 or rng.random() < 0.2:
+            n, lessons = int(rng.integers(2, 6)), 4
+        elif progress < 0.6 or rng.random() < 0.5:
+            n, lessons = int(rng.integers(6, 25)), 3
+        else:
+            n, lessons = int(rng.integers(20, 86)), 1
+        return [volume_lesson(name, bank, n, rng) for _ in range(lessons)]
+    if name == "image":
+        return [image_lesson(bank, rng) for _ in range(5)]
+    if name == "box":
+        return [box_lesson(bank, rng) for _ in range(20)]
+    if name == "change":
+        return [change_lesson(bank, rng) for _ in range(12)]
+    if name == "slide":
+        return [slide_lesson(bank, rng) for _ in range(4)]
+    return [words_lesson(rng, 12)]
+
+
+def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Lesson:
+    """Up to ``n`` slices, and a question about each condition whose place, empty or not, two of them show."""
+    volumes, recipe = bank.volumes[kind], RECIPES[kind]
+    volume = volumes[rng.integers(len(volumes))]
+    aim = recipe.conditions[rng.integers(len(recipe.conditions))]
+    places = {c: {volume.slices.index(k) for k in touched} for c, touched in volume.touched.items()}
+    middle = sorted(places[aim])[len(places[aim]) // 2] if places[aim] else len(volume.slices) // 2
+    count = len(volume.slices)
+    for _ in range(10):
+        span = int(rng.integers(max(n, 5), (count if n > 24 else min(count, 5 * n)) + 1))
+        first = int(rng.integers(max(0, middle - span + 1), min(middle, count - span) + 1))
+        chosen = [first + k for k in select_slices(span, n)]
+        if len(places[aim] & set(chosen)) >= 2:
+            break
+    present = {c for c in recipe.conditions if rng.random() < 0.5}
+    tokens = volume.image_tokens([volume.slices[k] for k in chosen], present)
+    shown = _unknown(len(chosen))
+    for condition in recipe.conditions:
+        shown[:, SEEN.index(condition)] = torch.tensor(
+            [condition in present and k in places[condition] for k in chosen]
+        )
+    lesson = Lesson(kind, tokens, Hint(IMAGE_OF[kind], shown))
+    start = volume_messages([DOT] * len(chosen), None)
+    for condition in recipe.conditions:
+        if len(places[condition] & set(chosen)) < 2:
+            continue
+        question = ask.finding_question(recipe.modality, condition, condition in present, rng)
+        messages = with_question(start, question.text)
+        lesson.add(messages, question)
+        if rng.random() < 0.3:
+            lesson.add_short(messages, question)
+    if rng.random() < 0.3 or not lesson.asked:
+        question = ask.declined_question(kind, recipe.modality, rng)
+        lesson.add(with_question(start, question.text), question)
+    return lesson
+
+
+def _unknown(images: int) -> torch.Tensor:
+    return torch.full((images, len(SEEN)), -1.0)
+
+
+def image_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+    """One image and a question of each form."""
+    kind = KINDS[rng.integers(len(KINDS))]
+    tokens = bank.images[kind][rng.integers(len(bank.images[kind]))][None]
+    lesson = Lesson("image", tokens, Hint(kind, _unknown(1)))
+    for form in (*ask.IMAGE_FORMS, "choice of kind"):
+        question = ask.image_question(kind, form, rng)
+        messages = image_messages([DOT], question.text)
+        lesson.add(messages, question)
+        if form == "yes or no":
+            lesson.add_short(messages, question)
+    return lesson
+
+
+def box_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+    """One image and where something is in it."""
+    tokens, kind, target, box = bank.boxes[rng.integers(len(bank.boxes))]
+    lesson = Lesson("box", tokens, Hint(kind, _unknown(1), target, tuple(box)))
+    question = ask.box_question(target, box)
+    lesson.add(image_messages([DOT], question.text), question)
+    return lesson
+
+
+def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+    """Two radiographs and how the effusion changed."""
+    side, states = ("left", "right")[rng.integers(2)], [STATES[k] for k in rng.integers(3, size=2)]
+    tokens = torch.stack([bank.chests[side, s][rng.integers(len(bank.chests[side, s]))] for s in states])
+    shown = _unknown(2)
+    shown[:, SEEN.index(EFFUSION)] = torch.tensor([float(state != "none") for state in states])
+    lesson = Lesson("change", tokens, Hint(CHEST, shown))
+    question = ask.change_question(*states)
+    lesson.add(image_messages([DOT, DOT], question.text), question)
+    return lesson
+
+
+def slide_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+    """The patches of a slide and its sentence."""
+    tokens, specimen = bank.slides[rng.integers(len(bank.slides))]
+    sentence = ask.slide_sentence(specimen.stain, specimen.fragments)
+    lesson = Lesson("slide", tokens, Hint(specimen.stain, _unknown(len(tokens))))
+    messages = slide_messages([DOT] * len(tokens), TYPES[rng.integers(len(TYPES))])
+    lesson.add(messages, ask.Question("", sentence, sentence))
+    return lesson
+
+
+def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
+    """Questions without images: definitions, what to decline, and choices whose right option is said."""
+    lesson = Lesson("words", torch.empty(0))
+    for k in range(n):
+        if k % 2:
+            question = ask.text_question(rng)
+            lesson.add(image_messages([], question.text), question)
+            continue
+        kinds = rng.permutation(KINDS).tolist()
+        said = f"This is a {kinds[0]}. Which kind of image is this?"
+        question = ask.choice_question(said, kinds[0], kinds[1:], "", f"This is a {kinds[0]}.", rng)
+        messages = image_messages([], question.text)
+        lesson.add(messages, question)
+    return lesson
+
+
+@dataclass
+class Batch:
+    """Lessons as one padded batch: every tensor (lessons, length), masks (lessons, 1, length, length)."""
+
+    ids: torch.Tensor
+    labels: torch.Tensor  # -100 where nothing is learned
+    question: torch.Tensor  # which question of the lesson a position belongs to; 0: the prefix, -1: padding
+    positions: torch.Tensor
+    masks: dict[str, torch.Tensor]
+    tokens: torch.Tensor  # of all images, in order
+    hints: list[Hint]  # of the lessons that have images
+
+
+def collate(lessons: Sequence[Lesson], model: Any, processor: Any) -> Batch:
+    """Lay lessons out side by side."""
+    config, tokenizer = model.config, processor.tokenizer
+    rows = [_row(lesson, config, processor, tokenizer) for lesson in lessons]
+    longest = max(len(row[0]) for row in rows)
+    ids, labels, question, positions = (
+        torch.tensor([row[k] + [fill] * (longest - len(row[k])) for row in rows])
+        for k, fill in enumerate((0, -100, -1, 0))
+    )
+    is_image = ids == config.image_token_id
+    # Number of the image that a token belongs to: a new one begins after every other kind of token.
+    begins = is_image & ~torch.nn.functional.pad(is_image, (1, 0))[:, :-1]
+    image = torch.where(is_image, begins.cumsum(1), -1)
+    order = torch.arange(longest)
+    asks, sees = question[:, :, None], question[:, None, :]
+    seen = (order[:, None] >= order) & ((sees == asks) | ((sees == 0) & (asks > 0)))
+    same_image = (image[:, :, None] == image[:, None, :]) & is_image[:, :, None]
+    near = positions[:, :, None] - positions[:, None, :] < config.text_config.sliding_window
+    masks = {"full_attention": seen | same_image, "sliding_attention": (seen & near) | same_image}
+    tokens = [lesson.tokens.flatten(0, 1) for lesson in lessons if len(lesson.tokens)]
+    return Batch(
+        ids,
+        labels,
+        question,
+        positions,
+        {name: mask[:, None] for name, mask in masks.items()},
+        torch.cat(tokens).float() if tokens else torch.empty(0),
+        [lesson.hint for lesson in lessons if lesson.hint],
+    )
+
+
+def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[list[int], ...]:
+    ids: list[int] = []
+    labels: list[int] = []
+    question: list[int] = []
+    positions: list[int] = []
+    prefix = 0
+    for number, (messages, begun, answer) in enumerate(lesson.asked, start=1):
+        prompt = prompt_ids(messages, processor)
+        if number == 1 and len(lesson.tokens):
+            prefix = len(prompt) - prompt[::-1].index(config.eoi_token_index)
+            ids, labels = prompt[:prefix], [-100] * prefix
+            question, positions = [0] * prefix, list(range(prefix))
+        given = prompt[prefix:] + (tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else [])
+        said = tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False)["input_ids"]
+        ids += given + said
+        labels += [-100] * len(given) + said
+        question += [number] * (len(given) + len(said))
+        positions += range(prefix, prefix + len(given) + len(said))
+    return ids, labels, question, positions
+
+
+def forward(model: Any, batch: Batch, depths: Sequence[int] = ()) -> tuple[Any, ...]:
+    """Logits (n, vocabulary) of the n tokens to learn, those tokens, and a number for the question of each.
+
+    Then, of each of ``depths`` in layers, the hidden states at the ends of all images: (images, width).
+    """
+    embedded = model.get_input_embeddings()(batch.ids)
+    is_image = (batch.ids == model.config.image_token_id)[..., None].expand_as(embedded)
+    if len(batch.tokens):
+        embedded = embedded.masked_scatter(is_image, batch.tokens)
+    out = model.model.language_model(
+        inputs_embeds=embedded,
+        attention_mask=batch.masks,
+        position_ids=batch.positions,
+        use_cache=False,
+        output_hidden_states=bool(depths),
+    )
+    ends = batch.ids == model.config.eoi_token_index
+    # The prefix's last token never has a label, so the token before a label is of the same question.
+    wanted = batch.labels[:, 1:] != -100
+    number = torch.arange(len(batch.ids))[:, None] * 1000 + batch.question[:, 1:]
+    logits = model.lm_head(out.last_hidden_state[:, :-1][wanted])
+    layers = [out.hidden_states[depth][ends] for depth in depths]
+    return logits, batch.labels[:, 1:][wanted], number[wanted], layers

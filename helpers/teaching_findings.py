@@ -1,0 +1,229 @@
+"""Findings of teaching cases: what each looks like, where it may lie, and how it is put into a real volume.
+
+Values are realistic for the images at hand and far simpler than disease: an irregular ellipsoid of one density, or
+a stretched ventricle. The brain of the bundled head CT reads about 26 HU, where 30 to 40 are usual, so oedema is
+given as HU below the brain around it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from helpers.data import fetch
+from helpers.volumes import read_volume
+
+Anatomy = tuple[np.ndarray, tuple[float, float, float]]  # values (z, y, x) and spacing in mm
+EDGE = 0.8  # mm over which a finding fades out
+CLEAR = 0.3  # of a finding's largest area in a slice: where less is shown, nobody could tell
+BONE = 120  # HU; what is denser keeps its values
+
+
+@functools.cache
+def head_ct() -> Anatomy:
+    """Hounsfield units (z, y, x) of the bundled head CT, and its spacing in mm."""
+    volume = read_volume(fetch("ct-head"), modality="CT")
+    return volume.slices(range(volume.shape[0])), volume.spacing
+
+
+@functools.cache
+def brain_mri() -> Anatomy:
+    """Values (z, y, x) of the bundled brain MRI, and its spacing in mm."""
+    volume = read_volume(fetch("mri-t1"), modality="MR")
+    return volume.slices(range(volume.shape[0])), volume.spacing
+
+
+@functools.cache
+def brain_of_ct() -> np.ndarray:
+    """Soft tissue of the head CT well inside the skull, bool (z, y, x)."""
+    hu, _ = head_ct()
+    soft = ndimage.binary_opening((hu > 10) & (hu < 60), iterations=3)
+    labels, _ = ndimage.label(soft)
+    sizes = np.bincount(labels.ravel())
+    return ndimage.binary_erosion(labels == sizes[1:].argmax() + 1, iterations=3)
+
+
+@functools.cache
+def rim_of_ct() -> np.ndarray:
+    """What lies 5 to 12 mm inside the skull in the upper half of the head CT, bool (z, y, x)."""
+    hu, spacing = head_ct()
+    rim = np.zeros(hu.shape, bool)
+    for k in range(len(hu) // 2, len(hu) * 7 // 8):
+        skull = ndimage.binary_closing(hu[k] > 200, iterations=3)
+        inside = ndimage.binary_erosion(ndimage.binary_fill_holes(skull) & ~skull, iterations=2)
+        away = ndimage.distance_transform_edt(~skull, sampling=spacing[1:])
+        rim[k] = inside & (away > 5) & (away < 12)
+    return rim
+
+
+@functools.cache
+def whole_brain_of_ct() -> np.ndarray:
+    """All of the brain in the upper two thirds of the head CT, bool (z, y, x)."""
+    hu, _ = head_ct()
+    inside = ndimage.binary_dilation(brain_of_ct(), iterations=5) & (hu < 80)
+    inside[: len(inside) // 3] = False
+    return inside
+
+
+@functools.cache
+def brain_of_mri() -> np.ndarray:
+    """The inside of the brain MRI, away from its surface, bool (z, y, x)."""
+    values, _ = brain_mri()
+    inside = ndimage.binary_fill_holes(ndimage.gaussian_filter(values.astype(np.float32), 2) > 60)
+    return ndimage.binary_erosion(inside, iterations=18)
+
+
+@functools.cache
+def ventricles_of_mri() -> np.ndarray:
+    """The lateral ventricles of the brain MRI: what is dark in the part where they lie, bool (z, y, x)."""
+    values, _ = brain_mri()
+    part = np.zeros(values.shape, bool)
+    part[68:104, 66:160, 62:136] = True
+    return ndimage.binary_opening(part & (values < 110))
+
+
+def _middle(region: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    """The one voxel in the middle of a region, bool (z, y, x)."""
+
+    def place() -> np.ndarray:
+        out = np.zeros(region().shape, bool)
+        out[tuple(int(v) for v in np.argwhere(region()).mean(0))] = True
+        return out
+
+    return functools.cache(place)
+
+
+Change = Callable[[np.ndarray, "Finding"], np.ndarray]  # old values of the finding's box -> new ones
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What findings of a condition are drawn from."""
+
+    places: Callable[[], np.ndarray]  # where the centre may lie, bool (z, y, x)
+    radius_mm: tuple[float, float]  # from and to
+    level: tuple[float, float]  # from and to: see ``change``
+    change: Change
+    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is no ellipsoid
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: where it is, how large, and how deep inside it every voxel of its box lies."""
+
+    condition: str
+    centre: tuple[int, int, int]  # z, y, x
+    radius_mm: float
+    level: float
+    slices: tuple[int, ...]  # that show it clearly
+    box: tuple[slice, slice, slice]
+    # float32 (z, y, x) of the box: 0 at the centre, 1 at the edge; 0 and 2 inside and outside of a region
+    depth: np.ndarray = field(repr=False, compare=False)
+
+    @classmethod
+    def draw(cls, condition: str, spacing: Sequence[float], rng: np.random.Generator) -> Finding:
+        """A finding of a condition of `KINDS`, anywhere that it may lie."""
+        kind = KINDS[condition]
+        places = _centres(kind.places)
+        centre = places[rng.integers(len(places))]
+        radius, level = float(rng.uniform(*kind.radius_mm)), float(rng.uniform(*kind.level))
+        # Twice the radius holds its bumps; a region ends at the radius.
+        half = np.ceil(radius * (1 if kind.region else 2) / np.array(spacing)).astype(int)
+        low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, kind.places().shape)
+        box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
+        if kind.region:
+            depth = np.where(kind.region()[box], np.float32(0), np.float32(2))
+        else:
+            depth = _depth(centre, radius, spacing, box, rng)
+        areas = (depth < 1).sum(axis=(1, 2))
+        touched = tuple((low[0] + np.flatnonzero(areas > CLEAR * areas.max())).tolist())
+        return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth)
+
+    def share(self, of_radius: float = 1.0) -> np.ndarray:
+        """How much of each voxel of the box lies within so much of the radius: 0 to 1, with a soft edge."""
+        return 1 / (1 + np.exp(np.clip((self.depth - of_radius) * self.radius_mm / EDGE, -30, 30)))
+
+    def put_into(self, values: np.ndarray) -> None:
+        """Change float32 ``values`` (z, y, x) in place; the image's own noise stays."""
+        values[self.box] = KINDS[self.condition].change(values[self.box].copy(), self)
+
+    @functools.cached_property
+    def mask(self) -> np.ndarray:
+        """Where the finding is, bool (z, y, x) of the box."""
+        if self.condition == VENTRICLES:
+            return _stretched(ventricles_of_mri()[self.box].astype(np.float32), self) > 0.5
+        return self.depth < 1
+
+    def is_apart_from(self, other: Finding, spacing: Sequence[float]) -> bool:
+        """Whether two findings leave each other alone; a changed region leaves room for anything."""
+        if KINDS[self.condition].region or KINDS[other.condition].region:
+            return True
+        distance = np.linalg.norm((np.array(self.centre) - other.centre) * spacing)
+        return bool(distance > 1.2 * (self.radius_mm + other.radius_mm))
+
+
+def _depth(
+    centre: np.ndarray, radius: float, spacing: Sequence[float], box: tuple[slice, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """How deep in an irregular ellipsoid the voxels of a box lie: 0 at the centre, 1 at the edge."""
+    axes = np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij")
+    stretch = rng.uniform(0.8, 1.2, 3) / radius
+    away = [(a - c) * s * t for a, c, s, t in zip(axes, centre, spacing, stretch, strict=True)]
+    bumps = ndimage.gaussian_filter(rng.standard_normal(axes[0].shape), min(4, radius / 3) / np.array(spacing))
+    return (np.sqrt(sum(a**2 for a in away)) + 0.15 * bumps / max(bumps.std(), 1e-6)).astype(np.float32)
+
+
+@functools.cache
+def _centres(places: Callable[[], np.ndarray]) -> np.ndarray:
+    return np.argwhere(places())
+
+
+def _filled(old: np.ndarray, finding: Finding) -> np.ndarray:
+    """Filled with values of about ``level``."""
+    share = finding.share() * (old < BONE)
+    noise = old - ndimage.gaussian_filter(old, 1)
+    return old * (1 - share) + (finding.level + noise) * share
+
+
+def _lowered(old: np.ndarray, finding: Finding) -> np.ndarray:
+    """Lowered by ``level``, the structure still seen."""
+    return old - finding.level * finding.share() * (old < BONE)
+
+
+def _calcified(old: np.ndarray, finding: Finding) -> np.ndarray:
+    """Filled with values of about ``level``, with a core of calcium."""
+    core = finding.share(0.45) * (old < BONE)
+    return _filled(old, finding) * (1 - core) + 200 * core
+
+
+def _drawn(old: np.ndarray, finding: Finding) -> np.ndarray:
+    """Filled with values of about ``level``, whatever was there."""
+    share = finding.share()
+    return old * (1 - share) + finding.level * share
+
+
+def _stretched(old: np.ndarray, finding: Finding) -> np.ndarray:
+    """Stretched away from the middle between the ventricles, by ``level`` there and ever less towards the edge."""
+    centre = [c - s.start for c, s in zip(finding.centre, finding.box, strict=True)]
+    grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in old.shape), indexing="ij"))
+    away = grid - np.array(centre, np.float32)[:, None, None, None]
+    fall = 1 - np.clip(np.sqrt((away**2).sum(0)) / finding.radius_mm, 0, 1) ** 2  # 1 mm voxels
+    return ndimage.map_coordinates(old, grid - finding.level * fall**2 * away, order=1, mode="nearest")
+
+
+HAEMORRHAGE, OEDEMA, MASS = "intracranial haemorrhage", "brain oedema", "skull-side mass"
+HYPOXIA = "hypoxic brain injury"
+DARK, BRIGHT, VENTRICLES = "dark lesion", "bright lesion", "enlarged ventricles"
+KINDS = {
+    HAEMORRHAGE: Kind(brain_of_ct, (8, 15), (55, 80), _filled),
+    OEDEMA: Kind(brain_of_ct, (16, 24), (15, 20), _lowered),
+    MASS: Kind(rim_of_ct, (11, 16), (42, 55), _calcified),
+    HYPOXIA: Kind(_middle(whole_brain_of_ct), (130, 130), (9, 14), _lowered, whole_brain_of_ct),
+    DARK: Kind(brain_of_mri, (10, 15), (20, 70), _drawn),
+    BRIGHT: Kind(brain_of_mri, (10, 15), (246, 255), _drawn),
+    VENTRICLES: Kind(_middle(ventricles_of_mri), (62, 68), (0.35, 0.5), _stretched, ventricles_of_mri),
+}
