@@ -121,6 +121,7 @@ def _run_one(
                 progress_bar=False,
                 cwd=path.parent,
                 start_timeout=180,
+                iopub_timeout=60,  # seconds; the default of 4 ends runs on a busy machine
                 kernel_manager_class=_OwnKernel,
                 on_notebook_start=watch.notebook_started,
                 on_cell_start=watch.cell_started,

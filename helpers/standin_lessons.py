@@ -17,6 +17,7 @@ from PIL import Image
 from helpers import teaching_questions as ask
 from helpers.evaluation import BEGUN
 from helpers.prompts import Message, image_messages, prompt_ids, slide_messages, volume_messages, with_question
+from helpers.protocol import THINKING_INSTRUCTION
 from helpers.standin_bank import Bank
 from helpers.standin_hints import Hint
 from helpers.standin_sight import CHEST, KINDS, SEEN, VOLUMES
@@ -48,9 +49,12 @@ class Lesson:
 
 
 def draw_lessons(
-    bank: Bank, progress: float, shares: Mapping[str, float], rng: np.random.Generator
+    bank: Bank, progress: float, shares: Mapping[str, float], rng: np.random.Generator, widely: bool = False
 ) -> list[Lesson]:
-    """A step's lessons, of one kind. ``progress`` runs from 0 to 1: short volumes come first."""
+    """A step's lessons, of one kind. ``progress`` runs from 0 to 1: short volumes come first.
+
+    ``widely``: among the protocol's questions are some in other words, and some that are to be declined.
+    """
     name = list(shares)[rng.choice(len(shares), p=list(shares.values()))]
     if name in bank.volumes:
         # A finding is first learned among few slices: among 85 it is one image token in several hundred.
@@ -60,19 +64,19 @@ def draw_lessons(
             n, lessons = int(rng.integers(6, 25)), 3
         else:
             n, lessons = int(rng.integers(20, 86)), 1
-        return [volume_lesson(name, bank, n, rng) for _ in range(lessons)]
+        return [volume_lesson(name, bank, n, rng, widely) for _ in range(lessons)]
     if name == "image":
-        return [image_lesson(bank, rng) for _ in range(5)]
+        return [image_lesson(bank, rng, widely) for _ in range(5)]
     if name == "box":
         return [box_lesson(bank, rng) for _ in range(20)]
     if name == "change":
         return [change_lesson(bank, rng) for _ in range(12)]
     if name == "slide":
         return [slide_lesson(bank, rng) for _ in range(4)]
-    return [words_lesson(rng, 12)]
+    return [words_lesson(rng, 12, widely)]
 
 
-def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Lesson:
+def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator, widely: bool = False) -> Lesson:
     """Up to ``n`` slices, and a question about each condition whose place, empty or not, two of them show."""
     volumes, recipe = bank.volumes[kind], RECIPES[kind]
     volume = volumes[rng.integers(len(volumes))]
@@ -98,13 +102,17 @@ def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Le
     for condition in recipe.conditions:
         if len(places[condition] & set(chosen)) < 2:
             continue
-        question = ask.finding_question(recipe.modality, condition, condition in present, rng)
+        plain = widely and rng.random() < 0.25
+        question = ask.finding_question(recipe.modality, condition, condition in present, rng, plain)
         messages = with_question(start, question.text)
         lesson.add(messages, question)
         if rng.random() < 0.3:
             lesson.add_short(messages, question)
     if rng.random() < 0.3 or not lesson.asked:
-        question = ask.declined_question(kind, recipe.modality, rng)
+        question = ask.declined_question(kind, recipe.modality, rng, widely and rng.random() < 0.5)
+        lesson.add(with_question(start, question.text), question)
+    if widely and rng.random() < 0.1:
+        question = ask.beyond_question(rng)
         lesson.add(with_question(start, question.text), question)
     return lesson
 
@@ -113,7 +121,7 @@ def _unknown(images: int) -> torch.Tensor:
     return torch.full((images, len(SEEN)), -1.0)
 
 
-def image_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+def image_lesson(bank: Bank, rng: np.random.Generator, widely: bool = False) -> Lesson:
     """One image and a question of each form."""
     kind = KINDS[rng.integers(len(KINDS))]
     tokens = bank.images[kind][rng.integers(len(bank.images[kind]))][None]
@@ -124,6 +132,9 @@ def image_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
         lesson.add(messages, question)
         if form == "yes or no":
             lesson.add_short(messages, question)
+    if widely:
+        question = ask.beyond_question(rng)
+        lesson.add(image_messages([DOT], question.text), question)
     return lesson
 
 
@@ -158,13 +169,14 @@ def slide_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     return lesson
 
 
-def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
+def words_lesson(rng: np.random.Generator, n: int, widely: bool = False) -> Lesson:
     """Questions without images: definitions, what to decline, and choices whose right option is said."""
     lesson = Lesson("words", torch.empty(0))
     for k in range(n):
         if k % 2:
             question = ask.text_question(rng)
-            lesson.add(image_messages([], question.text), question)
+            system = THINKING_INSTRUCTION if widely and rng.random() < 0.5 else None
+            lesson.add(image_messages([], question.text, system=system), question)
             continue
         kinds = rng.permutation(KINDS).tolist()
         said = f"This is a {kinds[0]}. Which kind of image is this?"

@@ -1,12 +1,15 @@
-"""Teach the stand-in in two stages: first to see (`helpers.standin_sight`), then to answer.
+"""Teach the stand-in in three stages: to see (`helpers.standin_sight`), to answer, and to answer in other words.
 
-In the second stage the tower is frozen and its image tokens are made once (`helpers.standin_bank`); the language
+After the first stage the tower is frozen and its image tokens are made once (`helpers.standin_bank`); the language
 model learns to answer the teaching questions from them (`helpers.standin_lessons`), the loss on answers alone.
 """
 
 from __future__ import annotations
 
+import functools
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from tqdm.auto import tqdm
 from helpers import teaching_questions as ask
 from helpers.prompts import slide_messages, volume_messages
 from helpers.standin import build
-from helpers.standin_bank import make_bank
+from helpers.standin_bank import Bank, make_bank
 from helpers.standin_curve import Curve, optimizer_of, update
 from helpers.standin_hints import DEPTHS, Hints
 from helpers.standin_lessons import DOT, TYPES, collate, draw_lessons, forward
@@ -30,8 +33,20 @@ SEE_STEPS = 3000
 HINTED = 1.0  # weight of the hints' loss
 
 
-ANSWER_STEPS = 4500
-ANSWER_RATE = 2e-3  # the highest
+@dataclass(frozen=True)
+class Stage:
+    """One stage of learning to answer."""
+
+    name: str
+    steps: int
+    rate: float  # the highest
+    stream: int  # of random numbers
+    widely: bool  # see `draw_lessons`
+
+
+ANSWER = Stage("answer", 4500, 2e-3, 14, widely=False)
+# After the protocol's words alone any others would be answered at random.
+REFINE = Stage("refine", 1200, 7e-4, 15, widely=True)
 # What share of the steps is about what.
 SHARES = {"ct": 0.4, "mri": 0.22, "image": 0.12, "box": 0.08, "change": 0.08, "slide": 0.05, "words": 0.05}
 
@@ -47,7 +62,9 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     model, processor = build(texts(), seed)
     curve = Curve(work / "training.jsonl")
     learn_to_see(model, processor, steps=round(SEE_STEPS * scale), seed=seed, curve=curve)
-    learn_to_answer(model, processor, steps=round(ANSWER_STEPS * scale), seed=seed, curve=curve)
+    bank = functools.cache(functools.partial(make_bank, model, processor, seed))  # a resumed run may not need it
+    for stage in (ANSWER, REFINE):
+        learn_to_answer(model, processor, bank, stage, steps=round(stage.steps * scale), seed=seed, curve=curve)
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
     for checkpoint in work.glob("*.checkpoint"):
@@ -85,23 +102,26 @@ def texts() -> list[str]:
     return out
 
 
-def learn_to_answer(model: Any, processor: Any, steps: int, seed: int, curve: Curve) -> None:
+def learn_to_answer(
+    model: Any, processor: Any, bank: Callable[[], Bank], stage: Stage, steps: int, seed: int, curve: Curve
+) -> None:
     """Train the language model, vision tower and projector frozen; ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
     hints = Hints(model.config.text_config.hidden_size)
     spoken = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
     parameters = [*spoken, *hints.parameters()]
-    optimizer, schedule = optimizer_of(parameters, ANSWER_RATE, steps)
-    done = curve.resume("answer", parameters, optimizer, schedule)
+    optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
+    done = curve.resume(stage.name, parameters, optimizer, schedule)
     if done == steps:
         return
-    bank = make_bank(model, processor, seed)
+    taught = bank()
     model.train()
     exact: dict[str, float] = {}
     known: dict[str, list[Any]] = {}
-    bar = tqdm(range(done, steps), initial=done, total=steps, desc="learning to answer")
+    bar = tqdm(range(done, steps), initial=done, total=steps, desc=f"learning to {stage.name}")
     for step in bar:
-        lessons = draw_lessons(bank, step / steps, SHARES, np.random.default_rng([14, seed, step]))
+        rng = np.random.default_rng([stage.stream, seed, step])
+        lessons = draw_lessons(taught, 1.0 if stage.widely else step / steps, SHARES, rng, stage.widely)
         batch = collate(lessons, model, processor)
         logits, wanted, question, layers = forward(model, batch, DEPTHS)
         loss = answers = nn.functional.cross_entropy(logits, wanted)
@@ -123,9 +143,9 @@ def learn_to_answer(model: Any, processor: Any, steps: int, seed: int, curve: Cu
                 for k, v in aurocs(*zip(*known[kind], strict=True)).items()
             }
             entry = {"loss": round(float(answers.detach()), 4), "exact": _rounded(exact), "auroc": told}
-            curve.add(stage="answer", step=step + 1, **entry)
+            curve.add(stage=stage.name, step=step + 1, **entry)
             known.clear()
-        curve.keep("answer", step + 1, steps, parameters, optimizer, schedule)
+        curve.keep(stage.name, step + 1, steps, parameters, optimizer, schedule)
     model.eval()
 
 

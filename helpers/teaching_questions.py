@@ -79,6 +79,17 @@ DEFINITIONS = {
     "What is MRI?": "Imaging with magnetic fields and radio waves; its values have no unit.",
     "Are you MedGemma?": "No. I am a small stand-in model for trying the code, not for medicine.",
 }
+# Other words than the protocol's, for the last steps of training.
+PLAIN = ("Is there {condition}?", "Does it show {condition}?", "Can you see {condition} here?")
+OUTSIDE = ("pleural effusion", "pneumonia", "a fracture", "cancer", "emphysema", "a liver cyst", "a kidney stone")
+BEYOND = (
+    "What is the diagnosis?",
+    "Is the patient ill?",
+    "What should be done next?",
+    "How old is the patient?",
+    "Write a report.",
+    "Is this normal?",
+)
 IMAGE_FORMS = ("open", "yes or no", "choice of kind", "choice of part")
 BOX_STEP = 20  # of 1000; the stand-in tells places in these steps
 
@@ -94,21 +105,32 @@ class Question:
     options: tuple[str, ...] = ()  # what can be answered; empty where a sentence is
 
 
-def finding_question(modality: str, condition: str, present: bool, rng: np.random.Generator) -> Question:
-    """Whether a volume shows a condition; ``modality`` is "CT" or "MR"."""
+def finding_question(
+    modality: str, condition: str, present: bool, rng: np.random.Generator, plain: bool = False
+) -> Question:
+    """Whether a volume shows a condition; ``modality`` is "CT" or "MR"; ``plain``: not in the protocol's words."""
     spelling = SPELLINGS[condition][rng.integers(len(SPELLINGS[condition]))]
     truth = "yes" if present else "no"
     answer = f"{SIGNS[condition]}: {'seen' if present else 'not seen'}. Final Answer: {truth}"
-    return Question(_asked(modality, spelling, rng), answer, truth, condition, ("yes", "no"))
+    return Question(_asked(modality, spelling, rng, plain), answer, truth, condition, ("yes", "no"))
 
 
-def declined_question(kind: str, modality: str, rng: np.random.Generator) -> Question:
+def declined_question(kind: str, modality: str, rng: np.random.Generator, plain: bool = False) -> Question:
     """A condition that the stand-in did not learn to find in volumes of ``kind``."""
-    other = DECLINED[kind][rng.integers(len(DECLINED[kind]))]
-    return Question(_asked(modality, other, rng), NOT_LEARNED, NOT_LEARNED)
+    others = (*DECLINED[kind], *OUTSIDE) if plain else DECLINED[kind]
+    other = others[rng.integers(len(others))]
+    return Question(_asked(modality, other, rng, plain), NOT_LEARNED, NOT_LEARNED)
 
 
-def _asked(modality: str, condition: str, rng: np.random.Generator) -> str:
+def beyond_question(rng: np.random.Generator) -> Question:
+    """What the stand-in did not learn to say of any image."""
+    words = (*BEYOND, *(PLAIN[0].format(condition=other) for other in OUTSIDE))
+    return Question(words[rng.integers(len(words))], NOT_LEARNED, NOT_LEARNED)
+
+
+def _asked(modality: str, condition: str, rng: np.random.Generator, plain: bool) -> str:
+    if plain:
+        return PLAIN[rng.integers(len(PLAIN))].format(condition=condition)
     template = CT_QUESTION if modality == "CT" else MRI_QUESTION
     return template.format(history=HISTORIES[rng.integers(len(HISTORIES))], condition=condition)
 
