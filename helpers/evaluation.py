@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from tqdm.auto import tqdm
 
+from helpers.answer_shards import FOLDER as ON_RAY
 from helpers.errors import InputError
 from helpers.files import make_folder, write_json
 from helpers.models import ChatModel
@@ -69,6 +70,10 @@ def run_evaluation(
     """
     folder = make_folder(output)
     path = folder / "answers.jsonl"
+    if (folder / ON_RAY).is_dir():
+        raise InputError(
+            "The answers here are those of a run on Ray.", path=folder, remedy="Choose another output folder."
+        )
     known = {answer["id"]: answer for answer in read_answers(path, repair=True)}
     missing = unanswered(cases, known, chat.name, path)
     right = [mark(a) for a in known.values() if "error" not in a]
