@@ -167,7 +167,8 @@ def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None
         raise InputError(
             f"There is no GPU ({gpus:g} for each worker).", path=address, remedy="Give gpus_per_worker=0, or GPUs."
         )
-    return workers or room, {"num_gpus": gpus} if gpus else {"num_cpus": 1}
+    # By default each worker would hold a core, and of few cores none would be left to draw for it.
+    return workers or room, {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": 1}
 
 
 def _check(row: dict[str, Any], folder: str) -> None:

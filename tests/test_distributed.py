@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import yaml
 from PIL import Image
 
 from helpers import distributed
+from helpers.__main__ import main
 from helpers.answer_shards import put_whole, read_shards, write_shard
 from helpers.distributed import evaluate_on_ray
 from helpers.errors import InputError
@@ -271,6 +273,20 @@ def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path)
     with pytest.raises(InputError, match=r"part-0.parquet.*does not hold answers"):
         read_shards(output)
     assert read_shards(f"{output}/none") == []
+
+
+def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    job = yaml.safe_load((ROOT / "helpers" / "configs" / "kuberay.yaml").read_text())["spec"]
+    python, flag, package, *words = job["entrypoint"].split()
+    assert [python, flag, package] == ["python", "-m", "helpers"]
+    words[words.index("--cases") + 1] = "teaching:text"
+    called: dict[str, Any] = {}
+    scores = {"model": "m", "answers": 1, "failed": 0, "unparsable": None, "kinds": {}}
+    monkeypatch.setattr(distributed, "evaluate_on_ray", lambda *a, **k: called.update(k) or scores)
+    assert main(words) == 0
+    workers = job["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"]
+    assert (called["address"], called["workers"], called["adapter"]) == ("auto", workers, None)
+    assert main([*words[:1], "--cases", "teaching:text", "--output", str(tmp_path), "--workers", "2"]) == 2
 
 
 def test_the_modules_wait_with_ray_and_parquet_until_they_are_needed() -> None:
