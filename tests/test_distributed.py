@@ -169,10 +169,9 @@ def test_a_killed_run_is_gone_on_with(cluster: Any, alone: Any, tmp_path: Path) 
     run = psutil.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     shards = tmp_path / "out" / "answers"
     wait_for(lambda: shards.is_dir() and any(shards.glob("part-*")))
-    started = [run, *run.children(recursive=True)]
+    its_own = [run, *workers_of(run)]
     run.kill()
-    _, alive = psutil.wait_procs(started, timeout=60)  # what it had started ends with it
-    assert not alive
+    assert len(its_own) == 3 and not psutil.wait_procs(its_own, timeout=60)[1]  # workers end with it
     answered, before = {a["id"] for a in read_shards(str(tmp_path / "out"))}, asked(tmp_path)
     cases = noted(tmp_path)
     assert 0 < len(answered) < len(cases)
