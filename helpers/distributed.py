@@ -8,6 +8,7 @@ others.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -155,7 +156,10 @@ def _rows(
         warnings.simplefilter("ignore", DeprecationWarning)  # of the two limits: see the range in pyproject.toml
         lives = {"max_restarts": RESTARTS, "max_task_retries": TRIES - 1}
         data = data.map(Worker, fn_constructor_kwargs=settings, compute=pool, **each, **lives)
-    yield from data.iter_rows()
+    try:
+        yield from data.iter_rows()
+    finally:
+        gc.collect()  # the traceback of a lost group holds workers, which would keep their place in the cluster
 
 
 def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None) -> tuple[int, dict[str, float]]:

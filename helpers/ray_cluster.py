@@ -118,5 +118,5 @@ def _ray() -> Any:
         raise InputError(
             f"This needs Ray ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
         ) from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised, or counted as lost
     return ray
