@@ -36,9 +36,12 @@ from helpers.evaluation import (
 )
 from helpers.hub import STANDIN
 from helpers.models import load_model
-from helpers.ray_cluster import TRIES, ray_cluster
+from helpers.ray_cluster import ray_cluster
 from helpers.scores import Answer
 
+# How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
+# takes its worker's place along, and only giving out anew brings its group to another one.
+ROUNDS, TRIES = 2, 2
 RESTARTS = 20  # of one worker; without an end, one that dies while it loads the model would start for ever
 
 
@@ -93,9 +96,12 @@ def evaluate_on_ray(
             count, each = _room(ray, workers, gpus_per_worker, address)
             settings = {**load, "limit": max_new_tokens, "output": folder}
             left = dict(enumerate(groups))
-            for row in _rows(ray, groups, settings, min(count, len(groups)), each):
-                _check(row, folder)
-                bar.update(len(left.pop(row["group"])))
+            for _ in range(ROUNDS):
+                if not left:
+                    break
+                for row in _rows(ray, dict(left), settings, min(count, len(left)), each):
+                    _check(row, folder)
+                    bar.update(len(left.pop(row["group"])))
         _note_lost(name, [case for group in left.values() for case in group], folder)
     known = _known(folder)
     scores = scores_of(name, [known[case.id] for case in cases if case.id in known])
@@ -137,11 +143,11 @@ def _draw(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rows(
-    ray: Any, groups: list[list[Asked]], settings: dict[str, Any], workers: int, each: dict[str, float]
+    ray: Any, groups: dict[int, list[Asked]], settings: dict[str, Any], workers: int, each: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
     """What the workers give of each group, as it comes; nothing of a group whose workers died."""
     data = ray.data.from_items(
-        [{"group": k, "cases": ray.cloudpickle.dumps(group), "drawn": False} for k, group in enumerate(groups)],
+        [{"group": k, "cases": ray.cloudpickle.dumps(group), "drawn": False} for k, group in groups.items()],
         override_num_blocks=len(groups),  # a group is what is given out, tried again, and lost
     )
     data.context.enable_progress_bars = False
@@ -192,7 +198,7 @@ def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
     known = _known(folder)
     lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
     for group in by_group(lost):
-        why = f"WorkerDied: {TRIES} workers, one after another, while they answered it"
+        why = f"WorkerDied: no worker lived to answer it ({ROUNDS * TRIES} tries)"
         write_shard(folder, [failed_answer(model, case, why) for case in group])
 
 

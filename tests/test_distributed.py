@@ -183,6 +183,7 @@ def test_a_killed_run_is_gone_on_with(cluster: Any, alone: Any, tmp_path: Path) 
 def test_what_kills_every_worker_is_noted_and_asked_again(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(distributed, "ROUNDS", 1)
     monkeypatch.setattr(distributed, "TRIES", 1)
     cases = noted(tmp_path, groups=3)
     fatal = tmp_path / "fatal"
