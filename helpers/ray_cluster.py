@@ -67,7 +67,7 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
 
 
 def ray_map(
-    address: str | None = None, workers: int | None = None
+    address: str | None = None, workers: int | None = None, lost: Callable[[Source], Made] | None = None
 ) -> Callable[[Callable[[Source], Made], Iterable[Source]], Iterator[Made]]:
     """A ``map`` whose function runs on a cluster and whose results come in the order in which they are ready.
 
@@ -78,6 +78,7 @@ def ray_map(
     Args:
         address: see `ray_cluster`.
         workers: how many sources are worked on at once, one core each; by default as many as there are cores.
+        lost: gives what stands for a source that no worker lived to finish; by default that is an error of Ray.
 
     Raises:
         InputError: as `ray_cluster` does, once results are asked for; at once for fewer than one worker.
@@ -89,13 +90,14 @@ def ray_map(
         with ray_cluster(address) as ray:
             at_once = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
             task = ray.remote(num_cpus=1, max_retries=TRIES - 1)(function)
-            waiting, going = iter(sources), []
+            waiting = iter(sources)
+            going = {task.remote(source): source for source in itertools.islice(waiting, at_once)}
             try:
-                going += [task.remote(source) for source in itertools.islice(waiting, at_once)]
                 while going:
-                    (done, *_), going = ray.wait(going, num_returns=1)
-                    going += [task.remote(source) for source in itertools.islice(waiting, 1)]
-                    yield _result(ray, done)
+                    (done, *_), _ = ray.wait(list(going), num_returns=1)
+                    source = going.pop(done)
+                    going |= {task.remote(another): another for another in itertools.islice(waiting, 1)}
+                    yield _result(ray, done, source, lost)
             finally:  # not all results were wanted, or one failed
                 for one in going:
                     ray.cancel(one)
@@ -103,11 +105,15 @@ def ray_map(
     return mapped
 
 
-def _result(ray: Any, done: Any) -> Any:
+def _result(ray: Any, done: Any, source: Source, lost: Callable[[Source], Made] | None) -> Made:
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # the function's own error
+    except ray.exceptions.RayError:
+        if lost is None:
+            raise
+        return lost(source)
 
 
 def _ray() -> Any:
