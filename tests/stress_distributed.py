@@ -22,7 +22,7 @@ from helpers.evaluation import read_answers, run_evaluation
 from helpers.models import load_model
 from tests.test_distributed import ROOT, TOKENS, asked, comparable, noted, workers_of
 
-GROUPS, EACH, WORKERS, PAUSE = 120, 2, 2, 0.25
+GROUPS, EACH, WORKERS, PAUSE = 150, 2, 2, 0.4
 RUN = (
     "from tests.test_distributed import *; from tests.stress_distributed import *; folder = Path({!r})\n"
     "with ray_cluster(num_cpus=WORKERS):\n"
@@ -45,8 +45,13 @@ def kill_at_random(folder: Path, kills: int, draw: random.Random) -> dict[str, i
     """Kill workers, and now and then all of a run, until the kills are spent; then let it end."""
     done = {"worker": 0, "run": 0}
     run = start(folder)
+    before = 0
     while sum(done.values()) < kills and run.poll() is None:
-        time.sleep(draw.uniform(1, 12))
+        time.sleep(0.2)
+        if len(answered(folder)) == before:  # it still starts: a kill now would cost nothing
+            continue
+        time.sleep(draw.uniform(0, 3))
+        before = len(answered(folder))
         workers = workers_of(run) if run.is_running() else []
         if draw.random() < 0.3:
             run.kill()
