@@ -38,7 +38,12 @@ def answered(folder: Path) -> set[str]:
 
 def start(folder: Path) -> psutil.Popen:
     """A run in a process of its own."""
-    return psutil.Popen([sys.executable, "-c", RUN.format(str(folder))], cwd=ROOT, stderr=subprocess.DEVNULL)
+    return psutil.Popen(
+        [sys.executable, "-c", RUN.format(str(folder))],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def kill_at_random(folder: Path, kills: int, draw: random.Random) -> dict[str, int]:
