@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from helpers.errors import InputError
 
@@ -82,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
     evaluate.add_argument("--output", required=True, metavar="DIR", help="answers.jsonl and scores.json go here")
     evaluate.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to that endpoint")
+    evaluate.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
+    )
+    evaluate.add_argument("--workers", type=int, metavar="N", help="with --ray; default: as many as there is room")
     evaluate.set_defaults(command=_evaluate)
 
     prepare = commands.add_parser(
@@ -182,23 +187,42 @@ def _ask(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from helpers.evaluation import run_evaluation
     from helpers.evaluation_report import summary
     from helpers.labelled import cases_from
+
+    # Checked whole before a model is loaded.
+    cases = cases_from(options.cases, options.n, options.seed, options.prepared)
+    scores = (_ask_here if options.ray is None else _ask_on_ray)(options, cases)
+    print(summary(scores))
+    print(f"Answers and scores: {options.output}")
+    return 1 if scores["failed"] else 0
+
+
+def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
+    from helpers.evaluation import run_evaluation
     from helpers.models import load_model
 
-    cases = cases_from(
-        options.cases, options.n, options.seed, options.prepared
-    )  # checked whole before a model is loaded
-
+    if options.workers is not None:
+        raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
     teaching = options.cases.startswith("teaching:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
     sources = None if teaching else list(dict.fromkeys(case.source for case in cases))
     chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
-    scores = run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
-    print(summary(scores))
-    print(f"Answers and scores: {options.output}")
-    return 1 if scores["failed"] else 0
+    return run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
+
+
+def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
+    from helpers.distributed import evaluate_on_ray
+
+    return evaluate_on_ray(
+        options.model,
+        cases,
+        options.output,
+        address=options.ray or None,
+        workers=options.workers,
+        max_new_tokens=options.max_new_tokens,
+        adapter=options.adapter,
+    )
 
 
 def _prepare(options: argparse.Namespace) -> int:

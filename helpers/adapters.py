@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,11 @@ def put_adapter(model: Any, adapter: str | Path) -> Any:
         if set(weights.keys()) != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
             raise misfit
     return adapted
+
+
+def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
+    """What a model is called with an adapter on top, or without one: answers are kept by that name."""
+    return model if adapter is None else f"{model}+{Path(adapter).name}"
 
 
 def fingerprint(model: Any) -> str:

@@ -2,7 +2,7 @@
 
 Answers go to ``answers.jsonl``, one line each, written and synced as they come. A run that was killed, at whatever
 moment, asks on its next start what is missing and nothing twice. Scores are computed from that file alone
-(`helpers.scores`).
+(`helpers.scores`). The parts are public, since a cluster does the same with other files (`helpers.distributed`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from tqdm.auto import tqdm
 
+from helpers.answer_shards import FOLDER as ON_RAY
 from helpers.errors import InputError
 from helpers.files import make_folder, write_json
 from helpers.models import ChatModel
@@ -69,10 +70,12 @@ def run_evaluation(
     """
     folder = make_folder(output)
     path = folder / "answers.jsonl"
-    _check_ids(cases)
+    if (folder / ON_RAY).is_dir():
+        raise InputError(
+            "The answers here are those of a run on Ray.", path=folder, remedy="Choose another output folder."
+        )
     known = {answer["id"]: answer for answer in read_answers(path, repair=True)}
-    _check_same(known, chat.name, cases, path)
-    missing = [case for case in cases if case.id not in known or "error" in known[case.id]]
+    missing = unanswered(cases, known, chat.name, path)
     right = [mark(a) for a in known.values() if "error" not in a]
     bar = tqdm(total=len(cases), initial=len(cases) - len(missing), desc=f"asking {chat.name}")
     with path.open("ab") as stream, bar:
@@ -85,8 +88,7 @@ def run_evaluation(
                 right.append(mark(answer))
             bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
     wanted = {case.id for case in cases}
-    scores = score(a for a in read_answers(path) if a["id"] in wanted)
-    scores = {"model": chat.name, **_versions(), **scores}
+    scores = scores_of(chat.name, (a for a in read_answers(path) if a["id"] in wanted))
     write_json(folder / "scores.json", scores)
     return scores
 
@@ -116,24 +118,54 @@ def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[
     return list(answers.values())
 
 
+def unanswered(
+    cases: Sequence[Asked], known: Mapping[str, Answer], model: str, path: str | os.PathLike[str]
+) -> list[Asked]:
+    """The cases without an answer among ``known`` (by id, read from ``path``), or with an error in its place.
+
+    Raises `InputError` where two cases have one id, and where an answer is another model's or to another question.
+    """
+    ids: set[str] = set()
+    remedy = "Choose another output folder for each model and each set of cases."
+    if others := {answer["model"] for answer in known.values()} - {model}:
+        raise InputError(
+            f"These are answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=remedy
+        )
+    for case in cases:
+        if case.id in ids:
+            raise InputError(f"Two cases are called {case.id!r}.", remedy="Give each case an id of its own.")
+        ids.add(case.id)
+        answer = known.get(case.id, {"error": ""})
+        if "error" not in answer and (answer["form"], answer["truth"]) != form_of(case):
+            raise InputError(f"The answer to {case.id} is to another question.", path=path, remedy=remedy)
+    return [case for case in cases if "error" in known.get(case.id, {"error": ""})]
+
+
+def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
+    """What ``scores.json`` holds: the model, the versions of what ran it, and the scores."""
+    return {"model": model, **_versions(), **score(answers)}
+
+
 def _answers_to(chat: Any, cases: Sequence[Asked], limit: int, batch_size: int) -> Iterator[Answer]:
     """Answers as they come: group by group from a model here, several cases together from a server."""
     at_once = getattr(chat, "at_once", 1)
     if at_once == 1:
-        for group in _by_group(cases):
-            yield from _ask_group(chat, group, limit, batch_size)
+        for group in by_group(cases):
+            yield from ask_group(chat, draw_prompts(group), limit, batch_size)
         return
     pool = ThreadPoolExecutor(at_once)
     try:
         # A case draws its images when its turn comes, so no more than at_once prompts are held.
-        asked = [pool.submit(lambda case: list(_ask_group(chat, [case], limit, 1)), case) for case in cases]
+        asked = [
+            pool.submit(lambda case: list(ask_group(chat, draw_prompts([case]), limit)), case) for case in cases
+        ]
         for future in as_completed(asked):
             yield from future.result()
     finally:  # an interrupted run waits for what is on its way, and asks nothing more
         pool.shutdown(cancel_futures=True)
 
 
-def _by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
+def by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
     """Cases that may share images. A patient's files are taken one by one, since a group is held in memory."""
     groups: dict[tuple[str, Any], list[Asked]] = {}
     for case in cases:
@@ -141,29 +173,42 @@ def _by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
     return list(groups.values())
 
 
-def _ask_group(chat: Any, cases: list[Asked], limit: int, batch_size: int) -> Iterator[Answer]:
-    """Answers to cases of one group, each batch as soon as it is there."""
-    ready: list[tuple[Asked, list[Message]]] = []
+def draw_prompts(cases: Iterable[Asked]) -> list[tuple[Asked, list[Message] | str]]:
+    """Each case with its prompt, its images read and drawn, or with the reason why there is none."""
+    drawn: list[tuple[Asked, list[Message] | str]] = []
     for case in cases:
         try:
-            ready.append((case, case.messages))
+            drawn.append((case, case.messages))
         except Exception as error:  # a file that cannot be read is that case's, not the run's
-            yield _failed(chat, case, error)
+            drawn.append((case, reason(error)))
+    return drawn
+
+
+def ask_group(
+    chat: Any, drawn: Iterable[tuple[Asked, list[Message] | str]], max_new_tokens: int = 512, batch_size: int = 8
+) -> Iterator[Answer]:
+    """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers."""
+    ready: list[tuple[Asked, list[Message]]] = []
+    for case, prompt in drawn:
+        if isinstance(prompt, str):
+            yield failed_answer(chat.name, case, prompt)
+        else:
+            ready.append((case, prompt))
     while ready:
         first, prompt = ready[0]
         if not (isinstance(chat, ChatModel) and images_of(prompt)):
-            yield _ask_alone(chat, *ready.pop(0), limit)
+            yield _ask_alone(chat, *ready.pop(0), max_new_tokens)
             continue
         try:
             session = chat.session(prompt)
         except Exception as error:
-            yield _failed(chat, first, error)
+            yield failed_answer(chat.name, first, reason(error))
             ready.pop(0)
             continue
         with session:
             fitting = [pair for pair in ready if session.fits(pair[1])]
             for start in range(0, len(fitting), batch_size):
-                for answer in _ask_batch(chat, session, fitting[start : start + batch_size], limit):
+                for answer in _ask_batch(chat, session, fitting[start : start + batch_size], max_new_tokens):
                     if "error" not in answer:  # its share of reading the images
                         answer["seconds"] = round(answer["seconds"] + session.seconds / len(fitting), 4)
                     yield answer
@@ -175,7 +220,7 @@ def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Ans
     try:
         return _answer(chat, case, prompt, chat.generate(prompt, max_new_tokens=limit))
     except Exception as error:
-        return _failed(chat, case, error)
+        return failed_answer(chat.name, case, reason(error))
 
 
 def _ask_batch(
@@ -189,7 +234,7 @@ def _ask_batch(
         shares = iter(yes_shares(session, closed) if closed else [])
     except Exception as error:
         if len(batch) == 1:
-            return [_failed(chat, batch[0][0], error)]
+            return [failed_answer(chat.name, batch[0][0], reason(error))]
         return [answer for pair in batch for answer in _ask_batch(chat, session, [pair], limit)]
     return [
         _answer(chat, case, prompt, reply, next(shares) if set(case.options) == {"yes", "no"} else None)
@@ -215,7 +260,7 @@ def _answer(chat: Any, case: Asked, prompt: list[Message], reply: Reply, p_yes: 
         "box": lambda: parse_boxes(reply.text),
     }
     return {
-        **_about(chat, case),
+        **_about(chat.name, case),
         "form": form,
         "prompt": _hash(prompt),
         "text": reply.text,
@@ -239,13 +284,19 @@ def form_of(case: Asked) -> tuple[str, Any]:
     return ("box", boxes[0]) if boxes else ("text", case.truth)
 
 
-def _failed(chat: Any, case: Asked, error: Exception) -> Answer:
-    return {**_about(chat, case), "error": f"{type(error).__name__}: {error}"}
+def failed_answer(model: str, case: Asked, why: str) -> Answer:
+    """What is kept of a case that was not answered; the next run asks it again."""
+    return {**_about(model, case), "error": why}
 
 
-def _about(chat: Any, case: Asked) -> Answer:
+def reason(error: Exception) -> str:
+    """An error as it is kept with a case."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _about(model: str, case: Asked) -> Answer:
     about = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
-    return {**about, "model": chat.name, **_versions()}
+    return {**about, "model": model, **_versions()}
 
 
 def _versions() -> dict[str, str]:
@@ -260,24 +311,3 @@ def _hash(prompt: list[Message]) -> str:
             image = part.get("image")
             digest.update(part["text"].encode() if image is None else image.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _check_ids(cases: Iterable[Asked]) -> None:
-    seen: set[str] = set()
-    for case in cases:
-        if case.id in seen:
-            raise InputError(f"Two cases are called {case.id!r}.", remedy="Give each case an id of its own.")
-        seen.add(case.id)
-
-
-def _check_same(known: dict[str, Answer], name: str, cases: Iterable[Asked], path: Path) -> None:
-    remedy = "Choose another output folder for each model and each set of cases."
-    others = {answer["model"] for answer in known.values()} - {name}
-    if others:
-        raise InputError(
-            f"These are answers of {', '.join(sorted(others))}, not of {name}.", path=path, remedy=remedy
-        )
-    for case in cases:
-        answer = known.get(case.id, {"error": ""})
-        if "error" not in answer and (answer["form"], answer["truth"]) != form_of(case):
-            raise InputError(f"The answer to {case.id} is to another question.", path=path, remedy=remedy)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.answer_shards import FOLDER, read_shards
 from helpers.errors import InputError
 from helpers.files import make_folder, whole_file
 from helpers.scores import Answer, compare, score
@@ -89,7 +90,8 @@ def text(value: Mapping[str, Any] | None) -> str:
 def _answers(folder: Path) -> list[Answer]:
     from helpers.evaluation import read_answers
 
-    answers = read_answers(folder / "answers.jsonl")
+    on_ray = (folder / FOLDER).is_dir()
+    answers = read_shards(str(folder)) if on_ray else read_answers(folder / "answers.jsonl")
     if not answers:
         raise InputError("There are no answers here.", path=folder, remedy="Give the --output of an evaluate.")
     return answers

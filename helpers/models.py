@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from helpers.adapters import put_adapter
+from helpers.adapters import adapted_name, put_adapter
 from helpers.addresses import PREFIX
 from helpers.deidentified import ImageSource
 from helpers.errors import InputError
@@ -141,7 +141,8 @@ def load_model(
     dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
     model, processor = _from_folder(folder, device, dtype, quantized)
     if adapter is not None:
-        model, name = put_adapter(model, adapter), f"{name}+{Path(adapter).name}"  # answers are kept by name
+        model = put_adapter(model, adapter)
+    name = adapted_name(name, adapter)
     loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
     print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
     return loaded

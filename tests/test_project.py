@@ -40,6 +40,7 @@ NINE = {
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
 HEAVY = {
     "adapters.py",
+    "distributed.py",
     "embedding_table.py",
     "embeddings.py",
     "evaluation.py",

@@ -115,6 +115,7 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         ("05_evaluation", {}),
         ("06_fine_tuning", {"LIMIT": 40}),
         ("07_serving", {}),
+        ("08_scale_out", {}),
         ("09_embeddings", {"LIMIT": 32}),
     ],
 )

@@ -1,0 +1,219 @@
+"""An evaluation by many workers at once, each with the model in memory, on one machine or a cluster of Ray.
+
+The cases are those of `helpers.evaluation`, and so are the answers. A worker takes a group of cases (a volume,
+whose images are read once), answers it, and writes one whole file (`helpers.answer_shards`). So what a killed
+worker, a killed run or a lost machine costs is the groups that were being answered; the next run asks these and no
+others.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from helpers.adapters import adapted_name
+from helpers.addresses import PREFIX
+from helpers.answer_shards import file_system, put_whole, read_shards, write_shard
+from helpers.errors import InputError
+from helpers.evaluation import (
+    Asked,
+    ask_group,
+    by_group,
+    draw_prompts,
+    failed_answer,
+    reason,
+    scores_of,
+    unanswered,
+)
+from helpers.hub import STANDIN
+from helpers.models import load_model
+from helpers.ray_cluster import ray_cluster
+from helpers.scores import Answer
+
+# How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
+# takes its worker's place along, and only giving out anew brings its group to another one.
+ROUNDS, TRIES = 2, 2
+RESTARTS = 20  # of one worker; without an end, one that dies while it loads the model would start for ever
+
+
+def evaluate_on_ray(
+    model: str,
+    cases: Sequence[Asked],
+    output: str | os.PathLike[str],
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    gpus_per_worker: float | None = None,
+    max_new_tokens: int = 512,
+    adapter: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
+
+    Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
+    last digits of ``p_yes`` may differ. A case that fails is noted with its error and asked again by the next run;
+    so is a group that every worker died of that took it.
+
+    Args:
+        model: as in `helpers.models.load_model`; each worker loads it. No endpoint: a server has its own workers.
+        cases: with the files they name where every worker finds them. A group's prompts are held in memory.
+        output: a folder that all workers share, or an address of fsspec (``s3://``, ``gs://`` ...).
+            ``scores.json`` goes there, and the answers, in Parquet, into its folder ``answers``.
+        address: of a running cluster; by default one is started on this machine (`helpers.ray_cluster`).
+        workers: how many, at most; by default as many as the cluster has room for.
+        gpus_per_worker: e.g. 0.5 for two workers on each GPU; by default 1, or 0 where the cluster has none.
+            Without a GPU a worker computes on one core.
+        max_new_tokens: of one answer.
+        adapter: folder of an adapter, on every node.
+
+    Raises:
+        InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
+            answers of a worker cannot be seen from here.
+    """
+    if model.startswith(PREFIX):
+        raise InputError(
+            "A served model has workers of its own.", path=model, remedy="Evaluate it without Ray, on one machine."
+        )
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+    name, folder = adapted_name(model, adapter), _everywhere(output)
+    groups = by_group(unanswered(cases, _known(folder), name, folder))
+    asked = sum(map(len, groups))
+    if groups:
+        saved = model != STANDIN and Path(model).is_dir()
+        load = {"model": _everywhere(model) if saved else model, "name": name}
+        load["adapter"] = None if adapter is None else _everywhere(adapter)
+        bar = tqdm(total=len(cases), initial=len(cases) - asked, desc=f"asking {name}")
+        with bar, ray_cluster(address) as ray:
+            count, each = _room(ray, workers, gpus_per_worker, address)
+            settings = {**load, "limit": max_new_tokens, "output": folder}
+            left = dict(enumerate(groups))
+            for _ in range(ROUNDS):
+                if not left:
+                    break
+                for row in _rows(ray, dict(left), settings, min(count, len(left)), each):
+                    _check(row, folder)
+                    bar.update(len(left.pop(row["group"])))
+        _note_lost(name, [case for group in left.values() for case in group], folder)
+    known = _known(folder)
+    scores = scores_of(name, [known[case.id] for case in cases if case.id in known])
+    put_whole(f"{folder}/scores.json", (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode())
+    return scores
+
+
+class Worker:
+    """What an actor holds: the model, and where its answers go."""
+
+    def __init__(self, *, model: str, adapter: str | None, name: str, limit: int, output: str) -> None:
+        self.limit, self.output = limit, output
+        self.problem = ""
+        try:
+            self.chat = replace(load_model(model, adapter=adapter), name=name)
+        except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
+            self.problem = str(error) if isinstance(error, InputError) else reason(error)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Answer one group; gives its number, where its answers are, and what is wrong if they are nowhere."""
+        import ray
+
+        shard, problem, began = "", self.problem, time.time()
+        if not problem:
+            drawn = ray.cloudpickle.loads(row["cases"])
+            answers = list(ask_group(self.chat, drawn if row["drawn"] else draw_prompts(drawn), self.limit))
+            about = {"worker": ray.get_runtime_context().get_actor_id()[:8], "began": began, "ended": time.time()}
+            try:
+                shard = write_shard(self.output, [answer | about for answer in answers])
+            except Exception as error:
+                problem = f"{self.output}: Answers cannot be written here ({reason(error)})."
+        return {"group": row["group"], "shard": shard, "problem": problem}
+
+
+def _draw(row: dict[str, Any]) -> dict[str, Any]:
+    from ray import cloudpickle
+
+    return {**row, "cases": cloudpickle.dumps(draw_prompts(cloudpickle.loads(row["cases"]))), "drawn": True}
+
+
+def _rows(
+    ray: Any, groups: dict[int, list[Asked]], settings: dict[str, Any], workers: int, each: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """What the workers give of each group, as it comes; nothing of a group whose workers died."""
+    data = ray.data.from_items(
+        [{"group": k, "cases": ray.cloudpickle.dumps(group), "drawn": False} for k, group in groups.items()],
+        override_num_blocks=len(groups),  # a group is what is given out, tried again, and lost
+    )
+    data.context.enable_progress_bars = False
+    data.context.max_errored_blocks = -1  # of groups that kill every worker; a worker tells all other errors
+    ahead = 1
+    if "num_gpus" in each:
+        # Images are read and drawn by the cores beside the GPU, a group ahead of it. Without a GPU the cores are
+        # what the model runs on, so a worker reads its images itself, and no pixels are copied between processes.
+        data, ahead = data.map(_draw, num_cpus=1), 2
+    pool = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=ahead)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the two limits: see the range in pyproject.toml
+        lives = {"max_restarts": RESTARTS, "max_task_retries": TRIES - 1}
+        data = data.map(Worker, fn_constructor_kwargs=settings, compute=pool, **each, **lives)
+    try:
+        yield from data.iter_rows()
+    finally:
+        gc.collect()  # the traceback of a lost group holds workers, which would keep their place in the cluster
+
+
+def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None) -> tuple[int, dict[str, float]]:
+    """How many workers there are to be, and what each takes of the cluster."""
+    have = ray.cluster_resources()
+    gpus = float(have.get("GPU", 0) > 0) if gpus is None else gpus
+    room = int(have.get("GPU", 0) / gpus) if gpus else max(1, int(have.get("CPU", 1)))
+    if not room and (workers is None or address is None):  # a cluster may grow when workers are asked of it
+        raise InputError(
+            f"There is no GPU ({gpus:g} for each worker).", path=address, remedy="Give gpus_per_worker=0, or GPUs."
+        )
+    # By default each worker would hold a core, and of few cores none would be left to draw for it.
+    return workers or room, {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": 1}
+
+
+def _check(row: dict[str, Any], folder: str) -> None:
+    if row["problem"]:
+        raise InputError(row["problem"], remedy="Then run the same again: what is answered is kept.")
+    files, place = file_system(row["shard"])
+    if not files.exists(place):
+        raise InputError(
+            "A worker has written here, and it cannot be seen from this machine.",
+            path=folder,
+            remedy="Give a folder that all machines share, or a bucket (s3://, gs://).",
+        )
+
+
+def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
+    """Note cases of which nothing came back, unless the last worker died after it had written."""
+    known = _known(folder)
+    lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
+    for group in by_group(lost):
+        why = f"WorkerDied: no worker lived to answer it ({ROUNDS * TRIES} tries)"
+        write_shard(folder, [failed_answer(model, case, why) for case in group])
+
+
+def _known(folder: str) -> dict[str, Answer]:
+    files, place = file_system(f"{folder}/answers.jsonl")
+    if files.exists(place):
+        raise InputError(
+            "The answers here are those of a run without Ray.",
+            path=folder,
+            remedy="Go on with it without Ray, or choose another output folder.",
+        )
+    return {answer["id"]: answer for answer in read_shards(folder)}
+
+
+def _everywhere(path: str | os.PathLike[str]) -> str:
+    """A path that means the same to a worker, which need not run in this folder."""
+    path = os.fspath(path)
+    return path if "://" in path else str(Path(path).absolute())

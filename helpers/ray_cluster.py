@@ -1,0 +1,128 @@
+"""Ray, on this machine or on a cluster: reached, left again, and used to map a function over many sources.
+
+``ray`` is imported when a cluster is asked for and not before. Nothing is reported to its makers, no dashboard is
+started, and a cluster of this machine takes work only from who has the token that this process drew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from helpers.errors import InputError
+
+TRIES = 4  # of a piece of work whose worker dies: what kills four workers would kill every one
+Source, Made = TypeVar("Source"), TypeVar("Made")
+
+
+@contextmanager
+def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
+    """Give the module ``ray``, connected to a new cluster of this machine, or to one that is running.
+
+    A new one ends with the block. One that this process is connected to already is used as it is, and stays.
+
+    Args:
+        address: of a running cluster, ``"auto"`` on one of its nodes, or ``"HOST:PORT"``; by default a new one of
+            this machine. `helpers` must be installed on every node.
+        local: settings of a new one, as ``ray.init`` takes them, e.g. ``num_cpus``.
+
+    Raises:
+        InputError: Ray is not installed, there is no such cluster, or it is an address of Ray Client.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when a cluster starts
+    if address is None:
+        # Who reaches the ports of a cluster can run code on it. Left to itself, Ray keeps a token in the home.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray = _ray()
+    if address is not None and address.startswith("ray://"):
+        raise InputError(
+            "Ray Client cannot be used here.",
+            path=address,
+            remedy='Start this on a node of the cluster (ray job submit) and give the address "auto".',
+        )
+    if ray.is_initialized():
+        yield ray
+        return
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        if address is None:
+            ray.init(address="local", include_dashboard=False, **quiet, **local)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(
+            f"This cluster cannot be reached ({error}).",
+            path=address,
+            remedy="Look with `ray status` on a node of it whether it runs, and at which address.",
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def ray_map(
+    address: str | None = None, workers: int | None = None, lost: Callable[[Source], Made] | None = None
+) -> Callable[[Callable[[Source], Made], Iterable[Source]], Iterator[Made]]:
+    """A ``map`` whose function runs on a cluster and whose results come in the order in which they are ready.
+
+    Sources are taken one by one, and no more than there are ``workers`` are on their way, so memory
+    stays bounded however many there are. A source whose worker dies is tried again, `TRIES` times in all; an error
+    of the function itself is raised here, as `map` would.
+
+    Args:
+        address: see `ray_cluster`.
+        workers: how many sources are worked on at once, one core each; by default as many as there are cores.
+        lost: gives what stands for a source that no worker lived to finish; by default that is an error of Ray.
+
+    Raises:
+        InputError: as `ray_cluster` does, once results are asked for; at once for fewer than one worker.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+
+    def mapped(function: Callable[[Source], Made], sources: Iterable[Source]) -> Iterator[Made]:
+        with ray_cluster(address) as ray:
+            at_once = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+            task = ray.remote(num_cpus=1, max_retries=TRIES - 1)(function)
+            waiting = iter(sources)
+            going = {task.remote(source): source for source in itertools.islice(waiting, at_once)}
+            try:
+                while going:
+                    (done, *_), _ = ray.wait(list(going), num_returns=1)
+                    source = going.pop(done)
+                    going |= {task.remote(another): another for another in itertools.islice(waiting, 1)}
+                    yield _result(ray, done, source, lost)
+            finally:  # not all results were wanted, or one failed
+                for one in going:
+                    ray.cancel(one)
+
+    return mapped
+
+
+def _result(ray: Any, done: Any, source: Source, lost: Callable[[Source], Made] | None) -> Made:
+    try:
+        return ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # the function's own error
+    except ray.exceptions.RayError:
+        if lost is None:
+            raise
+        return lost(source)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise InputError(
+            f"This needs Ray ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
+        ) from error
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised, or counted as lost
+    return ray
