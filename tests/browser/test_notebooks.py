@@ -117,6 +117,7 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         ("07_serving", {}),
         ("08_scale_out", {}),
         ("09_embeddings", {"LIMIT": 32}),
+        ("10_chest_boxes_and_change", {}),
     ],
 )
 def test_it_runs(run_notebook, name, parameters):
