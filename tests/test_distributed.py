@@ -189,7 +189,7 @@ def test_what_kills_every_worker_is_noted_and_asked_again(
     fatal = tmp_path / "fatal"
     fatal.touch()
     cases[0] = replace(cases[0], fatal=fatal)
-    settings: dict[str, Any] = {"workers": 1, "gpus_per_worker": 0, "max_new_tokens": TOKENS}
+    settings: dict[str, Any] = {"workers": 2, "gpus_per_worker": 0, "max_new_tokens": TOKENS}
     found = evaluate_on_ray("standin", cases, tmp_path / "out", **settings)
     assert (found["answers"], found["failed"]) == (4, 2)
     errors = {a["id"]: a["error"] for a in read_shards(str(tmp_path / "out")) if "error" in a}
