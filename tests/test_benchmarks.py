@@ -22,7 +22,7 @@ from tests.benchmarks.estimate import (
     vision_operations,
 )
 from tests.benchmarks.measure import Measurement
-from tests.benchmarks.report import Outcome, per_unit, write_report
+from tests.benchmarks.report import Outcome, write_report
 from tests.benchmarks.works import WORKS, Way, Work
 
 TINY = Weights(100, 20, (4, None), queries=2, keys=1, vision=10, vision_layers=1, vision_width=3, patches=5)
@@ -41,7 +41,8 @@ def work(*others: Way, limit: Way | None = None) -> Work:
         limit=limit,
         inputs=lambda n: {},
         axis="slices",
-        sizes={"quick": (10, 30)},
+        each="slice",
+        sizes={"quick": (10, 30), "full": (7,)},
         shown=30,
         why="it waits for the disk.",
     )
@@ -66,8 +67,8 @@ def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
     assert "n slices: absent left out: not installed" in text
     assert "all failed: OSError: the disk is full" in text
     assert "it waits for the disk." in text
-    assert "ours 50 ms; slow 0.15 s" in text
-    assert per_unit(outcome, "slow") == "0.15 s" and per_unit(outcome, "broken") == ""
+    assert "From 10 to 30 slices the time grows: ours 2x; slow 2.5x; limit 5x." in text
+    assert "A further slice costs: ours 50 ms; slow 0.15 s; limit 20 ms." in text
     assert text.endswith("## An estimate\n")
     kept = json.loads((tmp_path / "bench.json").read_text())
     assert kept["about"] == {"cores": 2}
@@ -89,10 +90,10 @@ def test_a_way_that_fails_stops_no_other(monkeypatch):
     monkeypatch.setattr(measuring, "_wait_for_idle", lambda: None)
     broken = Way("broken", "ways_startup:fresh", {"code": "raise SystemExit('no luck today')"})
     unknown = Way("unknown", "no_such_module:way")
-    outcome = bench.measure_work(work(broken, unknown), "none of the levels", repeats=1)
-    assert outcome.measured[1]["ours"].seconds > 0
-    assert outcome.failed[1]["broken"] == "RuntimeError: no luck today"
-    assert "No module named" in outcome.failed[1]["unknown"]
+    outcome = bench.measure_work(work(broken, unknown), "full", repeats=1)
+    assert outcome.measured[7]["ours"].seconds > 0
+    assert outcome.failed[7]["broken"] == "RuntimeError: no luck today"
+    assert "No module named" in outcome.failed[7]["unknown"]
 
 
 def test_a_way_with_another_result_is_no_comparison(monkeypatch):
@@ -111,10 +112,9 @@ def test_time_and_memory_of_processes_that_a_work_starts_are_counted():
     assert run["cpu_seconds"] > 0
 
 
-def test_every_work_has_a_package_and_a_size_at_every_level():
+def test_every_work_is_measured_in_full_at_the_size_of_the_table():
     for each in WORKS:
-        assert not each.axis or set(each.sizes) == {"quick", "usual", "full"}
-        assert not each.axis or each.shown in each.sizes["full"]
+        assert each.shown in each.at("full")
         assert len({way.name for way in each.ways}) == len(each.ways)
         assert not each.package.absent
 

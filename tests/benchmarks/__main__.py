@@ -17,7 +17,7 @@ from tests.benchmarks.works import LEVELS, WORKS, Work
 def measure_work(work: Work, level: str, repeats: int) -> Outcome:
     """All ways of a work at all sizes of a level; what fails is noted, and the rest goes on."""
     outcome = Outcome(work)
-    for size in work.sizes.get(level, (1,)):
+    for size in work.at(level):
         failed: dict[str, str] = {}
         print(f"\n{work.title.format(n=f'{size:,}')}", flush=True)
         try:
@@ -61,7 +61,7 @@ def main() -> int:
     options = parser.parse_args()
     about = {**machine(), "runs_of_each": options.repeats, "sizes": options.level}
     start = time.monotonic()
-    chosen = [work for work in WORKS if not options.only or work.key in options.only]
+    chosen = [w for w in WORKS if w.at(options.level) and (not options.only or w.key in options.only)]
     outcomes = [measure_work(work, options.level, options.repeats) for work in chosen]
     about["minutes"] = round((time.monotonic() - start) / 60, 1)
     from tests.benchmarks.estimate import estimates

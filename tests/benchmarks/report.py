@@ -24,10 +24,14 @@ class Outcome:
     failed: dict[int, dict[str, str]] = field(default_factory=dict)  # way -> reason; the work's own under ""
 
     @property
+    def sizes(self) -> list[int]:
+        """The sizes at which at least one way was measured, from small to large."""
+        return sorted(n for n, ways in self.measured.items() if ways)
+
+    @property
     def shown(self) -> int | None:
         """The size in the table; None where nothing was measured."""
-        sizes = [n for n, ways in self.measured.items() if ways]
-        return self.work.shown if self.work.shown in sizes else max(sizes, default=None)
+        return self.work.shown if self.work.shown in self.sizes else max(self.sizes, default=None)
 
 
 def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, Any], estimate: str) -> Path:
@@ -35,7 +39,7 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, 
 
     ``about`` says on what machine and how it was measured; ``estimate`` is Markdown, put in as it is.
     """
-    grown = [outcome for outcome in outcomes if len(outcome.measured) > 1]
+    grown = [outcome for outcome in outcomes if len(outcome.sizes) > 1]
     for outcome in grown:
         plot_growth(outcome, folder / f"{NAME}_{outcome.work.key}.png")
     write_json(folder / f"{NAME}.json", {"about": dict(about), "works": [_as_json(o) for o in outcomes]})
@@ -115,25 +119,33 @@ def _plain_title(work: Work) -> str:
 
 
 def _growth(outcome: Outcome) -> str:
-    """A plot and one sentence: what one more costs."""
-    more = (f"{name} {per_unit(outcome, name)}" for name in _names(outcome) if per_unit(outcome, name))
+    """A plot, and in words what happens from the last size but one to the last."""
     work = outcome.work
-    return f"![{_plain_title(work)}]({NAME}_{work.key}.png)\n\nOne more of {work.axis} costs: {'; '.join(more)}."
+    parts = [f"![{_plain_title(work)}]({NAME}_{work.key}.png)"]
+    before, last = outcome.sizes[-2:]
+    both = [name for name in _names(outcome) if {before, last} <= {n for n, _ in _points(outcome, name)}]
+    folds = (f"{name} {fold(outcome, name, before, last)}" for name in both)
+    parts += [f"From {before:,} to {last:,} {work.axis} the time grows: {'; '.join(folds)}."]
+    if work.each:
+        costs = (f"{name} {per_unit(outcome, name, before, last)}" for name in both)
+        parts += [f"A further {work.each} costs: {'; '.join(costs)}."]
+    return "\n\n".join(parts)
 
 
-def per_unit(outcome: Outcome, way: str) -> str:
-    """Seconds that one more of a work's axis takes, from its smallest to its largest size, with the unit."""
-    points = _points(outcome, way)
-    if len(points) < 2:
-        return ""
-    (first, start), *_, (last, end) = points
-    cost = (end.seconds - start.seconds) / (last - first)
+def fold(outcome: Outcome, way: str, before: int, last: int) -> str:
+    """How many times as long a way takes at the larger of two sizes."""
+    return f"{outcome.measured[last][way].seconds / outcome.measured[before][way].seconds:.2g}x"
+
+
+def per_unit(outcome: Outcome, way: str, before: int, last: int) -> str:
+    """Time that one more of a work's axis takes between two sizes, with its unit."""
+    cost = (outcome.measured[last][way].seconds - outcome.measured[before][way].seconds) / (last - before)
     unit, scale = ("s", 1) if abs(cost) >= 0.1 else ("ms", 1e3) if abs(cost) >= 1e-4 else ("µs", 1e6)
     return f"{cost * scale:.2g} {unit}"
 
 
 def _points(outcome: Outcome, way: str) -> list[tuple[int, Measurement]]:
-    return sorted((n, ways[way]) for n, ways in outcome.measured.items() if way in ways)
+    return [(n, outcome.measured[n][way]) for n in outcome.sizes if way in outcome.measured[n]]
 
 
 def _names(outcome: Outcome) -> list[str]:

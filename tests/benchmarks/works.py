@@ -40,7 +40,8 @@ class Work:
     inputs: Callable[[int], dict[str, Any]]  # size -> arguments of every way; makes the files that are not there
     limit: Way | None = None
     axis: str = ""  # what the sizes count; "" where there is one size only
-    sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by level
+    each: str = ""  # one of it, where the cost of one more tells something
+    sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by level; none: one size, at every level
     shown: int = 1  # the size in the table, or where it was not measured the largest that was
     why: str = ""  # where the package is behind, or far from the limit: the reason, from a profile
 
@@ -48,6 +49,10 @@ class Work:
     def ways(self) -> list[Way]:
         """All of them, the package's first."""
         return [self.package, *self.others, *([self.limit] if self.limit else [])]
+
+    def at(self, level: str) -> Sequence[int]:
+        """The sizes that are measured at a level of `LEVELS`; none where the work is left to a longer one."""
+        return self.sizes.get(level, ()) if self.sizes else (self.shown,)
 
 
 def needs(*modules: str, otherwise: str) -> str:
@@ -94,6 +99,7 @@ WORKS = (
         key="slices",
         title="{n} CT slices in shuffled files to 85 prompt images",
         axis="slices of the series",
+        each="slice",
         package=Way("the package", "bench_volumes:headers_first"),
         others=(
             Way("SimpleITK", "bench_volumes:simpleitk_whole"),
@@ -104,6 +110,30 @@ WORKS = (
         inputs=_series,
         sizes={"quick": (85, 300), "usual": (85, 300, 600), "full": (85, 300, 600, 2000)},
         shown=600,
+    ),
+    Work(
+        key="tensors",
+        title="85 images to tensors of 896 x 896 pixels",
+        package=Way("the package, in small batches", "bench_volumes:small_batches"),
+        others=(Way("the processor called once", "bench_volumes:processor_at_once"),),
+        inputs=lambda _: _series(600),
+        sizes={"usual": (1,), "full": (1,)},
+    ),
+    Work(
+        key="tower",
+        title="85 images through a vision tower of middle size, random weights",
+        package=Way("the package, 8 at a time", "bench_volumes:tower_in_batches"),
+        others=(Way("all at once", "bench_volumes:tower_at_once"),),
+        inputs=lambda _: _series(600),
+        sizes={"full": (1,)},
+    ),
+    Work(
+        key="viewer",
+        title="20 slices of a volume to pictures in a notebook",
+        package=Way("the package's viewer", "bench_viewers:viewer", {"plane": "axial"}),
+        others=(Way("matplotlib", "bench_viewers:imshow", {"plane": "axial"}),),
+        inputs=lambda _: _series(600),
+        sizes={"full": (1,)},
     ),
     Work(
         key="slide",
@@ -129,6 +159,7 @@ WORKS = (
         key="questions",
         title="{n} questions about a volume of 85 slices, the stand-in",
         axis="questions",
+        each="question",
         package=Way("the package, a session", "bench_sessions:one_session"),
         others=(Way("each by itself", "bench_sessions:one_by_one"),),
         inputs=lambda n: {"model": "standin", "questions": n},
@@ -136,9 +167,19 @@ WORKS = (
         shown=18,
     ),
     Work(
+        key="middle",
+        title="{n} questions about that volume, a random model of 94 million parameters",
+        package=Way("the package, a session", "bench_sessions:one_session"),
+        others=(Way("each by itself", "bench_sessions:one_by_one"),),
+        inputs=lambda n: {"model": "mid-size", "questions": n},
+        sizes={"full": (18,)},
+        shown=18,
+    ),
+    Work(
         key="epochs",
         title="fine-tuning on 16 volumes of 16 slices, {n} epochs, the stand-in",
         axis="epochs",
+        each="epoch",
         package=Way("the package", "bench_finetuning:encoded_once"),
         others=(Way("TRL's SFTTrainer", "bench_finetuning:plain_trl"),),
         inputs=lambda n: {"model": "standin", "examples": 16, "epochs": n},
@@ -149,6 +190,7 @@ WORKS = (
         key="cases",
         title="{n} cases, 10 to a volume, from start to scores, the stand-in",
         axis="cases",
+        each="case",
         package=Way("the package, one process", "ways_evaluation:one_process"),
         others=(
             Way("a loop", "ways_evaluation:loop"),
@@ -183,13 +225,13 @@ WORKS = (
             Way("import transformers", "ways_startup:fresh", {"code": "import transformers"}, processes=True),
         ),
         limit=Way("limit: Python alone", "ways_startup:fresh", {"code": "pass"}, processes=True),
-        inputs=lambda n: {},
+        inputs=lambda _: {},
     ),
     Work(
         key="notebook",
         title="from nothing to all that notebook 01 imports",
         package=Way("notebook 01", "ways_startup:notebook_imports", processes=True),
         others=(Way("the libraries it uses", "ways_startup:plain_imports", processes=True),),
-        inputs=lambda n: {},
+        inputs=lambda _: {},
     ),
 )
