@@ -40,9 +40,6 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, 
     ``about`` says on what machine and how it was measured; ``estimate`` is Markdown, put in as it is.
     """
     grown = [outcome for outcome in outcomes if len(outcome.sizes) > 1]
-    for outcome in grown:
-        plot_growth(outcome, folder / f"{NAME}_{outcome.work.key}.png")
-    write_json(folder / f"{NAME}.json", {"about": dict(about), "works": [_as_json(o) for o in outcomes]})
     how = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in about.items())
     parts = ["# Benchmarks", f"Medians; the ways of a work took turns. {how}.", table(outcomes)]
     if reasons := list(_reasons(outcomes)):
@@ -51,10 +48,13 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, 
         parts += ["## Failed or left out", "\n".join(f"- {line}" for line in missing)]
     if grown:
         parts += ["## How each grows", *(_growth(outcome) for outcome in grown)]
-    parts += [estimate]
+    text = "\n\n".join([*parts, estimate]) + "\n"  # before anything is written: an error leaves the old report
+    for outcome in grown:
+        plot_growth(outcome, folder / f"{NAME}_{outcome.work.key}.png")
+    write_json(folder / f"{NAME}.json", {"about": dict(about), "works": [_as_json(o) for o in outcomes]})
     path = folder / f"{NAME}.md"
     with whole_file(path) as partial:
-        partial.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
     return path
 
 
