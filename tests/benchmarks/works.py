@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measure import BUILD
@@ -24,7 +23,6 @@ class Way:
     name: str
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    most: float = float("inf")  # the largest size it is run at
     absent: str = ""  # why it cannot be run here
     processes: bool = False  # whether it starts processes of its own
 
@@ -55,16 +53,9 @@ class Work:
         return self.sizes.get(level, ()) if self.sizes else (self.shown,)
 
 
-def needs(*modules: str, otherwise: str) -> str:
-    """Why modules cannot be imported, in the words given; an empty text where all can."""
-    for module in modules:
-        try:
-            found = importlib.util.find_spec(module)
-        except ModuleNotFoundError:
-            found = None
-        if found is None:
-            return otherwise
-    return ""
+def unless_found(module: str, reason: str) -> str:
+    """The reason where a module cannot be imported; an empty text where it can."""
+    return "" if importlib.util.find_spec(module) else reason
 
 
 def _series(n: int) -> dict[str, str]:
@@ -91,7 +82,7 @@ def _slide(side: int) -> dict[str, Any]:
 def _table(n: int) -> dict[str, str]:
     from tests.benchmarks.ways_evaluation import make_table
 
-    return {"table": str(Path(make_table(n)))}
+    return {"table": str(make_table(n))}
 
 
 WORKS = (
@@ -103,7 +94,7 @@ WORKS = (
         package=Way("the package", "bench_volumes:headers_first"),
         others=(
             Way("SimpleITK", "bench_volumes:simpleitk_whole"),
-            Way("MONAI", "bench_volumes:monai_whole", absent=needs("monai", otherwise="monai is not installed")),
+            Way("MONAI", "bench_volumes:monai_whole", absent=unless_found("monai", "monai is not installed")),
             Way("pydicom, every file", "bench_volumes:every_file"),
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
@@ -200,8 +191,8 @@ WORKS = (
                     "ways_evaluation:on_ray",
                     {"workers": workers},
                     processes=True,
-                    absent=needs("ray", otherwise="ray is not installed")
-                    or needs("helpers.distributed", otherwise="this version has no helpers.distributed"),
+                    absent=unless_found("ray", "ray is not installed")
+                    or unless_found("helpers.distributed", "this version has no helpers.distributed"),
                 )
                 for workers in (1, 2)
             ),
