@@ -67,7 +67,7 @@ def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
     assert "n slices: absent left out: not installed" in text
     assert "all failed: OSError: the disk is full" in text
     assert "it waits for the disk." in text
-    assert "From 10 to 30 slices the time grows: ours 2x; slow 2.5x; limit 5x." in text
+    assert "From 10 to 30 slices the time grows: ours 2.0x; slow 2.5x; limit 5.0x." in text
     assert "A further slice costs: ours 50 ms; slow 0.15 s; limit 20 ms." in text
     assert text.endswith("## An estimate\n")
     kept = json.loads((tmp_path / "bench.json").read_text())

@@ -61,7 +61,8 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, 
 def table(outcomes: Sequence[Outcome]) -> str:
     """All works at the size that is shown, as a Markdown table; what failed is in it too.
 
-    "Against the package" is time or memory of a way over the package's: above 1 the package needs less.
+    "Against the package" is time or memory of a way over the package's: above 1 the package needs less. Of less
+    than 1 MB there is no ratio: so little is not told apart from nothing.
     """
     lines = [COLUMNS, "|---|---|---:|---:|---:|---:|---:|"]
     for outcome in outcomes:
@@ -89,7 +90,7 @@ def _cells(row: Measurement, package: Measurement | None) -> list[str]:
         times(row.seconds, package and package.seconds),
         f"{row.cpu_seconds:.2f}",
         f"{row.peak_mb:,.0f}",
-        times(row.peak_mb, package and package.peak_mb),
+        times(row.peak_mb, package.peak_mb if package and package.peak_mb >= 1 else None),
     ]
 
 
@@ -134,14 +135,14 @@ def _growth(outcome: Outcome) -> str:
 
 def fold(outcome: Outcome, way: str, before: int, last: int) -> str:
     """How many times as long a way takes at the larger of two sizes."""
-    return f"{outcome.measured[last][way].seconds / outcome.measured[before][way].seconds:.2g}x"
+    return f"{outcome.measured[last][way].seconds / outcome.measured[before][way].seconds:.1f}x"
 
 
 def per_unit(outcome: Outcome, way: str, before: int, last: int) -> str:
     """Time that one more of a work's axis takes between two sizes, with its unit."""
     cost = (outcome.measured[last][way].seconds - outcome.measured[before][way].seconds) / (last - before)
     unit, scale = ("s", 1) if abs(cost) >= 0.1 else ("ms", 1e3) if abs(cost) >= 1e-4 else ("µs", 1e6)
-    return f"{cost * scale:.2g} {unit}"
+    return f"{cost * scale:.3g} {unit}" if cost > 0 else "less than the noise"
 
 
 def _points(outcome: Outcome, way: str) -> list[tuple[int, Measurement]]:
