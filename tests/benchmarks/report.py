@@ -171,8 +171,10 @@ def plot_growth(outcome: Outcome, path: Path) -> None:
         axes[1].plot(sizes, [max(row.peak_mb, 1) for _, row in points], **style)
     for axis, label in zip(axes, ("seconds", "peak memory, MB (at least 1)"), strict=True):
         axis.set(xscale="log", yscale="log", xlabel=outcome.work.axis, ylabel=label)
+        axis.set_xticks(outcome.sizes, [f"{n:,}" for n in outcome.sizes])
+        axis.set_xticks([], minor=True)
         axis.grid(True, which="both", alpha=0.2)
-    axes[0].legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     with whole_file(path) as partial:
         figure.savefig(partial, format="png", dpi=120)
 
