@@ -2,7 +2,7 @@
 # The stamp is written last, so an interrupted set-up is taken up again.
 #
 # Settings, after the target: MODEL=google/medgemma-1.5-4b-it (run), OUTPUT=folder (run, gallery), GALLERY=folder
-# (gallery), VIEWER3D=1 (lab), PYTHON=python3.12 and VENV=folder (all).
+# (gallery), VIEWER3D=1 (lab), QUICK=1 or FULL=1 (bench), PYTHON=python3.12 and VENV=folder (all).
 # On Linux pip fetches the CUDA build of torch. Without a GPU the much smaller CPU build does: name PyTorch's index
 # of CPU builds in pip's own settings (PIP_INDEX_URL or PIP_EXTRA_INDEX_URL) before the first run.
 
@@ -51,8 +51,8 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(STAMP) ## run the benchmarks, each beside an alternative
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python -m "tests.benchmarks.$$(basename "$$file" .py)"; done
+bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 minutes, FULL=1 hours)
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped or wide-window)
 	@$(BIN)/python -m helpers.standin_scores --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))

@@ -7,6 +7,7 @@ moment, asks on its next start what is missing and nothing twice. Scores are com
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -299,6 +300,7 @@ def _about(model: str, case: Asked) -> Answer:
     return {**about, "model": model, **_versions()}
 
 
+@functools.cache  # reads files, and stands in every answer
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("medgemma-tutorials", "transformers", "torch")}
 

@@ -20,7 +20,7 @@ from PIL import Image
 
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
 
-SERIES = BUILD / "ct-600"
+SERIES = BUILD / "ct-600-slices"
 COUNT = 85
 
 
@@ -47,6 +47,19 @@ def simpleitk_whole(folder: str) -> Callable[[], str]:
         reader.SetFileNames(SimpleITK.ImageSeriesReader.GetGDCMSeriesFileNames(folder))
         hu = SimpleITK.GetArrayFromImage(reader.Execute())
         return _checksum(_three_windows(hu[k]) for k in _equidistant(len(hu)))
+
+    return work
+
+
+def monai_whole(folder: str) -> Callable[[], str]:
+    """MONAI loads the whole series; then 85 slices are taken."""
+    from monai.transforms import LoadImage
+
+    load = LoadImage(reader="PydicomReader", swap_ij=False, image_only=True, dtype=np.float32)
+
+    def work() -> str:
+        hu = np.asarray(load(folder))  # (rows, columns, slices)
+        return _checksum(_three_windows(hu[..., k]) for k in _equidistant(hu.shape[-1]))
 
     return work
 
@@ -179,11 +192,12 @@ def make_series(folder: Path, n: int = 600, side: int = 512) -> None:
     from helpers.volumes import read_volume
 
     head = read_volume(fetch("ct-head"))
+    voxels = head.slices(range(head.shape[0]))
     names = random.Random(0).sample(range(n), n)
     partial = folder.with_name(folder.name + ".partial")
     partial.mkdir(parents=True, exist_ok=True)
     for k, name in enumerate(names):
-        plane = np.kron(head.slices([k * head.shape[0] // n])[0], np.ones((2, 2), np.int16))[:side, :side]
+        plane = np.kron(voxels[k * len(voxels) // n], np.ones((2, 2), np.int16))[:side, :side]
         ds = Dataset()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -192,6 +206,7 @@ def make_series(folder: Path, n: int = 600, side: int = 512) -> None:
         ds.StudyInstanceUID = generate_uid(entropy_srcs=["bench", "study"])
         ds.SeriesInstanceUID = generate_uid(entropy_srcs=["bench", "series"])
         ds.Modality, ds.ImageType, ds.AcquisitionNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], 1
+        ds.InstanceNumber = k + 1  # without it MONAI passes a file over
         ds.ImageOrientationPatient, ds.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-200, -200, float(k)]
         ds.PixelSpacing, ds.SliceThickness = [0.8, 0.8], 1
         ds.Rows = ds.Columns = side
@@ -204,7 +219,7 @@ def make_series(folder: Path, n: int = 600, side: int = 512) -> None:
 
 
 TABLES = {
-    "images": (simpleitk_whole, every_file, headers_first),
+    "images": (simpleitk_whole, monai_whole, every_file, headers_first),
     "tensors": (processor_at_once, small_batches),
     "tower": (tower_at_once, tower_in_batches),
 }

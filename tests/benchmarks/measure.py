@@ -5,6 +5,8 @@ callable without arguments that gives something JSON can hold, e.g. a checksum o
 measured. Each run is a process of its own, so that no variant profits from another's memory or caches, and the
 variants take turns, so that a slower minute of the machine falls on all of them; before each, the machine gets
 a while to become idle.
+
+``python -m tests.benchmarks`` measures all works of `tests.benchmarks.works` and writes one report.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,7 @@ from helpers.files import write_json
 
 REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build"  # where generated inputs and results go; not kept in git
+PATIENCE = 1800  # seconds that one run may take
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Variant:
 
     function: str
     arguments: Mapping[str, Any]
+    processes: bool = False  # whether the work starts processes, whose time and memory then count too
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,12 @@ class Measurement:
     result: Any  # what the work gave, the same in every run
 
 
-def measure(variants: Mapping[str, Variant], repeats: int = 5) -> dict[str, Measurement]:
+def measure(
+    variants: Mapping[str, Variant], repeats: int = 5, failures: dict[str, str] | None = None
+) -> dict[str, Measurement]:
     """Run each variant ``repeats`` times in turns, after one run of each that is not counted (it warms the disk).
+
+    With ``failures`` a variant that fails is noted there with its reason, and the others go on without it.
 
     Raises:
         RuntimeError: a run failed, or a variant's runs gave different results.
@@ -61,17 +70,24 @@ def measure(variants: Mapping[str, Variant], repeats: int = 5) -> dict[str, Meas
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in variants}
     with tqdm(total=(repeats + 1) * len(variants), unit="run") as bar:
         for turn in range(repeats + 1):
-            for name, variant in variants.items():
+            for name in list(runs):
                 bar.set_description(name)
                 _wait_for_idle()
-                run = _run_in_own_process(name, variant)
+                try:
+                    run = _run_in_own_process(name, variants[name])
+                    if turn and runs[name] and run["result"] != runs[name][0]["result"]:
+                        raise RuntimeError(f"{name}: its runs gave different results")
+                except RuntimeError as error:
+                    if failures is None:
+                        raise
+                    failures[name] = str(error).strip().splitlines()[-1]
+                    del runs[name]
+                    continue
                 if turn:
                     runs[name].append(run)
                 bar.update()
     measurements = {}
     for name, done in runs.items():
-        if any(run["result"] != done[0]["result"] for run in done):
-            raise RuntimeError(f"{name}: its runs gave different results")
         seconds, cpu_seconds, peaks = ([run[key] for run in done] for key in ("seconds", "cpu_seconds", "peak_mb"))
         measurements[name] = Measurement(
             seconds=statistics.median(seconds),
@@ -99,14 +115,19 @@ def table(measurements: Mapping[str, Measurement], baseline: str) -> str:
 
 def save(path: Path, measurements: Mapping[str, Measurement], **about: Any) -> None:
     """Write the measurements as JSON, with what is needed to read them: the machine and ``about``."""
-    machine = {
+    rows = {name: asdict(row) for name, row in measurements.items()}
+    write_json(path, {"machine": machine(), **about, "measurements": rows})
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on: system, Python, cores, memory in GB, and the load when this was called."""
+    return {
         "system": platform.platform(),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "load_average": os.getloadavg()[0],
     }
-    rows = {name: asdict(row) for name, row in measurements.items()}
-    write_json(path, {"machine": machine, **about, "measurements": rows})
 
 
 def _wait_for_idle(patience: float = 6) -> None:
@@ -118,7 +139,11 @@ def _wait_for_idle(patience: float = 6) -> None:
 
 def _run_in_own_process(name: str, variant: Variant) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.benchmarks.measure", variant.function, json.dumps(variant.arguments)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    command += ["processes"] if variant.processes else []
+    try:
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"{name} took more than {PATIENCE:,} s") from error
     if done.returncode:
         raise RuntimeError(f"{name} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -155,15 +180,55 @@ class _PeakMemory:
             self._most = max(self._most, self._process.memory_info().rss)
 
 
+class _Children:
+    """Processor seconds, and the most memory, of all processes that descend from this one.
+
+    Both are sampled, as often as costs a tenth of a core. Memory that processes share is divided among them.
+    """
+
+    def __enter__(self) -> _Children:
+        self._process, self._stop, self._seconds, self._most = psutil.Process(), threading.Event(), {}, 0
+        self._before = self._waited_for()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.mb = self._most / 1e6
+        self.cpu_seconds = max(sum(self._seconds.values()), self._waited_for() - self._before)
+
+    def _sample(self) -> None:
+        pause = 0.0
+        while not self._stop.wait(max(0.005, pause)):
+            start, held = time.perf_counter(), 0
+            for child in self._process.children(recursive=True):
+                with suppress(psutil.Error):  # it has ended meanwhile
+                    memory = child.memory_full_info()
+                    held += getattr(memory, "pss", memory.uss)
+                    self._seconds[child.pid] = sum(child.cpu_times()[:2])
+            self._most = max(self._most, held)
+            pause = 10 * (time.perf_counter() - start)
+
+    def _waited_for(self) -> float:
+        """Processor seconds of children that have ended; exact where sampling may miss one."""
+        return sum(self._process.cpu_times()[2:4])
+
+
 def _main() -> None:
-    name, arguments = sys.argv[1:]
+    name, arguments, *flags = sys.argv[1:]
     module, function = name.split(":")
     work = getattr(importlib.import_module(module), function)(**json.loads(arguments))
-    with _PeakMemory() as peak:
+    with _Children() if flags else nullcontext() as children, _PeakMemory() as peak:
         start, cpu_start = time.perf_counter(), time.process_time()
         result = work()
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak.mb, "result": result}))
+    run = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak.mb, "result": result}
+    if children:
+        run["cpu_seconds"] += children.cpu_seconds
+        run["peak_mb"] += children.mb
+    print(json.dumps(run))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""Measure every work beside its alternatives and write build/bench.md, bench.json and plots.
+
+Run: python -m tests.benchmarks [--quick | --full] [--only slices slide ...] [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from tests.benchmarks.measure import BUILD, Variant, machine, measure
+from tests.benchmarks.report import Outcome, table, write_report
+from tests.benchmarks.works import LEVELS, WORKS, Work
+
+
+def measure_work(work: Work, level: str, repeats: int) -> Outcome:
+    """All ways of a work at all sizes of a level; what fails is noted, and the rest goes on."""
+    outcome = Outcome(work)
+    for size in work.at(level):
+        failed: dict[str, str] = {}
+        print(f"\n{work.title.format(n=f'{size:,}')}", flush=True)
+        try:
+            inputs = work.inputs(size)
+            variants = {
+                way.name: Variant(f"{__package__}.{way.function}", {**inputs, **way.arguments}, way.processes)
+                for way in work.ways
+                if not way.absent
+            }
+            rows = measure(variants, repeats, failed)
+            for name in _disagreeing(work, rows):
+                failed[name] = f"its result is not that of {work.package.name}"
+                del rows[name]
+            outcome.measured[size] = rows
+        except Exception as error:  # files that cannot be made are that work's, not the run's
+            failed[""] = f"{type(error).__name__}: {error}"
+        if failed:
+            outcome.failed[size] = failed
+    return outcome
+
+
+def _disagreeing(work: Work, rows: dict) -> list[str]:
+    if work.package.name not in rows:
+        return []
+    wanted = rows[work.package.name].result
+    return [way.name for way in work.others if way.name in rows and rows[way.name].result != wanted]
+
+
+def main() -> int:
+    """Measure, print the table, write the report; 1 where something failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_const", dest="level", const=LEVELS[0], help="small sizes")
+    size.add_argument(
+        "--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, over an hour"
+    )
+    parser.set_defaults(level=LEVELS[1])
+    parser.add_argument("--only", nargs="+", choices=[work.key for work in WORKS], help="these works alone")
+    parser.add_argument("--repeats", type=int, default=5, help="counted runs of each way; default: %(default)s")
+    parser.add_argument("--output", type=Path, default=BUILD, metavar="DIR", help="default: build")
+    options = parser.parse_args()
+    about = {**machine(), "runs_of_each": options.repeats, "sizes": options.level}
+    start = time.monotonic()
+    chosen = [w for w in WORKS if w.at(options.level) and (not options.only or w.key in options.only)]
+    outcomes = [measure_work(work, options.level, options.repeats) for work in chosen]
+    about["minutes"] = round((time.monotonic() - start) / 60, 1)
+    from tests.benchmarks.estimate import estimates
+
+    path = write_report(options.output, outcomes, about, estimates(outcomes))
+    print("", table(outcomes), "", f"Report: {path}", sep="\n")
+    return 1 if any(outcome.failed for outcome in outcomes) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

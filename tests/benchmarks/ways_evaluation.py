@@ -1,0 +1,95 @@
+"""Many questions about many volumes, from a table of files to the share of right answers; a model is loaded too.
+
+The volumes are every sixth slice of the bundled head CT, six different ones, each asked ten questions. What is
+true of them is not known here and not of interest: all ways have to give the same answers.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from helpers.files import whole_file, whole_folder
+from helpers.protocol import CT_QUESTION
+from tests.benchmarks.measure import BUILD
+
+VOLUMES, QUESTIONS = 6, 10  # different volumes; questions about each
+TOKENS = 32
+
+
+def make_table(n: int) -> Path:
+    """Write a table of ``n`` questions, and the volumes that it names, unless they are there."""
+    from helpers.data import fetch
+    from helpers.dicom_slices import find_dicom_files
+
+    folder = BUILD / "evaluation"
+    if not (folder / "volumes").exists():
+        with whole_folder(folder / "volumes") as partial:
+            files = find_dicom_files(fetch("ct-head"))
+            for k in range(VOLUMES):
+                (partial / f"ct-{k}").mkdir()
+                for file in files[k::VOLUMES]:
+                    shutil.copy(file, partial / f"ct-{k}")
+    table = folder / f"{n}-questions.csv"
+    with whole_file(table) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["id", "group", "path", "modality", "question", "answer"])
+        for k in range(n):
+            volume, day = divmod(k, QUESTIONS)
+            question = CT_QUESTION.format(history=f"Headache, day {day}.", condition="intracranial haemorrhage")
+            rows.writerow([k, volume, f"volumes/ct-{volume % VOLUMES}", "ct", question, "no"])
+    return table
+
+
+def loop(table: str) -> Callable[[], float]:
+    """One question after the other: read the volume, ask, keep the answer."""
+
+    def work() -> float:
+        from helpers.labelled import read_cases
+        from helpers.models import load_model
+        from helpers.replies import parse_final_answer
+
+        chat, right, cases = load_model("standin", device="cpu"), 0, read_cases(table)
+        for case in cases:
+            reply = chat.generate(case.messages, max_new_tokens=TOKENS)
+            right += parse_final_answer(reply.text, case.options) == case.truth
+        return round(right / len(cases), 4)
+
+    return work
+
+
+def one_process(table: str) -> Callable[[], float]:
+    """The package's run_evaluation."""
+
+    def work() -> float:
+        from helpers.evaluation import run_evaluation
+        from helpers.labelled import read_cases
+        from helpers.models import load_model
+
+        with tempfile.TemporaryDirectory() as folder:
+            chat = load_model("standin", device="cpu")
+            return _accuracy(run_evaluation(chat, read_cases(table), folder, max_new_tokens=TOKENS))
+
+    return work
+
+
+def on_ray(table: str, workers: int) -> Callable[[], float]:
+    """The same on Ray, whose start is counted."""
+
+    def work() -> float:
+        from helpers.distributed import evaluate_on_ray
+        from helpers.labelled import read_cases
+
+        with tempfile.TemporaryDirectory() as folder:
+            cases = read_cases(table)
+            scores = evaluate_on_ray("standin", cases, folder, workers=workers, max_new_tokens=TOKENS)
+            return _accuracy(scores)
+
+    return work
+
+
+def _accuracy(scores: dict) -> float:
+    return round(scores["kinds"]["ct"]["accuracy"]["mean"], 4)

@@ -1,0 +1,240 @@
+"""What is measured: works, each done by the package and in the ways that one would choose without it.
+
+A work has sizes, so that its growth is seen; one of them stands in the table. All ways of a work have to give the
+same result, limits excepted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.benchmarks.measure import BUILD
+
+LEVELS = ("quick", "usual", "full")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do a work: "module:function" below ``tests.benchmarks``, with arguments of its own."""
+
+    name: str
+    function: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    absent: str = ""  # why it cannot be run here
+    processes: bool = False  # whether it starts processes of its own
+
+
+@dataclass(frozen=True)
+class Work:
+    """The same work in several ways: the package's, those to compare it with, and what the machine allows."""
+
+    key: str  # of its plot and its measurements
+    title: str  # with {n} for the size
+    package: Way
+    others: Sequence[Way]
+    inputs: Callable[[int], dict[str, Any]]  # size -> arguments of every way; makes the files that are not there
+    limit: Way | None = None
+    axis: str = ""  # what the sizes count; "" where there is one size only
+    each: str = ""  # one of it, where the cost of one more tells something
+    sizes: Mapping[str, Sequence[int]] = field(default_factory=dict)  # by level; none: one size, at every level
+    shown: int = 1  # the size in the table, or where it was not measured the largest that was
+    why: str = ""  # where the package is behind, or far from the limit: the reason, from a profile
+
+    @property
+    def ways(self) -> list[Way]:
+        """All of them, the package's first."""
+        return [self.package, *self.others, *([self.limit] if self.limit else [])]
+
+    def at(self, level: str) -> Sequence[int]:
+        """The sizes that are measured at a level of `LEVELS`; none where the work is left to a longer one."""
+        return self.sizes.get(level, ()) if self.sizes else (self.shown,)
+
+
+def unless_found(module: str, reason: str) -> str:
+    """The reason where a module cannot be imported; an empty text where it can."""
+    return "" if importlib.util.find_spec(module) else reason
+
+
+def _series(n: int) -> dict[str, str]:
+    from tests.benchmarks.bench_volumes import make_series
+
+    folder = BUILD / f"ct-{n}-slices"
+    if not folder.exists():
+        print(f"Writing a series of {n:,} slices ...", flush=True)
+        make_series(folder, n)
+    return {"folder": str(folder)}
+
+
+def _slide(side: int) -> dict[str, Any]:
+    from helpers.protocol import MAGNIFICATION_MPP
+    from tests.benchmarks.bench_slides import make_slide
+
+    path = BUILD / f"slide-{side}.tiff"
+    if not path.exists():
+        print(f"Writing a slide of {side:,} x {side:,} pixels ...", flush=True)
+        make_slide(path, side)
+    return {"path": str(path), "mpp": MAGNIFICATION_MPP[10]}
+
+
+def _table(n: int) -> dict[str, str]:
+    from tests.benchmarks.ways_evaluation import make_table
+
+    return {"table": str(make_table(n))}
+
+
+WORKS = (
+    Work(
+        key="slices",
+        title="{n} CT slices in shuffled files to 85 prompt images",
+        axis="slices of the series",
+        each="slice",
+        package=Way("the package", "bench_volumes:headers_first"),
+        others=(
+            Way("SimpleITK", "bench_volumes:simpleitk_whole"),
+            Way("MONAI", "bench_volumes:monai_whole", absent=unless_found("monai", "monai is not installed")),
+            Way("pydicom, every file", "bench_volumes:every_file"),
+        ),
+        limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
+        inputs=_series,
+        sizes={"quick": (85, 300), "usual": (85, 300, 600), "full": (85, 300, 600, 2000)},
+        shown=600,
+        why="where all slices are needed, reading headers first saves nothing. More than half of the package's "
+        "processor time is then pydicom, which opens each file a second time for its pixels, a third the three "
+        "windows; the limit knows where the pixels lie. SimpleITK parses in C++ and is about as fast there.",
+    ),
+    Work(
+        key="tensors",
+        title="85 images to tensors of 896 x 896 pixels",
+        package=Way("the package, in small batches", "bench_volumes:small_batches"),
+        others=(Way("the processor called once", "bench_volumes:processor_at_once"),),
+        inputs=lambda _: _series(600),
+        sizes={"usual": (1,), "full": (1,)},
+    ),
+    Work(
+        key="tower",
+        title="85 images through a vision tower of middle size, random weights",
+        package=Way("the package, 8 at a time", "bench_volumes:tower_in_batches"),
+        others=(Way("all at once", "bench_volumes:tower_at_once"),),
+        inputs=lambda _: _series(600),
+        sizes={"full": (1,)},
+    ),
+    Work(
+        key="viewer",
+        title="20 slices of a volume to pictures in a notebook",
+        package=Way("the package's viewer", "bench_viewers:viewer", {"plane": "axial"}),
+        others=(Way("matplotlib", "bench_viewers:imshow", {"plane": "axial"}),),
+        inputs=lambda _: _series(600),
+        sizes={"full": (1,)},
+    ),
+    Work(
+        key="slide",
+        title="up to 126 patches of a slide of {n} x {n} pixels",
+        axis="pixels along a slide's side",
+        package=Way("the package", "bench_slides:parallel"),
+        others=(
+            Way("OpenSlide in a loop", "bench_slides:plain_loop"),
+            Way("tiatoolbox", "", absent="version 2.1.3 needs aiohttp<3.14.2, which is not what the others need"),
+            Way("lazyslide", "", absent="version 0.13 needs dask<2026.1.2, which is not what the others need"),
+        ),
+        limit=Way("limit: tiles decoded alone", "limits:tiles_decoded"),
+        inputs=_slide,
+        # Whole patches across at 10x: the loop would show what is beyond the slide in black, not white.
+        sizes={
+            "quick": (10_752,),
+            "usual": (10_752, 25_088, 50_176),
+            "full": (10_752, 25_088, 50_176, 100_352),
+        },
+        shown=50_176,
+        why="four fifths of a patch's time are OpenSlide's own read_region, in the package and in the loop alike; "
+        "decoding the same tiles, each once and by itself, takes a third of it. The package reads in threads, and "
+        "the patches that it reads ahead are its memory.",
+    ),
+    Work(
+        key="questions",
+        title="{n} questions about a volume of 85 slices, the stand-in",
+        axis="questions",
+        each="question",
+        package=Way("the package, a session", "bench_sessions:one_session"),
+        others=(Way("each by itself", "bench_sessions:one_by_one"),),
+        inputs=lambda n: {"model": "standin", "questions": n},
+        sizes={"quick": (1, 6), "usual": (1, 4, 18), "full": (1, 4, 18, 72)},
+        shown=18,
+        why="one question gains nothing from a session. The keys and values of all questions that are answered "
+        "side by side are its memory; a smaller batch_size lowers it. A fifth of its writing is copying them, to "
+        "add those of each new token.",
+    ),
+    Work(
+        key="middle",
+        title="{n} questions about that volume, a random model of 94 million parameters",
+        package=Way("the package, a session", "bench_sessions:one_session"),
+        others=(Way("each by itself", "bench_sessions:one_by_one"),),
+        inputs=lambda n: {"model": "mid-size", "questions": n},
+        sizes={"full": (18,)},
+        shown=18,
+    ),
+    Work(
+        key="epochs",
+        title="fine-tuning on 16 volumes of 16 slices, {n} epochs, the stand-in",
+        axis="epochs",
+        each="epoch",
+        package=Way("the package", "bench_finetuning:encoded_once"),
+        others=(Way("TRL's SFTTrainer", "bench_finetuning:plain_trl"),),
+        inputs=lambda n: {"model": "standin", "examples": 16, "epochs": n},
+        sizes={"quick": (1,), "usual": (1, 3), "full": (1, 3, 9)},
+        shown=3,
+    ),
+    Work(
+        key="cases",
+        title="{n} cases, 10 to a volume, from start to scores, the stand-in",
+        axis="cases",
+        each="case",
+        package=Way("the package, one process", "ways_evaluation:one_process"),
+        others=(
+            Way("a loop", "ways_evaluation:loop"),
+            *(
+                Way(
+                    f"the package on Ray, {workers} worker{'s' * (workers > 1)}",
+                    "ways_evaluation:on_ray",
+                    {"workers": workers},
+                    processes=True,
+                    absent=unless_found("ray", "ray is not installed")
+                    or unless_found("helpers.distributed", "this version has no helpers.distributed"),
+                )
+                for workers in (1, 2)
+            ),
+        ),
+        inputs=_table,
+        why="of few cases most is importing torch and transformers. The package also imports scikit-learn for its "
+        "scores and computes the likelihood of yes, which the loop leaves out. On Ray every worker imports and "
+        "loads again, and the cluster has processes of its own; they are its time and memory.",
+        sizes={"quick": (10,), "usual": (10, 100), "full": (10, 100, 1000)},
+        shown=100,
+    ),
+    Work(
+        key="start",
+        title="from nothing to a package that is imported",
+        package=Way("import helpers", "ways_startup:fresh", {"code": "import helpers"}, processes=True),
+        others=(
+            Way(
+                "all that reads images and writes prompts",
+                "ways_startup:fresh",
+                {"code": "import helpers.prompts, helpers.slides, helpers.volumes"},
+                processes=True,
+            ),
+            Way("import torch", "ways_startup:fresh", {"code": "import torch"}, processes=True),
+            Way("import transformers", "ways_startup:fresh", {"code": "import transformers"}, processes=True),
+        ),
+        limit=Way("limit: Python alone", "ways_startup:fresh", {"code": "pass"}, processes=True),
+        inputs=lambda _: {},
+    ),
+    Work(
+        key="notebook",
+        title="from nothing to all that notebook 01 imports",
+        package=Way("notebook 01", "ways_startup:notebook_imports", processes=True),
+        others=(Way("the libraries it uses", "ways_startup:plain_imports", processes=True),),
+        inputs=lambda _: {},
+    ),
+)

@@ -1,0 +1,149 @@
+"""The benchmark report and the estimate, on made-up measurements: nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks import measure as measuring
+from tests.benchmarks.estimate import (
+    ANSWER,
+    HARDWARE,
+    LABELS,
+    QUESTION,
+    Hardware,
+    Weights,
+    estimate,
+    estimates,
+    read_operations,
+    step_bytes,
+    vision_operations,
+)
+from tests.benchmarks.measure import Measurement
+from tests.benchmarks.report import Outcome, write_report
+from tests.benchmarks.works import WORKS, Way, Work
+
+TINY = Weights(100, 20, (4, None), queries=2, keys=1, vision=10, vision_layers=1, vision_width=3, patches=5)
+
+
+def row(seconds: float, mb: float = 10.0, result: object = 1) -> Measurement:
+    return Measurement(seconds, seconds, mb, [seconds], [mb], result)
+
+
+def work(*others: Way, limit: Way | None = None) -> Work:
+    return Work(
+        key="slices",
+        title="{n} slices",
+        package=Way("ours", "ways_startup:fresh", {"code": "pass"}),
+        others=others,
+        limit=limit,
+        inputs=lambda n: {},
+        axis="slices",
+        each="slice",
+        sizes={"quick": (10, 30), "full": (7,)},
+        shown=30,
+        why="it waits for the disk.",
+    )
+
+
+def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
+    ways = Way("slow", ""), Way("broken", ""), Way("absent", "", absent="not installed")
+    outcome = Outcome(work(*ways, limit=Way("limit", "")))
+    outcome.measured = {
+        10: {"ours": row(1.0), "slow": row(2.0), "broken": row(1.0), "limit": row(0.1)},
+        30: {"ours": row(2.0, 100), "slow": row(5.0, 1234), "limit": row(0.5, 0)},
+    }
+    outcome.failed = {30: {"broken": "MemoryError"}}
+    nothing = Outcome(work(), failed={10: {"": "OSError: the disk is full"}})
+    path = write_report(tmp_path, [outcome, nothing], {"cores": 2}, "## An estimate")
+    text = path.read_text()
+    assert "| 30 slices | ours | 2.00 | 1.00x | 2.00 | 100 | 1.00x |" in text
+    assert "|  | slow | 5.00 | 2.50x | 5.00 | 1,234 | 12.34x |" in text
+    assert "|  | broken | failed |" in text
+    assert "|  | absent | left out |" in text
+    assert "n slices, slices 30: broken failed: MemoryError" in text
+    assert "n slices: absent left out: not installed" in text
+    assert "all failed: OSError: the disk is full" in text
+    assert "it waits for the disk." in text
+    assert "From 10 to 30 slices the time grows: ours 2.0x; slow 2.5x; limit 5.0x." in text
+    assert "A further slice costs: ours 50 ms; slow 0.15 s; limit 20 ms." in text
+    assert text.endswith("## An estimate\n")
+    kept = json.loads((tmp_path / "bench.json").read_text())
+    assert kept["about"] == {"cores": 2}
+    assert kept["works"][0]["sizes"][1]["measured"]["slow"]["peak_mb"] == 1234
+    assert (tmp_path / "bench_slices.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bench.json", "bench.md", "bench_slices.png"]
+
+
+def test_a_report_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
+    path = write_report(tmp_path, [Outcome(work(), {10: {"ours": row(1.0)}})], {}, "old")
+    before = path.read_text()
+    with pytest.raises(TypeError):
+        write_report(tmp_path, [Outcome(work(), {10: {"ours": row(3.0)}})], {}, None)
+    assert path.read_text() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_way_that_fails_stops_no_other(monkeypatch):
+    monkeypatch.setattr(measuring, "_wait_for_idle", lambda: None)
+    broken = Way("broken", "ways_startup:fresh", {"code": "raise SystemExit('no luck today')"})
+    unknown = Way("unknown", "no_such_module:way")
+    outcome = bench.measure_work(work(broken, unknown), "full", repeats=1)
+    assert outcome.measured[7]["ours"].seconds > 0
+    assert outcome.failed[7]["broken"] == "RuntimeError: no luck today"
+    assert "No module named" in outcome.failed[7]["unknown"]
+
+
+def test_a_way_with_another_result_is_no_comparison(monkeypatch):
+    rows = {"ours": row(1.0), "other": row(0.1, result=2), "limit": row(0.1, result=3)}
+    monkeypatch.setattr(bench, "measure", lambda *_: dict(rows))
+    outcome = bench.measure_work(work(Way("other", ""), limit=Way("limit", "")), "quick", repeats=1)
+    assert list(outcome.measured[30]) == ["ours", "limit"]
+    assert "not that of ours" in outcome.failed[30]["other"]
+
+
+def test_time_and_memory_of_processes_that_a_work_starts_are_counted():
+    code = "x = bytearray(60_000_000); import time; time.sleep(0.5); sum(range(10**6))"
+    variant = measuring.Variant("tests.benchmarks.ways_startup:fresh", {"code": code}, processes=True)
+    run = measuring._run_in_own_process("a child", variant)
+    assert run["peak_mb"] > 60
+    assert run["cpu_seconds"] > 0
+
+
+def test_every_work_is_measured_in_full_at_the_size_of_the_table():
+    for each in WORKS:
+        assert each.shown in each.at("full")
+        assert len({way.name for way in each.ways}) == len(each.ways)
+        assert not each.package.absent
+
+
+def test_the_estimate_is_what_one_counts_by_hand():
+    # Two layers, one looks 4 tokens back, one at all: 6 tokens see 1+2+3+4+4+4 and 1+2+3+4+5+6 others.
+    assert read_operations(TINY, 6) == 2 * 100 * 6 + 4 * 2 * (18 + 21)
+    assert read_operations(TINY, 2) + read_operations(TINY, 4, before=2) == read_operations(TINY, 6)
+    assert vision_operations(TINY) == 2 * 10 * 5 + 4 * 1 * 3 * 25
+    assert step_bytes(TINY, 10) == 2 * (120 + 2 * 1 * (4 + 10))
+    assert step_bytes(TINY, 10, questions=3) == 2 * (120 + 3 * 2 * 1 * (4 + 10))
+
+    gpu = Hardware("slow", operations=1000, bandwidth=100, source="")
+    one, many = (estimate(TINY, gpu, images=2, questions=n) for n in (1, 5))
+    assert one.vision == many.vision == 2 * vision_operations(TINY) / 1000
+    prefix = 2 * (256 + LABELS)
+    assert one.reading == pytest.approx(read_operations(TINY, prefix + QUESTION) / 1000)
+    assert one.writing == pytest.approx(sum(step_bytes(TINY, prefix + QUESTION + k) for k in range(ANSWER)) / 100)
+    assert estimate(TINY, gpu, images=2, questions=5, together=False).total == pytest.approx(5 * one.total)
+    assert many.total < 5 * one.total
+    assert estimate(TINY, gpu, images=2, compute_share=0.5).vision == 2 * one.vision
+
+
+def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
+    from helpers.finetuning_plan import GPUS
+
+    text = estimates([Outcome(work(), {30: {"ours": row(0.5)}})], TINY)
+    assert "not measured" in text and "Assumed" in text
+    assert "Files to images took 0.50 s here" in text
+    for gpu in HARDWARE:
+        assert gpu.source in text
+        assert gpu.operations == next(peak for name, (_, peak) in GPUS.items() if gpu.name.startswith(name[:3]))
