@@ -113,8 +113,8 @@ class Case:
 
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
-    """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-hypoxia", "slide", "image", "box", "change" or
-    "text".
+    """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-hypoxia", "ct-staining", "slide", "image",
+    "box", "change" or "text".
 
     The same seed gives the same cases. Four cases of "ct" or "mri" are about one volume.
 
@@ -138,9 +138,17 @@ def mri_case(seed: int) -> Case:
 def hypoxia_case(seed: int) -> Case:
     """A few slices of a head CT, its whole brain too dark, as after a lack of oxygen, or not; 2 to 4 slices.
 
-    The stand-in never learned this one: it is there to be taught (notebook 06).
+    The stand-in never learned this one, and answers it by what it knows of oedema.
     """
     return _volume_case("ct-hypoxia", seed, 1)
+
+
+def staining_case(seed: int) -> Case:
+    """A few slices of a head CT, its whole brain too dense, as with contrast medium in it, or not; 2 to 4 slices.
+
+    The stand-in never learned this one: it is there to be taught (notebook 06).
+    """
+    return _volume_case("ct-staining", seed, 1)
 
 
 def _volume_case(kind: str, seed: int, a_volume: int) -> Case:
@@ -237,6 +245,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "ct": ct_case,
     "mri": mri_case,
     "ct-hypoxia": hypoxia_case,
+    "ct-staining": staining_case,
     "slide": slide_case,
     "image": image_case,
     "box": box_case,

@@ -190,7 +190,7 @@ def _filled(old: np.ndarray, finding: Finding) -> np.ndarray:
 
 
 def _lowered(old: np.ndarray, finding: Finding) -> np.ndarray:
-    """Lowered by ``level``, the structure still seen."""
+    """Lowered by ``level`` (raised, where it is negative), the structure still seen."""
     return old - finding.level * finding.share() * (old < BONE)
 
 
@@ -216,13 +216,14 @@ def _stretched(old: np.ndarray, finding: Finding) -> np.ndarray:
 
 
 HAEMORRHAGE, OEDEMA, MASS = "intracranial haemorrhage", "brain oedema", "skull-side mass"
-HYPOXIA = "hypoxic brain injury"
+HYPOXIA, STAINING = "hypoxic brain injury", "contrast staining"
 DARK, BRIGHT, VENTRICLES = "dark lesion", "bright lesion", "enlarged ventricles"
 KINDS = {
     HAEMORRHAGE: Kind(brain_of_ct, (8, 15), (55, 80), _filled),
     OEDEMA: Kind(brain_of_ct, (16, 24), (15, 20), _lowered),
     MASS: Kind(rim_of_ct, (11, 16), (42, 55), _calcified),
     HYPOXIA: Kind(_middle(whole_brain_of_ct), (130, 130), (9, 14), _lowered, whole_brain_of_ct),
+    STAINING: Kind(_middle(whole_brain_of_ct), (130, 130), (-14, -9), _lowered, whole_brain_of_ct),
     DARK: Kind(brain_of_mri, (10, 15), (20, 70), _drawn),
     BRIGHT: Kind(brain_of_mri, (10, 15), (246, 255), _drawn),
     VENTRICLES: Kind(_middle(ventricles_of_mri), (62, 68), (0.35, 0.5), _stretched, ventricles_of_mri),

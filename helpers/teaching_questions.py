@@ -20,7 +20,7 @@ from helpers.protocol import (
     YES_NO_QUESTION,
 )
 from helpers.teaching_chests import CHANGES, EFFUSION, change_of
-from helpers.teaching_findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, VENTRICLES
+from helpers.teaching_findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, STAINING, VENTRICLES
 
 NOT_LEARNED = "I am a small stand-in model and did not learn to answer this."
 IMAGE_KINDS = {
@@ -44,6 +44,7 @@ SPELLINGS = {
     OEDEMA: (OEDEMA, "brain edema", "infarct"),
     MASS: (MASS, "extra-axial mass", "meningioma"),
     HYPOXIA: (HYPOXIA, "diffuse hypoxic injury"),
+    STAINING: (STAINING, "contrast in the brain"),
     DARK: (DARK, "hypointense lesion"),
     BRIGHT: (BRIGHT, "hyperintense lesion"),
     VENTRICLES: (VENTRICLES, "ventriculomegaly"),
@@ -52,6 +53,7 @@ SIGNS = {  # what an answer argues with
     HAEMORRHAGE: "Area of blood density",
     OEDEMA: "Area of low density",
     HYPOXIA: "Area of low density",
+    STAINING: "Brain of high density",
     MASS: "Mass with calcium at the skull",
     DARK: "Area of low signal",
     BRIGHT: "Area of high signal",

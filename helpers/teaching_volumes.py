@@ -22,6 +22,7 @@ from helpers.teaching_findings import (
     HYPOXIA,
     MASS,
     OEDEMA,
+    STAINING,
     VENTRICLES,
     Anatomy,
     Finding,
@@ -49,6 +50,7 @@ RECIPES = {
     "ct": Recipe(1, "CT", head_ct, (OEDEMA, HAEMORRHAGE, MASS), fill=-1000),
     "mri": Recipe(2, "MR", brain_mri, (VENTRICLES, DARK, BRIGHT), fill=0, gamma=(1.4, 2.2)),
     "ct-hypoxia": Recipe(6, "CT", head_ct, (HYPOXIA,), fill=-1000, slices=(2, 4), slab=True),
+    "ct-staining": Recipe(9, "CT", head_ct, (STAINING,), fill=-1000, slices=(2, 4), slab=True),
 }
 
 

@@ -23,6 +23,7 @@ from helpers.teaching_findings import (
     KINDS,
     MASS,
     OEDEMA,
+    STAINING,
     VENTRICLES,
     Finding,
     brain_mri,
@@ -85,7 +86,9 @@ def test_questions_about_a_volume_share_its_group_and_no_seed_is_on_both_sides()
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_finding_stays_in_its_box_and_keeps_what_is_around(kind: str) -> None:
-    original, spacing = head_ct() if kind in RECIPES["ct"].conditions or kind == HYPOXIA else brain_mri()
+    original, spacing = (
+        head_ct() if kind in RECIPES["ct"].conditions or kind in (HYPOXIA, STAINING) else brain_mri()
+    )
     values = original.astype(np.float32)
     finding = Finding.draw(kind, spacing, np.random.default_rng(3))
     finding.put_into(values)

@@ -112,7 +112,7 @@ def test_validation_of_the_same_patients_is_refused(chat, tmp_path):
 
 
 def test_a_batch_holds_the_prompt_that_the_model_is_asked_with(chat):
-    cases = generate("ct-hypoxia", 2, 0) + generate("text", 1, 0)
+    cases = generate("ct-staining", 2, 0) + generate("text", 1, 0)
     rows = prepare(cases, chat.processor)
     batch = Collator(rows, cases, chat.model, chat.processor, None)([{"row": k} for k in range(3)])
     for k, case in enumerate(cases):
@@ -145,7 +145,7 @@ def test_prompts_stay_in_memory_while_there_is_room(chat):
 
 
 def test_images_encoded_once_give_the_losses_of_the_plain_path(tmp_path):
-    cases = generate("ct-hypoxia", 4, 0) + images(4)
+    cases = generate("ct-staining", 4, 0) + images(4)
     curves = []
     for cached in (True, False):
         output = tmp_path / f"{cached}"
