@@ -104,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument(
         "--limit", type=int, metavar="N", help="slices or patches of each, at most; default: 85, 126"
     )
-    prepare.add_argument("--workers", type=int, default=1, metavar="N", help="processes; default: %(default)s")
+    prepare.add_argument("--workers", type=int, metavar="N", help="processes; default: 1, with --ray all cores")
+    prepare.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
+    )
     prepare.add_argument("--retry", action="store_true", help="try again what was quarantined and has not changed")
     prepare.set_defaults(command=_prepare)
 
@@ -227,15 +230,22 @@ def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, 
 
 def _prepare(options: argparse.Namespace) -> int:
     from helpers.prepared import prepare
-    from helpers.workers import in_processes
+    from helpers.workers import Killed, in_processes
 
+    mapped: Any = map
+    if options.ray is not None:
+        from helpers.ray_cluster import ray_map
+
+        mapped = ray_map(options.ray or None, options.workers, lost=Killed)
+    elif options.workers not in (None, 1):
+        mapped = in_processes(options.workers)
     summary = prepare(
         options.path,
         options.output,
         modality=options.modality,
         limit=options.limit,
         retry=options.retry,
-        mapped=map if options.workers == 1 else in_processes(options.workers),
+        mapped=mapped,
     )
     print(summary)
     return 0

@@ -28,9 +28,11 @@ from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
 from helpers.evaluation_report import write_report
 from helpers.models import ChatModel
+from helpers.prepared import prepare
 from helpers.prompts import Message, image_messages
 from helpers.ray_cluster import TRIES, ray_cluster, ray_map
 from helpers.scores import Answer
+from helpers.workers import Killed
 
 pytest.importorskip("ray")
 ROOT = Path(__file__).resolve().parent.parent
@@ -300,3 +302,17 @@ def test_the_modules_wait_with_ray_and_parquet_until_they_are_needed() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.stdout.strip() == "light", run.stderr
+
+
+def test_preparing_on_ray_gives_the_same_shards(cluster: Any, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for k in range(4):
+        Image.new("RGB", (30, 20), (60 * k, 0, 0)).save(tmp_path / "images" / f"{k}.png")
+    (tmp_path / "images" / "broken.png").write_bytes(b"no picture")
+    ways = {"one": map, "many": ray_map(workers=2, lost=Killed)}
+    held = {}
+    for name, mapped in ways.items():
+        done = prepare(tmp_path / "images", tmp_path / name, mapped=mapped)
+        assert (done.prepared, done.quarantined) == (4, 1)
+        held[name] = {p.name: p.read_bytes() for p in (tmp_path / name).rglob("*.parquet")}
+    assert held["one"] == held["many"]

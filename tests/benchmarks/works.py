@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measure import BUILD
@@ -83,6 +84,12 @@ def _table(n: int) -> dict[str, str]:
     from tests.benchmarks.ways_evaluation import make_table
 
     return {"table": str(make_table(n))}
+
+
+def _studies(n: int) -> dict[str, str]:
+    from tests.benchmarks.ways_prepare import make_studies
+
+    return {"folder": str(make_studies(Path(_series(85)["folder"]), n))}
 
 
 WORKS = (
@@ -212,6 +219,29 @@ WORKS = (
         "loads again, and the cluster has processes of its own; they are its time and memory.",
         sizes={"quick": (10,), "usual": (10, 100), "full": (10, 100, 1000)},
         shown=100,
+    ),
+    Work(
+        key="prepare",
+        title="{n} series of 85 slices to Parquet",
+        axis="series",
+        each="series",
+        package=Way("the package, one process", "ways_prepare:one_process"),
+        others=(
+            Way("two processes", "ways_prepare:processes", {"workers": 2}, processes=True),
+            *(
+                Way(
+                    f"on Ray, {workers} worker{'s' * (workers > 1)}",
+                    "ways_prepare:on_ray",
+                    {"workers": workers},
+                    processes=True,
+                    absent=unless_found("ray", "ray is not installed"),
+                )
+                for workers in (1, 2)
+            ),
+        ),
+        inputs=_studies,
+        sizes={"quick": (6,), "usual": (6, 12), "full": (6, 12, 48)},
+        shown=12,
     ),
     Work(
         key="start",
