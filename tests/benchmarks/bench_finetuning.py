@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from transformers import Gemma3ForConditionalGeneration
 
-from helpers.cases import Case, generate
+from helpers.cases import A_VOLUME, Case, generate
 from helpers.finetuning import Tuning, finetune, lora_config
 from helpers.models import ChatModel, load_model
 from helpers.prompts import volume_messages
@@ -60,7 +60,7 @@ class Example:
 
 
 def _examples(n: int) -> list[Example]:
-    return [Example(case) for case in generate("ct", n, 0)]
+    return [Example(case) for case in generate("ct", A_VOLUME * n, 0)[::A_VOLUME]]
 
 
 def _quietly(work: Callable[[], object]) -> int:
