@@ -62,11 +62,14 @@ def main() -> int:
     about = {**machine(), "runs_of_each": options.repeats, "sizes": options.level}
     start = time.monotonic()
     chosen = [w for w in WORKS if w.at(options.level) and (not options.only or w.key in options.only)]
-    outcomes = [measure_work(work, options.level, options.repeats) for work in chosen]
-    about["minutes"] = round((time.monotonic() - start) / 60, 1)
     from tests.benchmarks.estimate import estimates
 
-    path = write_report(options.output, outcomes, about, estimates(outcomes))
+    outcomes: list[Outcome] = []
+    for work in chosen:  # written after each, so that what was measured outlives an interruption
+        outcomes.append(measure_work(work, options.level, options.repeats))
+        about["minutes"] = round((time.monotonic() - start) / 60, 1)
+        about["works"] = f"{len(outcomes)} of {len(chosen)}"
+        path = write_report(options.output, outcomes, about, estimates(outcomes))
     print("", table(outcomes), "", f"Report: {path}", sep="\n")
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 
