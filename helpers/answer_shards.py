@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
+from helpers.stores import filesystem
 
 if TYPE_CHECKING:
     from helpers.scores import Answer
@@ -59,7 +60,7 @@ def read_shards(output: str) -> list[Answer]:
 
 def put_whole(path: str, content: bytes) -> str:
     """Write a file on any file system of fsspec so that nobody sees a part of it; returns ``path``."""
-    files, place = file_system(path)
+    files, place = filesystem(path)
     protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
     files.makedirs(posixpath.dirname(place), exist_ok=True)
     if protocols & ONE_PUT:
@@ -77,27 +78,8 @@ def put_whole(path: str, content: bytes) -> str:
     return path
 
 
-def file_system(path: str) -> tuple[Any, str]:
-    """The file system of fsspec that ``path`` is on, and the path there.
-
-    Raises `InputError` where fsspec, or the package for that kind of address, is not installed.
-    """
-    try:
-        import fsspec
-    except ImportError as error:
-        raise InputError("This needs fsspec.", remedy="Run: pip install 'medgemma-tutorials[ray]'") from error
-    try:
-        return fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"This address cannot be used ({error}).",
-            path=path,
-            remedy="Give a folder, or install what fsspec needs for it: s3fs for s3://, gcsfs for gs://.",
-        ) from error
-
-
 def _rows(output: str) -> Iterator[Answer]:
-    files, root = file_system(f"{output}/{FOLDER}")
+    files, root = filesystem(f"{output}/{FOLDER}")
     files.invalidate_cache()  # another process has written
     paths = sorted(files.glob(f"{root}/part-*.parquet"))
     for start in range(0, len(paths), READ_AT_ONCE):

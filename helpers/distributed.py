@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from helpers.adapters import adapted_name
 from helpers.addresses import PREFIX
-from helpers.answer_shards import file_system, put_whole, read_shards, write_shard
+from helpers.answer_shards import put_whole, read_shards, write_shard
 from helpers.errors import InputError
 from helpers.evaluation import (
     Asked,
@@ -38,6 +38,7 @@ from helpers.hub import STANDIN
 from helpers.models import load_model
 from helpers.ray_cluster import ray_cluster
 from helpers.scores import Answer
+from helpers.stores import filesystem
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
 # takes its worker's place along, and only giving out anew brings its group to another one.
@@ -184,7 +185,7 @@ def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None
 def _check(row: dict[str, Any], folder: str) -> None:
     if row["problem"]:
         raise InputError(row["problem"], remedy="Then run the same again: what is answered is kept.")
-    files, place = file_system(row["shard"])
+    files, place = filesystem(row["shard"])
     if not files.exists(place):
         raise InputError(
             "A worker has written here, and it cannot be seen from this machine.",
@@ -203,7 +204,7 @@ def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
 
 
 def _known(folder: str) -> dict[str, Answer]:
-    files, place = file_system(f"{folder}/answers.jsonl")
+    files, place = filesystem(f"{folder}/answers.jsonl")
     if files.exists(place):
         raise InputError(
             "The answers here are those of a run without Ray.",

@@ -21,8 +21,8 @@ from helpers.errors import InputError
 from helpers.prepared_run import DONE, INDEX, QUARANTINE, Run, Summary
 from helpers.prepared_shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
 from helpers.prepared_sources import MARK, Root, find_sources
-from helpers.prepared_store import Store
 from helpers.protocol import MAGNIFICATION_MPP
+from helpers.stores import Store
 from helpers.study import known_modality
 from helpers.workers import Killed
 

@@ -18,7 +18,7 @@ from helpers import __version__
 from helpers.errors import InputError
 from helpers.prepared_shards import Made, Task
 from helpers.prepared_sources import MARK, Root, Source, digest, find_sources, parts_of, reason
-from helpers.prepared_store import Store
+from helpers.stores import Store
 from helpers.study import stands_alone
 from helpers.workers import Killed
 

@@ -25,9 +25,9 @@ from helpers.deidentified import identifying_in
 from helpers.errors import InputError
 from helpers.images import read_image
 from helpers.prepared_sources import digest, reason
-from helpers.prepared_store import Store
 from helpers.protocol import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
 from helpers.slides import MIN_TISSUE, open_slide, read_patches, sample_patches
+from helpers.stores import Store
 from helpers.study import VOLUMES, Part, part_volume
 from helpers.volumes import ct_to_rgb, mri_to_rgb, select_slices
 

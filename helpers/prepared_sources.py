@@ -19,7 +19,7 @@ from typing import Any
 from helpers.data import fetch
 from helpers.dicom_slices import promises_dicom
 from helpers.errors import InputError
-from helpers.prepared_store import filesystem, is_local
+from helpers.stores import filesystem, is_local
 from helpers.study import VOLUMES, Part, find_parts, stands_alone
 
 MARK = "_prepared.json"  # a folder with this file in it is an output

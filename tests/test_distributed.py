@@ -215,7 +215,7 @@ def test_a_run_that_cannot_work_says_why(cluster: Any, tmp_path: Path, monkeypat
         evaluate_on_ray("standin", cases, tmp_path / "out", workers=0)
     with pytest.raises(InputError, match="ray job submit"):
         evaluate_on_ray("standin", cases, tmp_path / "out", address="ray://127.0.0.1:10001")
-    with pytest.raises(InputError, match="cannot be used"):
+    with pytest.raises(InputError, match="cannot be opened"):
         evaluate_on_ray("standin", cases, "nowhere://out")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"medgemma-tutorials\[ray\]"):

@@ -1,4 +1,4 @@
-"""A folder for what is prepared, on this machine or in a bucket: a file in it is whole, or it is not there."""
+"""A folder on this machine or in a bucket, as fsspec reaches it: a file in it is whole, or it is not there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise InputError(
-            f"This needs the package fsspec ({error}).", remedy="Run: pip install 'medgemma-tutorials[prepare]'"
+            f"This needs the package fsspec ({error}).",
+            remedy="Run: pip install 'medgemma-tutorials[prepare]'",
         ) from error
     try:
         system, inner = fsspec.core.url_to_fs(os.path.expanduser(os.fspath(path)))  # noqa: PTH111 (an address too)
@@ -30,7 +31,7 @@ def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
         raise InputError(
             f"This kind of address cannot be opened ({error}).",
             path=path,
-            remedy="Install what fsspec asks for, or give a folder of this machine.",
+            remedy="Give a folder, or install what fsspec needs for it: s3fs for s3://, gcsfs for gs://.",
         ) from error
     return system, inner.rstrip("/") or "/"
 
