@@ -17,7 +17,7 @@ HEADER = 4096  # bytes; where a series' headers lie
 
 def series_bytes(folder: str) -> Callable[[], int]:
     """Of every file the first 4 KB, of 85 all pixels, and their three windows. The order is known beforehand."""
-    from helpers.cases import ct_colours
+    from helpers.cases import colours_of
     from helpers.dicom_slices import find_dicom_files, scan
     from helpers.volumes import select_slices
 
@@ -33,7 +33,7 @@ def series_bytes(folder: str) -> Callable[[], int]:
         record = chosen[k]
         pixels = record.path.read_bytes()[-record.rows * record.columns * 2 :]
         hu = np.frombuffer(pixels, "<i2").reshape(record.rows, record.columns) + np.int16(record.intercept)
-        return ct_colours(hu).nbytes
+        return colours_of("head CT", hu).nbytes
 
     def work() -> int:
         read = sum(map(head, files))
