@@ -50,8 +50,8 @@ class Teaching(NamedTuple):
 
 
 MEASURED = (
-    Teaching("CT volume", "02_ct_volume_prompting", "teaching_cases_right", "inserted haemorrhage, yes or no"),
-    Teaching("MRI volume", "03_mri_volume_prompting", "teaching_cases_right", "inserted lesion, yes or no"),
+    Teaching("CT volume", "02_ct_volume_prompting", "teaching_cases_right", "three findings, yes or no"),
+    Teaching("MRI volume", "03_mri_volume_prompting", "teaching_cases_right", "three findings, yes or no"),
     Teaching("whole slide", "04_wsi_patch_prompting", "teaching_cases_exact", "stain, the exact sentence"),
     Teaching("single image", "01_load_medgemma", "teaching_cases_right", "kind of image, open, yes or no, choice"),
 )
