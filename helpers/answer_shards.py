@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
-from helpers.stores import filesystem
+from helpers.stores import filesystem, load_pyarrow
 
 if TYPE_CHECKING:
     from helpers.scores import Answer
@@ -37,7 +37,7 @@ def write_shard(output: str, answers: Sequence[Answer]) -> str:
     Besides what `helpers.evaluation` keeps of a case, an answer names its ``worker`` and when the group ``began``
     and ``ended`` (seconds since 1970).
     """
-    pyarrow = _pyarrow()
+    pyarrow = load_pyarrow("ray")
     rows = [answer | {name: json.dumps(answer[name]) for name in AS_JSON if name in answer} for answer in answers]
     buffer = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow)), buffer)
@@ -89,7 +89,7 @@ def _rows(output: str) -> Iterator[Answer]:
 
 
 def _answers(path: str, content: bytes) -> Iterator[Answer]:
-    pyarrow = _pyarrow()
+    pyarrow = load_pyarrow("ray")
     try:
         rows = pyarrow.parquet.read_table(pyarrow.BufferReader(content), schema=_schema(pyarrow)).to_pylist()
         for row in rows:
@@ -108,11 +108,3 @@ def _schema(pyarrow: Any) -> Any:
     fields = [(name, pyarrow.string()) for name in WORDS]
     fields += [(name, getattr(pyarrow, kind)()) for name, kind in NUMBERS.items()]
     return pyarrow.schema([*fields, ("options", pyarrow.list_(pyarrow.string()))])
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError("Parquet needs pyarrow.", remedy="Run: pip install 'medgemma-tutorials[ray]'") from error
-    return pyarrow

@@ -16,8 +16,7 @@ def to_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
     What lies on the padding is cut off; a box that lies there wholly has no area.
     """
     width, height = size
-    side = max(size)
-    top, left = (side - height) // 2, (side - width) // 2
+    side, top, left = _padded(size)
     y0, x0, y1, x1 = (value * side / 1000 for value in box)
     return (
         min(max(y0 - top, 0), height),
@@ -29,9 +28,7 @@ def to_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
 
 def from_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
     """Pixels (y0, x0, y1, x1) of an image of ``size`` (width, height) as a box of 1000 on the padded square."""
-    width, height = size
-    side = max(size)
-    top, left = (side - height) // 2, (side - width) // 2
+    side, top, left = _padded(size)
     y0, x0, y1, x1 = box
     return tuple(1000 * value / side for value in (y0 + top, x0 + left, y1 + top, x1 + left))
 
@@ -42,3 +39,10 @@ def side_of_patient(box: Sequence[float]) -> str:
     Radiographs are shown as if the patient faced the viewer: the patient's right is on the left of the picture.
     """
     return "right" if box[1] + box[3] < 1000 else "left"
+
+
+def _padded(size: tuple[int, int]) -> tuple[int, int, int]:
+    """Side of the padded square, and how far down and to the right in it the image begins."""
+    width, height = size
+    side = max(size)
+    return side, (side - height) // 2, (side - width) // 2

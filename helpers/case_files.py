@@ -12,7 +12,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 
 from helpers.cases import Case
 from helpers.errors import InputError
-from helpers.files import whole_file
+from helpers.files import whole_file, whole_folder
 from helpers.teaching_slides import picture_of, write_slide
 from helpers.teaching_volumes import RECIPES
 from helpers.volumes import Volume
@@ -36,12 +36,10 @@ def write_case(case: Case, folder: Path) -> Path:
     if case.kind == "text":
         raise InputError("A case of words alone has no files.", remedy="Use its messages.")
     if case.kind == "change":
-        partial = folder / f".{path.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        for name, image in zip(("prior", "current"), case.images, strict=True):
-            image.save(partial / f"{name}.png")
-        return partial.rename(path)
+        with whole_folder(path) as partial:
+            for name, image in zip(("prior", "current"), case.images, strict=True):
+                image.save(partial / f"{name}.png")
+        return path
     with whole_file(path) as partial:
         if case.kind == "slide":
             write_slide(partial, picture_of(case.record["specimen"]))

@@ -22,6 +22,7 @@ from helpers.embeddings import Embedder, pool
 from helpers.errors import InputError
 from helpers.files import make_folder, whole_file, write_json
 from helpers.model_images import MODALITIES, read_images
+from helpers.stores import load_pyarrow
 
 FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
 
@@ -133,13 +134,13 @@ def _known(output: Path, made_by: dict[str, str]) -> dict[str, str]:
 
 
 def _files(output: Path, columns: Sequence[str] | None = None) -> Iterator[Any]:
-    parquet = _pyarrow().parquet
+    parquet = load_pyarrow("embeddings").parquet
     for path in sorted(output.glob("part-*.parquet")):
         yield parquet.read_table(path, columns=columns)
 
 
 def _write(output: Path, rows: Sequence[dict[str, Any]], made_by: dict[str, str]) -> None:
-    pyarrow = _pyarrow()
+    pyarrow = load_pyarrow("embeddings")
     vectors = np.stack([row["vector"] for row in rows])
     columns = {name: [row[name] for row in rows] for name in ("path", "state", "images")}
     columns["vector"] = pyarrow.FixedSizeListArray.from_arrays(vectors.ravel(), vectors.shape[1])
@@ -154,13 +155,3 @@ def _state(source: Path) -> str:
     facts = [path.stat() for path in files]
     latest = max((fact.st_mtime_ns for fact in facts), default=0)
     return f"{len(facts)} files, {sum(fact.st_size for fact in facts)} bytes, {latest}"
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            f"Parquet needs the package pyarrow ({error}).", remedy="Run: pip install pyarrow"
-        ) from error
-    return pyarrow

@@ -27,7 +27,7 @@ from helpers.images import read_image
 from helpers.prepared_sources import digest, reason
 from helpers.protocol import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
 from helpers.slides import MIN_TISSUE, open_slide, read_patches, sample_patches
-from helpers.stores import Store
+from helpers.stores import Store, load_pyarrow
 from helpers.study import VOLUMES, Part, part_volume
 from helpers.volumes import ct_to_rgb, mri_to_rgb, select_slices
 
@@ -124,14 +124,7 @@ def shard_facts(store: Store, name: str) -> tuple[list[dict[str, int]], dict[str
 
 def parquet() -> Any:
     """The module ``pyarrow.parquet``. Raises `InputError` where it is not installed."""
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            f"Parquet needs the package pyarrow ({error}).",
-            remedy="Run: pip install 'medgemma-tutorials[prepare]'",
-        ) from error
-    return pyarrow.parquet
+    return load_pyarrow("prepare").parquet
 
 
 def _blaming_the_source(rows: Iterator[Any]) -> Iterator[Any]:

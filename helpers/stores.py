@@ -36,6 +36,21 @@ def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
     return system, inner.rstrip("/") or "/"
 
 
+def load_pyarrow(extra: str) -> Any:
+    """The module ``pyarrow`` with ``pyarrow.parquet``; ``extra`` of the package brings it.
+
+    Raises `InputError` where it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            f"Parquet needs the package pyarrow ({error}).",
+            remedy=f"Run: pip install 'medgemma-tutorials[{extra}]'",
+        ) from error
+    return pyarrow
+
+
 def is_local(system: Any) -> bool:
     """Whether a file system is that of this machine."""
     protocol = system.protocol
