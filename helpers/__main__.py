@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
     )
     evaluate.add_argument("--workers", type=int, metavar="N", help="with --ray; default: as many as there is room")
+    evaluate.add_argument(
+        "--engine", choices=("transformers", "vllm"), help="default: with --ray vllm where it can run"
+    )
     evaluate.set_defaults(command=_evaluate)
 
     prepare = commands.add_parser(
@@ -204,13 +207,17 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
     from helpers.evaluation import run_evaluation
     from helpers.models import load_model
+    from helpers.vllm_engine import load_engine
 
     if options.workers is not None:
         raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
     teaching = options.cases.startswith("teaching:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
     sources = None if teaching else list(dict.fromkeys(case.source for case in cases))
-    chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
+    if options.engine == "vllm":
+        chat = load_engine(options.engine, options.model, options.adapter)
+    else:
+        chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
     return run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
 
 
@@ -225,6 +232,7 @@ def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, 
         workers=options.workers,
         max_new_tokens=options.max_new_tokens,
         adapter=options.adapter,
+        engine=options.engine,
     )
 
 

@@ -26,7 +26,7 @@ READ_AT_ONCE = 500  # files; one request each, sent together where the file syst
 ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 ABOUT = ("id", "kind", "group", "condition", "model", "medgemma-tutorials", "transformers", "torch")
 AS_JSON = ("parsed", "truth")  # an option, a sentence, or boxes: no single type of Parquet holds them all
-WORDS = (*ABOUT, "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
+WORDS = (*ABOUT, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
 NUMBERS = {"p_yes": "float64", "seconds": "float64", "began": "float64", "ended": "float64"}
 NUMBERS |= {"prompt_tokens": "int64", "completion_tokens": "int64", "finished": "bool_"}
 

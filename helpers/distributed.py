@@ -23,22 +23,14 @@ from tqdm.auto import tqdm
 from helpers.adapters import adapted_name
 from helpers.addresses import PREFIX
 from helpers.answer_shards import put_whole, read_shards, write_shard
+from helpers.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
 from helpers.errors import InputError
-from helpers.evaluation import (
-    Asked,
-    ask_group,
-    by_group,
-    draw_prompts,
-    failed_answer,
-    reason,
-    scores_of,
-    unanswered,
-)
+from helpers.evaluation import scores_of, unanswered
 from helpers.hub import STANDIN
-from helpers.models import load_model
 from helpers.ray_cluster import ray_cluster
 from helpers.scores import Answer
 from helpers.stores import filesystem
+from helpers.vllm_engine import load_engine
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
 # takes its worker's place along, and only giving out anew brings its group to another one.
@@ -56,12 +48,14 @@ def evaluate_on_ray(
     gpus_per_worker: float | None = None,
     max_new_tokens: int = 512,
     adapter: str | os.PathLike[str] | None = None,
+    engine: str | None = None,
 ) -> dict[str, Any]:
     """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
 
     Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
-    last digits of ``p_yes`` may differ. A case that fails is noted with its error and asked again by the next run;
-    so is a group that every worker died of that took it.
+    last digits of ``p_yes`` may differ, and in vLLM an answer where two words are nearly as likely. A case that
+    fails is noted with its error and asked again by the next run; so is a group that every worker died of that
+    took it.
 
     Args:
         model: as in `helpers.models.load_model`; each worker loads it. No endpoint: a server has its own workers.
@@ -74,6 +68,8 @@ def evaluate_on_ray(
             Without a GPU a worker computes on one core.
         max_new_tokens: of one answer.
         adapter: folder of an adapter, on every node.
+        engine: "transformers" or "vllm"; by default each worker takes vLLM where that is installed and has a GPU,
+            unless there is an adapter. An answer names it.
 
     Raises:
         InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
@@ -91,11 +87,11 @@ def evaluate_on_ray(
     if groups:
         saved = model != STANDIN and Path(model).is_dir()
         load = {"model": _everywhere(model) if saved else model, "name": name}
-        load["adapter"] = None if adapter is None else _everywhere(adapter)
+        load |= {"adapter": None if adapter is None else _everywhere(adapter), "engine": engine}
         bar = tqdm(total=len(cases), initial=len(cases) - asked, desc=f"asking {name}")
         with bar, ray_cluster(address) as ray:
             count, each = _room(ray, workers, gpus_per_worker, address)
-            settings = {**load, "limit": max_new_tokens, "output": folder}
+            settings = {**load, "gpus": each.get("num_gpus", 0), "limit": max_new_tokens, "output": folder}
             left = dict(enumerate(groups))
             for _ in range(ROUNDS):
                 if not left:
@@ -113,11 +109,21 @@ def evaluate_on_ray(
 class Worker:
     """What an actor holds: the model, and where its answers go."""
 
-    def __init__(self, *, model: str, adapter: str | None, name: str, limit: int, output: str) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        adapter: str | None,
+        name: str,
+        engine: str | None,
+        gpus: float,
+        limit: int,
+        output: str,
+    ) -> None:
         self.limit, self.output = limit, output
         self.problem = ""
         try:
-            self.chat = replace(load_model(model, adapter=adapter), name=name)
+            self.chat = replace(load_engine(engine, model, adapter, gpu_share=min(1, gpus)), name=name)
         except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
             self.problem = str(error) if isinstance(error, InputError) else reason(error)
 

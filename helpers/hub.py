@@ -7,6 +7,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from huggingface_hub import HfApi, constants, get_token, snapshot_download
@@ -93,11 +94,20 @@ def missing_files(folder: Path) -> list[str]:
 
 def is_siglip(folder: Path) -> bool:
     """Whether a folder holds a SigLIP, which embeds images and cannot be asked."""
+    return str(_config(folder).get("model_type", "")).startswith("siglip")
+
+
+def is_standin(name: str) -> bool:
+    """Whether a model, by its name or the folder that it was saved in, is the stand-in."""
+    return name == STANDIN or bool(_config(Path(name)).get("is_standin"))
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The ``config.json`` of a folder; empty where there is none that can be read."""
     try:
-        config = json.loads((folder / "config.json").read_text())
+        return json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
-        return False
-    return str(config.get("model_type", "")).startswith("siglip")
+        return {}
 
 
 def cached_model(name: str) -> Path | None:

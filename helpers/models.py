@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -36,6 +36,7 @@ class ChatModel:
     model: Any
     processor: Any
     is_standin: bool
+    engine: ClassVar[str] = "transformers"
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
@@ -203,12 +204,18 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
         )
     with damage_explained(folder):
-        processor = AutoProcessor.from_pretrained(folder, backend="pil")
-        if not hasattr(processor, "full_image_sequence"):
-            raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")
-        if processor.chat_template is None:
-            raise ValueError("it has no chat template")
+        processor = load_processor(folder)
         return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings), processor
+
+
+def load_processor(folder: Path) -> Any:
+    """The processor of a saved model; raises ValueError, among others, where it is not one of Gemma 3."""
+    processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    if not hasattr(processor, "full_image_sequence"):
+        raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")
+    if processor.chat_template is None:
+        raise ValueError("it has no chat template")
+    return processor
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:

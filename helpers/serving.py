@@ -24,7 +24,7 @@ from huggingface_hub import constants
 
 from helpers.addresses import PREFIX
 from helpers.errors import InputError
-from helpers.hub import STANDIN, find_model, weight_bytes
+from helpers.hub import STANDIN, find_model, is_standin, weight_bytes
 from helpers.protocol import MAX_PATCHES
 
 HOST = "127.0.0.1"
@@ -60,12 +60,13 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
     Args:
         model: as for ``load_model``; downloaded first if need be.
         port: 0 takes one that is free.
-        kind: "transformers" or "vllm"; by default vLLM where it is installed and a CUDA GPU is there.
+        kind: "transformers" or "vllm"; by default vLLM where it is installed and a CUDA GPU is there, but for
+            the stand-in.
 
     Raises:
         InputError: packages missing, the port taken, or a server that ends before it answers (its last words).
     """
-    kind = kind or best_kind()
+    kind = kind or best_kind(model)
     _check_packages(kind)
     small_on_cpu = not _cuda()
     folder = find_model(model, device="cpu" if small_on_cpu else "cuda", quantized=False)
@@ -111,9 +112,13 @@ def command(kind: str, name: str, port: int, *, cpu: bool, float32: bool) -> lis
     return ["transformers.cli.transformers", "serve", name, *device, *dtype, *address]
 
 
-def best_kind() -> str:
-    """``vllm`` where it is installed and a CUDA GPU is there, else ``transformers``."""
-    return "vllm" if importlib.util.find_spec("vllm") and _cuda() else "transformers"
+def best_kind(model: str) -> str:
+    """``vllm`` where it is installed and a CUDA GPU is there, else ``transformers``.
+
+    The stand-in is for transformers: vLLM expects words of Gemma's vocabulary that its own lacks.
+    """
+    possible = importlib.util.find_spec("vllm") and _cuda() and not is_standin(model)
+    return "vllm" if possible else "transformers"
 
 
 def _cuda() -> bool:

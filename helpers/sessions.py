@@ -123,15 +123,25 @@ class Session:
         return [replies[k] for k in range(len(rows))]
 
     @torch.inference_mode()
-    def next_token(self, prompts: Sequence[Sequence[Message]], begun: str, batch_size: int = 8) -> torch.Tensor:
-        """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, vocabulary)."""
+    def next_token(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        begun: str,
+        among: Sequence[int] | None = None,
+        batch_size: int = 8,
+    ) -> torch.Tensor:
+        """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, tokens).
+
+        Of the tokens ``among``, by default of the whole vocabulary.
+        """
         words = self.chat.processor.tokenizer(begun, add_special_tokens=False)["input_ids"]
         rows = [self._question_ids(prompt) + words for prompt in prompts]
         out: dict[int, torch.Tensor] = {}
         for batch in _batches([len(row) for row in rows], batch_size):
             step = _Step(self, [rows[k] for k in batch])
             out.update(zip(batch, step.logits(step.ids), strict=True))
-        return torch.stack([out[k] for k in range(len(rows))])
+        logits = torch.stack([out[k] for k in range(len(rows))])
+        return logits if among is None else logits[:, list(among)]
 
     def fits(self, prompt: Sequence[Message]) -> bool:
         """Whether a prompt begins with this session's images and the words between them."""

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from helpers import teaching_questions as ask
-from helpers.evaluation import BEGUN
+from helpers.asking import BEGUN
 from helpers.prompts import Message, image_messages, prompt_ids, slide_messages, volume_messages, with_question
 from helpers.protocol import THINKING_INSTRUCTION
 from helpers.standin_bank import Bank

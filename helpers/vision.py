@@ -26,21 +26,25 @@ def pixel_batches(
     Only its resize is done by Pillow directly, in threads. Rescaling and normalisation map one byte to one
     number, so the processor itself is asked once for those 256 numbers of each channel.
     """
-    size = (image_processor.size["width"], image_processor.size["height"])
-    resample = Image.Resampling(int(image_processor.resample))
+    height, width = image_processor.size["height"], image_processor.size["width"]
     table = _value_table(image_processor)
 
     def fill(image: Image.Image, out: np.ndarray) -> None:
-        resized = image.convert("RGB").resize(size, resample)
-        for channel, plane in enumerate(resized.split()):
+        for channel, plane in enumerate(resized(image, image_processor).split()):
             np.take(table[channel], np.asarray(plane), out=out[channel], mode="clip")
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
-            pixels = np.empty((len(batch), 3, size[1], size[0]), np.float32)
+            pixels = np.empty((len(batch), 3, height, width), np.float32)
             list(pool.map(fill, batch, pixels))
             yield torch.from_numpy(pixels)
+
+
+def resized(image: Image.Image, image_processor: Any) -> Image.Image:
+    """An RGB image in the size that the vision tower takes, as the processor makes it."""
+    size = (image_processor.size["width"], image_processor.size["height"])
+    return image.convert("RGB").resize(size, Image.Resampling(int(image_processor.resample)))
 
 
 def _value_table(image_processor: Any) -> np.ndarray:

@@ -261,6 +261,7 @@ def answer(name: str, **changes: Any) -> Answer:
     if "error" in changes:
         return about | changes
     said = {"form": "box", "prompt": "h", "text": "…", "thinking": "", "parsed": [[0, 1, 2, 3]], "p_yes": None}
+    said |= {"engine": None}
     counts = {"prompt_tokens": 3, "completion_tokens": 2, "finished": True, "seconds": 0.5}
     return about | said | counts | {"truth": [0, 1, 2, 4], "options": []} | changes
 

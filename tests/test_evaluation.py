@@ -18,9 +18,10 @@ import pytest
 import torch
 from tqdm.auto import tqdm
 
+from helpers.asking import BEGUN
 from helpers.cases import HELD_OUT, generate
 from helpers.errors import InputError
-from helpers.evaluation import BEGUN, read_answers, run_evaluation
+from helpers.evaluation import read_answers, run_evaluation
 from helpers.models import ChatModel
 from helpers.prompts import Message, image_messages, volume_messages
 from helpers.replies import Reply

@@ -11,6 +11,8 @@ from helpers.images import read_image
 from helpers.models import ChatModel, load_model
 from helpers.prompts import image_messages, volume_messages
 from helpers.protocol import YES_NO_QUESTION
+from helpers.replies import parse_final_answer
+from helpers.vllm_engine import load_vllm
 from helpers.volumes import ct_to_rgb, read_volume, select_slices
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -51,3 +53,22 @@ def test_medgemma_takes_85_slices(medgemma: ChatModel) -> None:
     assert medgemma.count_tokens(messages).image == 85 * 256
     answer = medgemma.generate(messages).text.lower()
     assert any(part in answer for part in ("head", "brain", "skull"))
+
+
+@pytest.mark.real_model
+@needs_cuda
+@needs_token
+def test_vllm_gets_the_prompt_of_transformers_and_answers_alike(medgemma: ChatModel) -> None:
+    pytest.importorskip("vllm")
+    if torch.cuda.mem_get_info()[1] < 30e9:
+        pytest.skip("needs a GPU with room for the model twice")
+    volume = read_volume(fetch("ct-head"), modality="CT")
+    slices = ct_to_rgb(volume, select_slices(volume.shape[0]))
+    prompts = [
+        volume_messages(slices, YES_NO_QUESTION.format(question=f"Is this a CT of the {part}?"))
+        for part in ("head", "abdomen")
+    ]
+    replies = load_vllm("google/medgemma-1.5-4b-it", memory_share=0.5).generate_all(prompts, max_new_tokens=64)
+    for prompt, reply in zip(prompts, replies, strict=True):
+        alone = medgemma.generate(prompt, max_new_tokens=64)
+        assert parse_final_answer(reply.text, ("yes", "no")) == parse_final_answer(alone.text, ("yes", "no"))

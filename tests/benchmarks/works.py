@@ -106,7 +106,7 @@ WORKS = (
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
         inputs=_series,
-        sizes={"quick": (85, 300), "usual": (85, 300, 600), "full": (85, 300, 600, 2000)},
+        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000), "full": (85, 300, 600, 2000)},
         shown=600,
         why="where all slices are needed, reading headers first saves nothing. More than half of the package's "
         "processor time is then pydicom, which opens each file a second time for its pixels, a third the three "
@@ -151,7 +151,7 @@ WORKS = (
         # Whole patches across at 10x: the loop would show what is beyond the slide in black, not white.
         sizes={
             "quick": (10_752,),
-            "usual": (10_752, 25_088, 50_176),
+            "usual": (10_752, 25_088, 50_176, 100_352),
             "full": (10_752, 25_088, 50_176, 100_352),
         },
         shown=50_176,
@@ -167,7 +167,7 @@ WORKS = (
         package=Way("the package, a session", "bench_sessions:one_session"),
         others=(Way("each by itself", "bench_sessions:one_by_one"),),
         inputs=lambda n: {"model": "standin", "questions": n},
-        sizes={"quick": (1, 6), "usual": (1, 4, 18), "full": (1, 4, 18, 72)},
+        sizes={"quick": (1, 6), "usual": (1, 4, 18, 72), "full": (1, 4, 18, 72)},
         shown=18,
         why="one question gains nothing from a session. The keys and values of all questions that are answered "
         "side by side are its memory; a smaller batch_size lowers it. A fifth of its writing is copying them, to "
@@ -190,7 +190,7 @@ WORKS = (
         package=Way("the package", "bench_finetuning:encoded_once"),
         others=(Way("TRL's SFTTrainer", "bench_finetuning:plain_trl"),),
         inputs=lambda n: {"model": "standin", "examples": 16, "epochs": n},
-        sizes={"quick": (1,), "usual": (1, 3), "full": (1, 3, 9)},
+        sizes={"quick": (1,), "usual": (1, 3, 9), "full": (1, 3, 9)},
         shown=3,
     ),
     Work(

@@ -1,0 +1,198 @@
+"""Cases that a model is asked, group by group, and what is kept of each answer.
+
+What asks is a model on this machine, where cases that show the same images share one reading of them, an engine
+that takes many prompts at once, or a server.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from typing import Any, Protocol
+
+import torch
+
+from helpers.models import ChatModel
+from helpers.prompts import Message, images_of
+from helpers.replies import Reply, parse_boxes, parse_final_answer
+from helpers.scores import Answer
+from helpers.sessions import Session
+from helpers.vllm_engine import VllmModel
+
+BEGUN = "Final Answer:"  # what is put into the model's mouth to read its yes and no
+
+
+class Asked(Protocol):
+    """A question with its truth: a `helpers.cases.Case`, or a row of a user's own table (`helpers.labelled`)."""
+
+    id: str
+    kind: str  # "ct", "mri", "slide", "image" ...
+    group: str  # of cases about one volume or patient, which are not independent
+    condition: str  # "" where there is none
+    options: Sequence[str]  # what can be answered; empty for a sentence or boxes
+    truth: str  # an option, a sentence, or a JSON list of one box
+
+    @property
+    def messages(self) -> list[Message]:
+        """The prompt."""
+
+
+def by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
+    """Cases that may share images. A patient's files are taken one by one, since a group is held in memory."""
+    groups: dict[tuple[str, Any], list[Asked]] = {}
+    for case in cases:
+        groups.setdefault((case.group, getattr(case, "path", None)), []).append(case)
+    return list(groups.values())
+
+
+def draw_prompts(cases: Iterable[Asked]) -> list[tuple[Asked, list[Message] | str]]:
+    """Each case with its prompt, its images read and drawn, or with the reason why there is none."""
+    drawn: list[tuple[Asked, list[Message] | str]] = []
+    for case in cases:
+        try:
+            drawn.append((case, case.messages))
+        except Exception as error:  # a file that cannot be read is that case's, not the run's
+            drawn.append((case, reason(error)))
+    return drawn
+
+
+def ask_group(
+    chat: Any, drawn: Iterable[tuple[Asked, list[Message] | str]], max_new_tokens: int = 512, batch_size: int = 8
+) -> Iterator[Answer]:
+    """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers."""
+    ready: list[tuple[Asked, list[Message]]] = []
+    for case, prompt in drawn:
+        if isinstance(prompt, str):
+            yield failed_answer(chat.name, case, prompt)
+        else:
+            ready.append((case, prompt))
+    if isinstance(chat, VllmModel):  # it finds by itself what prompts have in common
+        yield from _ask_batch(chat, chat, ready, max_new_tokens) if ready else ()
+        return
+    while ready:
+        first, prompt = ready[0]
+        if not (isinstance(chat, ChatModel) and images_of(prompt)):
+            yield _ask_alone(chat, *ready.pop(0), max_new_tokens)
+            continue
+        try:
+            session = chat.session(prompt)
+        except Exception as error:
+            yield failed_answer(chat.name, first, reason(error))
+            ready.pop(0)
+            continue
+        with session:
+            fitting = [pair for pair in ready if session.fits(pair[1])]
+            for start in range(0, len(fitting), batch_size):
+                for answer in _ask_batch(chat, session, fitting[start : start + batch_size], max_new_tokens):
+                    if "error" not in answer:  # its share of reading the images
+                        answer["seconds"] = round(answer["seconds"] + session.seconds / len(fitting), 4)
+                    yield answer
+        asked = {case.id for case, _ in fitting}
+        ready = [pair for pair in ready if pair[0].id not in asked]
+
+
+def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Answer:
+    try:
+        return _answer(chat, case, prompt, chat.generate(prompt, max_new_tokens=limit))
+    except Exception as error:
+        return failed_answer(chat.name, case, reason(error))
+
+
+def _ask_batch(
+    chat: ChatModel | VllmModel,
+    asker: Session | VllmModel,
+    batch: Sequence[tuple[Asked, list[Message]]],
+    limit: int,
+) -> list[Answer]:
+    """Answers to prompts asked together; if that fails, to each of them alone, to find the one at fault."""
+    prompts = [prompt for _, prompt in batch]
+    try:
+        replies = asker.generate_all(prompts, batch_size=len(batch), max_new_tokens=limit)
+        closed = [prompt for case, prompt in batch if set(case.options) == {"yes", "no"}]
+        shares = iter(yes_shares(chat, asker, closed) if closed else [])
+    except Exception as error:
+        if len(batch) == 1:
+            return [failed_answer(chat.name, batch[0][0], reason(error))]
+        return [answer for pair in batch for answer in _ask_batch(chat, asker, [pair], limit)]
+    return [
+        _answer(chat, case, prompt, reply, next(shares) if set(case.options) == {"yes", "no"} else None)
+        for (case, prompt), reply in zip(batch, replies, strict=True)
+    ]
+
+
+def yes_shares(
+    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
+) -> list[float]:
+    """The likelihood of "yes" of yes and no, after each prompt and "Final Answer:": one forward pass, no argument.
+
+    0 to 1. It is a score to rank cases by (AUROC); whether 0.8 means 80 % is what a calibration plot shows.
+    """
+    tokenizer = chat.processor.tokenizer
+    words = [tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")]
+    logits = asker.next_token(prompts, BEGUN, among=words, batch_size=len(prompts))
+    return torch.softmax(logits.float(), dim=-1)[:, 0].tolist()
+
+
+def _answer(chat: Any, case: Asked, prompt: list[Message], reply: Reply, p_yes: float | None = None) -> Answer:
+    form, truth = form_of(case)
+    parsed = {
+        "choice": lambda: parse_final_answer(reply.text, case.options),
+        "box": lambda: parse_boxes(reply.text),
+    }
+    return {
+        **_about(chat.name, case),
+        "engine": getattr(chat, "engine", None),  # of a server it is not known
+        "form": form,
+        "prompt": _hash(prompt),
+        "text": reply.text,
+        "thinking": reply.thinking,
+        "parsed": parsed[form]() if form in parsed else None,
+        "truth": truth,
+        "options": list(case.options),
+        "p_yes": None if p_yes is None else round(p_yes, 6),
+        "prompt_tokens": reply.prompt_tokens,
+        "completion_tokens": reply.completion_tokens,
+        "finished": reply.finished,
+        "seconds": round(reply.seconds, 4),
+    }
+
+
+def form_of(case: Asked) -> tuple[str, Any]:
+    """How a case is marked, "choice", "box" or "text", and its truth in that form."""
+    if case.options:
+        return "choice", case.truth
+    boxes = parse_boxes(case.truth)
+    return ("box", boxes[0]) if boxes else ("text", case.truth)
+
+
+def failed_answer(model: str, case: Asked, why: str) -> Answer:
+    """What is kept of a case that was not answered; the next run asks it again."""
+    return {**_about(model, case), "error": why}
+
+
+def reason(error: Exception) -> str:
+    """An error as it is kept with a case."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _about(model: str, case: Asked) -> Answer:
+    about = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
+    return {**about, "model": model, **versions()}
+
+
+@functools.cache  # reads files, and stands in every answer
+def versions() -> dict[str, str]:
+    """Of this package, transformers and torch."""
+    return {name: version(name) for name in ("medgemma-tutorials", "transformers", "torch")}
+
+
+def _hash(prompt: list[Message]) -> str:
+    """Of the words and pixels of a prompt, so that two runs can be told to have asked the same."""
+    digest = hashlib.sha256()
+    for turn in prompt:
+        for part in turn["content"]:
+            image = part.get("image")
+            digest.update(part["text"].encode() if image is None else image.tobytes())
+    return digest.hexdigest()[:16]
