@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
-from helpers.stores import filesystem, load_pyarrow
+from helpers.stores import filesystem, load_pyarrow, put_whole
 
 if TYPE_CHECKING:
     from helpers.scores import Answer
 
 FOLDER = "answers"  # of the files, in the folder of a run
 READ_AT_ONCE = 500  # files; one request each, sent together where the file system can
-# One put makes a whole object there, and a rename would be a copy.
-ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 ABOUT = ("id", "kind", "group", "condition", "model", "medgemma-tutorials", "transformers", "torch")
 AS_JSON = ("parsed", "truth")  # an option, a sentence, or boxes: no single type of Parquet holds them all
 WORDS = (*ABOUT, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
@@ -56,26 +52,6 @@ def read_shards(output: str) -> list[Answer]:
         if "error" in answers.get(answer["id"], {"error": ""}):
             answers[answer["id"]] = answer
     return list(answers.values())
-
-
-def put_whole(path: str, content: bytes) -> str:
-    """Write a file on any file system of fsspec so that nobody sees a part of it; returns ``path``."""
-    files, place = filesystem(path)
-    protocols = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
-    files.makedirs(posixpath.dirname(place), exist_ok=True)
-    if protocols & ONE_PUT:
-        files.pipe_file(place, content)
-        return path
-    folder, name = posixpath.split(place)
-    partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
-    try:
-        files.pipe_file(partial, content)
-        files.mv(partial, place)
-    except BaseException:
-        if files.exists(partial):
-            files.rm_file(partial)
-        raise
-    return path
 
 
 def _rows(output: str) -> Iterator[Answer]:

@@ -22,14 +22,14 @@ from tqdm.auto import tqdm
 
 from helpers.adapters import adapted_name
 from helpers.addresses import PREFIX
-from helpers.answer_shards import put_whole, read_shards, write_shard
+from helpers.answer_shards import read_shards, write_shard
 from helpers.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
 from helpers.errors import InputError
 from helpers.evaluation import scores_of, unanswered
 from helpers.hub import STANDIN
 from helpers.ray_cluster import ray_cluster
 from helpers.scores import Answer
-from helpers.stores import filesystem
+from helpers.stores import filesystem, put_whole
 from helpers.vllm_engine import load_engine
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine

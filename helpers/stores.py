@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,9 @@ from typing import Any
 
 from helpers.errors import InputError
 from helpers.files import whole_file
+
+# One put makes a whole object there, and a rename would be a copy.
+ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 
 
 def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
@@ -51,10 +56,42 @@ def load_pyarrow(extra: str) -> Any:
     return pyarrow
 
 
+def put_whole(path: str | os.PathLike[str], content: bytes | Path) -> str:
+    """Write bytes, or a copy of a file of this machine, so that nobody sees a part of it; returns the path.
+
+    Takes a path or an address, as `filesystem` does.
+    """
+    files, place = filesystem(path)
+
+    def put(target: str) -> None:
+        if isinstance(content, Path):
+            files.put_file(str(content), target)
+        else:
+            files.pipe_file(target, content)
+
+    folder, name = posixpath.split(place)
+    files.makedirs(folder, exist_ok=True)
+    if _protocols(files) & ONE_PUT:
+        put(place)
+        return os.fspath(path)
+    partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
+    try:
+        put(partial)
+        files.mv(partial, place)
+    except BaseException:
+        if files.exists(partial):
+            files.rm_file(partial)
+        raise
+    return os.fspath(path)
+
+
 def is_local(system: Any) -> bool:
     """Whether a file system is that of this machine."""
-    protocol = system.protocol
-    return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+    return "file" in _protocols(system)
+
+
+def _protocols(system: Any) -> set[str]:
+    return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
 
 
 class Store:
@@ -110,10 +147,7 @@ class Store:
         with TemporaryDirectory() as folder:
             made = Path(folder) / "made"
             yield made
-            # Not all kinds of store show a file only when all of it has arrived.
-            partial = self._path(str(PurePosixPath(name).with_name(f".{PurePosixPath(name).name}.partial")))
-            self._system.put_file(str(made), partial)
-            self._system.mv(partial, self._path(name))
+            put_whole(f"{self.address.rstrip('/')}/{name}", made)
 
     def write(self, name: str, text: str) -> None:
         """Write a text, whole or not at all."""

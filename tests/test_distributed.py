@@ -22,7 +22,7 @@ from PIL import Image
 
 from helpers import distributed
 from helpers.__main__ import main
-from helpers.answer_shards import put_whole, read_shards, write_shard
+from helpers.answer_shards import read_shards, write_shard
 from helpers.distributed import evaluate_on_ray
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
@@ -32,6 +32,7 @@ from helpers.prepared import prepare
 from helpers.prompts import Message, image_messages
 from helpers.ray_cluster import TRIES, ray_cluster, ray_map
 from helpers.scores import Answer
+from helpers.stores import put_whole
 from helpers.workers import Killed
 
 pytest.importorskip("ray")

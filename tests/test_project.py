@@ -40,6 +40,7 @@ NINE = {
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
 HEAVY = {
     "adapters.py",
+    "asking.py",
     "distributed.py",
     "embedding_table.py",
     "embeddings.py",
@@ -59,6 +60,7 @@ HEAVY = {
     "standin_sight.py",
     "standin_training.py",
     "standin_scores.py",
+    "vllm_engine.py",
 }
 
 
