@@ -80,3 +80,56 @@ def tiles_decoded(path: str, mpp: float) -> Callable[[], int]:
             return sum(pool.map(decode, (tiles[::2], tiles[1::2])))
 
     return work
+
+
+def pictures_encoded(folder: str) -> Callable[[], int]:
+    """The prompt images of as many series as there are, encoded as PNG and no more; all are copies of one."""
+    from helpers.prepared_shards import PNG_LEVEL
+    from helpers.volumes import ct_to_rgb, read_volume, select_slices
+
+    series = sorted(Path(folder).iterdir())
+    volume = read_volume(series[0], modality="CT")
+    images = [Image.fromarray(rgb) for rgb in ct_to_rgb(volume, select_slices(volume.shape[0]))]
+
+    def work() -> int:
+        size = 0
+        for _ in series:
+            for image in images:
+                stream = io.BytesIO()
+                image.save(stream, "png", compress_level=PNG_LEVEL)
+                size += stream.tell()
+        return size
+
+    return work
+
+
+def session_products(model: str, questions: int) -> Callable[[], int]:
+    """What `bench_sessions.one_session` computes, as large matrix products."""
+    from tests.benchmarks.bench_sessions import one_session
+
+    return _products(one_session(model, questions))
+
+
+def training_products(model: str, examples: int, epochs: int) -> Callable[[], int]:
+    """What `bench_finetuning.encoded_once` computes, as large matrix products."""
+    from tests.benchmarks.bench_finetuning import encoded_once
+
+    return _products(encoded_once(model, examples, epochs))
+
+
+def _products(compute: Callable[[], object], side: int = 1024) -> Callable[[], int]:
+    """As many operations as torch counts in ``compute``, in products of large matrices: the fastest there are."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        compute()
+    times = max(1, round(counter.get_total_flops() / (2 * side**3)))
+    left, right, out = torch.randn(side, side), torch.randn(side, side), torch.empty(side, side)
+
+    def work() -> int:
+        for _ in range(times):
+            torch.mm(left, right, out=out)
+        return times
+
+    return work
