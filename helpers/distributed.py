@@ -122,8 +122,9 @@ class Worker:
     ) -> None:
         self.limit, self.output = limit, output
         self.problem = ""
+        engine = engine or (None if gpus else "transformers")
         try:
-            self.chat = replace(load_engine(engine, model, adapter, gpu_share=min(1, gpus)), name=name)
+            self.chat = replace(load_engine(engine, model, adapter, gpu_share=min(1, gpus or 1)), name=name)
         except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
             self.problem = str(error) if isinstance(error, InputError) else reason(error)
 

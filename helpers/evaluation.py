@@ -2,7 +2,8 @@
 
 Answers go to ``answers.jsonl``, one line each, written and synced as they come. A run that was killed, at whatever
 moment, asks on its next start what is missing and nothing twice. Scores are computed from that file alone
-(`helpers.scores`). The parts are public, since a cluster does the same with other files (`helpers.distributed`).
+(`helpers.scores`). How cases are asked is in `helpers.asking`; a cluster does the same with other files
+(`helpers.distributed`).
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Ask ``chat`` every case that ``output`` has no answer to yet; write and return the scores.
 
-    Cases of one group are asked together, those that show the same images in one session
-    (`helpers.sessions`), and yes-or-no questions are then also answered by the likelihood of "yes" against "no"
-    (``p_yes``). ``chat`` is a `ChatModel`, or anything with its ``name`` and ``generate``, which has neither. One
-    that takes several requests ``at_once`` (`helpers.endpoints`) is asked so many cases together, and the answers
-    come in the order in which they are ready.
+    Cases of one group are asked together, those that show the same images in one session (`helpers.sessions`),
+    and yes-or-no questions are then also answered by the likelihood of "yes" against "no" (``p_yes``). ``chat`` is
+    a `ChatModel`, a `VllmModel`, which sees by itself what prompts have in common, or anything with ``name`` and
+    ``generate``, which has neither. One that takes several requests ``at_once`` (`helpers.endpoints`) is asked so
+    many cases together, and the answers come in the order in which they are ready.
 
     A case that fails is noted with its error, asked again by the next run, and never stops the others. Writes
     ``answers.jsonl`` and ``scores.json`` into the folder ``output``.

@@ -294,6 +294,8 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
     assert main(words) == 0
     workers = job["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"]
     assert (called["address"], called["workers"], called["adapter"]) == ("auto", workers, None)
+    assert called["engine"] is None and main([*words, "--engine", "transformers"]) == 0
+    assert called["engine"] == "transformers"
     assert main([*words[:1], "--cases", "teaching:text", "--output", str(tmp_path), "--workers", "2"]) == 2
 
 
