@@ -205,12 +205,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
+    from helpers.addresses import PREFIX
     from helpers.evaluation import run_evaluation
     from helpers.models import load_model
     from helpers.vllm_engine import load_engine
 
     if options.workers is not None:
         raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
+    if options.engine and options.model.startswith(PREFIX):
+        raise InputError("A server has its own engine.", path=options.model, remedy="Leave out --engine.")
     teaching = options.cases.startswith("teaching:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
     sources = None if teaching else list(dict.fromkeys(case.source for case in cases))

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
+from helpers.errors import InputError
 from helpers.models import ChatModel
 from helpers.prompts import Message, images_of
 from helpers.replies import Reply, parse_boxes, parse_final_answer
@@ -61,7 +62,10 @@ def draw_prompts(cases: Iterable[Asked]) -> list[tuple[Asked, list[Message] | st
 def ask_group(
     chat: Any, drawn: Iterable[tuple[Asked, list[Message] | str]], max_new_tokens: int = 512, batch_size: int = 8
 ) -> Iterator[Answer]:
-    """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers."""
+    """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers.
+
+    vLLM gets all prompts at once and makes batches of its own.
+    """
     ready: list[tuple[Asked, list[Message]]] = []
     for case, prompt in drawn:
         if isinstance(prompt, str):
@@ -69,7 +73,14 @@ def ask_group(
         else:
             ready.append((case, prompt))
     if isinstance(chat, VllmModel):  # it finds by itself what prompts have in common
-        yield from _ask_batch(chat, chat, ready, max_new_tokens) if ready else ()
+        fitting = []
+        for case, prompt in ready:
+            try:
+                chat.count_tokens(prompt)
+                fitting.append((case, prompt))
+            except InputError as error:
+                yield failed_answer(chat.name, case, reason(error))
+        yield from _ask_batch(chat, chat, fitting, max_new_tokens) if fitting else ()
         return
     while ready:
         first, prompt = ready[0]
@@ -110,16 +121,21 @@ def _ask_batch(
     prompts = [prompt for _, prompt in batch]
     try:
         replies = asker.generate_all(prompts, batch_size=len(batch), max_new_tokens=limit)
-        closed = [prompt for case, prompt in batch if set(case.options) == {"yes", "no"}]
+        closed = [prompt for case, prompt in batch if _is_ranked(case, prompt)]
         shares = iter(yes_shares(chat, asker, closed) if closed else [])
     except Exception as error:
         if len(batch) == 1:
             return [failed_answer(chat.name, batch[0][0], reason(error))]
         return [answer for pair in batch for answer in _ask_batch(chat, asker, [pair], limit)]
     return [
-        _answer(chat, case, prompt, reply, next(shares) if set(case.options) == {"yes", "no"} else None)
+        _answer(chat, case, prompt, reply, next(shares) if _is_ranked(case, prompt) else None)
         for (case, prompt), reply in zip(batch, replies, strict=True)
     ]
+
+
+def _is_ranked(case: Asked, prompt: list[Message]) -> bool:
+    """Whether the likelihood of yes is kept: of yes-or-no questions about images."""
+    return set(case.options) == {"yes", "no"} and bool(images_of(prompt))
 
 
 def yes_shares(

@@ -68,8 +68,8 @@ def evaluate_on_ray(
             Without a GPU a worker computes on one core.
         max_new_tokens: of one answer.
         adapter: folder of an adapter, on every node.
-        engine: "transformers" or "vllm"; by default each worker takes vLLM where that is installed and has a GPU,
-            unless there is an adapter. An answer names it.
+        engine: "transformers" or "vllm"; by default a worker with a whole GPU takes vLLM where that can run the
+            model (`helpers.serving.best_kind`), unless there is an adapter. Answers name it.
 
     Raises:
         InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
@@ -81,6 +81,10 @@ def evaluate_on_ray(
         )
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+    if engine == "vllm" and gpus_per_worker is not None and gpus_per_worker < 1:
+        raise InputError(
+            f"vLLM takes a whole GPU, not {gpus_per_worker:g}.", path=model, remedy="Give gpus_per_worker=1."
+        )
     name, folder = adapted_name(model, adapter), _everywhere(output)
     groups = by_group(unanswered(cases, _known(folder), name, folder))
     asked = sum(map(len, groups))
@@ -122,9 +126,9 @@ class Worker:
     ) -> None:
         self.limit, self.output = limit, output
         self.problem = ""
-        engine = engine or (None if gpus else "transformers")
+        engine = engine or (None if gpus >= 1 else "transformers")
         try:
-            self.chat = replace(load_engine(engine, model, adapter, gpu_share=min(1, gpus or 1)), name=name)
+            self.chat = replace(load_engine(engine, model, adapter), name=name)
         except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
             self.problem = str(error) if isinstance(error, InputError) else reason(error)
 

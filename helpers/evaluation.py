@@ -120,8 +120,10 @@ def unanswered(
 
 
 def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
-    """What ``scores.json`` holds: the model, the versions of what ran it, and the scores."""
-    return {"model": model, **versions(), **score(answers)}
+    """What ``scores.json`` holds: the model, the versions and engines of what ran it, and the scores."""
+    answers = list(answers)
+    engines = sorted({answer["engine"] for answer in answers if answer.get("engine")})
+    return {"model": model, **versions(), "engines": engines, **score(answers)}
 
 
 def _answers_to(chat: Any, cases: Sequence[Asked], limit: int, batch_size: int) -> Iterator[Answer]:

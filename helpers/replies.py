@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from helpers.models import ChatModel
+    from helpers.vllm_engine import VllmModel
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Reply:
     finished: bool  # False when max_new_tokens cut it off
 
 
-def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: ChatModel) -> Reply:
+def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: ChatModel | VllmModel) -> Reply:
     """The reply that the generated ``ids``, an end token included, spell."""
     ends = chat.end_tokens
     decoded = chat.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)

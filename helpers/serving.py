@@ -60,8 +60,7 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
     Args:
         model: as for ``load_model``; downloaded first if need be.
         port: 0 takes one that is free.
-        kind: "transformers" or "vllm"; by default vLLM where it is installed and a CUDA GPU is there, but for
-            the stand-in.
+        kind: "transformers" or "vllm"; by default that of `best_kind`.
 
     Raises:
         InputError: packages missing, the port taken, or a server that ends before it answers (its last words).
@@ -113,12 +112,16 @@ def command(kind: str, name: str, port: int, *, cpu: bool, float32: bool) -> lis
 
 
 def best_kind(model: str) -> str:
-    """``vllm`` where it is installed and a CUDA GPU is there, else ``transformers``.
+    """``vllm`` where it is installed and can run the model, else ``transformers``.
 
-    The stand-in is for transformers: vLLM expects words of Gemma's vocabulary that its own lacks.
+    It can run MedGemma on a CUDA GPU that computes in bfloat16; not the stand-in, whose vocabulary lacks words and
+    whose weights have other names than vLLM expects.
     """
-    possible = importlib.util.find_spec("vllm") and _cuda() and not is_standin(model)
-    return "vllm" if possible else "transformers"
+    if importlib.util.find_spec("vllm") is None or not _cuda() or is_standin(model):
+        return "transformers"
+    import torch
+
+    return "vllm" if torch.cuda.get_device_capability() >= (8, 0) else "transformers"
 
 
 def _cuda() -> bool:

@@ -69,11 +69,11 @@ def put_whole(path: str | os.PathLike[str], content: bytes | Path) -> str:
         else:
             files.pipe_file(target, content)
 
-    folder, name = posixpath.split(place)
-    files.makedirs(folder, exist_ok=True)
     if _protocols(files) & ONE_PUT:
         put(place)
         return os.fspath(path)
+    folder, name = posixpath.split(place)
+    files.makedirs(folder, exist_ok=True)
     partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
     try:
         put(partial)

@@ -1,4 +1,4 @@
-"""A model in vLLM's engine, in this process: for an evaluation on a GPU, where many prompts are asked together.
+"""A model in vLLM's engine, in this process: used to evaluate many prompts together on a GPU.
 
 The engine writes the answers to all of them side by side and keeps the keys and values of what they begin with, so
 the images of a volume are read once for all questions about it, as in a session (`helpers.sessions`). It rounds in
@@ -11,22 +11,29 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from transformers import GenerationConfig
+from transformers import AutoConfig, GenerationConfig
 
 from helpers.errors import InputError
 from helpers.hub import find_model, is_standin
 from helpers.models import ChatModel, damage_explained, load_model, load_processor
-from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids, render_prompt
+from helpers.prompts import (
+    Message,
+    TokenCount,
+    check_budget,
+    images_of,
+    prompt_ids,
+    render_prompt,
+    volume_messages,
+)
 from helpers.protocol import MAX_PATCHES
 from helpers.replies import Reply, reply_from
 from helpers.serving import CONTEXT, best_kind
 from helpers.vision import resized
-
-MEMORY_SHARE = 0.9  # of what a process has of a GPU, for weights, keys and values
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ class VllmModel:
     ) -> list[Reply]:
         """Answer all prompts, side by side as far as the engine has room; it makes its batches itself.
 
-        Raises `InputError` for a prompt over the budget.
+        An answer also ends where it and its prompt reach `helpers.serving.CONTEXT` tokens. Raises `InputError`
+        for a prompt over the budget.
         """
         start = time.perf_counter()
         done = self._run(prompts, "", max_tokens=max_new_tokens, stop_token_ids=sorted(self.end_tokens))
@@ -87,36 +95,24 @@ class VllmModel:
             shown = {"multi_modal_data": {"image": [made[id(image)] for image in images]}} if images else {}
             requests.append({"prompt_token_ids": ids, **shown})
         params = SamplingParams(temperature=0.0, detokenize=False, **settings)
-        done = self.llm.generate(requests, params, use_tqdm=False)
-        tokenizer = self.processor.tokenizer
-        for one, messages in zip(done, prompts, strict=True):
-            # Around an image vLLM may cut line ends into other tokens, of the same text.
-            wanted = tokenizer.decode(prompt_ids(messages, self.processor) + words)
-            if tokenizer.decode(one.prompt_token_ids) != wanted:
-                raise InputError(
-                    "vLLM gives the model another prompt than transformers does.",
-                    path=self.name,
-                    remedy='Use another version of vLLM, or engine="transformers".',
-                )
-        return done
+        return self.llm.generate(requests, params, use_tqdm=False)
 
     def _ids(self, text: str) -> list[int]:
         return self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def load_vllm(name: str, *, memory_share: float = MEMORY_SHARE, token: str | None = None) -> VllmModel:
+def load_vllm(name: str, *, memory_share: float = 0.9, token: str | None = None) -> VllmModel:
     """Load a model into vLLM, on the GPU of this process, and say in one line what it is.
-
-    vLLM 0.32 looks for the vision tower's weights by the names of the published files. ``save_pretrained`` of
-    transformers 5 gives them others, so of what was saved with it vLLM says that it does not start.
 
     Args:
         name: as in `helpers.models.load_model`, but no endpoint.
-        memory_share: of the GPU's memory, for the weights and the keys and values.
+        memory_share: of the GPU's memory, for weights, keys and values. While it loads, no other process may
+            start on that GPU.
         token: Hugging Face token.
 
     Raises:
-        InputError: vLLM or a CUDA GPU is not there, the model is not to be had, or vLLM does not start.
+        InputError: vLLM or a CUDA GPU is not there, the model is not to be had, vLLM does not start, or it gives
+            the model another prompt than transformers does.
     """
     # In a process of its own the engine would outlive one that is killed, and keep the GPU.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -130,7 +126,7 @@ def load_vllm(name: str, *, memory_share: float = MEMORY_SHARE, token: str | Non
     folder = find_model(name, device="cuda", quantized=False, token=token)
     with damage_explained(folder):
         processor = load_processor(folder)
-        ends = GenerationConfig.from_pretrained(folder).eos_token_id
+        ends = _end_tokens(folder)
     try:
         llm = LLM(
             model=str(folder),
@@ -143,29 +139,49 @@ def load_vllm(name: str, *, memory_share: float = MEMORY_SHARE, token: str | Non
         raise InputError(
             f"vLLM does not start ({error}).", path=name, remedy="Put right what it says, or use transformers."
         ) from error
-    # Read from vLLM itself: it came with one of its versions, and differs between backends.
+    # Not all versions know that the tokens of an image see each other.
     if not getattr(llm.llm_engine.model_config, "is_mm_prefix_lm", False):
         raise InputError(
             f"vLLM {__version__} lets the tokens of an image see only those before them.",
             path=name,
             remedy="Update it, or use transformers.",
         )
+    loaded = VllmModel(name, llm, processor, ends, is_standin(str(folder)), engine=f"vllm {__version__}")
+    _check_prompt(loaded)
     print(f"{name}: in vLLM {__version__} on cuda in bfloat16.")
-    ends = frozenset(ends if isinstance(ends, list) else [ends])
-    return VllmModel(name, llm, processor, ends, is_standin(str(folder)), engine=f"vllm {__version__}")
+    return loaded
+
+
+def _end_tokens(folder: Path) -> frozenset[int]:
+    """The tokens that end an answer."""
+    if (folder / "generation_config.json").is_file():
+        ends = GenerationConfig.from_pretrained(folder).eos_token_id
+    else:
+        ends = AutoConfig.from_pretrained(folder).eos_token_id
+    return frozenset(ends if isinstance(ends, list) else [ends])
+
+
+def _check_prompt(loaded: VllmModel) -> None:
+    """vLLM puts the tokens of images into a prompt itself; the text must be the one that transformers makes."""
+    messages = volume_messages([Image.new("RGB", (8, 8))] * 2, "Is this a test?")
+    tokenizer = loaded.processor.tokenizer
+    (done,) = loaded._run([messages], "", max_tokens=1)
+    # Around an image vLLM may cut line ends into other tokens, of the same text.
+    if tokenizer.decode(done.prompt_token_ids) != tokenizer.decode(prompt_ids(messages, loaded.processor)):
+        raise InputError(
+            "vLLM gives the model another prompt than transformers does.",
+            path=loaded.name,
+            remedy="Use another version of vLLM, or transformers.",
+        )
 
 
 def load_engine(
-    engine: str | None,
-    name: str,
-    adapter: str | os.PathLike[str] | None = None,
-    *,
-    gpu_share: float = 1.0,
+    engine: str | None, name: str, adapter: str | os.PathLike[str] | None = None
 ) -> ChatModel | VllmModel:
-    """Load a model into "transformers" or "vllm"; by default vLLM where it can run it (`helpers.serving`).
+    """Load a model into "transformers" or "vllm"; by default into that of `helpers.serving.best_kind`.
 
-    ``gpu_share`` is the part of the GPU that is this process's. Raises `InputError` as `load_vllm` and
-    `helpers.models.load_model` do, for an adapter or the stand-in in vLLM, and for an engine of another name.
+    Raises `InputError` as `load_vllm` and `helpers.models.load_model` do, for an adapter or the stand-in in vLLM,
+    and for an engine of another name.
     """
     if engine is None:
         engine = best_kind(name) if adapter is None else "transformers"
@@ -176,4 +192,4 @@ def load_engine(
     if adapter is not None or is_standin(name):
         what = "An adapter" if adapter is not None else "The stand-in"
         raise InputError(f"{what} is not loaded into vLLM here.", path=adapter or name, remedy="Use transformers.")
-    return load_vllm(name, memory_share=MEMORY_SHARE * gpu_share)
+    return load_vllm(name)

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -277,6 +279,10 @@ def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path)
     write_shard(output, [answer("c")])
     write_shard(output, [answer("a", error="later")])  # never in the place of an answer
     assert {a["id"]: "error" in a for a in read_shards(output)} == {"a": False, "b": False, "c": False}
+    older = pa.Table.from_pylist([answer("d") | {"parsed": "null", "truth": "1"}]).drop_columns("engine")
+    pq.write_table(older, tmp_path / "older.parquet")  # as it was before answers named their engine
+    put_whole(f"{output}/answers/part-older.parquet", tmp_path / "older.parquet")
+    assert {a["id"]: a["engine"] for a in read_shards(output)}["d"] is None
     put_whole(f"{output}/answers/part-0.parquet", b"PAR1 and no more")
     with pytest.raises(InputError, match=r"part-0.parquet.*does not hold answers"):
         read_shards(output)

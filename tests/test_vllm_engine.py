@@ -5,8 +5,11 @@ A fake (`tests.fake_vllm`) stands for vLLM; the real one is asked in `tests.test
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +20,14 @@ import torch
 from helpers.__main__ import main
 from helpers.answer_shards import read_shards
 from helpers.cases import HELD_OUT, generate
-from helpers.distributed import Worker
+from helpers.distributed import Worker, evaluate_on_ray
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
 from helpers.hub import STANDIN, STANDIN_FOLDER
 from helpers.models import ChatModel
 from helpers.prompts import image_messages
 from helpers.scores import Answer
+from helpers.serving import best_kind
 from helpers.vllm_engine import VllmModel, load_engine, load_vllm
 from tests.test_evaluation import Question
 
@@ -31,14 +35,18 @@ FAKE = Path(__file__).parent / "fake_vllm"
 
 
 @pytest.fixture
-def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake, and a GPU that torch is told of."""
+def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The fake, and a GPU that torch is told of; other models stay on the CPU."""
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    monkeypatch.setattr("helpers.models.best_device", lambda: "cpu")
+    yield importlib.import_module("vllm")
+    del sys.modules["vllm"]
 
 
 @pytest.fixture
-def in_vllm(fake_vllm: None) -> VllmModel:
+def in_vllm(fake_vllm: Any) -> VllmModel:
     return load_vllm(STANDIN)
 
 
@@ -73,58 +81,77 @@ def test_a_prompt_over_the_budget_fails_alone(in_vllm: VllmModel, tmp_path: Path
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The stand-in, saved as a model that is not known to be one."""
+    """The stand-in as a model that is not known to be one."""
     folder = Path(shutil.copytree(STANDIN_FOLDER, tmp_path / "saved"))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"is_standin": False}))
     return folder
 
 
-def test_a_worker_on_ray_takes_it_by_itself(
-    fake_vllm: None, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ray = pytest.importorskip("ray")
-    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_actor_id=lambda: "a worker"))
-    output, cases = str(tmp_path / "out"), ray.cloudpickle.dumps(generate("text", 2, HELD_OUT))
-    about: dict[str, Any] = {"model": str(folder), "adapter": None, "name": "saved", "engine": None}
-    worker = Worker(**about, gpus=0.5, limit=8, output=output)
-    row = worker({"group": 0, "cases": cases, "drawn": False})
-    assert not row["problem"] and {a["engine"] for a in read_shards(output)} == {"vllm 0 (a fake)"}
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    worker = Worker(**about | {"engine": "vllm"}, gpus=0, limit=8, output=output)
-    assert "needs a CUDA GPU" in worker({"group": 1, "cases": cases, "drawn": False})["problem"]
-
-
 def test_which_engine_is_taken(
-    fake_vllm: None, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fake_vllm: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = load_engine(None, str(folder), gpu_share=0.5)
-    assert found.engine.startswith("vllm") and found.llm.share == pytest.approx(0.45)
-    assert load_engine(None, STANDIN).engine == "transformers"
-    with pytest.raises(InputError, match="stand-in is not loaded into vLLM"):
-        load_engine("vllm", STANDIN)
+    assert load_engine(None, str(folder)).engine.startswith("vllm")
+    for name in (STANDIN, str(STANDIN_FOLDER)):
+        assert load_engine(None, name).engine == "transformers"
+        with pytest.raises(InputError, match="stand-in is not loaded into vLLM"):
+            load_engine("vllm", name)
     with pytest.raises(InputError, match="adapter is not loaded into vLLM"):
         load_engine("vllm", str(folder), tmp_path)
     with pytest.raises(InputError, match="no engine 'tgi'"):
-        load_engine("tgi")
+        load_engine("tgi", str(folder))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    assert best_kind("google/medgemma-1.5-4b-it") == "transformers"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert load_engine(None, str(folder)).engine == "transformers"
-    words = ["evaluate", "--cases", "teaching:text", "--model", str(folder), "--output", str(tmp_path / "out")]
-    assert main([*words, "--engine", "vllm"]) == 2 and not list(tmp_path.glob("out/*"))
+    assert best_kind(str(folder)) == "transformers"
     with pytest.raises(InputError, match="needs a CUDA GPU"):
         load_engine("vllm", str(folder))
 
 
-def test_another_prompt_is_noticed(in_vllm: VllmModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = image_messages([], "What is an infarct?")
-    generate_ = in_vllm.llm.generate
+def test_the_command_line_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "--cases", "teaching:text", "--engine", "vllm", "--output", str(tmp_path / "out")]
+    for model, said in (("standin", "stand-in is not"), ("endpoint:http://127.0.0.1:1/v1#m", "its own engine")):
+        assert main([*words, "--model", model]) == 2
+        assert said in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"vLLM takes a whole GPU, not 0.5"):
+        evaluate_on_ray("m", [], tmp_path, engine="vllm", gpus_per_worker=0.5)
+    assert not list(tmp_path.iterdir())
 
-    def other(requests: Any, params: Any, use_tqdm: bool) -> Any:
-        done = generate_(requests, params, use_tqdm)
-        done[0].prompt_token_ids.insert(0, 2)
-        return done
 
-    assert in_vllm.generate(prompt, 4).text
-    monkeypatch.setattr(in_vllm.llm, "generate", other)
-    with pytest.raises(InputError, match="another prompt than transformers"):
-        in_vllm.generate(prompt, 4)
+@pytest.mark.parametrize(
+    ("gpus", "engine"), [(1.0, "vllm 0 (a fake)"), (0.5, "transformers"), (0, "transformers")]
+)
+def test_a_worker_on_ray_takes_it_with_a_whole_gpu(
+    gpus: float, engine: str, fake_vllm: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_actor_id=lambda: "a worker"))
+    output, cases = str(tmp_path / "out"), ray.cloudpickle.dumps(generate("text", 2, HELD_OUT))
+    worker = Worker(model=str(folder), adapter=None, name="saved", engine=None, gpus=gpus, limit=8, output=output)
+    row = worker({"group": 0, "cases": cases, "drawn": False})
+    assert not row["problem"] and {a["engine"] for a in read_shards(output)} == {engine}
+
+
+def test_a_vllm_that_cannot_be_used_says_why(
+    fake_vllm: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OneWay(fake_vllm.LLM):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            self.llm_engine.model_config.is_mm_prefix_lm = False
+
+    class Other(fake_vllm.LLM):
+        def generate(self, *args: Any, **settings: Any) -> Any:
+            done = super().generate(*args, **settings)
+            done[0].prompt_token_ids.insert(0, 2)
+            return done
+
+    class Full(fake_vllm.LLM):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            raise ValueError("no memory for keys and values")
+
+    reasons = {OneWay: "see only those before", Other: "another prompt than", Full: "does not start .no memory"}
+    for engine, said in reasons.items():
+        monkeypatch.setattr(fake_vllm, "LLM", engine)
+        with pytest.raises(InputError, match=said):
+            load_vllm(str(folder))

@@ -120,9 +120,16 @@ def training_products(model: str, examples: int, epochs: int) -> Callable[[], in
 def _products(compute: Callable[[], object], side: int = 1024) -> Callable[[], int]:
     """As many operations as torch counts in ``compute``, in products of large matrices: the fastest there are."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-    with FlopCounterMode(display=False) as counter:
+    aten = torch.ops.aten
+    attention = {  # of a CPU, which torch does not count by itself
+        aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: (
+            lambda grad, q, k, v, *_, **__: sdpa_backward_flop_count(grad, q, k, v)
+        ),
+    }
+    with FlopCounterMode(display=False, custom_mapping=attention) as counter:
         compute()
     times = max(1, round(counter.get_total_flops() / (2 * side**3)))
     left, right, out = torch.randn(side, side), torch.randn(side, side), torch.empty(side, side)
