@@ -51,7 +51,7 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 about 20 minutes, FULL=1 hours)
+bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 half an hour, FULL=1 many hours)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped or wide-window)

@@ -52,7 +52,7 @@ def main() -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_const", dest="level", const=LEVELS[0], help="small sizes")
     size.add_argument(
-        "--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, over an hour"
+        "--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, many hours"
     )
     parser.set_defaults(level=LEVELS[1])
     parser.add_argument("--only", nargs="+", choices=[work.key for work in WORKS], help="these works alone")
