@@ -51,9 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_const", dest="level", const=LEVELS[0], help="small sizes")
-    size.add_argument(
-        "--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, many hours"
-    )
+    size.add_argument("--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, many hours")
     parser.set_defaults(level=LEVELS[1])
     parser.add_argument("--only", nargs="+", choices=[work.key for work in WORKS], help="these works alone")
     parser.add_argument("--repeats", type=int, default=5, help="counted runs of each way; default: %(default)s")
