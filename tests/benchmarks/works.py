@@ -51,7 +51,10 @@ class Work:
 
     def at(self, level: str) -> Sequence[int]:
         """The sizes that are measured at a level of `LEVELS`; none where the work is left to a longer one."""
-        return self.sizes.get(level, ()) if self.sizes else (self.shown,)
+        if not self.sizes:
+            return (self.shown,)
+        shorter = LEVELS[LEVELS.index(level) :: -1]  # a level without sizes of its own has those of a shorter one
+        return next((self.sizes[name] for name in shorter if name in self.sizes), ())
 
 
 def unless_found(module: str, reason: str) -> str:
@@ -106,7 +109,7 @@ WORKS = (
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
         inputs=_series,
-        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000), "full": (85, 300, 600, 2000)},
+        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000)},
         shown=600,
         why="where all slices are needed, reading headers first saves nothing. More than half of the package's "
         "processor time is then pydicom, which opens each file a second time for its pixels, a third the three "
@@ -120,7 +123,7 @@ WORKS = (
         package=Way("the package, in small batches", "bench_volumes:small_batches"),
         others=(Way("the processor called once", "bench_volumes:processor_at_once"),),
         inputs=lambda _: _series(600),
-        sizes={"usual": (1,), "full": (1,)},
+        sizes={"usual": (1,)},
     ),
     Work(
         key="tower",
@@ -151,11 +154,7 @@ WORKS = (
         limit=Way("limit: tiles decoded alone", "limits:tiles_decoded"),
         inputs=_slide,
         # Whole patches across at 10x: the loop would show what is beyond the slide in black, not white.
-        sizes={
-            "quick": (10_752,),
-            "usual": (10_752, 25_088, 50_176, 100_352),
-            "full": (10_752, 25_088, 50_176, 100_352),
-        },
+        sizes={"quick": (10_752,), "usual": (10_752, 25_088, 50_176, 100_352)},
         shown=50_176,
         why="four fifths of a patch's time are OpenSlide's own read_region, in the package and in the loop alike; "
         "decoding the same tiles, each once and by itself, takes a third of it. The package reads in threads, and "
@@ -170,7 +169,7 @@ WORKS = (
         others=(Way("each by itself", "bench_sessions:one_by_one"),),
         limit=Way("limit: its operations as large matrix products", "limits:session_products"),
         inputs=lambda n: {"model": "standin", "questions": n},
-        sizes={"quick": (1, 6), "usual": (1, 4, 18, 72), "full": (1, 4, 18, 72)},
+        sizes={"quick": (1, 6), "usual": (1, 4, 18, 72)},
         shown=18,
         why="one question gains nothing from a session. The keys and values of all questions that are answered "
         "side by side are its memory; a smaller batch_size lowers it. Half of the time are matrix products and "
@@ -196,7 +195,7 @@ WORKS = (
         others=(Way("TRL's SFTTrainer", "bench_finetuning:plain_trl"),),
         limit=Way("limit: its operations as large matrix products", "limits:training_products"),
         inputs=lambda n: {"model": "standin", "examples": 16, "epochs": n},
-        sizes={"quick": (1,), "usual": (1, 3, 9), "full": (1, 3, 9)},
+        sizes={"quick": (1,), "usual": (1, 3, 9)},
         shown=3,
         why="nine tenths of an epoch are the forward and backward passes, which are those of TRL alone; what is "
         "saved is encoding the images in each epoch. The matrices are small, those of LoRA most of all, and two "
