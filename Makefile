@@ -32,15 +32,16 @@ help: ## list the targets
 setup: $(STAMP) ## make .venv and install everything into it (the other targets do this themselves)
 
 run: $(STAMP) ## run all notebooks, offline on the stand-in model; an index page is written
-	@$(BIN)/python -m helpers run --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) \
+	@$(BIN)/medgemma-tutorials run --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) \
 	  && status=0 || status=$$?; echo "Pages of this run: $(OUTPUT)/index.html"; exit $$status
 
 gallery: $(STAMP) ## build a static site from that run: notebooks, scores, API, search
-	@$(BIN)/python -m helpers gallery --run $(OUTPUT) --output $(GALLERY)
+	@$(BIN)/medgemma-tutorials gallery --run $(OUTPUT) --output $(GALLERY)
 
 test: $(STAMP) ## lint everything, notebooks too, and run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest
 
 browser: $(STAMP) ## run the notebooks in JupyterLab in Chromium and try the viewers; pictures go to build/browser
@@ -55,13 +56,13 @@ bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QU
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped or wide-window)
-	@$(BIN)/python -m helpers.standin_scores --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))
+	@$(BIN)/python -m helpers.standin.scoring --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))
 
 tiny: $(STAMP) ## train the stand-in model anew
-	$(BIN)/python -m helpers.standin --output helpers/standin_weights
+	$(BIN)/python -m helpers.standin --output helpers/standin/standin_weights
 
 badges: $(STAMP) ## write the launch links into the notebooks and README.md
-	$(BIN)/python -m helpers badges
+	$(BIN)/medgemma-tutorials badges
 
 clean: ## remove outputs and caches (.venv stays)
 	rm -rf outputs build dist .pytest_cache .ruff_cache .hypothesis

@@ -19,7 +19,7 @@ from helpers.data import fetch
 # A shell ignores interrupts for what it starts in the background, and what is started from here inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "files"
 
 
 @pytest.fixture(scope="session")

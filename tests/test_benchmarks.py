@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.benchmarks import __main__ as bench
-from tests.benchmarks import measure as measuring
+from tests.benchmarks import __main__ as bench, measure as measuring
 from tests.benchmarks.estimate import (
     ANSWER,
     HARDWARE,
@@ -139,7 +138,7 @@ def test_the_estimate_is_what_one_counts_by_hand():
 
 
 def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
-    from helpers.finetuning_plan import GPUS
+    from helpers.finetuning import GPUS
 
     text = estimates([Outcome(work(), {30: {"ours": row(0.5)}})], TINY)
     assert "not measured" in text and "Assumed" in text

@@ -9,10 +9,8 @@ from huggingface_hub import get_token
 from helpers.data import fetch
 from helpers.images import read_image
 from helpers.models import ChatModel, load_model
-from helpers.prompts import image_messages, volume_messages
-from helpers.protocol import YES_NO_QUESTION
-from helpers.replies import parse_final_answer
-from helpers.vllm_engine import load_vllm
+from helpers.models.vllm_engine import load_vllm
+from helpers.prompts import YES_NO_QUESTION, image_messages, parse_final_answer, volume_messages
 from helpers.volumes import ct_to_rgb, read_volume, select_slices
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
@@ -17,7 +19,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers.badges import launch_links, update_badges
+import helpers
+from helpers.course import update_badges
+from helpers.course.badges import launch_links
 from helpers.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,30 +42,6 @@ NINE = {
     "papermill": "papermill",
 }
 ON_CONDA = {"torch": "pytorch", "openslide-bin": "openslide"}
-HEAVY = {
-    "adapters.py",
-    "asking.py",
-    "distributed.py",
-    "embedding_table.py",
-    "embeddings.py",
-    "evaluation.py",
-    "finetuning.py",
-    "finetuning_plan.py",
-    "image_features.py",
-    "training_data.py",
-    "models.py",
-    "sessions.py",
-    "vision.py",
-    "standin.py",
-    "standin_bank.py",
-    "standin_curve.py",
-    "standin_hints.py",
-    "standin_lessons.py",
-    "standin_sight.py",
-    "standin_training.py",
-    "standin_scores.py",
-    "vllm_engine.py",
-}
 
 
 def requirements(texts: list[str]) -> dict[str, Requirement]:
@@ -130,7 +110,7 @@ def test_constraints_pin_every_dependency_within_its_range():
 
 def test_the_nine_packages_are_dependencies_that_are_used():
     dependencies = requirements(PROJECT["dependencies"])
-    used = set().union(*(imported(path.read_text()) for path in (ROOT / "helpers").glob("*.py")))
+    used = set().union(*(imported(path.read_text()) for path in (ROOT / "helpers").rglob("*.py")))
     used |= set().union(*map(imported, map(code_of, NOTEBOOKS)))
     assert not NINE.keys() - dependencies.keys()
     assert not {module for module in NINE.values() if module} - used
@@ -161,13 +141,13 @@ def test_notebook_form(path):
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem)
 def test_launch_links_are_up_to_date(path):
-    assert path not in update_badges(check=True), "run: python -m helpers badges"
+    assert path not in update_badges(check=True), "run: medgemma-tutorials badges"
 
 
 def test_the_citation_names_the_repository_and_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["repository-code"] == PROJECT["urls"]["Repository"]
-    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert (citation["version"], citation["license"]) == (helpers.__version__, PROJECT["license"])
 
 
 def test_launch_links_are_written_once_and_follow_the_repository(tmp_path):
@@ -223,25 +203,73 @@ def test_the_repository_stays_small():
     assert sum(sizes.values()) < 60e6
 
 
-def test_importing_helpers_loads_neither_torch_nor_transformers():
-    light = [path.stem for path in (ROOT / "helpers").glob("*.py") if path.name not in HEAVY]
-    modules = ["helpers", *(f"helpers.{name}" for name in light if not name.startswith("__"))]
-    lines = [f"import {', '.join(modules)}, sys", "print({'torch', 'transformers'} & set(sys.modules) or 'light')"]
-    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=ROOT)
-    assert run.stdout.strip() == "light", run.stderr
+def loaded_by(*lines: str) -> set[str]:
+    """The top-level modules outside the standard library that a new process has after it ran ``lines``."""
+    ends = ["import sys; loaded = {name.split('.')[0] for name in sys.modules} - sys.stdlib_module_names"]
+    ends += ["print(*loaded, file=sys.stderr)"]
+    code = "\n".join([*lines, *ends])
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    return set(run.stderr.strip().splitlines()[-1].split())
+
+
+def test_a_face_loads_nothing_before_a_name_is_used():
+    before = loaded_by()
+    faces = [f"import helpers.{path.parent.name}" for path in (ROOT / "helpers").glob("*/__init__.py")]
+    assert loaded_by("import helpers", *faces) - before == {"helpers", "lazy_loader"}
+
+
+def test_data_and_prompts_load_neither_torch_nor_pydicom_nor_transformers():
+    used = loaded_by(
+        "from helpers.data import *", "from helpers.prompts import *", "from helpers import InputError, fetch"
+    )
+    assert {"helpers", "yaml", "PIL"} <= used
+    assert not {"torch", "pydicom", "transformers"} & used
+
+
+def test_every_name_of_every_face_is_there():
+    for face in (
+        "helpers",
+        *(f"helpers.{path.parent.name}" for path in (ROOT / "helpers").glob("*/__init__.pyi")),
+    ):
+        module = importlib.import_module(face)
+        assert dir(module) == module.__all__
+        for name in module.__all__:
+            assert getattr(module, name).__class__ is not ModuleType, f"{face}.{name} is also the name of a file"
+
+
+def test_only_a_face_is_imported_from_outside_its_folder():
+    files = {path: path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py")}
+    code = files | {path: code_of(path) for path in NOTEBOOKS}
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    code |= {path: "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)) for path in pages}
+    found = []
+    for path, source in code.items():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("helpers."):
+                continue
+            face, *file = node.module.split(".")[1:]
+            folder = ROOT / "helpers" / face
+            if file and path.parent != folder:
+                found.append(f"{path.relative_to(ROOT)}: {node.module} is a file of another folder")
+            if not file and path.parent == folder:  # through its own face a file would import itself
+                names = [alias.name for alias in node.names if not (folder / f"{alias.name}.py").is_file()]
+                found += [f"{path.relative_to(ROOT)}: {name} is imported through its own face" for name in names]
+    assert not found
+
+
+def test_no_file_of_the_package_is_long():
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "helpers").rglob("*.py")}
+    assert not {path: n for path, n in lengths.items() if n > 330}
 
 
 def test_the_command_line_says_what_it_can_do_before_it_loads_anything():
-    lines = ["import sys; before = set(sys.modules)", "from helpers.__main__ import main"]
-    lines += ["try: main(['--help'])", "except SystemExit: pass"]
-    lines += ["loaded = {name.split('.')[0] for name in set(sys.modules) - before}"]
-    lines += ["print(sorted(loaded - sys.stdlib_module_names), file=sys.stderr)"]
-    run = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, cwd=ROOT)
-    assert run.stderr.strip() == "['helpers']"
+    before = loaded_by()
+    lines = ["from helpers.cli import main", "try: main(['--help'])", "except SystemExit: pass"]
+    assert loaded_by(*lines) - before == {"helpers", "lazy_loader"}
 
 
 def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
-    from helpers.__main__ import main
+    from helpers.cli import main
 
     monkeypatch.setenv("HF_TOKEN", "hf_planted_token_0123456789")
     monkeypatch.setenv("ENDPOINT_TOKEN", "planted-endpoint-token")

@@ -1,7 +1,7 @@
 """Prompts whose images the model's server fetches itself from a DICOMweb store, so that no pixel passes here.
 
-For Model Garden's DICOM-aware MedGemma (`helpers.model_garden.DICOM_MODEL`). The form of a request is that of
-Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
+For Model Garden's DICOM-aware MedGemma (`helpers.cloud.model_garden.DICOM_MODEL`). The form of a request is that
+of Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
 notebooks/high_dimensional_pathology_model_garden.ipynb, and what python/serving/predictor.py reads of it.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from helpers.cloud.vertex import Secret
 from helpers.errors import InputError
-from helpers.protocol import MAX_PATCHES, MAX_SLICES, PATCH_SIDE
-from helpers.vertex import Secret
+from helpers.prompts import MAX_PATCHES, MAX_SLICES, PATCH_SIDE
 
 _SOURCE = re.compile(r"https://[^/@?#]+/[^?#]*studies/[0-9.]+/series/[0-9.]+(?P<instance>/instances/[0-9.]+)?")
 
@@ -40,7 +40,7 @@ def image_dicom_request(
         token: the caller's own, short-lived, with which the server reads the images; None for a public store.
         max_tokens: of the answer.
 
-    Returns a dictionary ready for JSON. The token in it is sent but never shown (`helpers.vertex.Secret`).
+    Returns a dictionary ready for JSON. The token in it is sent but never shown (`helpers.cloud.vertex.Secret`).
     Raises `InputError` for an address that is not https or has another form, too many images, or none.
     """
     several = [sources] if isinstance(sources, str) else list(sources)

@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from helpers.cloud.vertex import Cloud, Gone
 from helpers.errors import InputError
-from helpers.protocol import IMAGE_TOKENS, MAX_PATCHES
-from helpers.vertex import Cloud, Gone
+from helpers.prompts import IMAGE_TOKENS, MAX_PATCHES
 
 MODEL = "publishers/google/models/medgemma@medgemma-1.5-4b-it"
-DICOM_MODEL = f"{MODEL}-dicom"  # its container fetches DICOM itself, see helpers.dicom_requests
+DICOM_MODEL = f"{MODEL}-dicom"  # its container fetches DICOM itself, see helpers.cloud.dicom_requests
 WRAPPER_TOKENS = 4  # around each image
 TEXT_TOKENS = 1_024  # for the words of a prompt and the answer
 CONTEXT = 40_960
@@ -178,7 +178,7 @@ class Endpoint:
 
     @property
     def openai_url(self) -> str:
-        """Base URL for `helpers.endpoints.EndpointModel`, whose token is then `helpers.vertex.access_token`."""
+        """Base URL for `helpers.endpoints.EndpointModel`, whose token is then `helpers.cloud.access_token`."""
         region = self.name.split("/")[3]
         return f"https://{self.host or f'{region}-aiplatform.googleapis.com'}/v1beta1/{self.name}"
 

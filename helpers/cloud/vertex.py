@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from helpers.addresses import check_address, is_loopback
+from helpers.endpoints import check_address
 from helpers.errors import InputError
+from helpers.network import is_loopback, retried
 
 TRIES = 4  # of a request that only reads
 _PASSING = (429, 500, 502, 503, 504)  # statuses that may pass
+_LOOK_AGAIN = "Check the network, then look again."
 
 
 class Secret(str):
@@ -100,42 +102,45 @@ class Cloud:
 
         Raises `InputError` with the API's own message; `Gone` for 404; `Unanswered` where no answer came.
         """
-        import requests
 
-        host = check_address(self.root)
-        answer, problem = None, ""
-        for k in range(TRIES if method == "GET" else 1):
-            if k:
-                time.sleep(min(self.poll_seconds, 0.5 * 2**k))
-            with requests.Session() as session:
-                session.trust_env = not is_loopback(host)
-                # As auth, so that a .netrc cannot replace it; and no redirect takes it elsewhere.
-                session.auth = self._authorise
-                try:
-                    answer = session.request(
-                        method,
-                        f"{self.root}/v1/{path}",
-                        json=body,
-                        params=query,
-                        timeout=(10, 120),
-                        allow_redirects=False,
-                    )
-                    content = answer.json() if answer.content else {}
-                except requests.RequestException as error:
-                    answer, problem = None, f"No readable answer came ({type(error).__name__})"
-                    continue
+        reads = method == "GET"
+
+        def ask() -> dict[str, Any]:
+            answer = self._send(method, path, body, query)
+            content = answer.json() if answer.content else {}
             if answer.status_code < 300:
                 return content
             problem = f"The API answers {answer.status_code}: {_message(content)}"
             if answer.status_code == 404:
                 raise Gone(problem, path=path, remedy="Check the name and the region.")
-            if answer.status_code not in _PASSING:
-                break
-        if answer is None or (method == "GET" and answer.status_code in _PASSING):
-            raise Unanswered(f"{problem}.", path=path, remedy="Check the network, then look again.")
-        raise InputError(
-            problem, path=path, remedy=_REMEDIES.get(answer.status_code, "Put that right, then again.")
+            if reads and answer.status_code in _PASSING:
+                raise Unanswered(f"{problem}.", path=path, remedy=_LOOK_AGAIN)
+            remedy = _REMEDIES.get(answer.status_code, "Put that right, then again.")
+            raise InputError(problem, path=path, remedy=remedy)
+
+        return retried(
+            lambda: _readable(ask, path),
+            lambda error: isinstance(error, Unanswered),
+            attempts=TRIES if reads else 1,
+            first_wait=min(self.poll_seconds, 1.0),
         )
+
+    def _send(self, method: str, path: str, body: Any, query: dict[str, str]) -> Any:
+        import requests
+
+        host = check_address(self.root)
+        with requests.Session() as session:
+            session.trust_env = not is_loopback(host)
+            # As auth, so that a .netrc cannot replace it; and no redirect takes it elsewhere.
+            session.auth = self._authorise
+            return session.request(
+                method,
+                f"{self.root}/v1/{path}",
+                json=body,
+                params=query,
+                timeout=(10, 120),
+                allow_redirects=False,
+            )
 
     def wait(self, operation: dict[str, Any], minutes: float) -> dict[str, Any]:
         """The ``response`` of a long-running operation when done. Raises `InputError`: it failed, or is slow."""
@@ -175,6 +180,16 @@ _REMEDIES = {
     "for a quota project: gcloud auth application-default set-quota-project PROJECT.",
     429: "Ask for more quota of this accelerator in this region, or choose another region.",
 }
+
+
+def _readable(ask: Callable[[], dict[str, Any]], path: str) -> dict[str, Any]:
+    import requests
+
+    try:
+        return ask()
+    except requests.RequestException as error:  # one of JSON that cannot be read, too
+        problem = f"No readable answer came ({type(error).__name__})."
+        raise Unanswered(problem, path=path, remedy=_LOOK_AGAIN) from None
 
 
 def _message(content: Any) -> str:

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import nbformat
 
+from helpers.course.run_report import notebook_title
 from helpers.errors import InputError
-from helpers.files import whole_file
-from helpers.run_report import notebook_title
+from helpers.storage import whole_file
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 BRANCH = "main"
 _INSTALLS = re.compile(r"git\+https://github\.com/[\w.-]+/[\w.-]+")
 

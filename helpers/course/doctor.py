@@ -1,4 +1,4 @@
-"""What this machine can run: ``python -m helpers doctor``."""
+"""What this machine can run: ``medgemma-tutorials doctor``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from helpers.errors import InputError
 
 _DISTRIBUTION = "medgemma-tutorials"
-_PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+_PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 _CONNECT_SECONDS = 2.0
-# Of helpers.addresses and helpers.dicomweb; the second would load pydicom, which a broken install may lack.
+# Of helpers.endpoints and helpers.data, which a broken install may not load.
 _SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
 _WEIGHTS_4B = int(8.6e9)
@@ -162,7 +162,7 @@ def _hub_and_models(device: Mapping[str, Any], problems: list[str]) -> tuple[dic
     try:
         from huggingface_hub import constants, get_token
 
-        from helpers import hub
+        from helpers import models as hub
     except Exception as error:  # as above: any of them means a damaged install
         problems.append(f"huggingface_hub does not import ({type(error).__name__}: {error}).")
         return {}, {}
@@ -196,7 +196,7 @@ def _hub_and_models(device: Mapping[str, Any], problems: list[str]) -> tuple[dic
 
 def _fit(weights: int, kind: str) -> str:
     """Whether ``weights`` bytes of bfloat16 weights fit, and in 4 bits, which is for CUDA alone."""
-    from helpers.hub import memory_for
+    from helpers.models import memory_for
 
     if kind == "unknown":
         return "whether it fits is unknown"

@@ -15,7 +15,7 @@ import nbformat
 from jinja2 import DictLoader, Environment
 from nbconvert import HTMLExporter
 
-from helpers.files import whole_file
+from helpers.storage import whole_file
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KEY_FIGURES = 8
@@ -116,7 +116,7 @@ def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def write_index(summary: Mapping[str, Any], output: str | os.PathLike[str]) -> Path:
-    """Write ``index.html`` for a run's summary (`helpers.runner.run_notebooks`) and return its path."""
+    """Write ``index.html`` for a run's summary (`helpers.course.run_notebooks`) and return its path."""
     output = Path(output)
     cards = []
     for record in summary["notebooks"]:

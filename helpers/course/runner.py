@@ -1,4 +1,4 @@
-"""Run the notebooks in order with papermill and say how each one ended: ``python -m helpers run``."""
+"""Run the notebooks in order with papermill and say how each one ended: ``medgemma-tutorials run``."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
+from helpers.course.parameters import declared_parameters, given_parameters
+from helpers.course.run_report import notebook_html, notebook_title, write_index
+from helpers.endpoints import without_tokens
 from helpers.errors import InputError
-from helpers.files import whole_file, write_json
-from helpers.notebook_parameters import declared_parameters, given_parameters
-from helpers.redaction import without_tokens
-from helpers.run_report import notebook_html, notebook_title, write_index
+from helpers.storage import whole_file, write_json
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 _VERSIONS_OF = ("medgemma-tutorials", "torch", "transformers", "pydicom", "openslide-python", "papermill")
 
 
@@ -55,7 +55,8 @@ def run_notebooks(
         What ``summary.json`` holds: "notebooks", a list with notebook, title, status ("ok", "failed",
         "interrupted" or "not run"), error, seconds, peak_memory_mb (1e6 bytes resident in the kernel and its
         children, sampled ten times a second), parameters and results (the notebook's own ``results.json``);
-        and the versions and machine it ran on. Token values are cut out of everything (`helpers.redaction`).
+        and the versions and machine it ran on. Token values are cut out of everything
+        (`helpers.endpoints.redaction`).
 
     Raises:
         InputError: no such notebook, or a parameter that no chosen notebook has; nothing has run then.

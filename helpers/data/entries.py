@@ -144,7 +144,7 @@ def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
 
 def own_manifest() -> Path:
     """Path of this project's manifest: helpers/bundled/ of an installed package, beside helpers/ in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     installed = package / "bundled" / "data_manifest.yaml"
     return installed if installed.is_file() else package.parent / "data_manifest.yaml"
 

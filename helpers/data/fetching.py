@@ -10,11 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from helpers.data_manifest import Download, Entry, File, manifest, own_manifest
+from helpers.data.entries import Download, Entry, File, manifest, own_manifest
+from helpers.data.idc import fetch_series
+from helpers.data.series_url import parse_url
 from helpers.errors import InputError
-from helpers.idc import fetch_series
-
-__all__ = ["Entry", "fetch", "manifest"]
 
 CACHE_VARIABLE = "MEDGEMMA_TUTORIALS_CACHE"
 _announced: set[str] = set()
@@ -43,8 +42,6 @@ def fetch(
             idc-index missing.
     """
     if isinstance(name, str) and "://" in name:
-        from helpers.dicomweb import parse_url  # loads pydicom, which nothing else here needs
-
         return str(parse_url(name))
     source = Path(manifest_file) if manifest_file else own_manifest()
     entries = manifest(source)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers.data_manifest import IdcSeries
+from helpers.data.entries import IdcSeries
 from helpers.errors import InputError
 
 

@@ -23,14 +23,23 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from transformers import AutoImageProcessor, AutoModel
 
-from helpers.addresses import PREFIX
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.files import whole_file
-from helpers.hub import STANDIN, find_model, is_siglip, weight_bytes
-from helpers.model_images import volume_images
-from helpers.models import ChatModel, best_device, damage_explained, load_model
+from helpers.images import volume_images
+from helpers.models import (
+    STANDIN,
+    ChatModel,
+    best_device,
+    damage_explained,
+    find_model,
+    is_siglip,
+    load_model,
+    pixel_batches,
+    weight_bytes,
+    weights_key,
+)
 from helpers.prompts import pad_to_square
-from helpers.vision import pixel_batches, weights_key
+from helpers.storage import whole_file
 from helpers.volumes import Volume
 
 
@@ -102,7 +111,7 @@ def load_embedder(
     Raises:
         InputError: as `load_model`; also for an endpoint, which answers with words only.
     """
-    if isinstance(model, str) and model.startswith(PREFIX):
+    if isinstance(model, str) and model.startswith(ENDPOINT_PREFIX):
         raise InputError(
             "A served model gives answers and no embeddings.",
             path=model,
@@ -146,7 +155,7 @@ def embed(
 
     Args:
         embedder: see `load_embedder`.
-        source: files become images by `helpers.model_images.read_images`. A volume is shown as in a prompt.
+        source: files become images by `helpers.images.read_images`. A volume is shown as in a prompt.
         limit: slices of a volume, at most; by default 85.
         batch_size: images that pass the tower together.
         cache: folder for what was computed. A file there is named by tower, settings and pixels, so that the

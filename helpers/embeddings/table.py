@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from helpers.embeddings import Embedder, pool
+from helpers.embeddings.embedder import Embedder, pool
 from helpers.errors import InputError
-from helpers.files import make_folder, whole_file, write_json
-from helpers.model_images import MODALITIES, read_images
-from helpers.stores import load_pyarrow
+from helpers.images import MODALITIES, read_images
+from helpers.storage import load_pyarrow, make_folder, whole_file, write_json
 
 FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
+from helpers.network import is_in_the_clear
 
-PREFIX = "endpoint:"  # of MODEL: endpoint:URL#MODEL
+ENDPOINT_PREFIX = "endpoint:"  # of MODEL: endpoint:URL#MODEL
 TOKEN_VARIABLE = "ENDPOINT_TOKEN"
 
 
@@ -19,7 +19,7 @@ def endpoint_token() -> str:
         from google.colab import userdata
 
         try:
-            # In the environment it is also cut out of whatever is kept (helpers.redaction).
+            # In the environment it is also cut out of whatever is kept (helpers.endpoints.redaction).
             os.environ[TOKEN_VARIABLE] = userdata.get(TOKEN_VARIABLE) or ""
         except Exception:  # no such secret, or no leave to read it: both its own kinds of error
             return ""
@@ -34,7 +34,7 @@ def check_address(url: str) -> str:
         raise InputError(
             "This is no address of a server.",
             path=url,
-            remedy=f"Write {PREFIX}https://HOST/v1#MODEL.",
+            remedy=f"Write {ENDPOINT_PREFIX}https://HOST/v1#MODEL.",
         )
     if parts.username or parts.password or parts.query:
         shown = f"{parts.scheme}://{host}..."
@@ -42,17 +42,3 @@ def check_address(url: str) -> str:
     if is_in_the_clear(url):
         raise InputError("Images are not sent to another machine unencrypted.", path=url, remedy="Use https.")
     return host
-
-
-def is_in_the_clear(url: str) -> bool:
-    """Whether what is sent to an address can be read by others on the way: not https, and not this machine."""
-    parts = urlsplit(url)
-    return parts.scheme != "https" and not is_loopback(parts.hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine itself."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

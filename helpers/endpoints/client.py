@@ -1,8 +1,8 @@
 """Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
 
-vLLM, ``transformers serve`` (`helpers.serving` starts one here), TGI and Vertex AI's dedicated endpoints do. What
-an endpoint cannot give: a session (the server keeps its own cache, or none), the likelihood of "yes" (``p_yes``),
-an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
+vLLM, ``transformers serve`` (`helpers.models.server` starts one here), TGI and Vertex AI's dedicated endpoints do.
+What an endpoint cannot give: a session (the server keeps its own cache, or none), the likelihood of "yes"
+(``p_yes``), an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,20 @@ from typing import Any, ClassVar
 
 import openai
 
-from helpers.addresses import PREFIX, check_address, endpoint_token, is_loopback
-from helpers.deidentified import REMEDY, ImageSource, check_may_leave
+from helpers.endpoints.addresses import ENDPOINT_PREFIX, check_address, endpoint_token
+from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
+from helpers.endpoints.limits import Limits, estimate_tokens
+from helpers.endpoints.redaction import without_tokens
+from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, may_pass, retry_after
 from helpers.errors import InputError
-from helpers.image_urls import PNG, wire_bytes, wire_messages
-from helpers.prompts import Message, TokenCount, images_of
-from helpers.protocol import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES
-from helpers.redaction import without_tokens
-from helpers.replies import Reply, split_thinking
-from helpers.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, retried
+from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
+from helpers.network import is_loopback, retried
+from helpers.prompts import Message, Reply, TokenCount, images_of, split_thinking
 
 # What the client would tell every server about this machine and its owner's account.
 _UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
 _UNTOLD += ["X-Stainless-Runtime-Version", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"]
 _UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a server takes in one request. Checked before anything is sent."""
-
-    images: int = MAX_PATCHES
-    request_bytes: int = 64_000_000
-    context_tokens: int = CONTEXT_BUDGET  # replaced by what the server tells
-    image_tokens: int = IMAGE_TOKENS  # of one image
 
 
 @dataclass
@@ -147,8 +137,8 @@ class EndpointModel:
     def generate(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Reply:
         """Answer ``messages`` greedily, as the local model would.
 
-        Failures that may pass are waited out (`helpers.retries`). Raises `InputError` for a prompt over the
-        limits, images that may not leave, and a server that refuses or stays away.
+        Failures that may pass are waited out (`helpers.endpoints.retries`). Raises `InputError` for a prompt over
+        the limits, images that may not leave, and a server that refuses or stays away.
         """
         with self._room:  # the images of those who wait are not encoded yet, so memory stays as it is
             body, size = self._body(messages, max_new_tokens)
@@ -217,7 +207,7 @@ class EndpointModel:
         if images_of(messages) and not stated:
             raise self._problem(
                 "Not sent: nobody has said where these images come from, and this server is another machine.",
-                f"Name their files: load_model(..., sources=[...]), which checks the headers. {REMEDY}",
+                f"Name their files: load_model(..., sources=[...]), which checks the headers. {HEADERS_REMEDY}",
             )
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
@@ -241,7 +231,14 @@ class EndpointModel:
             return ask()
 
         try:
-            return retried(counted, self.attempts, self.first_wait, lambda: self._count(retries=1))
+            return retried(
+                counted,
+                may_pass,
+                attempts=self.attempts,
+                first_wait=self.first_wait,
+                asked_wait=retry_after,
+                before_retry=lambda: self._count(retries=1),
+            )
         except Exception as error:
             self._count(failed=1)
             raise self._explained(error) from None  # the client's own error may quote the token
@@ -301,13 +298,13 @@ def connect(
     those of `EndpointModel`. Raises `InputError` where the server is not there, refuses the token, or lists no or
     several models and no name says which.
     """
-    url, _, served = name.removeprefix(PREFIX).partition("#")
+    url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
     chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
     listed = {entry["id"]: entry for entry in chat.models() or []}
     if not served:
         if len(listed) != 1:
             known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
-            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {PREFIX}{url}#MODEL")
+            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {ENDPOINT_PREFIX}{url}#MODEL")
         served = next(iter(listed))
         chat = replace(chat, served=served, name="")
     length = listed.get(served, {}).get("max_model_len")  # vLLM tells
@@ -318,10 +315,3 @@ def connect(
         line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
     print(line)
     return chat
-
-
-def estimate_tokens(messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS) -> TokenCount:
-    """Tokens of a prompt without a tokenizer: exact for images of a known cost, for text one for 4 characters."""
-    images = len(images_of(messages))
-    characters = sum(len(part.get("text", "")) for turn in messages for part in turn["content"])
-    return TokenCount(images, images * image_tokens, 4 * images, -(-characters // 4), estimated=True)

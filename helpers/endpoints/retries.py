@@ -1,21 +1,14 @@
-"""What to do when a server does not answer as it should: ask again, wait how long, or give up and say why."""
+"""What a served model's failures mean: whether they may pass, how long to wait, and what to tell the person."""
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
 
 import openai
 
-from helpers.addresses import TOKEN_VARIABLE
+from helpers.endpoints.addresses import TOKEN_VARIABLE
 from helpers.errors import InputError
-
-T = TypeVar("T")
-
-LONGEST_WAIT = 300.0  # seconds; a server that asks for more is given up on
 
 
 class UnreadableAnswer(ConnectionError):
@@ -26,33 +19,12 @@ class SlowAnswer(TimeoutError):
     """An answer that was not whole in time, though some of it may have come."""
 
 
-def retried(
-    ask: Callable[[], T],
-    attempts: int,
-    first_wait: float,
-    before_retry: Callable[[], Any],
-) -> T:
-    """The result of ``ask``, which is called up to ``attempts`` times while it fails in a way that may pass.
-
-    That is: too many requests, an error of the server (5xx), a connection that is refused, lost or too slow, an
-    answer that was cut off. Waits ``first_wait`` seconds, twice as long each time, less up to half by chance, so
-    that many callers do not come back together; or as long as the server's Retry-After asks. The last error is
-    raised as it came.
-    """
-    for attempt in range(attempts):
-        try:
-            return ask()
-        except Exception as error:
-            pause = max(first_wait * 2**attempt * random.uniform(0.5, 1.0), retry_after(error))
-            if not may_pass(error) or attempt == attempts - 1 or pause > LONGEST_WAIT:
-                raise
-        before_retry()
-        time.sleep(pause)
-    raise ValueError("There is no attempt to make.")
-
-
 def may_pass(error: Exception) -> bool:
-    """Whether the same request may succeed later."""
+    """Whether the same request may succeed later.
+
+    That is after too many requests, an error of the server (5xx), a connection that is refused, lost or too slow,
+    and an answer that was cut off.
+    """
     if isinstance(error, openai.APIStatusError):
         return error.status_code in (408, 429) or error.status_code >= 500
     # The HTTP client's own errors reach us while a body is read: httpx's or httpx2's, by the version of openai.
@@ -110,5 +82,5 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
         return problem(f"The answer cannot be read ({said}).", "Look at the server's log, and ask again.")
     return problem(
         f"The server does not answer, or broke off ({type(error).__name__}: {said}).",
-        "Is it running? One of your own: python -m helpers serve",
+        "Is it running? One of your own: medgemma-tutorials serve",
     )

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
-from helpers.stores import filesystem, load_pyarrow, put_whole
+from helpers.storage import filesystem, load_pyarrow, put_whole
 
 if TYPE_CHECKING:
-    from helpers.scores import Answer
+    from helpers.evaluation.scores import Answer
 
 FOLDER = "answers"  # of the files, in the folder of a run
 READ_AT_ONCE = 500  # files; one request each, sent together where the file system can

@@ -15,18 +15,15 @@ from typing import Any, Protocol
 import torch
 
 from helpers.errors import InputError
-from helpers.models import ChatModel
-from helpers.prompts import Message, images_of
-from helpers.replies import Reply, parse_boxes, parse_final_answer
-from helpers.scores import Answer
-from helpers.sessions import Session
-from helpers.vllm_engine import VllmModel
+from helpers.evaluation.scores import Answer
+from helpers.models import ChatModel, Session, VllmModel
+from helpers.prompts import Message, Reply, images_of, parse_boxes, parse_final_answer
 
-BEGUN = "Final Answer:"  # what is put into the model's mouth to read its yes and no
+ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth to read its yes and no
 
 
 class Asked(Protocol):
-    """A question with its truth: a `helpers.cases.Case`, or a row of a user's own table (`helpers.labelled`)."""
+    """A question with its truth: a `helpers.teaching.Case`, or a row of a user's own table (`LabelledCase`)."""
 
     id: str
     kind: str  # "ct", "mri", "slide", "image" ...
@@ -147,7 +144,7 @@ def yes_shares(
     """
     tokenizer = chat.processor.tokenizer
     words = [tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")]
-    logits = asker.next_token(prompts, BEGUN, among=words, batch_size=len(prompts))
+    logits = asker.next_token(prompts, ANSWER_BEGUN, among=words, batch_size=len(prompts))
     return torch.softmax(logits.float(), dim=-1)[:, 0].tolist()
 
 

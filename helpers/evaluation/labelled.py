@@ -20,20 +20,20 @@ from typing import Any
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.images import read_image
-from helpers.model_images import MODALITIES, read_images
-from helpers.prepared import Prepared, read_prepared
+from helpers.images import MODALITIES, read_image, read_images
+from helpers.preparing import Prepared, read_prepared
 from helpers.prompts import (
+    CT_QUESTION,
+    MRI_QUESTION,
     RESERVED,
     Message,
     closed_question,
     image_messages,
     pad_to_square,
+    parse_boxes,
     slide_messages,
     volume_messages,
 )
-from helpers.protocol import CT_QUESTION, MRI_QUESTION
-from helpers.replies import parse_boxes
 from helpers.slides import open_slide
 from helpers.volumes import read_volume, select_slices
 
@@ -73,7 +73,7 @@ class LabelledCase:
 
     @property
     def source(self) -> Path | Prepared:
-        """What `helpers.deidentified.check_may_leave` looks at."""
+        """What `helpers.images.check_may_leave` looks at."""
         return self.prepared or self.path
 
     @property
@@ -100,7 +100,7 @@ def read_cases(
 
     Args:
         table: the file.
-        prepared: an output of `helpers.prepared.prepare`, from which all images are taken: paths are then those
+        prepared: an output of `helpers.preparing.prepare`, from which all images are taken: paths are then those
             from the folder that was prepared, and the files themselves need not be here.
 
     Raises:
@@ -280,14 +280,14 @@ def cases_from(
 ) -> Sequence[Any]:
     """The cases that a command names: a table, or ``teaching:KIND``, ``n`` of them from ``seed`` on.
 
-    ``prepared`` is for a table. Raises `InputError` as `read_cases` and `helpers.cases.generate` do, and for fewer
-    than one case.
+    ``prepared`` is for a table. Raises `InputError` as `read_cases` and `helpers.teaching.generate` do, and for
+    fewer than one case.
     """
     if not source.startswith("teaching:"):
         return read_cases(source, prepared)
     if prepared is not None:
         raise InputError("Teaching cases are made, not prepared.", path=prepared, remedy="Leave --prepared out.")
-    from helpers.cases import generate  # reads the bundled volumes
+    from helpers.teaching import generate  # reads the bundled volumes
 
     if n < 1:
         raise InputError(f"{n} cases cannot be asked.", remedy="Give 1 or more.")

@@ -1,9 +1,9 @@
 """An evaluation by many workers at once, each with the model in memory, on one machine or a cluster of Ray.
 
 The cases are those of `helpers.evaluation`, and so are the answers. A worker takes a group of cases (a volume,
-whose images are read once), answers it, and writes one whole file (`helpers.answer_shards`). So what a killed
-worker, a killed run or a lost machine costs is the groups that were being answered; the next run asks these and no
-others.
+whose images are read once), answers it, and writes one whole file (`helpers.evaluation.answer_shards`). So what a
+killed worker, a killed run or a lost machine costs is the groups that were being answered; the next run asks these
+and no others.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from helpers.adapters import adapted_name
-from helpers.addresses import PREFIX
-from helpers.answer_shards import read_shards, write_shard
-from helpers.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.evaluation import scores_of, unanswered
-from helpers.hub import STANDIN
-from helpers.ray_cluster import ray_cluster
-from helpers.scores import Answer
-from helpers.stores import filesystem, put_whole
-from helpers.vllm_engine import load_engine
+from helpers.evaluation.answer_shards import read_shards, write_shard
+from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
+from helpers.evaluation.run import scores_of, unanswered
+from helpers.evaluation.scores import Answer
+from helpers.models import STANDIN, adapted_name, load_engine
+from helpers.parallel import ray_cluster
+from helpers.storage import filesystem, put_whole
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
 # takes its worker's place along, and only giving out anew brings its group to another one.
@@ -62,20 +60,20 @@ def evaluate_on_ray(
         cases: with the files they name where every worker finds them. A group's prompts are held in memory.
         output: a folder that all workers share, or an address of fsspec (``s3://``, ``gs://`` ...).
             ``scores.json`` goes there, and the answers, in Parquet, into its folder ``answers``.
-        address: of a running cluster; by default one is started on this machine (`helpers.ray_cluster`).
+        address: of a running cluster; by default one is started on this machine (`helpers.parallel.cluster`).
         workers: how many, at most; by default as many as the cluster has room for.
         gpus_per_worker: e.g. 0.5 for two workers on each GPU; by default 1, or 0 where the cluster has none.
             Without a GPU a worker computes on one core.
         max_new_tokens: of one answer.
         adapter: folder of an adapter, on every node.
         engine: "transformers" or "vllm"; by default a worker with a whole GPU takes vLLM where that can run the
-            model (`helpers.serving.best_kind`), unless there is an adapter. Answers name it.
+            model (`helpers.models.server.best_kind`), unless there is an adapter. Answers name it.
 
     Raises:
         InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
             answers of a worker cannot be seen from here.
     """
-    if model.startswith(PREFIX):
+    if model.startswith(ENDPOINT_PREFIX):
         raise InputError(
             "A served model has workers of its own.", path=model, remedy="Evaluate it without Ray, on one machine."
         )

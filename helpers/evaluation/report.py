@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.answer_shards import FOLDER, read_shards
 from helpers.errors import InputError
-from helpers.files import make_folder, whole_file
-from helpers.scores import Answer, compare, score
+from helpers.evaluation.answer_shards import FOLDER, read_shards
+from helpers.evaluation.scores import Answer, compare, score
+from helpers.storage import make_folder, whole_file
 
 NOTE = "For education and not for diagnosis. Scores hold for these models on these cases and for nothing else."
 CSS = """
@@ -88,7 +88,7 @@ def text(value: Mapping[str, Any] | None) -> str:
 
 
 def _answers(folder: Path) -> list[Answer]:
-    from helpers.evaluation import read_answers
+    from helpers.evaluation.run import read_answers
 
     on_ray = (folder / FOLDER).is_dir()
     answers = read_shards(str(folder)) if on_ray else read_answers(folder / "answers.jsonl")

@@ -2,8 +2,8 @@
 
 Answers go to ``answers.jsonl``, one line each, written and synced as they come. A run that was killed, at whatever
 moment, asks on its next start what is missing and nothing twice. Scores are computed from that file alone
-(`helpers.scores`). How cases are asked is in `helpers.asking`; a cluster does the same with other files
-(`helpers.distributed`).
+(`helpers.evaluation.scores`). How cases are asked is in `helpers.evaluation.asking`; a cluster does the same with
+other files (`helpers.evaluation.on_ray`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from helpers.answer_shards import FOLDER as ON_RAY
-from helpers.asking import Asked, ask_group, by_group, draw_prompts, form_of, versions
 from helpers.errors import InputError
-from helpers.files import make_folder, write_json
-from helpers.scores import Answer, mark, score
+from helpers.evaluation.answer_shards import FOLDER as ON_RAY
+from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, form_of, versions
+from helpers.evaluation.scores import Answer, mark, score
+from helpers.storage import make_folder, write_json
 
 
 def run_evaluation(
@@ -34,11 +34,12 @@ def run_evaluation(
 ) -> dict[str, Any]:
     """Ask ``chat`` every case that ``output`` has no answer to yet; write and return the scores.
 
-    Cases of one group are asked together, those that show the same images in one session (`helpers.sessions`),
-    and yes-or-no questions are then also answered by the likelihood of "yes" against "no" (``p_yes``). ``chat`` is
-    a `ChatModel`, a `VllmModel`, which sees by itself what prompts have in common, or anything with ``name`` and
-    ``generate``, which has neither. One that takes several requests ``at_once`` (`helpers.endpoints`) is asked so
-    many cases together, and the answers come in the order in which they are ready.
+    Cases of one group are asked together, those that show the same images in one session
+    (`helpers.models.sessions`), and yes-or-no questions are then also answered by the likelihood of "yes" against
+    "no" (``p_yes``). ``chat`` is a `ChatModel`, a `VllmModel`, which sees by itself what prompts have in common,
+    or anything with ``name`` and ``generate``, which has neither. One that takes several requests ``at_once``
+    (`helpers.endpoints`) is asked so many cases together, and the answers come in the order in which they are
+    ready.
 
     A case that fails is noted with its error, asked again by the next run, and never stops the others. Writes
     ``answers.jsonl`` and ``scores.json`` into the folder ``output``.

@@ -1,4 +1,4 @@
-"""A fine-tuning run as a YAML file: what ``accelerate launch -m helpers finetune --config FILE`` runs.
+"""A fine-tuning run as a YAML file: what ``medgemma-tutorials finetune --config FILE`` runs.
 
 The file says which model, which cases or tables, which settings of `helpers.finetuning.Tuning`, and where the
 adapter goes; ``helpers/configs/finetune.yaml`` is one to start from.
@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from helpers.errors import InputError
-from helpers.labelled import cases_from
+from helpers.evaluation import cases_from
 
 
 class Source(BaseModel):
@@ -56,7 +56,7 @@ def finetune_from(config: FinetuneConfig) -> Path:
     """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
     from accelerate import PartialState
 
-    from helpers.finetuning import Tuning, finetune
+    from helpers.finetuning.train import Tuning, finetune
     from helpers.models import load_model
 
     try:

@@ -16,11 +16,10 @@ from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.files import whole_file
-from helpers.models import ChatModel
+from helpers.finetuning.training_data import Row, Taught
+from helpers.models import ChatModel, encode_images, weights_key
 from helpers.prompts import images_of
-from helpers.training_data import Row, Taught
-from helpers.vision import encode_images, weights_key
+from helpers.storage import whole_file
 
 
 class ImageFeatures:

@@ -15,9 +15,9 @@ import torch
 from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
-from helpers.finetuning import Tuning, lora_config, with_frozen_vision
-from helpers.hub import REAL_MODELS, STANDIN, STANDIN_FOLDER
-from helpers.protocol import CONTEXT_BUDGET
+from helpers.finetuning.train import Tuning, lora_config, with_frozen_vision
+from helpers.models import REAL_MODELS, STANDIN, STANDIN_FOLDER
+from helpers.prompts import CONTEXT_BUDGET
 
 # name: memory in GB, dense bfloat16 operations a second, both from the makers' data sheets
 GPUS = {"L4": (24, 121e12), "A100 40 GB": (40, 312e12), "A100 80 GB": (80, 312e12), "H100 80 GB": (80, 989e12)}

@@ -1,9 +1,9 @@
 """Fine-tune a model on conversations with any number of images: volumes, slides and 2D images alike.
 
 TRL's SFTTrainer and PEFT do the training; here is what they leave to the user: prompts of the very tokens that
-the model is asked with, a check of all data before anything is spent (`helpers.training_data`), image tokens
-computed once (`helpers.image_features`), and a run that survives being killed. The same function runs on a CPU, on
-one GPU, and under ``accelerate launch`` on several.
+the model is asked with, a check of all data before anything is spent (`helpers.finetuning.training_data`), image
+tokens computed once (`helpers.finetuning.image_features`), and a run that survives being killed. The same function
+runs on a CPU, on one GPU, and under ``accelerate launch`` on several.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from accelerate import PartialState
 from safetensors import SafetensorError
 from transformers import TrainerCallback
 
-from helpers.adapters import RECORD, fingerprint
 from helpers.errors import InputError
-from helpers.files import write_json
-from helpers.image_features import ImageFeatures
-from helpers.models import ChatModel
-from helpers.training_data import Collator, Kept, Row, Taught, check_apart, prepare
+from helpers.finetuning.image_features import ImageFeatures
+from helpers.finetuning.training_data import Collator, Kept, Row, Taught, check_apart, prepare
+from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
+from helpers.storage import write_json
 
 # peft asks transformers for this by its old name.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning)
@@ -272,7 +271,7 @@ def _hash(rows: Sequence[Row]) -> str:
 
 def _open_work(work: Path, record: dict[str, Any], state: PartialState) -> None:
     """Begin a run's folder, or check that the one there is of the same run."""
-    path = work / RECORD
+    path = work / ADAPTER_RECORD
     if path.is_file() and json.loads(path.read_text("utf-8")) != record:
         raise InputError(
             "An unfinished run of another model, other examples or other settings is here.",
@@ -308,7 +307,7 @@ def _finish(trainer: Any, base: str, record: dict[str, Any], work: Path, output:
             (whole / file).unlink(missing_ok=True)
         if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
             write_json(settings, json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": base})
-        write_json(whole / RECORD, record)
+        write_json(whole / ADAPTER_RECORD, record)
         whole.rename(output)
         shutil.rmtree(work)
     state.wait_for_everyone()

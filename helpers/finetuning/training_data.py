@@ -1,9 +1,9 @@
 """Conversations to token ids with labels: what a fine-tuning run learns from, checked whole before it starts.
 
-An example is a prompt, as the model is asked it, and the answer to learn: a `helpers.cases.Case` or a row of a
-user's own table (`helpers.labelled`). Prompt and answer get the very tokens that `ChatModel.generate` reads and
-writes, and every image its own place: nesting images and placeholders by hand is where multi-image tuning goes
-wrong (huggingface/trl issues 3121, 4189, 5032).
+An example is a prompt, as the model is asked it, and the answer to learn: a `helpers.teaching.Case` or a row of a
+user's own table (`helpers.evaluation.labelled`). Prompt and answer get the very tokens that `ChatModel.generate`
+reads and writes, and every image its own place: nesting images and placeholders by hand is where multi-image
+tuning goes wrong (huggingface/trl issues 3121, 4189, 5032).
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ from tqdm.auto import tqdm
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.errors import InputError
-from helpers.prompts import Message, check_budget, images_of, prompt_ids, render_prompt
-from helpers.protocol import CONTEXT_BUDGET
-from helpers.replies import parse_final_answer
-from helpers.vision import pixel_batches
+from helpers.models import pixel_batches
+from helpers.prompts import (
+    CONTEXT_BUDGET,
+    Message,
+    check_budget,
+    images_of,
+    parse_final_answer,
+    prompt_ids,
+    render_prompt,
+)
 
 SHOWN_PROBLEMS = 10
 

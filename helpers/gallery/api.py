@@ -16,7 +16,7 @@ from helpers.errors import InputError
 if TYPE_CHECKING:
     import griffe
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 _TITLES = {"parameters": "Arguments", "returns": "Returns", "raises": "Raises", "yields": "Yields"}
 
 

@@ -16,8 +16,8 @@ from bs4 import BeautifulSoup, Tag
 from nbconvert import HTMLExporter
 from PIL import Image, ImageChops, ImageOps
 
-from helpers.gallery_page import link_names, make_accessible, make_offline, soup_tag
-from helpers.run_report import notebook_title, without_widgets
+from helpers.course import notebook_title, without_widgets
+from helpers.gallery.page import link_names, make_accessible, make_offline, soup_tag
 
 TAG = "gallery"  # of the cell whose first picture stands for its notebook; without one, the first picture does
 CARD = (640, 400)  # pixels of a card's picture

@@ -15,7 +15,7 @@ from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert.filters import markdown2html
 
-SITE = Path(__file__).resolve().parent / "gallery_site"  # templates, style and script
+SITE = Path(__file__).resolve().parent / "templates"  # templates, style and script
 _OUTSIDE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
 _OUTSIDE_STYLE = re.compile(r"url\(\s*[\"']?\s*(?:https?:)?//|@import", re.IGNORECASE)
 _LOADING = {"src", "srcset", "poster", "data", "background"}

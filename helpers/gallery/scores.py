@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers.scores import wilson
+from helpers.evaluation import wilson
+from helpers.models import STANDIN_FOLDER
 
-MODEL_CARD = Path(__file__).resolve().parent / "standin_weights" / "README.md"
+MODEL_CARD = STANDIN_FOLDER / "README.md"
 SOURCE = "MedGemma 1.5 technical report, arXiv:2604.05081"
 
 
@@ -75,7 +76,7 @@ class Measured(NamedTuple):
 
 
 def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
-    """One row for each kind of images, from the summary of a run (`helpers.runner.run_notebooks`).
+    """One row for each kind of images, from the summary of a run (`helpers.course.run_notebooks`).
 
     A notebook that failed or was not run measured nothing, whatever an earlier run did.
     """

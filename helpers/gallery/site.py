@@ -1,4 +1,4 @@
-"""A static site from the executed notebooks of a run: ``python -m helpers gallery``.
+"""A static site from the executed notebooks of a run: ``medgemma-tutorials gallery``.
 
 Cards, the notebooks, scores, the public names of the package, and a search over all of it. It opens from a folder
 without a server, and asks no outside host for anything.
@@ -20,15 +20,14 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from helpers.course import NOTEBOOKS, key_figures
+from helpers.endpoints import without_tokens
 from helpers.errors import InputError
-from helpers.files import whole_folder
-from helpers.gallery_api import Module, addresses, read_api
-from helpers.gallery_notebooks import Page, notebook_page
-from helpers.gallery_page import SITE, Entry, from_markdown, templates, write_search_index
-from helpers.gallery_scores import MODEL_CARD, PUBLISHED, SOURCE, model_card_scores, named, scored, side_by_side
-from helpers.redaction import without_tokens
-from helpers.run_report import key_figures
-from helpers.runner import NOTEBOOKS
+from helpers.gallery.api import Module, addresses, read_api
+from helpers.gallery.notebooks import Page, notebook_page
+from helpers.gallery.page import SITE, Entry, from_markdown, templates, write_search_index
+from helpers.gallery.scores import MODEL_CARD, PUBLISHED, SOURCE, model_card_scores, named, scored, side_by_side
+from helpers.storage import whole_folder
 
 _ASSETS = ("gallery.css", "search.js")
 _MARK = "search-index.js"  # a folder with it is a gallery, and may be replaced
@@ -40,7 +39,7 @@ def build_gallery(
     *,
     notebooks: str | os.PathLike[str] = NOTEBOOKS,
 ) -> Path:
-    """Build the site of a run's output folder (`helpers.runner.run_notebooks`) and return its ``index.html``.
+    """Build the site of a run's output folder (`helpers.course.run_notebooks`) and return its ``index.html``.
 
     It is built beside ``output`` and renamed when it is whole. A notebook that failed, was stopped or was not run
     has a card and a page that say so; so have those of the folder ``notebooks`` that the run left out. Where the
@@ -97,7 +96,7 @@ def _read_summary(run: Path) -> dict[str, Any]:
         raise InputError(
             "There is no run of the notebooks here.",
             path=run,
-            remedy="Run them first: make run, or python -m helpers run.",
+            remedy="Run them first: make run, or medgemma-tutorials run.",
         ) from None
     except ValueError as error:
         remedy = "Run the notebooks again."

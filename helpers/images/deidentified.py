@@ -14,10 +14,9 @@ from typing import Protocol
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
-from helpers.data import cache_folder
-from helpers.data_manifest import manifest, own_manifest
-from helpers.dicom_slices import find_dicom_files
+from helpers.data import cache_folder, manifest, own_manifest
 from helpers.errors import InputError
+from helpers.volumes import find_dicom_files
 
 # May hold a pseudonym where Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality Profile).
 PSEUDONYMS = ("PatientName", "PatientID", "AccessionNumber")
@@ -39,14 +38,14 @@ IDENTIFIERS = (
 )
 # Said by the file about itself: attribute -> the value that speaks against sending.
 FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
-REMEDY = (
+HEADERS_REMEDY = (
     "De-identify the files first. If they may go as they are, say so and why: "
     'load_model(..., may_leave="the reason").'
 )
 
 
 class HeadersRead(Protocol):
-    """Images whose headers were read before, e.g. `helpers.prepared.Prepared`."""
+    """Images whose headers were read before, e.g. `helpers.preparing.Prepared`."""
 
     path: str
 
@@ -75,7 +74,7 @@ def check_may_leave(sources: Iterable[ImageSource]) -> None:
             _check_read(source)
             continue
         if str(source).startswith(("http://", "https://")):
-            raise InputError("Headers at an address are not checked here.", path=source, remedy=REMEDY)
+            raise InputError("Headers at an address are not checked here.", path=source, remedy=HEADERS_REMEDY)
         if Path(source).resolve() not in public:
             _check(Path(source))
 
@@ -102,7 +101,7 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
             raise InputError(
                 "This is no DICOM file, so nothing tells here whether it names a patient.",
                 path=file,
-                remedy=REMEDY,
+                remedy=HEADERS_REMEDY,
             ) from None
         for keyword in identifying(header):
             found[keyword] = found.get(keyword, 0) + 1
@@ -113,17 +112,19 @@ def _check_read(source: HeadersRead) -> None:
     found = source.identifying()
     if found is None:
         problem = "It was prepared from no DICOM file, so nothing tells here whether it names a patient."
-        raise InputError(problem, path=source.path, remedy=REMEDY)
+        raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found:
         problem = f"Not sent: the patient may be known by what it was prepared from. Found: {', '.join(found)}."
-        raise InputError(problem, path=source.path, remedy=REMEDY)
+        raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
 
 
 def _check(source: Path) -> None:
     files = find_dicom_files(source)
     if found := identifying_in(files):
         listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
-        raise InputError(f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=REMEDY)
+        raise InputError(
+            f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=HEADERS_REMEDY
+        )
 
 
 def _public_paths() -> set[Path]:

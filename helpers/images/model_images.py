@@ -7,9 +7,8 @@ import os
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.images import read_image
-from helpers.prompts import pad_to_square
-from helpers.protocol import MAX_PATCHES, MAX_SLICES
+from helpers.images.image import read_image
+from helpers.prompts import MAX_PATCHES, MAX_SLICES, pad_to_square
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, read_volume, select_slices
 

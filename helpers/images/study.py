@@ -21,14 +21,13 @@ from pydicom.uid import (
 )
 from tqdm.auto import tqdm
 
-from helpers.data import fetch
-from helpers.data_manifest import manifest
+from helpers.data import fetch, manifest
 from helpers.errors import InputError
-from helpers.protocol import MIN_SLICES
+from helpers.prompts import MIN_SLICES
 from helpers.volumes import Volume, read_volume
 
 KINDS = {"ct": "CT volume", "mri": "MR volume", "slide": "whole slide", "image": "2D image"}
-VOLUMES = ("ct", "mri")
+VOLUME_KINDS = ("ct", "mri")
 _NIFTI = (".nii", ".nii.gz")
 _SLIDES = {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}  # a damaged one is still a slide
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from helpers.errors import InputError
 
-RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
+ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
 
 
 def put_adapter(model: Any, adapter: str | Path) -> Any:
@@ -31,7 +31,9 @@ def put_adapter(model: Any, adapter: str | Path) -> Any:
         from peft import PeftModel, get_peft_model_state_dict
     except ImportError as error:
         raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
-    record = json.loads((adapter / RECORD).read_text("utf-8")) if (adapter / RECORD).is_file() else {}
+    record = (
+        json.loads((adapter / ADAPTER_RECORD).read_text("utf-8")) if (adapter / ADAPTER_RECORD).is_file() else {}
+    )
     misfit = InputError(
         "The adapter does not fit this model.",
         path=adapter,

@@ -8,14 +8,20 @@ from contextlib import ExitStack
 from typing import Any
 
 from helpers.errors import InputError
-from helpers.images import read_image
-from helpers.prompts import Message, closed_question, image_messages, images_of, slide_messages, volume_messages
-from helpers.protocol import CONTEXT_BUDGET, MAX_PATCHES
-from helpers.replies import parse_final_answer
+from helpers.images import VOLUME_KINDS, Part, Study, find_study, part_volume, read_image
+from helpers.prompts import (
+    CONTEXT_BUDGET,
+    MAX_PATCHES,
+    Message,
+    closed_question,
+    image_messages,
+    images_of,
+    parse_final_answer,
+    slide_messages,
+    volume_messages,
+)
 from helpers.slides import open_slide, read_patches, sample_slides
-from helpers.stacked_volumes import prompt_names, share_slices
-from helpers.study import VOLUMES, Part, Study, find_study, part_volume
-from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb
+from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, prompt_names, share_slices
 
 YES_NO = ("yes", "no")
 
@@ -34,7 +40,7 @@ def ask_path(
     """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
 
     Args:
-        path: what `helpers.study.find_study` takes, as ``modality`` and ``series``.
+        path: what `helpers.images.find_study` takes, as ``modality`` and ``series``.
         question: in your words. Of a slide it goes before the patches, of everything else after the images.
         model: as for `helpers.models.load_model`. It is loaded when the prompt is whole.
         options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
@@ -55,7 +61,7 @@ def ask_path(
     study = find_study(path, modality=modality, series=series)
     print(study)
     messages = study_messages(study, closed_question(question, options) if options else question)
-    from helpers.models import load_model  # torch, which a mistake in the path need not wait for
+    from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
     chat = load_model(model, sources=study.files, may_leave=may_leave)
     print(f"{chat.count_tokens(messages)}, of {CONTEXT_BUDGET:,}", flush=True)
@@ -91,7 +97,7 @@ def study_messages(study: Study, question: str) -> list[Message]:
         if len(slides) > 1:
             question += f"\n\nThere are {len(slides)} slides; the number of each stands before its patches."
         return slide_messages(patches, instruction=question)
-    if study.kind in VOLUMES:
+    if study.kind in VOLUME_KINDS:
         volumes = _volumes(study)
         to_rgb = ct_to_rgb if study.kind == "ct" else mri_to_rgb
         slices = {name: to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}

@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 from helpers.errors import InputError
 
 STANDIN = "standin"
-STANDIN_FOLDER = Path(__file__).parent / "standin_weights"
+STANDIN_FOLDER = Path(__file__).resolve().parents[1] / "standin" / "standin_weights"
 REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
 MEDSIGLIP = "google/medsiglip-448"  # a vision tower alone, for `helpers.embeddings`
 

@@ -14,15 +14,23 @@ from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from helpers.adapters import adapted_name, put_adapter
-from helpers.addresses import PREFIX
-from helpers.deidentified import ImageSource
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.hub import STANDIN, find_model, weight_bytes
-from helpers.prompts import Message, TokenCount, check_budget, images_of, prompt_ids
-from helpers.replies import Reply, RunningText, reply_from
-from helpers.sessions import Session
-from helpers.vision import encode_images
+from helpers.images import ImageSource
+from helpers.models.adapters import adapted_name, put_adapter
+from helpers.models.hub import STANDIN, find_model, weight_bytes
+from helpers.models.sessions import Session
+from helpers.models.vision import encode_images
+from helpers.prompts import (
+    Message,
+    Reply,
+    RunningText,
+    TokenCount,
+    check_budget,
+    images_of,
+    prompt_ids,
+    reply_from,
+)
 
 if TYPE_CHECKING:
     from helpers.endpoints import EndpointModel
@@ -80,7 +88,7 @@ class ChatModel:
         return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
 
     def session(self, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8) -> Session:
-        """Read the images of ``messages`` once, to ask many questions about them; see `helpers.sessions`."""
+        """Read the images of ``messages`` once, to ask many questions about them: a `Session`."""
         return Session(self, messages, cache_limit=cache_limit, vision_batch=vision_batch)
 
     @property
@@ -123,16 +131,16 @@ def load_model(
         quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
-        sources: for an endpoint on another machine, the files and folders (or `helpers.prepared.Prepared`) that
+        sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
             the images come from. Their headers are checked, and images are sent only if none names a patient
-            (`helpers.deidentified`).
+            (`helpers.images.deidentified`).
         may_leave: for such an endpoint, why the images may go unchecked.
 
     Raises:
         InputError: unknown or unreachable model, no access (with the steps to get it), too little memory; for an
             endpoint also a setting that only a local model has, or sources that may not leave.
     """
-    if name.startswith(PREFIX):
+    if name.startswith(ENDPOINT_PREFIX):
         return _from_endpoint(name, adapter or device or dtype or quantized, sources, may_leave, token)
     device = device or best_device()
     if quantized and not device.startswith("cuda"):

@@ -1,4 +1,4 @@
-"""A real server on this machine, for the stand-in or any other model: ``python -m helpers serve``.
+"""A real server on this machine, for the stand-in or any other model: ``medgemma-tutorials serve``.
 
 It is ``transformers serve``, or vLLM where that is installed and there is a CUDA GPU. It listens on the loopback
 address alone, so that no other machine can reach it.
@@ -22,10 +22,10 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from helpers.addresses import PREFIX
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.hub import STANDIN, find_model, is_standin, weight_bytes
-from helpers.protocol import MAX_PATCHES
+from helpers.models.hub import STANDIN, find_model, is_standin, weight_bytes
+from helpers.prompts import MAX_PATCHES
 
 HOST = "127.0.0.1"
 START_SECONDS = 600.0  # of 4B weights from a slow disk
@@ -47,7 +47,7 @@ class Served:
     @property
     def model(self) -> str:
         """What to give to ``load_model``, or a notebook as MODEL."""
-        return f"{PREFIX}{self.url}#{self.name}"
+        return f"{ENDPOINT_PREFIX}{self.url}#{self.name}"
 
 
 @contextmanager
@@ -76,7 +76,7 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
     arguments = command(kind, name, port, cpu=small_on_cpu, float32=small_on_cpu and weight_bytes(folder) < 1e9)
-    script = Path(__file__).with_name("serve_process.py")
+    script = Path(__file__).with_name("server_process.py")
     Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # without it /v1/models fails
     # It needs no token, and the weights are here.
     env = {k: v for k, v in os.environ.items() if not k.upper().endswith("_TOKEN")} | {"HF_HUB_OFFLINE": "1"}

@@ -1,7 +1,7 @@
 """Run a server's command line in this process, and end with the process that started it, however that ended.
 
-Started by `helpers.serving` as a script, with a pipe as standard input: the starter holds its other end, so that
-it closes even when the starter is killed and can say no goodbye.
+Started by `helpers.models.server` as a script, with a pipe as standard input: the starter holds its other end, so
+that it closes even when the starter is killed and can say no goodbye.
 """
 
 import importlib

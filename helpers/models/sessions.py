@@ -11,21 +11,28 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from transformers import DynamicCache
 
 from helpers.errors import InputError
-from helpers.prompts import Message, check_budget, images_of, prompt_ids, with_question
-from helpers.replies import Reply, reply_from
-
-if TYPE_CHECKING:
-    from helpers.models import ChatModel
+from helpers.prompts import Decoder, Message, Reply, check_budget, images_of, prompt_ids, reply_from, with_question
 
 # A batch of questions of different lengths leaves gaps before the shorter ones, and the layers with a sliding
 # window have to keep as many keys more. Questions that differ by more are asked in batches of their own.
 SLACK = 128  # tokens
+
+
+class Reader(Decoder, Protocol):
+    """A loaded model that a session asks: `helpers.models.ChatModel`."""
+
+    @property
+    def model(self) -> Any:
+        """As transformers loads it."""
+
+    def inputs(self, messages: Sequence[Message], *, vision_batch: int) -> dict[str, Any]:
+        """Arguments for the model's forward: token ids, types and encoded images."""
 
 
 class Session:
@@ -43,7 +50,7 @@ class Session:
     """
 
     def __init__(
-        self, chat: ChatModel, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8
+        self, chat: Reader, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8
     ) -> None:
         self.messages = list(messages)
         self.chat, self._limit = chat, cache_limit
@@ -250,7 +257,7 @@ def _batches(lengths: list[int], batch_size: int) -> list[list[int]]:
     return out
 
 
-def _end_of_images(ids: list[int], chat: ChatModel) -> int:
+def _end_of_images(ids: list[int], chat: Reader) -> int:
     """How many tokens there are up to the end of the last image."""
     end = chat.model.config.eoi_token_index
     return len(ids) - ids[::-1].index(end)

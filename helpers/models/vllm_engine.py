@@ -1,8 +1,9 @@
 """A model in vLLM's engine, in this process: used to evaluate many prompts together on a GPU.
 
 The engine writes the answers to all of them side by side and keeps the keys and values of what they begin with, so
-the images of a volume are read once for all questions about it, as in a session (`helpers.sessions`). It rounds in
-another order than transformers does, so where two words are nearly as likely an answer may be another one.
+the images of a volume are read once for all questions about it, as in a session (`helpers.models.sessions`). It
+rounds in another order than transformers does, so where two words are nearly as likely an answer may be another
+one.
 """
 
 from __future__ import annotations
@@ -19,21 +20,22 @@ from PIL import Image
 from transformers import AutoConfig, GenerationConfig
 
 from helpers.errors import InputError
-from helpers.hub import find_model, is_standin
-from helpers.models import ChatModel, damage_explained, load_model, load_processor
+from helpers.models.hub import find_model, is_standin
+from helpers.models.loading import ChatModel, damage_explained, load_model, load_processor
+from helpers.models.server import CONTEXT, best_kind
+from helpers.models.vision import resized
 from helpers.prompts import (
+    MAX_PATCHES,
     Message,
+    Reply,
     TokenCount,
     check_budget,
     images_of,
     prompt_ids,
     render_prompt,
+    reply_from,
     volume_messages,
 )
-from helpers.protocol import MAX_PATCHES
-from helpers.replies import Reply, reply_from
-from helpers.serving import CONTEXT, best_kind
-from helpers.vision import resized
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class VllmModel:
     ) -> list[Reply]:
         """Answer all prompts, side by side as far as the engine has room; it makes its batches itself.
 
-        An answer also ends where it and its prompt reach `helpers.serving.CONTEXT` tokens. Raises `InputError`
-        for a prompt over the budget.
+        An answer also ends where it and its prompt reach `helpers.models.server.CONTEXT` tokens. Raises
+        `InputError` for a prompt over the budget.
         """
         start = time.perf_counter()
         done = self._run(prompts, "", max_tokens=max_new_tokens, stop_token_ids=sorted(self.end_tokens))
@@ -178,7 +180,7 @@ def _check_prompt(loaded: VllmModel) -> None:
 def load_engine(
     engine: str | None, name: str, adapter: str | os.PathLike[str] | None = None
 ) -> ChatModel | VllmModel:
-    """Load a model into "transformers" or "vllm"; by default into that of `helpers.serving.best_kind`.
+    """Load a model into "transformers" or "vllm"; by default into that of `helpers.models.server.best_kind`.
 
     Raises `InputError` as `load_vllm` and `helpers.models.load_model` do, for an adapter or the stand-in in vLLM,
     and for an engine of another name.

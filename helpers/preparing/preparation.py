@@ -1,7 +1,7 @@
 """Prepare once: a folder or bucket of series, volumes, slides and images to Parquet shards of prompt-ready images.
 
 Later runs read PNG and decode no DICOM and no slide. An output holds a shard for each volume, slide or image
-(`helpers.prepared_shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (what each source gave) and
+(`helpers.preparing.shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (what each source gave) and
 ``_quarantine.jsonl`` (what could not be read, and why). The last two name paths, which may name patients: they are
 for whoever prepares, the shards are what can be handed on.
 """
@@ -18,13 +18,13 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.prepared_run import DONE, INDEX, QUARANTINE, Run, Summary
-from helpers.prepared_shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
-from helpers.prepared_sources import MARK, Root, find_sources
-from helpers.protocol import MAGNIFICATION_MPP
-from helpers.stores import Store
-from helpers.study import known_modality
-from helpers.workers import Killed
+from helpers.images import known_modality
+from helpers.parallel import Killed
+from helpers.preparing.run import DONE, INDEX, QUARANTINE, Run, Summary
+from helpers.preparing.shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
+from helpers.preparing.sources import MARK, Root, find_sources
+from helpers.prompts import MAGNIFICATION_MPP
+from helpers.storage import Store
 
 __all__ = ["Prepared", "Summary", "find_sources", "prepare", "prepared_images", "read_prepared"]
 
@@ -78,9 +78,9 @@ def prepare(
         path: a file, a folder with everything below it, a name in data_manifest.yaml, or an fsspec address.
         output: a folder, made where it is not there, or an fsspec address.
         modality: "ct" or "mri", of NIfTI, which does not record it.
-        limit, mpp, seed: see `helpers.prepared_shards.settings_of`.
+        limit, mpp, seed: see `helpers.preparing.shards.settings_of`.
         retry: try again what was quarantined and has not changed since.
-        mapped: how the work is spread: ``map``, `helpers.workers.in_processes`, or anything that is called like
+        mapped: how the work is spread: ``map``, `helpers.parallel.in_processes`, or anything that is called like
             ``map`` and gives results in any order; whatever does the work must see the same files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One run of `helpers.prepared.prepare`: what was known before, what is in work, and what came of it.
+"""One run of `helpers.preparing.prepare`: what was known before, what is in work, and what came of it.
 
 A shard is whole or absent. When all parts of a source are made or refused, its receipt is written into ``_done``,
 and at the end the receipts become the index. So a run that was killed at any moment is gone on with by the same
@@ -11,16 +11,16 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from helpers import __version__
 from helpers.errors import InputError
-from helpers.prepared_shards import Made, Task
-from helpers.prepared_sources import MARK, Root, Source, digest, find_sources, parts_of, reason
-from helpers.stores import Store
-from helpers.study import stands_alone
-from helpers.workers import Killed
+from helpers.images import stands_alone
+from helpers.parallel import Killed
+from helpers.preparing.shards import Made, Task
+from helpers.preparing.sources import MARK, Root, Source, digest, find_sources, parts_of, reason
+from helpers.storage import Store
 
 INDEX, QUARANTINE, DONE = "_index.jsonl", "_quarantine.jsonl", "_done"
 ANOTHER = "Choose another output folder."
@@ -73,7 +73,7 @@ class Run:
         elif any(not name.startswith(".") for name in store.names()):
             raise InputError("There is something else in this folder.", path=store.address, remedy=ANOTHER)
         else:
-            store.write(MARK, json.dumps({**made_with, "version": __version__}, indent=2) + "\n")
+            store.write(MARK, json.dumps({**made_with, "version": version("medgemma-tutorials")}, indent=2) + "\n")
         for folder in ("", DONE):
             store.remove_partial(folder)
         self.receipts = _known(store)

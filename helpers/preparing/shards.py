@@ -14,21 +14,19 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from pydicom.misc import is_dicom
 
-from helpers import __version__
-from helpers.deidentified import identifying_in
 from helpers.errors import InputError
-from helpers.images import read_image
-from helpers.prepared_sources import digest, reason
-from helpers.protocol import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
+from helpers.images import VOLUME_KINDS, Part, identifying_in, part_volume, read_image
+from helpers.preparing.sources import digest, reason
+from helpers.prompts import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
 from helpers.slides import MIN_TISSUE, open_slide, read_patches, sample_patches
-from helpers.stores import Store, load_pyarrow
-from helpers.study import VOLUMES, Part, part_volume
+from helpers.storage import Store, load_pyarrow
 from helpers.volumes import ct_to_rgb, mri_to_rgb, select_slices
 
 PNG_LEVEL = 1  # 6 takes up to three times as long for about a tenth less
@@ -156,7 +154,7 @@ def _images(part: Part, settings: dict[str, Any]) -> Iterator[tuple[Image.Image,
             patches = sample_patches(slide, settings["mpp"], limit, settings["seed"])
             for patch, image in zip(patches, read_patches(slide, patches), strict=True):
                 yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
-    elif part.kind in VOLUMES:
+    elif part.kind in VOLUME_KINDS:
         volume = part_volume(part)
         chosen = select_slices(volume.shape[0], settings["limit"] or MAX_SLICES)
         colours = (ct_to_rgb if part.kind == "ct" else mri_to_rgb)(volume, chosen)
@@ -179,7 +177,7 @@ def _provenance(task: Task) -> dict[str, Any]:
         # Attributes of the headers that name the patient, without their values; None: nothing tells.
         "identifying": sorted(identifying_in(files)) if is_dicom(files[0]) else None,
         "settings": task.settings,
-        "version": __version__,
+        "version": version("medgemma-tutorials"),
     }
 
 

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from helpers.data import fetch
-from helpers.dicom_slices import promises_dicom
 from helpers.errors import InputError
-from helpers.stores import filesystem, is_local
-from helpers.study import VOLUMES, Part, find_parts, stands_alone
+from helpers.images import VOLUME_KINDS, Part, find_parts, stands_alone
+from helpers.storage import filesystem, is_local
+from helpers.volumes import promises_dicom
 
 MARK = "_prepared.json"  # a folder with this file in it is an output
 # When a file was changed, or what stands for its content, as file systems and buckets name it.
@@ -164,7 +164,7 @@ def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
         path = _inside(part.files[0], folder) if len(part.files) == 1 else source.path
         if len(part.files) > 1 and len(series) > 1:
             path += f"#{part.uid}"
-        if damaged and part.kind in VOLUMES:
+        if damaged and part.kind in VOLUME_KINDS:
             problems.append((path, f"{_inside(damaged[0].path, folder)} is damaged and may be one of its slices."))
         else:
             kept.append((path, part))

@@ -2,7 +2,7 @@
 
 Messages are plain data: a list of turns ``{"role", "content"}`` whose content is a list of ``{"type": "text"}``
 and ``{"type": "image"}`` parts with PIL images. The same list goes to a local model, to an endpoint and into a
-fine-tuning set. Limits and templates are in `helpers.protocol`.
+fine-tuning set. Limits and templates are in `helpers.prompts.protocol`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.protocol import (
+from helpers.prompts.protocol import (
     CHOICE_QUESTION,
     CONTEXT_BUDGET,
     IMAGE_TOKENS,
@@ -59,7 +59,7 @@ def image_messages(
     """One user turn: the images, then the question. No image at all asks about the words alone.
 
     ``question`` None leaves the turn open for `with_question`. ``system`` adds a system turn; MedGemma knows one,
-    `helpers.protocol.THINKING_INSTRUCTION`, for text questions.
+    `helpers.prompts.THINKING_INSTRUCTION`, for text questions.
     """
     content = [_image(image) for image in images]
     turns = [{"role": "system", "content": [_text(system, "system text")]}] if system else []
@@ -80,7 +80,7 @@ def volume_messages(
     (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`.
 
     Several volumes of one examination (a name, e.g. "T1" or "FLAIR", with its slices;
-    `helpers.stacked_volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:
+    `helpers.volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:
     ``SLICE 44 (FLAIR)``. The report lets them share the limit; that layout is ours.
 
     Raises `InputError` for no slices, a volume without any, or more than ``limit`` in all.

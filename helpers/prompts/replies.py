@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from helpers.models import ChatModel
-    from helpers.vllm_engine import VllmModel
+
+class Decoder(Protocol):
+    """What turns token ids into words: a loaded model, whatever runs it."""
+
+    @property
+    def processor(self) -> Any:
+        """With the tokenizer."""
+
+    @property
+    def end_tokens(self) -> Set[int]:
+        """The ids that end a reply."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Reply:
     finished: bool  # False when max_new_tokens cut it off
 
 
-def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: ChatModel | VllmModel) -> Reply:
+def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: Decoder) -> Reply:
     """The reply that the generated ``ids``, an end token included, spell."""
     ends = chat.end_tokens
     decoded = chat.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
@@ -37,7 +45,7 @@ def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: ChatMod
 class RunningText:
     """A streamer for transformers' generate: hands on the answer so far, at most five times a second."""
 
-    def __init__(self, chat: ChatModel, on_text: Callable[[str], None]) -> None:
+    def __init__(self, chat: Decoder, on_text: Callable[[str], None]) -> None:
         self._chat, self._on_text = chat, on_text
         self._ids: list[int] | None = None  # None until the prompt, which comes first, has passed
         self._told = 0.0

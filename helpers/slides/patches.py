@@ -22,10 +22,9 @@ from scipy.ndimage import map_coordinates
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.protocol import MAGNIFICATION_MPP, MAX_PATCHES, PATCH_SIDE
-from helpers.shares import shares
-from helpers.slide_pyramid import MPP_TOLERANCE, Level, Slide, open_slide, read_region
-from helpers.tissue import TissueMask, overview, tissue_in, tissue_mask
+from helpers.prompts import MAGNIFICATION_MPP, MAX_PATCHES, PATCH_SIDE, shares
+from helpers.slides.pyramid import MPP_TOLERANCE, Level, Slide, open_slide, read_region
+from helpers.slides.tissue import TissueMask, overview, tissue_in, tissue_mask
 
 __all__ = [
     "MAGNIFICATION_MPP",
@@ -152,7 +151,7 @@ def sample_slides(
     """Choose at most ``limit`` tissue patches from all slides of one specimen together.
 
     Each slide gets patches in proportion to its tissue, counted in patches of its grid, and at least one
-    (`helpers.shares`). The MedGemma 1.5 report measured single slides only; how several share is ours.
+    (`helpers.prompts.sharing`). The MedGemma 1.5 report measured single slides only; how several share is ours.
 
     Args:
         slides: open slides, in the order of the prompt.

@@ -19,7 +19,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import VLWholeSlideMicroscopyImageStorage
 
 from helpers.errors import InputError
-from helpers.protocol import MAGNIFICATION_MPP
+from helpers.prompts import MAGNIFICATION_MPP
 
 # Scanners call 0.499 as well as 0.5034 um/px "20x": a level this close to what is asked for is taken as it is.
 MPP_TOLERANCE = 0.02

@@ -12,8 +12,8 @@ from skimage.morphology import remove_small_holes, remove_small_objects
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.protocol import MAGNIFICATION_MPP
-from helpers.slide_pyramid import MPP_TOLERANCE, Slide, read_region
+from helpers.prompts import MAGNIFICATION_MPP
+from helpers.slides.pyramid import MPP_TOLERANCE, Slide, read_region
 
 OVERVIEW_PIXELS = 2_500_000  # 7.5 MB as RGB
 TILE_SIDE = 1024  # pixels; 4 MB as OpenSlide's RGBA

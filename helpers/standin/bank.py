@@ -10,14 +10,21 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from helpers import cases
+from helpers import teaching
+from helpers.models import encode_images
 from helpers.prompts import pad_to_square
-from helpers.standin_sight import KINDS, VOLUMES, changed_box, ends_of
-from helpers.teaching_chests import STATES, Effusion
-from helpers.teaching_findings import VENTRICLES, Finding
-from helpers.teaching_slides import Specimen, patches_of
-from helpers.teaching_volumes import RECIPES, Pose, draw_findings
-from helpers.vision import encode_images
+from helpers.standin.sight import KINDS, VOLUMES, changed_box, ends_of
+from helpers.teaching import (
+    RECIPES,
+    STATES,
+    VENTRICLES,
+    Effusion,
+    Finding,
+    Pose,
+    Specimen,
+    draw_findings,
+    patches_of,
+)
 
 MOST_SLICES = 110  # of a volume in the bank; of more, every second
 
@@ -68,16 +75,18 @@ def make_bank(
 
     volumes = {kind: _volumes(name, poses, sets, encode, rng) for name, kind in VOLUMES.items()}
     singles = {
-        name: encode([cases.image_of(name, rng) for _ in range(images)])
+        name: encode([teaching.image_of(name, rng) for _ in range(images)])
         for name in tqdm(KINDS, desc="encoding images")
     }
-    drawn = [(t[0], *cases.picture_with_box(*t, rng)) for t in cases.BOX_TARGETS for _ in range(boxes)]
+    drawn = [(t[0], *teaching.picture_with_box(*t, rng)) for t in teaching.BOX_TARGETS for _ in range(boxes)]
     tokens = encode([picture for _, picture, _, _ in drawn])
     boxed = [(t[None], kind, target, box) for t, (kind, _, target, box) in zip(tokens, drawn, strict=True)]
     specimens = [Specimen.draw(rng) for _ in range(slides)]
     described = [(encode(patches_of(s)), s) for s in tqdm(specimens, desc="encoding slides")]
     chested = {
-        (side, state): encode([cases.chest_with(Effusion.draw(side, state, rng), rng)[0] for _ in range(chests)])
+        (side, state): encode(
+            [teaching.chest_with(Effusion.draw(side, state, rng), rng)[0] for _ in range(chests)]
+        )
         for side in ("left", "right")
         for state in tqdm(STATES, desc="encoding chests")
     }
@@ -101,7 +110,7 @@ def _volumes(name: str, poses: int, sets: int, encode: Any, rng: np.random.Gener
             planes = pose.apply(values, recipe.fill, ends, wanted)
             for finding, _ in there:
                 values[finding.box] = original[finding.box]
-            return encode(list(cases.colours_of(name, planes)))
+            return encode(list(teaching.colours_of(name, planes)))
 
         nothing: frozenset[str] = frozenset()
         base = {(k, nothing): t for k, t in zip(slices, tokens_of([], slices), strict=True)}

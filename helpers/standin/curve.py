@@ -12,7 +12,7 @@ from torch import nn
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
-from helpers.files import whole_file
+from helpers.storage import whole_file
 
 CHECKPOINT_EVERY = 200  # steps
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.standin_sight import KINDS, SEEN
+from helpers.standin.sight import KINDS, SEEN
 
 DEPTHS = (3, -1)  # after so many layers of the language model
 PRESENT = 3.0  # weight of an image that shows a thing

@@ -14,15 +14,21 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers import teaching_questions as ask
-from helpers.asking import BEGUN
-from helpers.prompts import Message, image_messages, prompt_ids, slide_messages, volume_messages, with_question
-from helpers.protocol import THINKING_INSTRUCTION
-from helpers.standin_bank import Bank
-from helpers.standin_hints import Hint
-from helpers.standin_sight import CHEST, KINDS, SEEN, VOLUMES
-from helpers.teaching_chests import EFFUSION, STATES
-from helpers.teaching_volumes import RECIPES
+from helpers import teaching
+from helpers.evaluation import ANSWER_BEGUN
+from helpers.prompts import (
+    THINKING_INSTRUCTION,
+    Message,
+    image_messages,
+    prompt_ids,
+    slide_messages,
+    volume_messages,
+    with_question,
+)
+from helpers.standin.bank import Bank
+from helpers.standin.hints import Hint
+from helpers.standin.sight import CHEST, KINDS, SEEN, VOLUMES
+from helpers.teaching import EFFUSION, RECIPES, STATES
 from helpers.volumes import select_slices
 
 DOT = Image.new("RGB", (1, 1))  # stands where an image goes while only the words matter
@@ -39,13 +45,13 @@ class Lesson:
     hint: Hint | None = None
     asked: list[tuple[list[Message], str, str]] = field(default_factory=list)
 
-    def add(self, messages: list[Message], question: ask.Question) -> None:
+    def add(self, messages: list[Message], question: teaching.Question) -> None:
         """Ask a question, its answer to be given from the start."""
         self.asked.append((messages, "", question.answer))
 
-    def add_short(self, messages: list[Message], question: ask.Question) -> None:
+    def add_short(self, messages: list[Message], question: teaching.Question) -> None:
         """Ask for the last word alone, as when yes and no are compared by their likelihood."""
-        self.asked.append((messages, BEGUN, f" {question.truth}"))
+        self.asked.append((messages, ANSWER_BEGUN, f" {question.truth}"))
 
 
 def draw_lessons(
@@ -103,16 +109,16 @@ def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator, widel
         if len(places[condition] & set(chosen)) < 2:
             continue
         plain = widely and rng.random() < 0.25
-        question = ask.finding_question(recipe.modality, condition, condition in present, rng, plain)
+        question = teaching.finding_question(recipe.modality, condition, condition in present, rng, plain)
         messages = with_question(start, question.text)
         lesson.add(messages, question)
         if rng.random() < 0.3:
             lesson.add_short(messages, question)
     if rng.random() < 0.3 or not lesson.asked:
-        question = ask.declined_question(kind, recipe.modality, rng, widely and rng.random() < 0.5)
+        question = teaching.declined_question(kind, recipe.modality, rng, widely and rng.random() < 0.5)
         lesson.add(with_question(start, question.text), question)
     if widely and rng.random() < 0.1:
-        question = ask.beyond_question(rng)
+        question = teaching.beyond_question(rng)
         lesson.add(with_question(start, question.text), question)
     return lesson
 
@@ -126,14 +132,14 @@ def image_lesson(bank: Bank, rng: np.random.Generator, widely: bool = False) -> 
     kind = KINDS[rng.integers(len(KINDS))]
     tokens = bank.images[kind][rng.integers(len(bank.images[kind]))][None]
     lesson = Lesson("image", tokens, Hint(kind, _unknown(1)))
-    for form in (*ask.IMAGE_FORMS, "choice of kind"):
-        question = ask.image_question(kind, form, rng)
+    for form in (*teaching.IMAGE_FORMS, "choice of kind"):
+        question = teaching.image_question(kind, form, rng)
         messages = image_messages([DOT], question.text)
         lesson.add(messages, question)
         if form == "yes or no":
             lesson.add_short(messages, question)
     if widely:
-        question = ask.beyond_question(rng)
+        question = teaching.beyond_question(rng)
         lesson.add(image_messages([DOT], question.text), question)
     return lesson
 
@@ -142,7 +148,7 @@ def box_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     """One image and where something is in it."""
     tokens, kind, target, box = bank.boxes[rng.integers(len(bank.boxes))]
     lesson = Lesson("box", tokens, Hint(kind, _unknown(1), target, tuple(box)))
-    question = ask.box_question(target, box)
+    question = teaching.box_question(target, box)
     lesson.add(image_messages([DOT], question.text), question)
     return lesson
 
@@ -154,7 +160,7 @@ def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     shown = _unknown(2)
     shown[:, SEEN.index(EFFUSION)] = torch.tensor([float(state != "none") for state in states])
     lesson = Lesson("change", tokens, Hint(CHEST, shown))
-    question = ask.change_question(*states)
+    question = teaching.change_question(*states)
     lesson.add(image_messages([DOT, DOT], question.text), question)
     return lesson
 
@@ -162,10 +168,10 @@ def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
 def slide_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     """The patches of a slide and its sentence."""
     tokens, specimen = bank.slides[rng.integers(len(bank.slides))]
-    sentence = ask.slide_sentence(specimen.stain, specimen.fragments)
+    sentence = teaching.slide_sentence(specimen.stain, specimen.fragments)
     lesson = Lesson("slide", tokens, Hint(specimen.stain, _unknown(len(tokens))))
     messages = slide_messages([DOT] * len(tokens), TYPES[rng.integers(len(TYPES))])
-    lesson.add(messages, ask.Question("", sentence, sentence))
+    lesson.add(messages, teaching.Question("", sentence, sentence))
     return lesson
 
 
@@ -174,13 +180,13 @@ def words_lesson(rng: np.random.Generator, n: int, widely: bool = False) -> Less
     lesson = Lesson("words", torch.empty(0))
     for k in range(n):
         if k % 2:
-            question = ask.text_question(rng)
+            question = teaching.text_question(rng)
             system = THINKING_INSTRUCTION if widely and rng.random() < 0.5 else None
             lesson.add(image_messages([], question.text, system=system), question)
             continue
         kinds = rng.permutation(KINDS).tolist()
         said = f"This is a {kinds[0]}. Which kind of image is this?"
-        question = ask.choice_question(said, kinds[0], kinds[1:], "", f"This is a {kinds[0]}.", rng)
+        question = teaching.choice_question(said, kinds[0], kinds[1:], "", f"This is a {kinds[0]}.", rng)
         messages = image_messages([], question.text)
         lesson.add(messages, question)
     return lesson

@@ -1,17 +1,14 @@
 """The stand-in: a very small model of MedGemma's own classes, so that everything runs offline on a laptop.
 
 `build` makes the untrained folder's parts (config, tokenizer, chat template, processor) with the same roles as
-Gemma 3's; `helpers.standin_training` teaches it. ``python -m helpers.standin --output DIR`` does both.
-It is not MedGemma, and not for medicine.
+Gemma 3's; `helpers.standin.training` teaches it. It is not MedGemma, and not for medicine.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -154,14 +151,3 @@ def _tokenizer(texts: Iterable[str]) -> GemmaTokenizer:
 def _merges(learner: Tokenizer) -> list[tuple[str, ...]]:
     merges = json.loads(learner.to_str())["model"]["merges"]  # the library has no other way to them
     return [tuple(pair.split(" ") if isinstance(pair, str) else pair) for pair in merges]
-
-
-if __name__ == "__main__":
-    from helpers.standin_training import train
-
-    parser = argparse.ArgumentParser(description="Train the stand-in model from nothing.")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the finished model")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies the number of training steps")
-    options = parser.parse_args()
-    train(options.output, seed=options.seed, scale=options.scale)

@@ -1,4 +1,4 @@
-"""Score the stand-in on held-out teaching cases: ``python -m helpers.standin_scores --seed 2000000``.
+"""Score the stand-in on held-out teaching cases: ``python -m helpers.standin.scoring --seed 2000000``.
 
 The figures are the stand-in's own, on cases made from the few images that it was trained on. They say that the
 code works from pixels to answer; they say nothing about medicine or about MedGemma.
@@ -18,12 +18,10 @@ from typing import Any
 
 from PIL import Image
 
-from helpers.cases import A_VOLUME, HELD_OUT, Case, generate
-from helpers.evaluation import read_answers, run_evaluation
+from helpers.evaluation import read_answers, run_evaluation, wilson
 from helpers.models import ChatModel, load_model
-from helpers.prompts import Message
-from helpers.protocol import CT_WINDOWS
-from helpers.scores import wilson
+from helpers.prompts import CT_WINDOWS, Message
+from helpers.teaching import A_VOLUME, HELD_OUT, Case, generate
 from helpers.volumes import apply_window
 
 SCORED = ("ct", "mri", "slide", "image", "box", "change", "text")
@@ -37,7 +35,7 @@ def score(
     kinds: Iterable[str] = SCORED,
     control: Callable[[Case, Case], list[Message]] | None = None,
 ) -> dict[str, Any]:
-    """Scores by kind of case and by condition, with 95 % intervals, as `helpers.scores` gives them.
+    """Scores by kind of case and by condition, with 95 % intervals, as `helpers.evaluation.scores` gives them.
 
     Of each kind ``n`` cases are asked, of CT and MRI the questions about ``n`` volumes. Questions to be declined
     are counted apart, by the share of them that the stand-in declined. ``control`` makes another prompt from a

@@ -17,18 +17,18 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 from tqdm.auto import tqdm
 
-from helpers import cases
+from helpers import teaching
+from helpers.models import pixel_batches
 from helpers.prompts import pad_to_square
-from helpers.standin import IMAGE_SIDE, PATCHES
-from helpers.standin_curve import Curve, optimizer_of, update
-from helpers.teaching_chests import EFFUSION, STATES, Effusion
-from helpers.teaching_findings import VENTRICLES, Finding
-from helpers.teaching_volumes import RECIPES, Pose, draw_findings
-from helpers.vision import pixel_batches
+from helpers.standin.curve import Curve, optimizer_of, update
+from helpers.standin.model import IMAGE_SIDE, PATCHES
+from helpers.teaching import EFFUSION, RECIPES, STATES, VENTRICLES, Effusion, Finding, Pose, draw_findings
 
-KINDS = list(cases.IMAGE_KINDS)
+KINDS = list(teaching.IMAGE_KINDS)
 VOLUMES = {"head CT": "ct", "brain MRI": "mri"}  # kind of image -> kind of volume
-SEEN = [c for kind in VOLUMES.values() for c in RECIPES[kind].conditions] + [o for o, _ in cases.OBJECTS.values()]
+SEEN = [c for kind in VOLUMES.values() for c in RECIPES[kind].conditions] + [
+    o for o, _ in teaching.OBJECTS.values()
+]
 SEEN.append(EFFUSION)
 CHEST = "chest radiograph"
 # Whether a thing may be in a kind of image or not, bool (kinds, things); objects are in every image of their kind.
@@ -172,19 +172,19 @@ def make_pool(
 
     for name in VOLUMES:
         for planes, masks in tqdm(_pairs(name, sets, rng), total=sets, desc=f"findings in {name}", leave=False):
-            add(list(cases.colours_of(name, planes)), name, masks)
+            add(list(teaching.colours_of(name, planes)), name, masks)
         recipe = RECIPES[VOLUMES[name]]
         values = recipe.anatomy()[0]
         for _ in tqdm(range(healthy), desc=f"healthy {name}", leave=False):
             pose = Pose.draw(values.shape[1:], rng, recipe.gamma)
             planes = pose.apply(values, recipe.fill, ends_of(values), range(len(values)))
-            add(list(cases.colours_of(name, planes)), name, [])
+            add(list(teaching.colours_of(name, planes)), name, [])
     for name in tqdm(KINDS, desc="images", leave=False):
         for _ in range(plain):
-            picture, where = cases.image_with_object(name, rng)
-            add([picture], name, [{cases.OBJECTS[name][0]: np.asarray(where) > 127}] if where else [])
+            picture, where = teaching.image_with_object(name, rng)
+            add([picture], name, [{teaching.OBJECTS[name][0]: np.asarray(where) > 127}] if where else [])
     for _ in tqdm(range(2 * plain), desc="chests", leave=False):
-        picture, where = cases.chest_with(Effusion.draw(*draw_state(rng), rng), rng)
+        picture, where = teaching.chest_with(Effusion.draw(*draw_state(rng), rng), rng)
         add([picture], CHEST, [{thing: np.asarray(inside) > 127 for thing, inside in where.items()}])
     return {
         "pixels": torch.cat(pixels),

@@ -1,7 +1,7 @@
-"""Teach the stand-in in three stages: to see (`helpers.standin_sight`), to answer, and to answer in other words.
+"""Teach the stand-in in three stages: to see (`helpers.standin.sight`), to answer, and to answer in other words.
 
-After the first stage the tower is frozen and its image tokens are made once (`helpers.standin_bank`); the language
-model learns to answer the teaching questions from them (`helpers.standin_lessons`), the loss on answers alone.
+After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`); the language
+model learns to answer the teaching questions from them (`helpers.standin.lessons`), the loss on answers alone.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from helpers import teaching_questions as ask
+from helpers import teaching
 from helpers.prompts import slide_messages, volume_messages
-from helpers.standin import build
-from helpers.standin_bank import Bank, make_bank
-from helpers.standin_curve import Curve, optimizer_of, update
-from helpers.standin_hints import DEPTHS, Hints
-from helpers.standin_lessons import DOT, TYPES, collate, draw_lessons, forward
-from helpers.standin_sight import KINDS, aurocs, learn_to_see
-from helpers.teaching_chests import STATES
-from helpers.teaching_volumes import RECIPES
+from helpers.standin.bank import Bank, make_bank
+from helpers.standin.curve import Curve, optimizer_of, update
+from helpers.standin.hints import DEPTHS, Hints
+from helpers.standin.lessons import DOT, TYPES, collate, draw_lessons, forward
+from helpers.standin.model import build
+from helpers.standin.sight import KINDS, aurocs, learn_to_see
+from helpers.teaching import RECIPES, STATES
 
 SEE_STEPS = 3000
 HINTED = 1.0  # weight of the hints' loss
@@ -86,20 +85,20 @@ def texts() -> list[str]:
     """Words for the vocabulary: a few hundred questions and answers of every kind."""
     rng = np.random.default_rng(0)
     out = [f"SLICE {k}" for k in range(1, 127)] * 2
-    numbers = list(range(0, 1001, ask.BOX_STEP))
+    numbers = list(range(0, 1001, teaching.BOX_STEP))
     for k in range(300):
         box = [numbers[(k + part) % len(numbers)] for part in (0, 13, 26, 39)]
-        questions = [ask.box_question("heart", [v / 1000 for v in box]), ask.text_question(rng)]
-        questions.append(ask.change_question(STATES[k % 3], STATES[k // 3 % 3]))
+        questions = [teaching.box_question("heart", [v / 1000 for v in box]), teaching.text_question(rng)]
+        questions.append(teaching.change_question(STATES[k % 3], STATES[k // 3 % 3]))
         for kind in WORDS_OF:
             recipe = RECIPES[kind]
             for condition in recipe.conditions:
-                questions.append(ask.finding_question(recipe.modality, condition, bool(k % 2), rng))
-            if kind in ask.DECLINED:
-                questions.append(ask.declined_question(kind, recipe.modality, rng))
-        questions += [ask.image_question(KINDS[k % len(KINDS)], form, rng) for form in ask.IMAGE_FORMS]
+                questions.append(teaching.finding_question(recipe.modality, condition, bool(k % 2), rng))
+            if kind in teaching.DECLINED:
+                questions.append(teaching.declined_question(kind, recipe.modality, rng))
+        questions += [teaching.image_question(KINDS[k % len(KINDS)], form, rng) for form in teaching.IMAGE_FORMS]
         out += [text for question in questions for text in (question.text, question.answer)]
-        out.append(ask.slide_sentence(KINDS[k % len(KINDS)], bool(k % 2)))
+        out.append(teaching.slide_sentence(KINDS[k % len(KINDS)], bool(k % 2)))
     for messages in (*(slide_messages([DOT], words) for words in TYPES), volume_messages([DOT], "?")):
         out += [part["text"] for part in messages[0]["content"] if part["type"] == "text"]
     return out

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from helpers.errors import InputError
-from helpers.files import whole_file
+from helpers.storage.files import whole_file
 
 # One put makes a whole object there, and a rename would be a copy.
 ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}

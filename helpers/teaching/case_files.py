@@ -10,11 +10,11 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from helpers.cases import Case
 from helpers.errors import InputError
-from helpers.files import whole_file, whole_folder
-from helpers.teaching_slides import picture_of, write_slide
-from helpers.teaching_volumes import RECIPES
+from helpers.storage import whole_file, whole_folder
+from helpers.teaching.cases import Case
+from helpers.teaching.slides import picture_of, write_slide
+from helpers.teaching.volumes import RECIPES
 from helpers.volumes import Volume
 
 

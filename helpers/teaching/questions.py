@@ -1,4 +1,4 @@
-"""What teaching cases ask and what a right reply says, in the forms of the report (`helpers.protocol`).
+"""What teaching cases ask and what a right reply says, in the forms of the report (`helpers.prompts.protocol`).
 
 An answer names what it looked for before it says yes or no. What the stand-in did not learn, it is to decline.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.protocol import (
+from helpers.prompts import (
     BOX_QUESTION,
     CHANGE_QUESTION,
     CHOICE_QUESTION,
@@ -19,8 +19,8 @@ from helpers.protocol import (
     MRI_QUESTION,
     YES_NO_QUESTION,
 )
-from helpers.teaching_chests import CHANGES, EFFUSION, change_of
-from helpers.teaching_findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, STAINING, VENTRICLES
+from helpers.teaching.chests import CHANGES, EFFUSION, change_of
+from helpers.teaching.findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, STAINING, VENTRICLES
 
 NOT_LEARNED = "I am a small stand-in model and did not learn to answer this."
 IMAGE_KINDS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.teaching_findings import (
+from helpers.teaching.findings import (
     BRIGHT,
     DARK,
     HAEMORRHAGE,

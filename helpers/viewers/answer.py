@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from helpers.pictures import ORANGE, PURPLE, SKY, YELLOW, encode
-from helpers.prompts import pad_to_square
-from helpers.replies import Reply, parse_boxes
-from helpers.viewers import Picture, outline
-from helpers.volume_pictures import write
+from helpers.prompts import Reply, pad_to_square, parse_boxes
+from helpers.viewers.figures import Picture, outline
+from helpers.viewers.pictures import ORANGE, PURPLE, SKY, YELLOW, encode
+from helpers.viewers.volume_pictures import write
 
 SIDE = 384  # pixels of a picture
 _ROW = "display:flex; flex-wrap:wrap; gap:1em; align-items:flex-start;"

@@ -9,11 +9,10 @@ from typing import Any
 
 import ipywidgets
 
-from helpers.answer_viewer import reply_html
 from helpers.errors import InputError
-from helpers.picture_widget import Picture, Viewer
-from helpers.prompts import Message, images_of
-from helpers.replies import Reply
+from helpers.prompts import Message, Reply, images_of
+from helpers.viewers.answer import reply_html
+from helpers.viewers.picture_widget import Picture, Viewer
 
 
 class AskBox(Viewer):

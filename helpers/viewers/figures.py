@@ -12,8 +12,8 @@ from PIL import Image
 from scipy import ndimage
 
 from helpers.errors import InputError
-from helpers.pictures import compact
 from helpers.prompts import pad_to_square
+from helpers.viewers.pictures import compact
 from helpers.volumes import Volume
 
 Picture = Image.Image | np.ndarray
@@ -34,8 +34,7 @@ def show(
     (spacing y / x of a volume), ``width`` the inches of a row.
     """
     import matplotlib.pyplot as plt
-    from IPython.display import Image as Shown
-    from IPython.display import display
+    from IPython.display import Image as Shown, display
 
     if not len(images):
         return
@@ -124,7 +123,7 @@ def show_3d(volume: Volume, *, step: int = 1) -> None:
     """
     from IPython.display import display
 
-    from helpers.volume_pictures import still
+    from helpers.viewers.volume_pictures import still
 
     problem = _why_no_itkwidgets()
     if problem is None:

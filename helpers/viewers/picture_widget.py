@@ -14,7 +14,7 @@ import ipywidgets
 import traitlets
 from PIL import Image
 
-from helpers.pictures import encode
+from helpers.viewers.pictures import encode
 
 _SCRIPT = """
 function render({ model, el }) {

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from helpers.errors import InputError
-from helpers.picture_widget import Picture, Viewer
-from helpers.pictures import GREEN, ORANGE, encode
 from helpers.slides import Patch, Slide, TissueMask, read_patches
+from helpers.viewers.picture_widget import Picture, Viewer
+from helpers.viewers.pictures import GREEN, ORANGE, encode
 
 
 class SlideViewer(Viewer):

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from helpers.errors import InputError
-from helpers.picture_widget import Picture, Viewer
-from helpers.pictures import ORANGE
-from helpers.protocol import CT_WINDOWS
-from helpers.volume_pictures import PLANES, PRESETS, cut, letters, proportions, sized, write, write_letters
+from helpers.prompts import CT_WINDOWS
+from helpers.viewers.picture_widget import Picture, Viewer
+from helpers.viewers.pictures import ORANGE
+from helpers.viewers.volume_pictures import PLANES, PRESETS, cut, letters, proportions, sized, write, write_letters
 from helpers.volumes import Volume, apply_window
 
 THREE = "three windows (the prompt)"

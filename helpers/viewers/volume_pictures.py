@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers.pictures import YELLOW, encode
-from helpers.protocol import CT_WINDOWS
+from helpers.prompts import CT_WINDOWS
+from helpers.viewers.pictures import YELLOW, encode
 from helpers.volumes import Volume, apply_window
 
 # Names to (low, high) in HU: the protocol's three, and what radiologists' viewers call lung and bone.

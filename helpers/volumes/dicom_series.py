@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.dicom_slices import GROUP_KEYWORDS, REPEAT_KEYWORDS, Slice
 from helpers.errors import InputError
+from helpers.volumes.dicom_slices import GROUP_KEYWORDS, REPEAT_KEYWORDS, Slice
 
 
 def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str | os.PathLike[str]) -> list[Slice]:

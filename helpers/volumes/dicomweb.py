@@ -1,7 +1,7 @@
 """A series on a DICOMweb server: headers of all its slices, pixels of those that are asked for.
 
 QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What comes back are the records of
-`helpers.dicom_slices`, so a series is checked and decoded as one in files is.
+`helpers.volumes.dicom_slices`, so a series is checked and decoded as one in files is.
 """
 
 from __future__ import annotations
@@ -9,63 +9,26 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pydicom import Dataset, dcmwrite
 from pydicom.datadict import tag_for_keyword
 from pydicom.pixels.utils import get_expected_length
 
-from helpers.addresses import is_in_the_clear, is_loopback
-from helpers.dicom_slices import HEADER_KEYWORDS, Slice, slices_of_header
+from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, parse_url
 from helpers.errors import InputError
-from helpers.files import whole_file
+from helpers.network import is_in_the_clear, is_loopback, retried
+from helpers.storage import whole_file
+from helpers.volumes.dicom_slices import HEADER_KEYWORDS, Slice, slices_of_header
 
-TOKEN_VARIABLE = "DICOMWEB_TOKEN"
 TRIES = 4
 TIMEOUT = (10, 60)  # seconds to connect, and of silence while reading
 _PASSING = {429, 502, 503, 504}  # a server that is busy or starting
 _UID = re.compile(r"[0-9.]{1,64}")
-_FORM = "https://HOST/.../studies/STUDY_UID/series/SERIES_UID"
-_PATH = re.compile(r"(?P<root>.*)/studies/(?P<study>[0-9.]+)(?:/series/(?P<series>[0-9.]+))?")
-
-
-class SeriesUrl(NamedTuple):
-    """The parts of a series' address; ``series`` is empty where the address names a whole study."""
-
-    root: str
-    study: str
-    series: str
-
-    def __str__(self) -> str:
-        return f"{self.root}/studies/{self.study}" + (f"/series/{self.series}" if self.series else "")
-
-
-def parse_url(url: str) -> SeriesUrl:
-    """Take a series' (or study's) address apart.
-
-    Raises `InputError`: another form; http to an address that is not loopback, where anybody on the way could read
-    images and token; a password or a query in the address, which would end up in messages.
-    """
-    parts = urlsplit(url)
-    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
-    if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
-        raise InputError("This is not the address of a DICOMweb series.", path=bare, remedy=f"Give {_FORM}.")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InputError(
-            "The address holds a name, a password or a query.",
-            path=bare,
-            remedy=f"Give the address alone and the token by {TOKEN_VARIABLE} or token=.",
-        )
-    if is_in_the_clear(url):
-        raise InputError(
-            "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
-        )
-    return SeriesUrl(match["root"], match["study"], match["series"] or "")
 
 
 class RemoteSeries:
@@ -84,7 +47,7 @@ class RemoteSeries:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = parse_url(url)
-        self._token = token or os.environ.get(TOKEN_VARIABLE) or None
+        self._token = token or os.environ.get(DICOMWEB_TOKEN_VARIABLE) or None
         self._client = self._connect()
         self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
         self._locks: dict[str, threading.Lock] = {}
@@ -118,7 +81,9 @@ class RemoteSeries:
         """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
         study, series = self.url.study, self.url.series
         if not series:
-            raise InputError(f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {_FORM}.")
+            raise InputError(
+                f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {SERIES_URL_FORM}."
+            )
         found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
         known: dict[tuple, dict[str, Any]] = {}
@@ -154,24 +119,29 @@ class RemoteSeries:
         import requests
 
         path = path or str(self.url)
-        for k in range(TRIES):
-            if k:
-                time.sleep(0.25 * 2**k)
-            try:
-                return call()
-            except requests.HTTPError as error:
-                status = error.response.status_code
-                problem = f"The server answers {status} ({error.response.reason})"
-                if status not in _PASSING:
-                    problem, remedy = self._refusal(status, problem)
-                    raise InputError(problem, path=path, remedy=remedy) from None
-            except (requests.RequestException, EOFError, IndexError, KeyError, ValueError) as error:
-                if isinstance(error, InputError):
-                    raise
-                # Not the error's own text: it may name proxies with their passwords.
-                lost = isinstance(error, requests.ConnectionError | requests.Timeout)
-                what = "The server cannot be reached" if lost else "The answer is no whole DICOM"
-                problem = f"{what} ({type(error).__name__})"
+        # A lost connection, and what reading a cut-off answer raises.
+        unreadable = (requests.RequestException, EOFError, IndexError, KeyError, ValueError)
+
+        def may_pass(error: Exception) -> bool:
+            if isinstance(error, requests.HTTPError):
+                return error.response.status_code in _PASSING
+            return isinstance(error, unreadable) and not isinstance(error, InputError)
+
+        try:
+            return retried(call, may_pass, attempts=TRIES, first_wait=0.5)
+        except InputError:
+            raise
+        except requests.HTTPError as error:
+            status = error.response.status_code
+            problem = f"The server answers {status} ({error.response.reason})"
+            if status not in _PASSING:
+                problem, remedy = self._refusal(status, problem)
+                raise InputError(problem, path=path, remedy=remedy) from None
+        except unreadable as error:
+            # Not the error's own text: it may name proxies with their passwords.
+            lost = isinstance(error, requests.ConnectionError | requests.Timeout)
+            what = "The server cannot be reached" if lost else "The answer is no whole DICOM"
+            problem = f"{what} ({type(error).__name__})"
         raise InputError(
             f"{problem}, {TRIES} times in a row.",
             path=path,
@@ -181,7 +151,10 @@ class RemoteSeries:
     def _refusal(self, status: int, problem: str) -> tuple[str, str]:
         """Problem and remedy for a status that no further try would change."""
         if status == 401 and not self._token:
-            return f"{problem}: it wants a token.", f"Set {TOKEN_VARIABLE}, or give read_volume(..., token=...)."
+            return (
+                f"{problem}: it wants a token.",
+                f"Set {DICOMWEB_TOKEN_VARIABLE}, or give read_volume(..., token=...).",
+            )
         if status == 401:
             return f"{problem}: it does not accept the token.", "Get a new one; they often last an hour."
         if status == 403:

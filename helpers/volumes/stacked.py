@@ -10,16 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from helpers.errors import InputError
-from helpers.protocol import MAX_SLICES, MIN_SLICES
-from helpers.shares import shares
-from helpers.volumes import Volume, select_slices
+from helpers.prompts import MAX_SLICES, MIN_SLICES, shares
+from helpers.volumes.volume import Volume, select_slices
 
 
 def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict[str, list[int]]:
     """Choose at most ``limit`` slices from all volumes together: for each name the indices in its volume.
 
-    Each volume gets slices in proportion to how many it has (`helpers.shares`), at least its first and its last,
-    and its own at equal distances. The volumes need not have the same number of slices, spacing or size.
+    Each volume gets slices in proportion to how many it has (`helpers.prompts.sharing`), at least its first and
+    its last, and its own at equal distances. The volumes need not have the same number of slices, spacing or size.
 
     Args:
         volumes: names as they shall stand in the prompt ("T1", "FLAIR"), in its order, and volumes.

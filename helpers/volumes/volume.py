@@ -1,6 +1,6 @@
 """A CT or MR volume, from DICOM or NIfTI, to the RGB slices that MedGemma 1.5 reads.
 
-The numbers (85 slices, the three CT windows) are in `helpers.protocol`.
+The numbers (85 slices, the three CT windows) are in `helpers.prompts.protocol`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from helpers.dicom_series import choose, sort_and_check
-from helpers.dicom_slices import decode_slices, find_dicom_files, scan
 from helpers.errors import InputError
-from helpers.protocol import CT_WINDOWS, MAX_SLICE_SIDE, MAX_SLICES, MIN_SLICES
+from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, MAX_SLICES, MIN_SLICES
+from helpers.volumes.dicom_series import choose, sort_and_check
+from helpers.volumes.dicom_slices import decode_slices, find_dicom_files, scan
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def read_volume(
             that are not axial, not evenly spaced, or at the same position. It names the file and the remedy.
     """
     if isinstance(path, (str, os.PathLike)) and str(path).endswith((".nii", ".nii.gz")):
-        from helpers.nifti import read_nifti
+        from helpers.volumes.nifti import read_nifti
 
         facts = read_nifti(Path(path), modality)
     else:
@@ -100,7 +100,7 @@ def read_volume(
 
 def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool, token: str | None) -> dict[str, Any]:
     if isinstance(path, str) and "://" in path:
-        from helpers.dicomweb import RemoteSeries
+        from helpers.volumes.dicomweb import RemoteSeries
 
         remote = RemoteSeries(path, token)
         source, records, file_of = str(remote.url), remote.slices(), remote.file

@@ -20,10 +20,11 @@ from pathlib import Path
 import torch
 from transformers import Gemma3ForConditionalGeneration
 
-from helpers.cases import A_VOLUME, Case, generate
-from helpers.finetuning import Tuning, finetune, lora_config
+from helpers.finetuning import Tuning, finetune
+from helpers.finetuning.train import lora_config
 from helpers.models import ChatModel, load_model
 from helpers.prompts import volume_messages
+from helpers.teaching import A_VOLUME, Case, generate
 from helpers.volumes import ct_to_rgb, select_slices
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
 from tests.benchmarks.mid_size import mid_size_config

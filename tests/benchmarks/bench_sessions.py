@@ -20,8 +20,7 @@ from transformers import Gemma3ForConditionalGeneration
 
 from helpers.data import fetch
 from helpers.models import ChatModel, load_model
-from helpers.prompts import Message, volume_messages, with_question
-from helpers.protocol import CT_QUESTION
+from helpers.prompts import CT_QUESTION, Message, volume_messages, with_question
 from helpers.volumes import ct_to_rgb, read_volume, select_slices
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
 from tests.benchmarks.mid_size import mid_size_config

@@ -16,8 +16,9 @@ from pathlib import Path
 from openslide import OpenSlide
 from PIL import Image
 
-from helpers.files import whole_file
-from helpers.slides import MAGNIFICATION_MPP, PATCH_SIDE, Patch, open_slide, read_patches, sample_patches
+from helpers.prompts import MAGNIFICATION_MPP, PATCH_SIDE
+from helpers.slides import Patch, open_slide, read_patches, sample_patches
+from helpers.storage import whole_file
 from tests.benchmarks.measure import BUILD, Variant, measure, save, table
 
 # 14 and 28 whole patches across at 10x: the plain loop would show what is beyond the slide in black, not white.

@@ -27,7 +27,7 @@ WAYS = {
 
 def viewer(folder: str, plane: str, window: str | None = None, load: bool = True) -> Callable[[], int]:
     """The package's viewer: its slider is moved."""
-    from helpers.volume_viewer import VolumeViewer
+    from helpers.viewers import VolumeViewer
     from helpers.volumes import read_volume
 
     shown = VolumeViewer(read_volume(folder, modality="CT"))
@@ -62,7 +62,7 @@ def imshow(folder: str, plane: str) -> Callable[[], int]:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    from helpers.volume_pictures import PLANES, whole
+    from helpers.viewers.volume_pictures import PLANES, whole
     from helpers.volumes import read_volume
 
     volume: Any = read_volume(folder, modality="CT")

@@ -95,7 +95,7 @@ def _three_windows(hu: np.ndarray) -> np.ndarray:
 
 def small_batches(folder: str) -> Callable[[], str]:
     """The package's pixel_batches, each batch let go of as the tower would."""
-    from helpers.vision import pixel_batches
+    from helpers.models import pixel_batches
 
     images, processor = _images(folder), _processor()
 
@@ -134,7 +134,7 @@ def _processor(side: int = 896) -> Any:
 
 def tower_in_batches(folder: str) -> Callable[[], float]:
     """The package's encode_images: 8 at a time."""
-    from helpers.vision import encode_images
+    from helpers.models import encode_images
 
     images, model = _images(folder), _mid_size_model()
 
@@ -163,7 +163,7 @@ def _mid_size_model() -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    from helpers.hub import STANDIN_FOLDER
+    from helpers.models import STANDIN_FOLDER
 
     config = AutoConfig.from_pretrained(STANDIN_FOLDER)
     config.vision_config.image_size, config.vision_config.patch_size = 448, 14

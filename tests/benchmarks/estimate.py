@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.protocol import IMAGE_TOKENS, MAX_SLICES
+from helpers.prompts import IMAGE_TOKENS, MAX_SLICES
 
 COMPUTE_SHARE, BANDWIDTH_SHARE = 0.4, 0.6  # of the peaks: assumptions
 NUMBER = 2  # bytes of a bfloat16
@@ -132,8 +132,8 @@ def medgemma() -> Weights:
     import torch
     from transformers import Gemma3ForConditionalGeneration
 
-    from helpers.finetuning_plan import model_config
-    from helpers.hub import REAL_MODELS
+    from helpers.finetuning.planning import model_config
+    from helpers.models import REAL_MODELS
 
     config = model_config(next(iter(REAL_MODELS)))
     with torch.device("meta"):

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.protocol import PATCH_SIDE
+from helpers.prompts import PATCH_SIDE
 
 HEADER = 4096  # bytes; where a series' headers lie
 
 
 def series_bytes(folder: str) -> Callable[[], int]:
     """Of every file the first 4 KB, of 85 all pixels, and their three windows. The order is known beforehand."""
-    from helpers.cases import colours_of
-    from helpers.dicom_slices import find_dicom_files, scan
-    from helpers.volumes import select_slices
+    from helpers.teaching import colours_of
+    from helpers.volumes import find_dicom_files, select_slices
+    from helpers.volumes.dicom_slices import scan
 
     files = find_dicom_files(folder)
     slices = sorted(scan(files), key=lambda record: record.position[2])
@@ -84,7 +84,7 @@ def tiles_decoded(path: str, mpp: float) -> Callable[[], int]:
 
 def pictures_encoded(folder: str) -> Callable[[], int]:
     """The prompt images of as many series as there are, encoded as PNG and no more; all are copies of one."""
-    from helpers.prepared_shards import PNG_LEVEL
+    from helpers.preparing.shards import PNG_LEVEL
     from helpers.volumes import ct_to_rgb, read_volume, select_slices
 
     series = sorted(Path(folder).iterdir())

@@ -29,7 +29,7 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from helpers.files import write_json
+from helpers.storage import write_json
 
 REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build"  # where generated inputs and results go; not kept in git

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from helpers.files import whole_file, write_json
+from helpers.storage import whole_file, write_json
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.works import Work
 

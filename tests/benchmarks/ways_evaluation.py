@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers.files import whole_file, whole_folder
-from helpers.protocol import CT_QUESTION
+from helpers.prompts import CT_QUESTION
+from helpers.storage import whole_file, whole_folder
 from tests.benchmarks.measure import BUILD
 
 VOLUMES, QUESTIONS = 6, 10  # different volumes; questions about each
@@ -23,7 +23,7 @@ TOKENS = 32
 def make_table(n: int) -> Path:
     """Write a table of ``n`` questions, and the volumes that it names, unless they are there."""
     from helpers.data import fetch
-    from helpers.dicom_slices import find_dicom_files
+    from helpers.volumes import find_dicom_files
 
     folder = BUILD / "evaluation"
     if not (folder / "volumes").exists():
@@ -48,9 +48,9 @@ def loop(table: str) -> Callable[[], float]:
     """One question after the other: read the volume, ask, keep the answer."""
 
     def work() -> float:
-        from helpers.labelled import read_cases
+        from helpers.evaluation import read_cases
         from helpers.models import load_model
-        from helpers.replies import parse_final_answer
+        from helpers.prompts import parse_final_answer
 
         chat, right, cases = load_model("standin", device="cpu"), 0, read_cases(table)
         for case in cases:
@@ -65,8 +65,7 @@ def one_process(table: str) -> Callable[[], float]:
     """The package's run_evaluation."""
 
     def work() -> float:
-        from helpers.evaluation import run_evaluation
-        from helpers.labelled import read_cases
+        from helpers.evaluation import read_cases, run_evaluation
         from helpers.models import load_model
 
         with tempfile.TemporaryDirectory() as folder:
@@ -80,8 +79,7 @@ def on_ray(table: str, workers: int) -> Callable[[], float]:
     """The same on Ray, whose start is counted."""
 
     def work() -> float:
-        from helpers.distributed import evaluate_on_ray
-        from helpers.labelled import read_cases
+        from helpers.evaluation import evaluate_on_ray, read_cases
 
         with tempfile.TemporaryDirectory() as folder:
             cases = read_cases(table)

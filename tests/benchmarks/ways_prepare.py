@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.files import whole_folder
+from helpers.storage import whole_folder
 from tests.benchmarks.measure import BUILD
 
 
@@ -31,7 +31,7 @@ def processes(folder: str, workers: int) -> Callable[[], str]:
     """Processes of this machine."""
 
     def work() -> str:
-        from helpers.workers import in_processes
+        from helpers.parallel import in_processes
 
         return _prepared(folder, in_processes(workers))
 
@@ -42,7 +42,7 @@ def on_ray(folder: str, workers: int) -> Callable[[], str]:
     """Tasks on Ray, whose start is counted."""
 
     def work() -> str:
-        from helpers.ray_cluster import ray_map
+        from helpers.parallel import ray_map
 
         return _prepared(folder, ray_map(workers=workers))
 
@@ -50,7 +50,7 @@ def on_ray(folder: str, workers: int) -> Callable[[], str]:
 
 
 def _prepared(folder: str, mapped: Any) -> str:
-    from helpers.prepared import prepare
+    from helpers.preparing import prepare
 
     with tempfile.TemporaryDirectory() as output:
         return str(prepare(folder, output, mapped=mapped)).replace(output, "")

@@ -73,7 +73,7 @@ def _series(n: int) -> dict[str, str]:
 
 
 def _slide(side: int) -> dict[str, Any]:
-    from helpers.protocol import MAGNIFICATION_MPP
+    from helpers.prompts import MAGNIFICATION_MPP
     from tests.benchmarks.bench_slides import make_slide
 
     path = BUILD / f"slide-{side}.tiff"
@@ -216,7 +216,7 @@ WORKS = (
                     {"workers": workers},
                     processes=True,
                     absent=unless_found("ray", "ray is not installed")
-                    or unless_found("helpers.distributed", "this version has no helpers.distributed"),
+                    or unless_found("helpers.evaluation.on_ray", "this version has no helpers.evaluation.on_ray"),
                 )
                 for workers in (1, 2)
             ),

@@ -1,4 +1,4 @@
-"""A server on loopback that answers the routes of the Vertex AI REST API that `helpers.model_garden` uses."""
+"""A server on loopback with the routes of the Vertex AI REST API that `helpers.cloud.model_garden` uses."""
 
 from __future__ import annotations
 

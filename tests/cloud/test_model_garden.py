@@ -9,21 +9,19 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.dicom_requests import image_dicom_request
-from helpers.errors import InputError
-from helpers.model_garden import (
-    DICOM_MODEL,
-    MODEL,
-    Plan,
-    ask_on_screen,
+from helpers.cloud import (
+    Cloud,
+    access_token,
     deploy,
     find_endpoint,
+    image_dicom_request,
     plan_deployment,
     undeploy_and_delete,
-    with_argument,
 )
-from helpers.vertex import Cloud, Secret, access_token
-from tests.fake_vertex import FakeVertex, running
+from helpers.cloud.model_garden import DICOM_MODEL, MODEL, Plan, ask_on_screen, with_argument
+from helpers.cloud.vertex import Secret
+from helpers.errors import InputError
+from tests.cloud.fake_vertex import FakeVertex, running
 
 SERIES = "https://healthcare.example.org/v1/dicomStores/s/dicomWeb/studies/1.2/series/3.4"
 

@@ -16,10 +16,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from helpers.__main__ import main
+from helpers.cli import main
+from helpers.course import run_notebooks, typed_value
 from helpers.errors import InputError
-from helpers.notebook_parameters import typed_value
-from helpers.runner import run_notebooks
 
 PARAMETERS = 'MODEL = "standin"\nDATA = "ct-head"\nLIMIT = 4\nSEED = 0\nOUTPUT_DIR = "outputs"'
 WRITE_RESULTS = (

@@ -18,11 +18,10 @@ import pytest
 import trustme
 from pydicom.uid import JPEG2000Lossless
 
-from helpers import data
-from helpers.data import fetch, manifest
+from helpers.data import fetch, fetching as data, manifest
 from helpers.errors import InputError
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BUNDLED = ["ct-head", "mri-t1", "slide-he", "fundus", "chest-radiograph", "ihc-patch"]
 CONTENT = bytes(range(256)) * 4000
 ENTRY = """\

@@ -13,13 +13,20 @@ from PIL import Image
 from transformers import SiglipConfig, SiglipModel
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from helpers.embedding_probes import drift, probe_curve
-from helpers.embedding_table import embed_folder, read_embeddings
-from helpers.embeddings import Embedder, embed, load_embedder, pool
+from helpers.embeddings import (
+    Embedder,
+    drift,
+    embed,
+    embed_folder,
+    load_embedder,
+    pool,
+    probe_curve,
+    read_embeddings,
+)
 from helpers.errors import InputError
-from helpers.hub import MEDSIGLIP
-from helpers.teaching_findings import HYPOXIA
-from helpers.teaching_volumes import teaching_volume
+from helpers.models import MEDSIGLIP
+from helpers.teaching import teaching_volume
+from helpers.teaching.findings import HYPOXIA
 from helpers.volumes import ct_to_rgb, read_volume
 
 
@@ -70,7 +77,7 @@ def test_a_volume_is_embedded_as_its_prompt_shows_it(embedder, head_ct: Path) ->
 
 def test_medsiglip_is_loaded_with_its_own_head(siglip: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     # As a download would find it; the download and its checks are those of every model (test_models).
-    monkeypatch.setattr("helpers.hub.cached_model", {MEDSIGLIP: siglip}.get)
+    monkeypatch.setattr("helpers.models.hub.cached_model", {MEDSIGLIP: siglip}.get)
     embedder = load_embedder(MEDSIGLIP, device="cpu")
     assert f"{MEDSIGLIP}: a vision tower" in capsys.readouterr().out
     assert not embedder.is_standin
@@ -82,7 +89,7 @@ def test_medsiglip_is_loaded_with_its_own_head(siglip: Path, monkeypatch: pytest
 
 
 def test_medsiglip_out_of_reach_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
+    monkeypatch.setattr("helpers.models.hub.cached_model", lambda name: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=rf"{MEDSIGLIP}: The connection") as caught:
         load_embedder(MEDSIGLIP, device="cpu")

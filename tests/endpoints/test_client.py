@@ -21,17 +21,15 @@ import psutil
 import pytest
 from PIL import Image
 
-from helpers.addresses import TOKEN_VARIABLE, check_address
-from helpers.cases import HELD_OUT, generate
-from helpers.endpoints import EndpointModel, Limits
+from helpers.endpoints import EndpointModel, Limits, check_address, image_bytes
+from helpers.endpoints.addresses import TOKEN_VARIABLE
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
-from helpers.image_urls import image_bytes
 from helpers.models import ChatModel, load_model
-from helpers.prompts import Message, image_messages, volume_messages
-from helpers.protocol import CT_QUESTION
+from helpers.prompts import CT_QUESTION, Message, image_messages, volume_messages
+from helpers.teaching import HELD_OUT, generate
 from helpers.volumes import ct_to_rgb, read_volume, select_slices
-from tests.fake_endpoint import FakeServer, Handler, answer_to, fake_server
+from tests.endpoints.fake_endpoint import FakeServer, Handler, answer_to, fake_server
 
 PLANTED = "planted-token-0123456789"
 IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
@@ -40,7 +38,7 @@ IMAGE = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
 @pytest.fixture(scope="module")
 def served() -> Iterator[Any]:
     """The stand-in behind a real server."""
-    from helpers.serving import serve
+    from helpers.models import serve
 
     with serve() as server:
         yield server
@@ -100,7 +98,7 @@ def test_a_real_server_answers_token_for_token_as_the_local_model(
 def test_an_evaluation_over_a_server_is_the_local_one_and_outlives_the_server(
     standin: ChatModel, tmp_path: Path
 ) -> None:
-    from helpers.serving import serve
+    from helpers.models import serve
 
     cases = generate("image", 8, HELD_OUT + 20)
     run_evaluation(standin, cases, tmp_path / "here", max_new_tokens=40)

@@ -1,7 +1,7 @@
 """Kill workers and whole runs at random, many times, and see whether the answers are those of one process.
 
-``python -m tests.stress_distributed --kills 20 --seed 0``: some minutes, one line a kill, and one JSON line at the
-end. The suite has one of each kind of death (`tests.test_distributed`).
+``python -m tests.evaluation.stress_on_ray --kills 20 --seed 0``: some minutes, one line a kill, and one JSON line
+at the end. The suite has one of each kind of death (`tests.evaluation.test_on_ray`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pathlib import Path
 
 import psutil
 
-from helpers.answer_shards import read_shards
-from helpers.evaluation import read_answers, run_evaluation
+from helpers.evaluation import read_answers, read_shards, run_evaluation
 from helpers.models import load_model
-from tests.test_distributed import ROOT, TOKENS, asked, comparable, noted, workers_of
+from tests.evaluation.test_on_ray import ROOT, TOKENS, asked, comparable, noted, workers_of
 
 GROUPS, EACH, WORKERS, PAUSE = 150, 2, 2, 0.4
 RUN = (
-    "from tests.test_distributed import *; from tests.stress_distributed import *; folder = Path({!r})\n"
+    "from tests.evaluation.test_on_ray import *; from tests.evaluation.stress_on_ray import *\n"
+    "folder = Path({!r})\n"
     "with ray_cluster(num_cpus=WORKERS):\n"
     "    cases = noted(folder, GROUPS, EACH, pause=PAUSE)\n"
     "    evaluate_on_ray('standin', cases, folder / 'out', workers=WORKERS, max_new_tokens=TOKENS)"

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.__main__ import main
-from helpers.case_files import write_case
-from helpers.cases import HELD_OUT, generate
+from helpers.cli import main
 from helpers.data import fetch
 from helpers.errors import InputError
-from helpers.labelled import read_cases
+from helpers.evaluation import read_cases
 from helpers.prompts import images_of
+from helpers.teaching import HELD_OUT, generate, write_case
 
 
 def write_csv(path: Path, rows: list[dict[str, str]]) -> Path:

@@ -22,23 +22,27 @@ import pytest
 import yaml
 from PIL import Image
 
-from helpers import distributed
-from helpers.__main__ import main
-from helpers.answer_shards import read_shards, write_shard
-from helpers.distributed import evaluate_on_ray
+from helpers.cli import main
 from helpers.errors import InputError
-from helpers.evaluation import read_answers, run_evaluation
-from helpers.evaluation_report import write_report
+from helpers.evaluation import (
+    Answer,
+    evaluate_on_ray,
+    on_ray as distributed,
+    read_answers,
+    read_shards,
+    run_evaluation,
+    write_report,
+)
+from helpers.evaluation.answer_shards import write_shard
 from helpers.models import ChatModel
-from helpers.prepared import prepare
+from helpers.parallel import Killed, ray_cluster, ray_map
+from helpers.parallel.cluster import TRIES
+from helpers.preparing import prepare
 from helpers.prompts import Message, image_messages
-from helpers.ray_cluster import TRIES, ray_cluster, ray_map
-from helpers.scores import Answer
-from helpers.stores import put_whole
-from helpers.workers import Killed
+from helpers.storage.stores import put_whole
 
 pytest.importorskip("ray")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OF_THIS_RUN = {"seconds", "worker", "began", "ended"}
 TOKENS = 12
 
@@ -170,7 +174,7 @@ def test_a_killed_worker_costs_what_it_was_at(cluster: Any, alone: Any, tmp_path
 
 
 def test_a_killed_run_is_gone_on_with(cluster: Any, alone: Any, tmp_path: Path) -> None:
-    code = f"from tests.test_distributed import *; evaluate_in_a_process(Path({str(tmp_path)!r}))"
+    code = f"from tests.evaluation.test_on_ray import *; evaluate_in_a_process(Path({str(tmp_path)!r}))"
     run = psutil.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     shards = tmp_path / "out" / "answers"
     wait_for(lambda: shards.is_dir() and any(shards.glob("part-*")))
@@ -296,7 +300,7 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
     words[words.index("--cases") + 1] = "teaching:text"
     called: dict[str, Any] = {}
     scores = {"model": "m", "answers": 1, "failed": 0, "unparsable": None, "kinds": {}}
-    monkeypatch.setattr(distributed, "evaluate_on_ray", lambda *a, **k: called.update(k) or scores)
+    monkeypatch.setattr("helpers.evaluation.evaluate_on_ray", lambda *a, **k: called.update(k) or scores)
     assert main(words) == 0
     workers = job["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"]
     assert (called["address"], called["workers"], called["adapter"]) == ("auto", workers, None)
@@ -307,7 +311,8 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_modules_wait_with_ray_and_parquet_until_they_are_needed() -> None:
     code = (
-        "import sys, helpers.ray_cluster, helpers.answer_shards, helpers.__main__ as m; m._parser().format_help();"
+        "import sys, helpers.parallel.cluster, helpers.evaluation.answer_shards;"
+        "from helpers.cli.command_line import _parser; _parser().format_help();"
         "print({'ray', 'pyarrow', 'fsspec', 'torch'} & set(sys.modules) or 'light')"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -18,13 +18,11 @@ import pytest
 import torch
 from tqdm.auto import tqdm
 
-from helpers.asking import BEGUN
-from helpers.cases import HELD_OUT, generate
 from helpers.errors import InputError
-from helpers.evaluation import read_answers, run_evaluation
+from helpers.evaluation import ANSWER_BEGUN, read_answers, run_evaluation
 from helpers.models import ChatModel
-from helpers.prompts import Message, image_messages, volume_messages
-from helpers.replies import Reply
+from helpers.prompts import Message, Reply, image_messages, volume_messages
+from helpers.teaching import HELD_OUT, generate
 
 TIMES = {"seconds"}
 
@@ -177,7 +175,7 @@ def test_a_volume_is_read_once_and_answered_as_by_itself(
 def share_of_yes(chat: ChatModel, messages: list[Message]) -> float:
     """By one forward pass over the whole prompt."""
     inputs = chat.inputs(messages)
-    words = chat.processor.tokenizer(BEGUN, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    words = chat.processor.tokenizer(ANSWER_BEGUN, add_special_tokens=False, return_tensors="pt")["input_ids"]
     inputs["input_ids"] = torch.cat([inputs["input_ids"], words], dim=1)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
     inputs["token_type_ids"] = torch.cat([inputs["token_type_ids"], torch.zeros_like(words)], dim=1)

@@ -15,22 +15,19 @@ import torch
 import yaml
 from transformers import TrainerCallback
 
-from helpers.adapters import RECORD
-from helpers.cases import generate
 from helpers.errors import InputError
-from helpers.finetuning import Tuning, finetune
-from helpers.finetuning_config import read_config
-from helpers.finetuning_plan import (
+from helpers.finetuning import Collator, Tuning, finetune, plan, prepare, read_config
+from helpers.finetuning.planning import (
     SavedBytes,
     activation_bytes,
     model_config,
-    plan,
     trained_parameters,
     weight_bytes,
 )
-from helpers.models import ChatModel, load_model
+from helpers.finetuning.training_data import Kept
+from helpers.models import ADAPTER_RECORD, ChatModel, load_model
 from helpers.prompts import Message, image_messages
-from helpers.training_data import Collator, Kept, prepare
+from helpers.teaching import generate
 
 QUICK = Tuning(rank=2, alpha=4, learning_rate=1e-3, epochs=3, batch_size=4, at_once=2, save_steps=2)
 
@@ -85,7 +82,7 @@ def images(n: int = 8, seed: int = 0):
 
 
 def losses(adapter: Path) -> list[float]:
-    return [e["loss"] for e in json.loads((adapter / RECORD).read_text())["curve"] if "loss" in e]
+    return [e["loss"] for e in json.loads((adapter / ADAPTER_RECORD).read_text())["curve"] if "loss" in e]
 
 
 def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
@@ -170,7 +167,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path):
         f"finetune(load_model('standin', device='cpu'), images(8), images(4, seed=100), "
         f"{str(tmp_path / 'broken')!r}, QUICK, callbacks=[die])"
     )
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=Path(__file__).parent.parent)
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=Path(__file__).parents[2])
     assert killed.returncode == -9, killed.stderr.decode()
     assert not (tmp_path / "broken").exists()
     torn = tmp_path / ".broken.partial" / "checkpoints" / "checkpoint-99"
@@ -208,7 +205,7 @@ def test_an_adapter_is_refused_by_another_model_of_the_same_shapes(chat, tmp_pat
     other.processor.save_pretrained(tmp_path / "other")
     with pytest.raises(InputError, match="does not fit"):
         load_model(str(tmp_path / "other"), adapter=tmp_path / "adapter", device="cpu")
-    record = json.loads((tmp_path / "adapter" / RECORD).read_text())
+    record = json.loads((tmp_path / "adapter" / ADAPTER_RECORD).read_text())
     assert record["base"] == "standin"
     assert not list((tmp_path / "adapter").glob("*.bin"))  # nothing pickled
 
@@ -232,7 +229,7 @@ def test_two_processes_train_as_one_does(tmp_path):
         file.write_text(yaml.safe_dump(config))
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
         run = [*launch, "-m", "helpers", "finetune", "--config", str(file)]
-        done = subprocess.run(run, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parent.parent)
+        done = subprocess.run(run, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
         assert done.returncode == 0, done.stderr[-3000:]
     one, two = (losses(tmp_path / f"adapter{n}") for n in (1, 2))
     assert two == pytest.approx(one, rel=1e-3)
@@ -250,14 +247,14 @@ def test_a_config_says_what_is_wrong_with_it(change, problem, tmp_path):
 
 
 def test_the_config_to_start_from_can_be_read():
-    config = read_config(Path(__file__).parent.parent / "helpers" / "configs" / "finetune.yaml")
+    config = read_config(Path(__file__).parents[2] / "helpers" / "configs" / "finetune.yaml")
     assert Tuning(**config.tuning) == Tuning(batch_size=config.tuning["batch_size"])
 
 
 def test_the_plan_counts_what_a_small_model_really_keeps(chat):
     from peft import get_peft_model
 
-    from helpers.finetuning import lora_config
+    from helpers.finetuning.train import lora_config
 
     config = model_config("standin")
     assert weight_bytes(config, quantized=False) == sum(p.numel() for p in chat.model.parameters()) * 2

@@ -18,11 +18,11 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from helpers.__main__ import main
+from helpers.cli import main
 from helpers.errors import InputError
-from helpers.files import whole_folder
 from helpers.gallery import build_gallery
-from helpers.gallery_scores import PUBLISHED, side_by_side
+from helpers.gallery.scores import PUBLISHED, side_by_side
+from helpers.storage import whole_folder
 
 v4 = nbformat.v4
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -198,7 +198,7 @@ def test_published_and_measured_are_labelled_and_a_failed_notebook_measured_noth
     head = [cell.get_text() for cell in page.select_one("#side-by-side ~ div thead, thead").find_all("th")]
     assert sum("published" in words for words in head) and sum("measured in this run" in words for words in head)
     # The same figures as the notebook about scores shows.
-    text = (Path(__file__).parent.parent / "notebooks/05_evaluation.ipynb").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "notebooks/05_evaluation.ipynb").read_text(encoding="utf-8")
     for row in PUBLISHED[:5]:
         assert f"{row.measure} | {row.medgemma_1} | {row.medgemma_1_5} |" in text, row.task
 

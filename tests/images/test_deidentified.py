@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from pydicom import Dataset
 
-from helpers.data import fetch
-from helpers.data_manifest import manifest
-from helpers.deidentified import check_may_leave, identifying
+from helpers.data import fetch, manifest
 from helpers.endpoints import EndpointModel
 from helpers.errors import InputError
+from helpers.images import check_may_leave
+from helpers.images.deidentified import identifying
 from helpers.models import load_model
 from helpers.prompts import image_messages
 

@@ -1,4 +1,4 @@
-"""``python -m helpers ask``: from a path and a question to an answer, or to one clear error."""
+"""``medgemma-tutorials ask``: from a path and a question to an answer, or to one clear error."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 
-from helpers import models
-from helpers.__main__ import main
-from helpers.ask import study_messages
-from helpers.case_files import write_case
-from helpers.cases import generate
+from helpers.cli import main
 from helpers.data import fetch
+from helpers.images import find_study
+from helpers.models import loading as models
+from helpers.models.ask import study_messages
 from helpers.prompts import images_of
-from helpers.stacked_volumes import prompt_names
-from helpers.study import find_study
+from helpers.teaching import generate, write_case
+from helpers.volumes import prompt_names
 from tests.slide_files import real_tissue, write_dicom_slide
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FAR = "endpoint:https://models.example.org/v1#m"  # nothing is sent there
 VOXELS = np.random.default_rng(0).integers(0, 900, (6, 8, 8))
 

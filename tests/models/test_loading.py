@@ -12,14 +12,12 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
 
-from helpers import hub
 from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.models import load_model
-from helpers.prompts import count_tokens, image_messages, slide_messages, volume_messages
-from helpers.replies import split_thinking
-from helpers.vision import encode_images, pixel_batches
+from helpers.models import encode_images, hub, load_model, pixel_batches
+from helpers.prompts import image_messages, slide_messages, split_thinking, volume_messages
+from helpers.prompts.messages import count_tokens
 from tests.loopback import Quiet, listening
 
 
@@ -166,8 +164,8 @@ def test_unknown_names_and_4_bit_on_a_cpu_are_refused() -> None:
 @pytest.fixture
 def hub_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A loopback server that answers as the hub does; ``answer`` maps a request's path to status and headers."""
-    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
-    monkeypatch.setattr("helpers.hub.get_token", lambda: None)
+    monkeypatch.setattr("helpers.models.hub.cached_model", lambda name: None)
+    monkeypatch.setattr("helpers.models.hub.get_token", lambda: None)
     answer: dict[str, tuple[int, dict[str, str], bytes]] = {}
 
     class Handler(Quiet):
@@ -210,7 +208,7 @@ def test_memory_is_checked_before_the_download_begins(hub_server) -> None:
 
 
 def test_no_connection_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helpers.hub.cached_model", lambda name: None)
+    monkeypatch.setattr("helpers.models.hub.cached_model", lambda name: None)
     with pytest.raises(InputError, match="connection") as caught:
         hub.find_model("google/medgemma-4b-it", device="cpu", quantized=False, endpoint="http://127.0.0.1:9")
     assert "standin" in caught.value.remedy

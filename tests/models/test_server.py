@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers import serving
 from helpers.errors import InputError
-from helpers.serving import HOST, command, serve
+from helpers.models import serve, server as serving
+from helpers.models.server import HOST, command
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def wait_for(what: object, seconds: float = 60.0) -> None:
@@ -56,7 +56,7 @@ def test_a_server_ends_with_the_process_that_started_it_even_if_that_is_killed(t
         "    os.rename('number.partial', 'number')\n"
         "    time.sleep(600)\n"
     )
-    script = ROOT / "helpers" / "serve_process.py"
+    script = ROOT / "helpers" / "models" / "server_process.py"
     starts = (
         "import subprocess, sys\n"
         f"subprocess.Popen([sys.executable, {str(script)!r}, 'server'], stdin=subprocess.PIPE).wait()"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 from transformers import Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
-from helpers.models import ChatModel
+from helpers.models import ChatModel, Session
 from helpers.prompts import image_messages, slide_messages, volume_messages, with_question
-from helpers.sessions import Session
 
 QUESTIONS = [
     'Is there "intracranial haemorrhage" in the CT volume?',

@@ -17,18 +17,15 @@ from typing import Any
 import pytest
 import torch
 
-from helpers.__main__ import main
-from helpers.answer_shards import read_shards
-from helpers.cases import HELD_OUT, generate
-from helpers.distributed import Worker, evaluate_on_ray
+from helpers.cli import main
 from helpers.errors import InputError
-from helpers.evaluation import read_answers, run_evaluation
-from helpers.hub import STANDIN, STANDIN_FOLDER
-from helpers.models import ChatModel
+from helpers.evaluation import Answer, evaluate_on_ray, read_answers, read_shards, run_evaluation
+from helpers.evaluation.on_ray import Worker
+from helpers.models import STANDIN, STANDIN_FOLDER, ChatModel, VllmModel, load_engine
+from helpers.models.server import best_kind
+from helpers.models.vllm_engine import load_vllm
 from helpers.prompts import image_messages
-from helpers.scores import Answer
-from helpers.serving import best_kind
-from helpers.vllm_engine import VllmModel, load_engine, load_vllm
+from helpers.teaching import HELD_OUT, generate
 from tests.test_evaluation import Question
 
 FAKE = Path(__file__).parent / "fake_vllm"
@@ -40,7 +37,7 @@ def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    monkeypatch.setattr("helpers.models.best_device", lambda: "cpu")
+    monkeypatch.setattr("helpers.models.loading.best_device", lambda: "cpu")
     yield importlib.import_module("vllm")
     del sys.modules["vllm"]
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from helpers.errors import InputError
-from helpers.workers import Killed, in_processes
+from helpers.parallel import Killed, in_processes
 
 
 def square_or_die(number: int) -> int:

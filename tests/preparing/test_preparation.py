@@ -18,26 +18,23 @@ import fsspec
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
 
-from helpers.__main__ import main
-from helpers.data import fetch
-from helpers.data_manifest import manifest
-from helpers.deidentified import check_may_leave
+from helpers.cli import main
+from helpers.data import fetch, manifest
 from helpers.errors import InputError
-from helpers.images import read_image
-from helpers.labelled import read_cases
-from helpers.prepared import find_sources, prepare, prepared_images, read_prepared
-from helpers.prepared_sources import Root
+from helpers.evaluation import read_cases
+from helpers.images import check_may_leave, read_image
+from helpers.preparing import prepare, prepared_images, read_prepared
+from helpers.preparing.sources import Root, find_sources
 from helpers.prompts import image_messages, slide_messages, volume_messages
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 VOXELS = np.random.default_rng(0).integers(-100, 900, (6, 16, 16))
 
 

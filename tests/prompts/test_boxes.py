@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
-from helpers.boxes import from_pixels, side_of_patient, to_pixels
-from helpers.prompts import pad_to_square
+from helpers.prompts import from_pixels, pad_to_square, side_of_patient, to_pixels
 
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from helpers.errors import InputError
 from helpers.prompts import (
+    THINKING_INSTRUCTION,
     check_budget,
-    count_tokens,
     image_messages,
     images_of,
     pad_to_square,
@@ -19,7 +18,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.protocol import THINKING_INSTRUCTION
+from helpers.prompts.messages import count_tokens
 
 GREY = Image.new("RGB", (8, 8), (90, 90, 90))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.replies import parse_boxes, parse_final_answer
+from helpers.prompts import parse_boxes, parse_final_answer
 
 YES_NO = ("yes", "no")
 LETTERS = ("A", "B", "C", "D")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from helpers.errors import InputError
-from helpers.shares import shares
+from helpers.prompts import shares
 
 SIZES = st.lists(st.integers(1, 20_000) | st.integers(1, 40), min_size=1, max_size=20)
 LIMITS = st.integers(20, 126)

@@ -9,15 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from openslide import OpenSlide
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.slide_pyramid import Level, Slide, open_slide
-from helpers.slides import Patch, patch_grid, read_patches, sample_patches, sample_slides
-from helpers.tissue import OVERVIEW_PIXELS, TILE_SIDE, TissueMask, overview, tissue_in, tissue_mask
+from helpers.slides import (
+    Patch,
+    Slide,
+    TissueMask,
+    open_slide,
+    patch_grid,
+    read_patches,
+    sample_patches,
+    sample_slides,
+    tissue_mask,
+)
+from helpers.slides.pyramid import Level
+from helpers.slides.tissue import OVERVIEW_PIXELS, TILE_SIDE, overview, tissue_in
 from tests.slide_files import (
     REAL_SLIDE,
     blank_glass,

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from helpers import teaching_questions as ask
+from helpers import teaching as ask
 from helpers.models import ChatModel
 from helpers.prompts import image_messages, volume_messages, with_question
-from helpers.standin_lessons import DOT, Lesson, collate, forward
+from helpers.standin.lessons import DOT, Lesson, collate, forward
 
 IMAGES = 3
 

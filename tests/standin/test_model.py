@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.cases import image_of
-from helpers.hub import STANDIN_FOLDER
-from helpers.models import ChatModel
+from helpers.models import STANDIN_FOLDER, ChatModel
 from helpers.prompts import image_messages, slide_messages
-from helpers.standin_scores import score, swapped, wide_window
+from helpers.standin.scoring import score, swapped, wide_window
+from helpers.teaching import image_of
 
 ALONE = """
 import sys

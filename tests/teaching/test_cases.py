@@ -7,15 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.case_files import write_case
-from helpers.cases import CASES, HELD_OUT, chest_with, generate, picture_with_box
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.replies import parse_boxes
+from helpers.prompts import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
-from helpers.standin_scores import swapped, wide_window
-from helpers.teaching_chests import CHANGES, EFFUSION, Effusion
-from helpers.teaching_findings import (
+from helpers.standin.scoring import swapped, wide_window
+from helpers.teaching import (
+    CHANGES,
+    EFFUSION,
+    HELD_OUT,
+    RECIPES,
+    VENTRICLES,
+    Effusion,
+    Finding,
+    chest_with,
+    generate,
+    picture_with_box,
+    teaching_volume,
+    write_case,
+)
+from helpers.teaching.cases import CASES
+from helpers.teaching.findings import (
     BRIGHT,
     DARK,
     HAEMORRHAGE,
@@ -24,13 +36,10 @@ from helpers.teaching_findings import (
     MASS,
     OEDEMA,
     STAINING,
-    VENTRICLES,
-    Finding,
     brain_mri,
     head_ct,
 )
-from helpers.teaching_slides import MIN_TISSUE
-from helpers.teaching_volumes import RECIPES, teaching_volume
+from helpers.teaching.slides import MIN_TISSUE
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume
 
 # Of the middle of a finding: HU, or values of the MRI as it is shown.

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.answer_viewer import answer_view, draw_boxes
-from helpers.ask_box import AskBox
 from helpers.errors import InputError
 from helpers.models import load_model
-from helpers.prompts import TokenCount, image_messages
-from helpers.replies import Reply
+from helpers.prompts import Reply, TokenCount, image_messages
+from helpers.viewers import AskBox, answer_view, draw_boxes
 
 EVIL = "<script>alert(1)</script>"
 

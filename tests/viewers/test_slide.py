@@ -9,9 +9,9 @@ from PIL import Image
 
 from helpers.data import fetch
 from helpers.errors import InputError
-from helpers.protocol import PATCH_SIDE
-from helpers.slide_viewer import SlideViewer, contact_sheet
+from helpers.prompts import PATCH_SIDE
 from helpers.slides import open_slide, read_patches, sample_patches, tissue_mask
+from helpers.viewers import SlideViewer, contact_sheet
 
 
 def test_a_patch_is_chosen_and_shown() -> None:

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.volume_pictures import PLANES, PRESETS, letters, still
-from helpers.volume_viewer import THREE, VolumeViewer
+from helpers.viewers import VolumeViewer, still
+from helpers.viewers.volume import THREE
+from helpers.viewers.volume_pictures import PLANES, PRESETS, letters
 from helpers.volumes import Volume
 
 SHAPE = (6, 8, 10)

@@ -10,13 +10,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from helpers import dicomweb
-from helpers.data import fetch
-from helpers.dicomweb import RemoteSeries, parse_url
+from helpers import network
+from helpers.data import DICOMWEB_TOKEN_VARIABLE, fetch, parse_url
 from helpers.errors import InputError
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
+from helpers.volumes.dicomweb import TRIES, RemoteSeries
 from tests.loopback import Quiet, listening
-from tests.orthanc import ABSENT, Gate, Orthanc, gate_to
+from tests.volumes.orthanc import ABSENT, Gate, Orthanc, gate_to
 
 TOKEN = "planted-token-0123456789"
 STUDY = "https://pacs.example.org/dicom-web/studies/1.2.3"
@@ -24,8 +24,8 @@ STUDY = "https://pacs.example.org/dicom-web/studies/1.2.3"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(dicomweb.TOKEN_VARIABLE, raising=False)
-    monkeypatch.setattr(dicomweb.time, "sleep", lambda _: None)
+    monkeypatch.delenv(DICOMWEB_TOKEN_VARIABLE, raising=False)
+    monkeypatch.setattr(network.time, "sleep", lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_tokens_are_sent_and_shown_nowhere(
         with pytest.raises(InputError, match=message) as caught:
             read_volume(url + head_path, token=token)
         texts += [str(caught.value), repr(caught.value)]
-    monkeypatch.setenv(dicomweb.TOKEN_VARIABLE, TOKEN)
+    monkeypatch.setenv(DICOMWEB_TOKEN_VARIABLE, TOKEN)
     remote = read_volume(url + head_path)
     remote.slices([3])
     assert f"Bearer {TOKEN}" in seen.tokens and len(seen.asked()) == 1
@@ -175,9 +175,11 @@ def test_a_cut_off_body_is_not_taken_for_a_whole_one(
     seen, url = gate
     values = np.random.default_rng(1).integers(0, 900, (5, 64, 64))
     path = orthanc.upload(write_series(values, StudyInstanceUID="1.16"))
-    monkeypatch.setattr(dicomweb, "TemporaryDirectory", lambda **_: type("Here", (), {"name": str(tmp_path)}))
+    monkeypatch.setattr(
+        "helpers.volumes.dicomweb.TemporaryDirectory", lambda **_: type("Here", (), {"name": str(tmp_path)})
+    )
     remote = read_volume(url + path)
-    seen.faults = ["cut"] * dicomweb.TRIES
+    seen.faults = ["cut"] * TRIES
     with pytest.raises(InputError, match=r"no whole DICOM.*4 times") as caught:
         remote.slices([2])
     assert "/instances/" in caught.value.path and not list(tmp_path.glob("*.dcm"))

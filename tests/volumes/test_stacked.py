@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydicom.uid import generate_uid
 
 from helpers.errors import InputError
 from helpers.prompts import images_of, volume_messages
-from helpers.stacked_volumes import share_slices
-from helpers.volumes import Volume, mri_to_rgb, read_volume
+from helpers.volumes import Volume, mri_to_rgb, read_volume, share_slices
 
 FRAME = generate_uid()
 SEEN = {"PatientID": "77-secret", "FrameOfReferenceUID": FRAME}

@@ -10,8 +10,7 @@ import numpy as np
 import pydicom
 import pydicom.data
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from helpers.data import fetch
 from helpers.errors import InputError

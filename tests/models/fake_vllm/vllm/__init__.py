@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from helpers.models import load_model
-from helpers.prompts import expand_images
-from helpers.vision import encode_images
+from helpers.models import encode_images, load_model
+from helpers.prompts.messages import expand_images
 
 __version__ = "0 (a fake)"
 

@@ -1,0 +1,55 @@
+"""``medgemma-tutorials ask``: a question about images of your own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser("ask", help="ask a model about images of your own")
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="DICOM series or study folder, NIfTI, whole slide, 2D image, or a manifest name",
+    )
+    parser.add_argument("question", help="in your words, in quotes")
+    parser.add_argument(
+        "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
+    )
+    parser.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
+    parser.add_argument("--series", nargs="+", default=[], metavar="N", help="only these DICOM series numbers")
+    parser.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
+    parser.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, and all else to stderr")
+    parser.set_defaults(command=_ask)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    import json
+    from contextlib import redirect_stdout
+
+    from helpers.models import ask_path
+
+    with redirect_stdout(sys.stderr if options.json else sys.stdout):
+        asked = ask_path(
+            options.path,
+            options.question,
+            model=options.model,
+            modality=options.modality,
+            series=options.series,
+            options=options.options,
+            may_leave=options.may_leave,
+            max_new_tokens=options.max_new_tokens,
+        )
+    if options.json:
+        print(json.dumps(asked, ensure_ascii=False))
+        return 0
+    print(f"\n{asked['answer']}{'' if asked['finished'] else ' (cut off)'}\n")
+    cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
+    print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
+    return 0

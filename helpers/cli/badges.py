@@ -1,0 +1,27 @@
+"""``medgemma-tutorials badges``: the launch links."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser("badges", help="write the launch links into the notebooks and README.md")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if one is out of date")
+    parser.set_defaults(command=_badges)
+
+
+def _badges(options: argparse.Namespace) -> int:
+    from helpers.course import update_badges
+
+    changed = update_badges(check=options.check)
+    for path in changed:
+        print(f"{path.name}: {'out of date' if options.check else 'updated'}")
+    if changed and options.check:
+        print("Write them with: medgemma-tutorials badges", file=sys.stderr)
+        return 1
+    if not changed:
+        print("All launch links are up to date.")
+    return 0

@@ -1,0 +1,23 @@
+"""``medgemma-tutorials gallery``: a static site of a run."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    """Add the command and its options."""
+    parser = commands.add_parser("gallery", help="build a static site from a run of the notebooks")
+    parser.add_argument("--run", default="outputs/run", metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--output", default="outputs/gallery", metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks; default: the checkout's own")
+    parser.set_defaults(command=_gallery)
+
+
+def _gallery(options: argparse.Namespace) -> int:
+    from helpers.course import NOTEBOOKS
+    from helpers.gallery import build_gallery
+
+    site = build_gallery(options.run, options.output, notebooks=options.notebooks or NOTEBOOKS)
+    print(f"Gallery: {site}")
+    return 0

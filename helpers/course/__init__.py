@@ -1,0 +1,14 @@
+"""The notebooks, run unattended, and what they run on.
+
+In: the folder of the notebooks. Out: executed notebooks, their results, and an index page.
+
+- ``runner``: runs them in order with papermill.
+- ``parameters``: their parameters, from the command line.
+- ``run_report``: the pages of a run.
+- ``badges``: the launch links of notebooks and README.
+- ``doctor``: what this machine can run.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,50 @@
+"""The address of a series on a DICOMweb server (DICOM PS3.18)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from helpers.errors import InputError
+from helpers.network import is_in_the_clear
+
+DICOMWEB_TOKEN_VARIABLE = "DICOMWEB_TOKEN"
+SERIES_URL_FORM = "https://HOST/.../studies/STUDY_UID/series/SERIES_UID"
+_PATH = re.compile(r"(?P<root>.*)/studies/(?P<study>[0-9.]+)(?:/series/(?P<series>[0-9.]+))?")
+
+
+class SeriesUrl(NamedTuple):
+    """The parts of a series' address; ``series`` is empty where the address names a whole study."""
+
+    root: str
+    study: str
+    series: str
+
+    def __str__(self) -> str:
+        return f"{self.root}/studies/{self.study}" + (f"/series/{self.series}" if self.series else "")
+
+
+def parse_url(url: str) -> SeriesUrl:
+    """Take a series' (or study's) address apart.
+
+    Raises `InputError`: another form; http to an address that is not loopback, where anybody on the way could read
+    images and token; a password or a query in the address, which would end up in messages.
+    """
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+    if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
+        raise InputError(
+            "This is not the address of a DICOMweb series.", path=bare, remedy=f"Give {SERIES_URL_FORM}."
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            "The address holds a name, a password or a query.",
+            path=bare,
+            remedy=f"Give the address alone and the token by {DICOMWEB_TOKEN_VARIABLE} or token=.",
+        )
+    if is_in_the_clear(url):
+        raise InputError(
+            "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
+        )
+    return SeriesUrl(match["root"], match["study"], match["series"] or "")

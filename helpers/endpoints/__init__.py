@@ -1,0 +1,15 @@
+"""A model that is served elsewhere, asked as a local one is.
+
+In: messages and the address of a server with the OpenAI chat API. Out: a `Reply`.
+
+- ``addresses``: which addresses are safe to send to, and the token.
+- ``image_urls``: messages as they go over the wire.
+- ``limits``: what a server takes in one request.
+- ``client``: the model at that address.
+- ``retries``: which failures may pass, and what to say of those that do not.
+- ``redaction``: tokens cut out of whatever is kept or shown.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

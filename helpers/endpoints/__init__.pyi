@@ -1,0 +1,5 @@
+from .addresses import ENDPOINT_PREFIX as ENDPOINT_PREFIX, check_address as check_address
+from .client import EndpointModel as EndpointModel, connect as connect
+from .image_urls import image_bytes as image_bytes, wire_bytes as wire_bytes, wire_messages as wire_messages
+from .limits import Limits as Limits
+from .redaction import without_tokens as without_tokens

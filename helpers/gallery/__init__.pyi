@@ -1,0 +1,1 @@
+from .site import build_gallery as build_gallery

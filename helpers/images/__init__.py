@@ -1,0 +1,13 @@
+"""What a path holds, whatever it is, and the images that a model gets of it.
+
+In: a file or folder. Out: a `Study` of its parts, or square RGB images.
+
+- ``image``: one 2D image (PNG, JPEG, TIFF, DICOM) as RGB.
+- ``study``: CT, MR, slide or 2D image? Told from headers alone.
+- ``model_images``: the images of a volume, slide or picture, in the form that prompts, tables and shards share.
+- ``deidentified``: whether images may leave this machine, by the headers of their files.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

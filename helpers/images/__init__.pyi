@@ -1,0 +1,19 @@
+from .deidentified import (
+    HEADERS_REMEDY as HEADERS_REMEDY,
+    HeadersRead as HeadersRead,
+    ImageSource as ImageSource,
+    check_may_leave as check_may_leave,
+    identifying_in as identifying_in,
+)
+from .image import read_image as read_image
+from .model_images import MODALITIES as MODALITIES, read_images as read_images, volume_images as volume_images
+from .study import (
+    VOLUME_KINDS as VOLUME_KINDS,
+    Part as Part,
+    Study as Study,
+    find_parts as find_parts,
+    find_study as find_study,
+    known_modality as known_modality,
+    part_volume as part_volume,
+    stands_alone as stands_alone,
+)

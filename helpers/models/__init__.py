@@ -1,0 +1,17 @@
+"""MedGemma, or the stand-in of the same classes: loaded, asked, and served on this machine.
+
+In: a model's name and messages. Out: a `Reply`.
+
+- ``hub``: a name to a local folder; access, memory and disk are checked first.
+- ``loading``: `load_model` and the `ChatModel` that it gives.
+- ``adapters``: an adapter onto its own model, and no other.
+- ``vision``: images through the vision tower a few at a time.
+- ``sessions``: many questions about images that are read once.
+- ``vllm_engine``: a model in vLLM's engine, asked many prompts at once.
+- ``server``, ``server_process``: a real server on this machine, which ends with the process that started it.
+- ``ask``: a question about a path of your own.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,25 @@
+from .adapters import ADAPTER_RECORD as ADAPTER_RECORD, adapted_name as adapted_name, fingerprint as fingerprint
+from .ask import ask_path as ask_path
+from .hub import (
+    MEDSIGLIP as MEDSIGLIP,
+    REAL_MODELS as REAL_MODELS,
+    STANDIN as STANDIN,
+    STANDIN_FOLDER as STANDIN_FOLDER,
+    cached_model as cached_model,
+    find_model as find_model,
+    is_siglip as is_siglip,
+    is_standin as is_standin,
+    memory_for as memory_for,
+    missing_files as missing_files,
+    weight_bytes as weight_bytes,
+)
+from .loading import (
+    ChatModel as ChatModel,
+    best_device as best_device,
+    damage_explained as damage_explained,
+    load_model as load_model,
+)
+from .server import Served as Served, serve as serve
+from .sessions import Session as Session
+from .vision import encode_images as encode_images, pixel_batches as pixel_batches, weights_key as weights_key
+from .vllm_engine import VllmModel as VllmModel, load_engine as load_engine

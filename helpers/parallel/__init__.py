@@ -1,0 +1,11 @@
+"""A ``map`` over workers that may die.
+
+In: a function and many sources. Out: its results, in the order in which they are ready.
+
+- ``processes``: worker processes of this machine.
+- ``cluster``: workers on Ray, here or on a cluster.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from .cluster import ray_cluster as ray_cluster, ray_map as ray_map
+from .processes import Killed as Killed, in_processes as in_processes

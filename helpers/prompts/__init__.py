@@ -1,0 +1,14 @@
+"""What goes to the model and what comes back, without a model. Loads neither torch nor transformers.
+
+In: images and words. Out: chat messages in the order of the MedGemma 1.5 report. And back: a reply to its answer.
+
+- ``protocol``: the report's limits, windows and question templates.
+- ``messages``: images and a question as messages, their tokens counted.
+- ``sharing``: how several volumes or slides share the places of one prompt.
+- ``replies``: thinking trace, final answer and boxes of what a model said.
+- ``boxes``: boxes of the padded prompt image to pixels of the image as it was, and back.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

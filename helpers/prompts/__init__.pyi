@@ -1,0 +1,45 @@
+from .boxes import from_pixels as from_pixels, side_of_patient as side_of_patient, to_pixels as to_pixels
+from .messages import (
+    RESERVED as RESERVED,
+    Message as Message,
+    TokenCount as TokenCount,
+    check_budget as check_budget,
+    closed_question as closed_question,
+    image_messages as image_messages,
+    images_of as images_of,
+    pad_to_square as pad_to_square,
+    prompt_ids as prompt_ids,
+    render_prompt as render_prompt,
+    slide_messages as slide_messages,
+    volume_messages as volume_messages,
+    with_question as with_question,
+)
+from .protocol import (
+    BOX_QUESTION as BOX_QUESTION,
+    CHANGE_QUESTION as CHANGE_QUESTION,
+    CHOICE_QUESTION as CHOICE_QUESTION,
+    CONTEXT_BUDGET as CONTEXT_BUDGET,
+    CT_QUESTION as CT_QUESTION,
+    CT_WINDOWS as CT_WINDOWS,
+    IMAGE_SIDE as IMAGE_SIDE,
+    IMAGE_TOKENS as IMAGE_TOKENS,
+    MAGNIFICATION_MPP as MAGNIFICATION_MPP,
+    MAX_PATCHES as MAX_PATCHES,
+    MAX_SLICE_SIDE as MAX_SLICE_SIDE,
+    MAX_SLICES as MAX_SLICES,
+    MIN_SLICES as MIN_SLICES,
+    MRI_QUESTION as MRI_QUESTION,
+    PATCH_SIDE as PATCH_SIDE,
+    THINKING_INSTRUCTION as THINKING_INSTRUCTION,
+    YES_NO_QUESTION as YES_NO_QUESTION,
+)
+from .replies import (
+    Decoder as Decoder,
+    Reply as Reply,
+    RunningText as RunningText,
+    parse_boxes as parse_boxes,
+    parse_final_answer as parse_final_answer,
+    reply_from as reply_from,
+    split_thinking as split_thinking,
+)
+from .sharing import shares as shares

@@ -1,0 +1,12 @@
+"""Whole slides: any OpenSlide format to the tissue in it, and to patches of 896 x 896 pixels.
+
+In: the path of a slide. Out: RGB patches at a stated resolution, in microns per pixel.
+
+- ``pyramid``: the file, its levels, and a region of it.
+- ``tissue``: where the tissue is, from an overview.
+- ``patches``: a grid on the tissue, a sample of it, of several slides too, and the patches' pixels.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

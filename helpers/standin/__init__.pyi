@@ -1,0 +1,2 @@
+from .model import build as build
+from .training import train as train

@@ -1,0 +1,11 @@
+"""What is written is whole, or it is not there: on this machine and in a bucket.
+
+In: content and a path or address. Out: files and folders that nobody ever sees half-written.
+
+- ``files``: a file, a folder or JSON on this machine.
+- ``stores``: the same in any folder that fsspec reaches (``s3://``, ``gs://`` ...), and Parquet's library.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .files import (
+    make_folder as make_folder,
+    whole_file as whole_file,
+    whole_folder as whole_folder,
+    write_json as write_json,
+)
+from .stores import (
+    Store as Store,
+    filesystem as filesystem,
+    is_local as is_local,
+    load_pyarrow as load_pyarrow,
+    put_whole as put_whole,
+)

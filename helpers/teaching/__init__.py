@@ -1,0 +1,16 @@
+"""Teaching cases with known truth: real anatomy from the bundled images, changed at random.
+
+In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its simple finding lies.
+
+- ``cases``: the kinds of cases, each from a seed.
+- ``pictures``: single images, changed at random.
+- ``findings``, ``volumes``: what is put into a head CT or brain MRI.
+- ``slides``: slides composed of real tissue.
+- ``chests``: pleural effusions in a radiograph.
+- ``questions``: what is asked about them.
+- ``case_files``: the same as DICOM series, pyramidal TIFF or PNG.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

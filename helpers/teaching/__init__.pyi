@@ -1,0 +1,43 @@
+from .case_files import write_case as write_case, write_series as write_series
+from .cases import A_VOLUME as A_VOLUME, HELD_OUT as HELD_OUT, Case as Case, generate as generate
+from .chests import CHANGES as CHANGES, EFFUSION as EFFUSION, STATES as STATES, Effusion as Effusion
+from .findings import VENTRICLES as VENTRICLES, Finding as Finding
+from .pictures import (
+    BOX_TARGETS as BOX_TARGETS,
+    OBJECTS as OBJECTS,
+    chest_with as chest_with,
+    colours_of as colours_of,
+    image_of as image_of,
+    image_with_object as image_with_object,
+    picture_with_box as picture_with_box,
+)
+from .questions import (
+    BOX_STEP as BOX_STEP,
+    DECLINED as DECLINED,
+    DEFINITIONS as DEFINITIONS,
+    IMAGE_FORMS as IMAGE_FORMS,
+    IMAGE_KINDS as IMAGE_KINDS,
+    Question as Question,
+    beyond_question as beyond_question,
+    box_question as box_question,
+    change_question as change_question,
+    choice_question as choice_question,
+    declined_question as declined_question,
+    finding_question as finding_question,
+    image_question as image_question,
+    slide_sentence as slide_sentence,
+    text_question as text_question,
+)
+from .slides import (
+    STAINS as STAINS,
+    Specimen as Specimen,
+    patches_of as patches_of,
+    picture_of as picture_of,
+    write_slide as write_slide,
+)
+from .volumes import (
+    RECIPES as RECIPES,
+    Pose as Pose,
+    draw_findings as draw_findings,
+    teaching_volume as teaching_volume,
+)

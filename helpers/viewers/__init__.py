@@ -1,0 +1,14 @@
+"""Pictures for a notebook: of volumes, slides, answers and boxes, still and with sliders.
+
+In: what the other stages give. Out: figures and widgets; each widget has a still picture.
+
+- ``figures``: images side by side, outlines, a slider.
+- ``volume``, ``volume_pictures``: a volume in three planes, with its window.
+- ``slide``: a slide, its tissue and its patches.
+- ``answer``, ``ask_box``: an answer beside its truth; a form to ask.
+- ``picture_widget``, ``pictures``: what the viewers are made of.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
