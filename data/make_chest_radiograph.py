@@ -17,7 +17,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
-from helpers.files import whole_file
+from helpers.storage import whole_file
 
 KEEP = (
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "Modality"),

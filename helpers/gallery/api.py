@@ -1,6 +1,7 @@
 """The package's public names with their signatures and docstrings, read from the source: nothing is imported.
 
-Public is what has no leading underscore and is defined in the module that names it. `griffe` reads the docstrings.
+Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows the names to where they are defined
+and reads the docstrings there.
 """
 
 from __future__ import annotations
@@ -46,12 +47,13 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Module:
-    """A public module."""
+class Face:
+    """A folder of the package, with what it hands on."""
 
     name: str
     parts: list[Part]
     names: list[Name]
+    files: list[str]  # full names of its modules
 
     @property
     def page(self) -> str:
@@ -69,8 +71,8 @@ class Module:
         return self.words.partition("\n\n")[0]
 
 
-def read_api(package: Path = PACKAGE) -> list[Module]:
-    """Read the public modules of a package's folder, in alphabetical order.
+def read_api(package: Path = PACKAGE) -> list[Face]:
+    """Read the faces of a package's folders, in alphabetical order.
 
     Raises:
         InputError: griffe is not installed.
@@ -83,41 +85,53 @@ def read_api(package: Path = PACKAGE) -> list[Module]:
             remedy="Run: pip install 'medgemma-tutorials[gallery]'",
         ) from None
     loaded = griffe.load(package.name, search_paths=[package.parent], allow_inspection=False)
-    modules = [m for name, m in sorted(loaded.modules.items()) if not name.startswith("_")]
-    return [Module(module.path, _parts(module), list(_names(module))) for module in modules]
+    folders = [face for _, face in sorted(loaded.modules.items()) if face.is_init_module]
+    return [
+        Face(face.path, _parts(face), list(_handed_on(face)), [file.path for file in face.modules.values()])
+        for face in folders
+    ]
 
 
-def addresses(modules: list[Module]) -> dict[str, str]:
-    """Where each module, function and class is explained, from the site's root.
+def addresses(faces: list[Face]) -> dict[str, str]:
+    """Where each folder, function and class is explained, from the site's root.
 
-    The keys are full names (``helpers.data``, ``helpers.data.fetch``) and, where only one object has it, the last
-    part of a function's or class's name (``fetch``).
+    The keys are full names (``helpers.data``, ``helpers.data.fetch``; of a file, ``helpers.data.idc``, it is its
+    folder's page) and, where only one object has it, the last part of a function's or class's name (``fetch``).
     """
     full: dict[str, str] = {}
     short: dict[str, set[str]] = {}
-    for module in modules:
-        full[module.name] = page = module.page
-        for name in module.names:
+    for face in faces:
+        page = face.page
+        full |= dict.fromkeys([*face.files, face.name], page)
+        for name in face.names:
             if name.kind != "value":
-                full[f"{module.name}.{name.name}"] = f"{page}#{name.name}"
+                full[f"{face.name}.{name.name}"] = f"{page}#{name.name}"
                 short.setdefault(name.name, set()).add(f"{page}#{name.name}")
     once = {name: found.pop() for name, found in short.items() if len(found) == 1}
     return once | full
 
 
-def _names(parent: griffe.Module | griffe.Class, prefix: str = "") -> Iterator[Name]:
+def _handed_on(face: griffe.Module) -> Iterator[Name]:
+    for name, member in face.members.items():
+        if member.is_alias and member.target_path.startswith(f"{face.path}."):
+            yield _name(name, member.final_target)
+
+
+def _members(parent: griffe.Class, prefix: str) -> Iterator[Name]:
     for name, member in parent.members.items():
         if name.startswith("_") or member.is_alias or not member.lineno:
             continue
-        whole = prefix + name
-        if member.is_class:
-            yield Name(whole, "class", _of_class(member), _parts(member), list(_names(member, f"{whole}.")))
-        elif member.is_function or "property" in member.labels:
-            yield Name(whole, "function", _signature(member), _parts(member))
-        elif member.is_attribute and (prefix or name.isupper()):
-            value = _value(whole, member)
-            if not value.signature.startswith("self."):  # set in __init__: its arguments say it
-                yield value
+        found = _name(prefix + name, member)
+        if not found.signature.startswith("self."):  # set in __init__: its arguments say it
+            yield found
+
+
+def _name(name: str, member: griffe.Object) -> Name:
+    if member.is_class:
+        return Name(name, "class", _of_class(member), _parts(member), list(_members(member, f"{name}.")))
+    if member.is_function or "property" in member.labels:
+        return Name(name, "function", _signature(member), _parts(member))
+    return _value(name, member)
 
 
 def _signature(member: griffe.Object) -> str:

@@ -23,7 +23,7 @@ from pygments.lexers import PythonLexer
 from helpers.course import NOTEBOOKS, key_figures
 from helpers.endpoints import without_tokens
 from helpers.errors import InputError
-from helpers.gallery.api import Module, addresses, read_api
+from helpers.gallery.api import Face, addresses, read_api
 from helpers.gallery.notebooks import Page, notebook_page
 from helpers.gallery.page import SITE, Entry, from_markdown, templates, write_search_index
 from helpers.gallery.scores import MODEL_CARD, PUBLISHED, SOURCE, model_card_scores, named, scored, side_by_side
@@ -53,8 +53,8 @@ def build_gallery(
     _check_replaceable(output)
     summary = _read_summary(run)
     records = _records(summary, notebooks)
-    modules = read_api()
-    names = addresses(modules)
+    faces = read_api()
+    names = addresses(faces)
     pages = {record["notebook"]: record["stem"] + ".html" for record in records}
     known = [record["results"] for record in records if record["results"].get("model")]
     site = templates()
@@ -69,8 +69,8 @@ def build_gallery(
             (folder / part).mkdir()
         entries = list(_write_notebooks(site, folder, run, records, names, pages))
         entries += _write_scores(site, folder, summary, names)
-        entries += _write_api(site, folder, modules, names)
-        _write(site, folder, "index.html", "index.html.j2", records=records, modules=modules)
+        entries += _write_api(site, folder, faces, names)
+        _write(site, folder, "index.html", "index.html.j2", records=records, faces=faces)
         _write(site, folder, "search.html", "search.html.j2")
         write_search_index(entries, folder / _MARK)
         for name in _ASSETS:
@@ -199,16 +199,14 @@ def _write_scores(
     return [Entry(titles[at], "Scores", "scores", f"scores.html#{at}", text) for at, text in texts.items()]
 
 
-def _write_api(
-    site: Environment, folder: Path, modules: list[Module], names: Mapping[str, str]
-) -> Iterator[Entry]:
+def _write_api(site: Environment, folder: Path, faces: list[Face], names: Mapping[str, str]) -> Iterator[Entry]:
     site.filters |= {"words": lambda text: Markup(from_markdown(text, names, "../")), "code": _highlighted}
-    _write(site, folder, "api/index.html", "api.html.j2", modules=modules)
-    for module in modules:
-        _write(site, folder, module.page, "module.html.j2", module=module)
-        yield Entry(module.name, "API", "API", module.page, module.words)
-        for name in module.names:
-            yield Entry(name.name, module.name, "API", f"{module.page}#{name.name}", name.words)
+    _write(site, folder, "api/index.html", "api.html.j2", faces=faces)
+    for face in faces:
+        _write(site, folder, face.page, "face.html.j2", face=face)
+        yield Entry(face.name, "API", "API", face.page, face.words)
+        for name in face.names:
+            yield Entry(name.name, face.name, "API", f"{face.page}#{name.name}", name.words)
 
 
 def _highlighted(code: str) -> Markup:

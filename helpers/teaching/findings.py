@@ -217,7 +217,8 @@ def _stretched(old: np.ndarray, finding: Finding) -> np.ndarray:
 
 HAEMORRHAGE, OEDEMA, MASS = "intracranial haemorrhage", "brain oedema", "skull-side mass"
 HYPOXIA, STAINING = "hypoxic brain injury", "contrast staining"
-DARK, BRIGHT, VENTRICLES = "dark lesion", "bright lesion", "enlarged ventricles"
+DARK, BRIGHT = "dark lesion", "bright lesion"
+VENTRICLES = "enlarged ventricles"
 KINDS = {
     HAEMORRHAGE: Kind(brain_of_ct, (8, 15), (55, 80), _filled),
     OEDEMA: Kind(brain_of_ct, (16, 24), (15, 20), _lowered),

@@ -162,7 +162,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path):
     finetune(load_model("standin", device="cpu"), train, validation, tmp_path / "whole", QUICK)
     code = (
         "import os, signal\n"
-        "from tests.test_finetuning import *\n"
+        "from tests.finetuning.test_train import *\n"
         "die = Curve(3, lambda: os.kill(os.getpid(), signal.SIGKILL))\n"
         f"finetune(load_model('standin', device='cpu'), images(8), images(4, seed=100), "
         f"{str(tmp_path / 'broken')!r}, QUICK, callbacks=[die])"

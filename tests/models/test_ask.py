@@ -225,9 +225,7 @@ def test_the_command_itself_prints_one_object_and_its_help_loads_nothing() -> No
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["kind"] == "image"
-    lines = (
-        "import sys; from helpers.__main__ import main\ntry: main(['ask', '--help'])\nexcept SystemExit: pass\n"
-    )
+    lines = "import sys; from helpers.cli import main\ntry: main(['ask', '--help'])\nexcept SystemExit: pass\n"
     lines += "print({'numpy', 'pydicom', 'openslide', 'torch'} & set(sys.modules) or 'light')"
     helped = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, cwd=ROOT)
     assert helped.stdout.strip().endswith("light"), helped.stderr

@@ -1,6 +1,6 @@
 """vLLM gets the prompt that transformers gets, and its answers are kept as those of transformers are.
 
-A fake (`tests.fake_vllm`) stands for vLLM; the real one is asked in `tests.test_gpu`, where there is a GPU.
+A fake (`tests.models.fake_vllm`) stands for vLLM; the real one is asked in `tests.test_gpu`, where there is a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from helpers.models.server import best_kind
 from helpers.models.vllm_engine import load_vllm
 from helpers.prompts import image_messages
 from helpers.teaching import HELD_OUT, generate
-from tests.test_evaluation import Question
+from tests.evaluation.test_run import Question
 
 FAKE = Path(__file__).parent / "fake_vllm"
 

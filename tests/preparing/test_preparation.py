@@ -193,9 +193,9 @@ def test_a_bucket_is_read_and_written_as_a_folder_is(write_series, tmp_path: Pat
 
 KILLED = """
 import sys
-from helpers.prepared_sources import Root
-from helpers.prepared import prepare
-from helpers.workers import in_processes
+from helpers.preparing.sources import Root
+from helpers.preparing import prepare
+from helpers.parallel import in_processes
 prepare(sys.argv[1], sys.argv[2], mapped=in_processes(2) if sys.argv[3:] else map)
 """
 
