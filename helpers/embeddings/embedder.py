@@ -10,7 +10,6 @@ or a slide is pooled as if it were one large image: the mean of its means, the m
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +37,7 @@ from helpers.models import (
     weight_bytes,
     weights_key,
 )
-from helpers.prompts import pad_to_square
+from helpers.prompts import images_key, pad_to_square
 from helpers.storage import whole_file
 from helpers.volumes import Volume
 
@@ -169,7 +168,7 @@ def embed(
         raise InputError("There are no images to embed.", remedy="Give at least one.")
     if cache is None:
         return Embedding(embedder.encode(images, batch_size))
-    path = Path(cache) / embedder.key / f"{_pixel_key(images)}.safetensors"
+    path = Path(cache) / embedder.key / f"{images_key(images)}.safetensors"
     if path.is_file():
         return Embedding(load_file(path)["parts"])
     parts = embedder.encode(images, batch_size)
@@ -187,11 +186,3 @@ def _images(source: Any, limit: int | None) -> list[Image.Image]:
     if limit is not None:
         raise InputError("A limit is for volumes.", remedy="Choose images, or patches, before they are embedded.")
     return [pad_to_square(image) for image in ([source] if one else source)]
-
-
-def _pixel_key(images: Sequence[Image.Image]) -> str:
-    digest = hashlib.sha256()
-    for image in images:
-        digest.update(str(image.size).encode())
-        digest.update(image.tobytes())
-    return digest.hexdigest()[:32]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
-from helpers.storage import filesystem, load_pyarrow, put_whole
+from helpers.storage import Store, filesystem, load_pyarrow
 
 if TYPE_CHECKING:
     from helpers.evaluation.scores import Answer
@@ -38,8 +38,9 @@ def write_shard(output: str, answers: Sequence[Answer]) -> str:
     buffer = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow)), buffer)
     ids = "\n".join(sorted(answer["id"] for answer in answers))
-    name = f"part-{hashlib.sha256(ids.encode()).hexdigest()[:20]}.parquet"
-    return put_whole(f"{output}/{FOLDER}/{name}", buffer.getvalue().to_pybytes())
+    name = f"{FOLDER}/part-{hashlib.sha256(ids.encode()).hexdigest()[:20]}.parquet"
+    Store(output).write(name, buffer.getvalue().to_pybytes())
+    return f"{output}/{name}"
 
 
 def read_shards(output: str) -> list[Answer]:

@@ -7,7 +7,6 @@ that takes many prompts at once, or a server.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ import torch
 from helpers.errors import InputError
 from helpers.evaluation.scores import Answer
 from helpers.models import ChatModel, Session, VllmModel
-from helpers.prompts import Message, Reply, images_of, parse_boxes, parse_final_answer
+from helpers.prompts import Message, Reply, images_of, parse_boxes, parse_final_answer, prompt_key
 
 ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth to read its yes and no
 
@@ -158,7 +157,7 @@ def _answer(chat: Any, case: Asked, prompt: list[Message], reply: Reply, p_yes: 
         **_about(chat.name, case),
         "engine": getattr(chat, "engine", None),  # of a server it is not known
         "form": form,
-        "prompt": _hash(prompt),
+        "prompt": prompt_key(prompt),
         "text": reply.text,
         "thinking": reply.thinking,
         "parsed": parsed[form]() if form in parsed else None,
@@ -199,13 +198,3 @@ def _about(model: str, case: Asked) -> Answer:
 def versions() -> dict[str, str]:
     """Of this package, transformers and torch."""
     return {name: version(name) for name in ("medgemma-tutorials", "transformers", "torch")}
-
-
-def _hash(prompt: list[Message]) -> str:
-    """Of the words and pixels of a prompt, so that two runs can be told to have asked the same."""
-    digest = hashlib.sha256()
-    for turn in prompt:
-        for part in turn["content"]:
-            image = part.get("image")
-            digest.update(part["text"].encode() if image is None else image.tobytes())
-    return digest.hexdigest()[:16]

@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.images import MODALITIES, read_image, read_images
+from helpers.images import MODALITIES, check_readable, read_images
 from helpers.preparing import Prepared, read_prepared
 from helpers.prompts import (
     CT_QUESTION,
@@ -34,8 +34,6 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.slides import open_slide
-from helpers.volumes import read_volume, select_slices
 
 COLUMNS = {
     "path": "file or folder of the image, from the table's own folder",
@@ -256,12 +254,7 @@ def _options(cell: dict[str, str]) -> tuple[str, ...]:
 def _file_problem(path: Path, kind: str) -> str | None:
     """What is wrong with a file, from its headers (a picture is read whole)."""
     try:
-        if kind in ("ct", "mri"):
-            select_slices(read_volume(path, modality="CT" if kind == "ct" else "MR").shape[0])
-        elif kind == "slide":
-            open_slide(path).close()
-        else:
-            read_image(path)
+        check_readable(path, kind)
     except InputError as error:
         return str(error)
     return None

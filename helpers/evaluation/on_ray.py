@@ -28,7 +28,7 @@ from helpers.evaluation.run import scores_of, unanswered
 from helpers.evaluation.scores import Answer
 from helpers.models import STANDIN, adapted_name, load_engine
 from helpers.parallel import ray_cluster
-from helpers.storage import filesystem, put_whole
+from helpers.storage import Store, filesystem
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
 # takes its worker's place along, and only giving out anew brings its group to another one.
@@ -104,7 +104,7 @@ def evaluate_on_ray(
         _note_lost(name, [case for group in left.values() for case in group], folder)
     known = _known(folder)
     scores = scores_of(name, [known[case.id] for case in cases if case.id in known])
-    put_whole(f"{folder}/scores.json", (json.dumps(scores, indent=2, ensure_ascii=False) + "\n").encode())
+    Store(folder).write("scores.json", json.dumps(scores, indent=2, ensure_ascii=False) + "\n")
     return scores
 
 

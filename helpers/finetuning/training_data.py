@@ -8,13 +8,11 @@ tuning goes wrong (huggingface/trl issues 3121, 4189, 5032).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from PIL import Image
 from tqdm.auto import tqdm
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -24,6 +22,7 @@ from helpers.prompts import (
     CONTEXT_BUDGET,
     Message,
     check_budget,
+    images_key,
     images_of,
     parse_final_answer,
     prompt_ids,
@@ -134,18 +133,7 @@ def _row(example: Taught, processor: Any) -> Row:
     tokenizer = processor.tokenizer
     said = tokenizer(f"{answer}<end_of_turn>", add_special_tokens=False)["input_ids"]
     check_budget(messages, processor, CONTEXT_BUDGET - len(said))
-    return Row(prompt_ids(messages, processor) + said, len(said), len(images), image_key(images))
-
-
-def image_key(images: Sequence[Image.Image]) -> str:
-    """A hash of all pixels, in order; "" for no images."""
-    if not images:
-        return ""
-    digest = hashlib.sha256()
-    for image in images:
-        digest.update(f"{image.mode}{image.size}".encode())
-        digest.update(image.tobytes())
-    return digest.hexdigest()[:32]
+    return Row(prompt_ids(messages, processor) + said, len(said), len(images), images_key(images))
 
 
 class Collator:

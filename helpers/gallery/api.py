@@ -1,7 +1,7 @@
 """The package's public names with their signatures and docstrings, read from the source: nothing is imported.
 
-Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows the names to where they are defined
-and reads the docstrings there.
+Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows each name to where it is defined,
+and reads the docstring there.
 """
 
 from __future__ import annotations

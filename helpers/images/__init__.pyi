@@ -6,7 +6,13 @@ from .deidentified import (
     identifying_in as identifying_in,
 )
 from .image import read_image as read_image
-from .model_images import MODALITIES as MODALITIES, read_images as read_images, volume_images as volume_images
+from .model_images import (
+    MODALITIES as MODALITIES,
+    check_readable as check_readable,
+    part_images as part_images,
+    read_images as read_images,
+    volume_images as volume_images,
+)
 from .study import (
     VOLUME_KINDS as VOLUME_KINDS,
     Part as Part,

@@ -1,40 +1,84 @@
-"""From a file or a volume to the images that a model gets, padded to squares."""
+"""From a path, a part of a study or a volume to the images that a model gets: one way for all stages."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images.image import read_image
-from helpers.prompts import MAX_PATCHES, MAX_SLICES, pad_to_square
+from helpers.images.study import VOLUME_KINDS, Part, part_volume
+from helpers.prompts import MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICES, pad_to_square
 from helpers.slides import open_slide, read_patches, sample_patches
-from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, read_volume, select_slices
+from helpers.volumes import Volume, select_slices, volume_to_rgb
 
 MODALITIES = ("ct", "mri", "slide", "image")
-SLIDE_MPP = 1.0  # 10x, as the report's slides
+SLIDE_MPP = MAGNIFICATION_MPP[10]  # as the report's slides
 
 
-def volume_images(volume: Volume, limit: int = MAX_SLICES) -> list[Image.Image]:
-    """At most ``limit`` equidistant slices of a CT (three windows as colours) or MR volume."""
-    chosen = select_slices(volume.shape[0], limit)
-    return [pad_to_square(rgb) for rgb in (ct_to_rgb if volume.modality == "CT" else mri_to_rgb)(volume, chosen)]
+def part_images(
+    part: Part, limit: int | None = None, *, mpp: float = SLIDE_MPP, seed: int = 0
+) -> Iterator[tuple[Image.Image, dict[str, int]]]:
+    """The images of a volume, slide or 2D image, RGB and not yet padded, each with its place.
+
+    Args:
+        part: of a `Study`.
+        limit: slices or patches, at most; by default what fills MedGemma's context (85, 126).
+        mpp: microns per pixel of patches.
+        seed: for the choice of patches.
+
+    Yields:
+        An image, and where it comes from: ``slice`` (0 is the lowest), or ``x``, ``y`` and ``size`` of a patch in
+        level-0 pixels, or nothing.
+
+    Raises:
+        InputError: as the readers of volumes, slides and images do.
+    """
+    if part.kind == "slide":
+        with open_slide(part.files[0]) as slide:
+            patches = sample_patches(slide, mpp, limit or MAX_PATCHES, seed)
+            for patch, image in zip(patches, read_patches(slide, patches), strict=True):
+                yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
+    elif part.kind in VOLUME_KINDS:
+        volume = part_volume(part)
+        chosen = select_slices(volume.shape[0], limit or MAX_SLICES)
+        for index, rgb in zip(chosen, volume_to_rgb(volume, chosen), strict=True):
+            yield Image.fromarray(rgb), {"slice": index}
+    else:
+        yield read_image(part.files[0]), {}
 
 
 def read_images(path: str | os.PathLike[str], kind: str, limit: int | None = None) -> list[Image.Image]:
     """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide" at 10x, or the one "image".
 
-    ``limit`` is the most slices or patches; by default what fills MedGemma's context (85, 126). Raises
-    `InputError` for another kind and for what cannot be read.
+    They are padded to squares. ``limit`` is the most slices or patches; by default what fills MedGemma's context
+    (85, 126). Raises `InputError` for another kind and for what cannot be read.
     """
+    return [pad_to_square(image) for image, _ in part_images(_part(path, kind), limit)]
+
+
+def check_readable(path: str | os.PathLike[str], kind: str) -> None:
+    """Raise the `InputError` of `read_images` where headers tell that it would fail; a picture is read whole."""
+    part = _part(path, kind)
+    if kind == "slide":
+        open_slide(path).close()
+    elif kind in VOLUME_KINDS:
+        part_volume(part)
+    else:
+        read_image(path)
+
+
+def volume_images(volume: Volume, limit: int = MAX_SLICES) -> list[Image.Image]:
+    """At most ``limit`` equidistant slices of a CT (three windows as colours) or MR volume, padded to squares."""
+    return [pad_to_square(rgb) for rgb in volume_to_rgb(volume, select_slices(volume.shape[0], limit))]
+
+
+def _part(path: str | os.PathLike[str], kind: str) -> Part:
     if kind not in MODALITIES:
         raise InputError(
             f"There are no images of kind {kind!r}.", path=path, remedy=f"Use one of {', '.join(MODALITIES)}."
         )
-    if kind == "image":
-        return [pad_to_square(read_image(path))]
-    if kind == "slide":
-        with open_slide(path) as slide:
-            return list(read_patches(slide, sample_patches(slide, SLIDE_MPP, limit or MAX_PATCHES)))
-    return volume_images(read_volume(path, modality="CT" if kind == "ct" else "MR"), limit or MAX_SLICES)
+    return Part(kind, (Path(path),))

@@ -21,7 +21,7 @@ from helpers.prompts import (
     volume_messages,
 )
 from helpers.slides import open_slide, read_patches, sample_slides
-from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb, prompt_names, share_slices
+from helpers.volumes import Volume, prompt_names, share_slices, volume_to_rgb
 
 YES_NO = ("yes", "no")
 
@@ -99,8 +99,7 @@ def study_messages(study: Study, question: str) -> list[Message]:
         return slide_messages(patches, instruction=question)
     if study.kind in VOLUME_KINDS:
         volumes = _volumes(study)
-        to_rgb = ct_to_rgb if study.kind == "ct" else mri_to_rgb
-        slices = {name: to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
+        slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
         return volume_messages(slices, question)
     if len(study.parts) > MAX_PATCHES:
         raise InputError(

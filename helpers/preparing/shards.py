@@ -1,9 +1,9 @@
 """One volume, slide or image to a shard: a Parquet file with its images as the prompt shows them, and back.
 
 A row is an image: ``source`` and ``kind``, its place (``slice``, 0 is the lowest, or ``x``, ``y`` and ``size`` of
-a patch in level-0 pixels) and ``image``, the bytes of a PNG with the very pixels of `helpers.volumes.ct_to_rgb`,
-`mri_to_rgb`, `helpers.slides.read_patches` or `helpers.images.read_image`, not yet padded. The schema's metadata
-has the provenance. A shard names no file and no patient, and has of a DICOM header only the UID of the series.
+a patch in level-0 pixels) and ``image``, the bytes of a PNG with the very pixels of `helpers.images.part_images`,
+not yet padded. The schema's metadata has the provenance. A shard names no file and no patient, and has of a DICOM
+header only the UID of the series.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from PIL import Image
 from pydicom.misc import is_dicom
 
 from helpers.errors import InputError
-from helpers.images import VOLUME_KINDS, Part, identifying_in, part_volume, read_image
+from helpers.images import Part, identifying_in, part_images
 from helpers.preparing.sources import digest, reason
-from helpers.prompts import CT_WINDOWS, MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICE_SIDE, MAX_SLICES, PATCH_SIDE
-from helpers.slides import MIN_TISSUE, open_slide, read_patches, sample_patches
+from helpers.prompts import CT_WINDOWS, MAGNIFICATION_MPP, MAX_SLICE_SIDE, PATCH_SIDE
+from helpers.slides import MIN_TISSUE
 from helpers.storage import Store, load_pyarrow
-from helpers.volumes import ct_to_rgb, mri_to_rgb, select_slices
 
 PNG_LEVEL = 1  # 6 takes up to three times as long for about a tenth less
 ROWS = 16  # images in a row group, and in memory as PNG
@@ -136,8 +135,13 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
     """First the provenance, then PNG and place of each image."""
     before = _stamps(task.part)
     yield None, _provenance(task)
-    for image, place in _images(task.part, task.settings):
+    chosen = {name: task.settings[name] for name in ("limit", "mpp", "seed")}
+    for image, place in part_images(task.part, **chosen):
         file = io.BytesIO()
+        if (
+            task.part.kind == "mri"
+        ):  # grey: one channel is a third of the bytes, and the same pixels when it is read
+            image = image.getchannel(0)
         image.info.clear()  # EXIF and comments of a picture may name somebody
         image.save(file, "png", compress_level=PNG_LEVEL)
         yield file.getvalue(), place
@@ -145,24 +149,6 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
         raise InputError(
             "The files were changed while they were read.", remedy="Prepare again when they are whole."
         )
-
-
-def _images(part: Part, settings: dict[str, Any]) -> Iterator[tuple[Image.Image, dict[str, int]]]:
-    if part.kind == "slide":
-        with open_slide(part.files[0]) as slide:
-            limit = settings["limit"] or MAX_PATCHES
-            patches = sample_patches(slide, settings["mpp"], limit, settings["seed"])
-            for patch, image in zip(patches, read_patches(slide, patches), strict=True):
-                yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
-    elif part.kind in VOLUME_KINDS:
-        volume = part_volume(part)
-        chosen = select_slices(volume.shape[0], settings["limit"] or MAX_SLICES)
-        colours = (ct_to_rgb if part.kind == "ct" else mri_to_rgb)(volume, chosen)
-        for index, rgb in zip(chosen, colours, strict=True):
-            # MR is grey: one channel is a third of the bytes, and the same pixels when it is read.
-            yield Image.fromarray(rgb if part.kind == "ct" else rgb[..., 0]), {"slice": index}
-    else:
-        yield read_image(part.files[0]), {}
 
 
 def _provenance(task: Task) -> dict[str, Any]:

@@ -4,6 +4,7 @@ In: images and words. Out: chat messages in the order of the MedGemma 1.5 report
 
 - ``protocol``: the report's limits, windows and question templates.
 - ``messages``: images and a question as messages, their tokens counted.
+- ``keys``: short names for pixels and prompts, by their content.
 - ``sharing``: how several volumes or slides share the places of one prompt.
 - ``replies``: thinking trace, final answer and boxes of what a model said.
 - ``boxes``: boxes of the padded prompt image to pixels of the image as it was, and back.

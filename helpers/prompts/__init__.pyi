@@ -1,4 +1,5 @@
 from .boxes import from_pixels as from_pixels, side_of_patient as side_of_patient, to_pixels as to_pixels
+from .keys import images_key as images_key, prompt_key as prompt_key
 from .messages import (
     RESERVED as RESERVED,
     Message as Message,

@@ -4,10 +4,4 @@ from .files import (
     whole_folder as whole_folder,
     write_json as write_json,
 )
-from .stores import (
-    Store as Store,
-    filesystem as filesystem,
-    is_local as is_local,
-    load_pyarrow as load_pyarrow,
-    put_whole as put_whole,
-)
+from .stores import Store as Store, filesystem as filesystem, is_local as is_local, load_pyarrow as load_pyarrow

@@ -56,35 +56,6 @@ def load_pyarrow(extra: str) -> Any:
     return pyarrow
 
 
-def put_whole(path: str | os.PathLike[str], content: bytes | Path) -> str:
-    """Write bytes, or a copy of a file of this machine, so that nobody sees a part of it; returns the path.
-
-    Takes a path or an address, as `filesystem` does.
-    """
-    files, place = filesystem(path)
-
-    def put(target: str) -> None:
-        if isinstance(content, Path):
-            files.put_file(str(content), target)
-        else:
-            files.pipe_file(target, content)
-
-    if _protocols(files) & ONE_PUT:
-        put(place)
-        return os.fspath(path)
-    folder, name = posixpath.split(place)
-    files.makedirs(folder, exist_ok=True)
-    partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
-    try:
-        put(partial)
-        files.mv(partial, place)
-    except BaseException:
-        if files.exists(partial):
-            files.rm_file(partial)
-        raise
-    return os.fspath(path)
-
-
 def is_local(system: Any) -> bool:
     """Whether a file system is that of this machine."""
     return "file" in _protocols(system)
@@ -147,12 +118,28 @@ class Store:
         with TemporaryDirectory() as folder:
             made = Path(folder) / "made"
             yield made
-            put_whole(f"{self.address.rstrip('/')}/{name}", made)
+            self._put(made, self._path(name))
 
-    def write(self, name: str, text: str) -> None:
-        """Write a text, whole or not at all."""
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a text (as UTF-8) or bytes, whole or not at all."""
         with self.whole(name) as partial:
-            partial.write_text(text, encoding="utf-8")
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def _put(self, made: Path, place: str) -> None:
+        """Copy a file of this machine, so that nobody sees a part of it."""
+        if _protocols(self._system) & ONE_PUT:
+            self._system.put_file(str(made), place)
+            return
+        folder, name = posixpath.split(place)
+        self._system.makedirs(folder, exist_ok=True)
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
+        try:
+            self._system.put_file(str(made), partial)
+            self._system.mv(partial, place)
+        except BaseException:
+            if self._system.exists(partial):
+                self._system.rm_file(partial)
+            raise
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove files; one that is not there is none to remove."""

@@ -42,7 +42,7 @@ from helpers.teaching.questions import (
 )
 from helpers.teaching.slides import Specimen, patches_of
 from helpers.teaching.volumes import RECIPES, teaching_volume
-from helpers.volumes import Volume, ct_to_rgb, mri_to_rgb
+from helpers.volumes import Volume, volume_to_rgb
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
 # Questions about one volume, a seed each: its three conditions, and one to decline. HELD_OUT is a multiple of it.
@@ -173,7 +173,7 @@ def _case(
 @functools.lru_cache(maxsize=4)  # 16 MB each
 def _volume_images(kind: str, number: int) -> list[Image.Image]:
     made = teaching_volume(kind, number)
-    return (ct_to_rgb if made.volume.modality == "CT" else mri_to_rgb)(made.volume, made.chosen)
+    return volume_to_rgb(made.volume, made.chosen)
 
 
 def _volume_prompt(kind: str, number: int, question: str) -> list[Message]:

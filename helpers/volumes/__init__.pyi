@@ -7,4 +7,5 @@ from .volume import (
     mri_to_rgb as mri_to_rgb,
     read_volume as read_volume,
     select_slices as select_slices,
+    volume_to_rgb as volume_to_rgb,
 )

@@ -213,6 +213,14 @@ def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarr
     return _colours(volume, indices, [(low, high)])
 
 
+def volume_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
+    """Slices as the model is shown them: `ct_to_rgb` of a CT, `mri_to_rgb` of all else.
+
+    Returns uint8 (n, y, x, 3). Raises `InputError` as they do.
+    """
+    return (ct_to_rgb if volume.modality == "CT" else mri_to_rgb)(volume, indices)
+
+
 def _colours(volume: Volume, indices: Iterable[int] | None, windows: Sequence[tuple[float, float]]) -> np.ndarray:
     wanted = list(range(volume.shape[0]) if indices is None else indices)
     height, width = volume.shape[1:]

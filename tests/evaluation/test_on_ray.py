@@ -39,7 +39,7 @@ from helpers.parallel import Killed, ray_cluster, ray_map
 from helpers.parallel.cluster import TRIES
 from helpers.preparing import prepare
 from helpers.prompts import Message, image_messages
-from helpers.storage.stores import put_whole
+from helpers.storage import Store
 
 pytest.importorskip("ray")
 ROOT = Path(__file__).resolve().parents[2]
@@ -285,9 +285,9 @@ def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path)
     assert {a["id"]: "error" in a for a in read_shards(output)} == {"a": False, "b": False, "c": False}
     older = pa.Table.from_pylist([answer("d") | {"parsed": "null", "truth": "1"}]).drop_columns("engine")
     pq.write_table(older, tmp_path / "older.parquet")  # as it was before answers named their engine
-    put_whole(f"{output}/answers/part-older.parquet", tmp_path / "older.parquet")
+    Store(output).write("answers/part-older.parquet", (tmp_path / "older.parquet").read_bytes())
     assert {a["id"]: a["engine"] for a in read_shards(output)}["d"] is None
-    put_whole(f"{output}/answers/part-0.parquet", b"PAR1 and no more")
+    Store(output).write("answers/part-0.parquet", b"PAR1 and no more")
     with pytest.raises(InputError, match=r"part-0.parquet.*does not hold answers"):
         read_shards(output)
     assert read_shards(f"{output}/none") == []

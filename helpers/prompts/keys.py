@@ -1,0 +1,37 @@
+"""Short names for pixels and prompts, by their content: what is kept on disk is found by them again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from PIL import Image
+
+from helpers.prompts.messages import Message
+
+
+def images_key(images: Iterable[Image.Image]) -> str:
+    """32 letters that tell images, their order, modes and sizes; an empty text for none."""
+    digest, n = hashlib.sha256(), 0
+    for image in images:
+        _add(digest, image)
+        n += 1
+    return digest.hexdigest()[:32] if n else ""
+
+
+def prompt_key(messages: Iterable[Message]) -> str:
+    """16 letters that tell a prompt's words and pixels, so that two runs can be seen to have asked the same."""
+    digest = hashlib.sha256()
+    for turn in messages:
+        for part in turn["content"]:
+            if (image := part.get("image")) is None:
+                digest.update(part["text"].encode())
+            else:
+                _add(digest, image)
+    return digest.hexdigest()[:16]
+
+
+def _add(digest: Any, image: Image.Image) -> None:
+    digest.update(f"{image.mode}{image.size}".encode())
+    digest.update(image.tobytes())
