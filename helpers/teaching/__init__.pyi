@@ -1,7 +1,17 @@
 from .case_files import write_case as write_case, write_series as write_series
 from .cases import A_VOLUME as A_VOLUME, HELD_OUT as HELD_OUT, Case as Case, generate as generate
 from .chests import CHANGES as CHANGES, EFFUSION as EFFUSION, STATES as STATES, Effusion as Effusion
-from .findings import VENTRICLES as VENTRICLES, Finding as Finding
+from .findings import (
+    BRIGHT as BRIGHT,
+    DARK as DARK,
+    HAEMORRHAGE as HAEMORRHAGE,
+    HYPOXIA as HYPOXIA,
+    MASS as MASS,
+    OEDEMA as OEDEMA,
+    STAINING as STAINING,
+    VENTRICLES as VENTRICLES,
+    Finding as Finding,
+)
 from .pictures import (
     BOX_TARGETS as BOX_TARGETS,
     OBJECTS as OBJECTS,

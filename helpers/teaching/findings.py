@@ -215,9 +215,13 @@ def _stretched(old: np.ndarray, finding: Finding) -> np.ndarray:
     return ndimage.map_coordinates(old, grid - finding.level * fall**2 * away, order=1, mode="nearest")
 
 
-HAEMORRHAGE, OEDEMA, MASS = "intracranial haemorrhage", "brain oedema", "skull-side mass"
-HYPOXIA, STAINING = "hypoxic brain injury", "contrast staining"
-DARK, BRIGHT = "dark lesion", "bright lesion"
+HAEMORRHAGE = "intracranial haemorrhage"
+OEDEMA = "brain oedema"
+MASS = "skull-side mass"
+HYPOXIA = "hypoxic brain injury"
+STAINING = "contrast staining"
+DARK = "dark lesion"
+BRIGHT = "bright lesion"
 VENTRICLES = "enlarged ventricles"
 KINDS = {
     HAEMORRHAGE: Kind(brain_of_ct, (8, 15), (55, 80), _filled),

@@ -58,8 +58,8 @@ def test_a_server_ends_with_the_process_that_started_it_even_if_that_is_killed(t
     )
     script = ROOT / "helpers" / "models" / "server_process.py"
     starts = (
-        "import subprocess, sys\n"
-        f"subprocess.Popen([sys.executable, {str(script)!r}, 'server'], stdin=subprocess.PIPE).wait()"
+        "import subprocess, sys\n"  # -P, as `serve` does: the script's own folder has a server.py too
+        f"subprocess.Popen([sys.executable, '-P', {str(script)!r}, 'server'], stdin=subprocess.PIPE).wait()"
     )
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     starter = subprocess.Popen([sys.executable, "-c", starts], cwd=tmp_path, env=env)
