@@ -139,6 +139,22 @@ def test_notebook_form(path):
         assert not re.search(r"\b(interact|interactive|Output)\(", cell.source), "an Output widget"
 
 
+@pytest.mark.parametrize("name", ["helpers.py", "helpers/__init__.py", "helpers/data.py"])
+def test_the_install_cell_names_what_hides_the_package(tmp_path, name):
+    cells = {code.source for path in NOTEBOOKS for code in nbformat.read(path, as_version=4).cells[:3]}
+    installs = [re.sub("%pip.*", "raise SystemExit('it would install')", cell) for cell in cells if "%pip" in cell]
+    assert installs
+    for code in installs:
+        assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("print('never run')")
+    for code in installs:
+        run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+        there = name == "helpers/data.py"  # a folder without __init__.py hides no package
+        assert (run.returncode == 0) == there and "never run" not in run.stdout
+        assert there or f"{tmp_path / name} hides these tutorials' package. Rename it" in run.stderr
+
+
 @pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.stem)
 def test_launch_links_are_up_to_date(path):
     assert path not in update_badges(check=True), "run: medgemma-tutorials badges"
