@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.server
-import shutil
 import ssl
-import subprocess
-import sys
 import threading
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,41 +15,9 @@ from pydicom.uid import JPEG2000Lossless
 
 from helpers.data import fetch, fetching as data, manifest
 from helpers.errors import InputError
+from tests.data.conftest import CONTENT, as_file, download
 
-ROOT = Path(__file__).parents[2]
 BUNDLED = ["ct-head", "mri-t1", "slide-he", "fundus", "chest-radiograph", "ihc-patch"]
-CONTENT = bytes(range(256)) * 4000
-ENTRY = """\
-sample:
-  kind: image-2d
-  title: A sample
-  source:
-    url: https://example.org
-    text: Written by a test.
-  licence: CC0-1.0
-  citation: none
-  notes: none
-"""
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a manifest of one entry; how it is had is the argument."""
-
-    def write(access: str) -> Path:
-        path = tmp_path / "project" / "manifest.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(ENTRY + access)
-        return path
-
-    return write
-
-
-def as_file(path: str, content: bytes = CONTENT) -> str:
-    return f"{{path: {path}, bytes: {len(content)}, sha256: {hashlib.sha256(content).hexdigest()}}}"
-
-
-# --- bundled ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -63,13 +26,6 @@ def test_every_bundled_image_is_there_and_is_the_one_of_the_manifest(name: str) 
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     assert [f.name for f in files] == [Path(f.path).name for f in manifest()[name].bundled]
     assert sum(f.stat().st_size for f in files) == manifest()[name].bytes
-
-
-def test_files_in_the_data_folder_are_all_in_the_manifest() -> None:
-    listed = {file.path for entry in manifest().values() for file in entry.bundled or []}
-    images = {p.relative_to(ROOT).as_posix() for p in (ROOT / "data").rglob("*") if p.is_file()}
-    other = {p for p in images if p.startswith("data/LICENSES/") or p.endswith((".py", ".md", ".pyc"))}
-    assert images - other == listed
 
 
 def test_head_ct_is_one_deidentified_lossless_series(head_ct: Path) -> None:
@@ -106,23 +62,6 @@ def test_a_changed_byte_a_missing_file_and_a_foreign_file_are_refused(sample: Ca
         fetch("sample", manifest_file=source)
 
 
-def test_an_installed_package_finds_its_own_copy(tmp_path: Path) -> None:
-    """As pyproject.toml lays it out: helpers/bundled/data_manifest.yaml and helpers/bundled/data/."""
-    package = tmp_path / "site-packages" / "helpers"
-    shutil.copytree(ROOT / "helpers", package, ignore=shutil.ignore_patterns("standin_weights", "__pycache__"))
-    (package / "bundled" / "data").mkdir(parents=True)
-    shutil.copy(ROOT / "data_manifest.yaml", package / "bundled")
-    shutil.copy(ROOT / "data" / "retina.jpg", package / "bundled" / "data")
-    code = "from helpers.data import fetch; print(fetch('fundus'))"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=package.parent, capture_output=True, text=True, check=True
-    )
-    assert Path(run.stdout.splitlines()[-1]) == package / "bundled" / "data" / "retina.jpg"
-
-
-# --- names --------------------------------------------------------------------------------------------------
-
-
 def test_an_own_path_is_returned_as_it_is(tmp_path: Path) -> None:
     assert fetch(tmp_path) == tmp_path
     assert fetch(str(tmp_path)) == tmp_path
@@ -145,49 +84,6 @@ def test_title_licence_and_citation_are_named_once(
     entry = manifest()["fundus"]
     assert line.count("\n") == 1
     assert all(words in line for words in (entry.title, entry.licence, entry.citation))
-
-
-# --- the manifest -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("right", "wrong", "line", "says"),
-    [
-        ("licence: CC0", "licens: CC0", 7, "field licens: There is no such field. Did you mean licence"),
-        ("text: W", "txt: W", 6, "field source.txt: There is no such field. Did you mean text"),
-        ("  bundled:", "  bundeled:", 10, "field bundeled: There is no such field. Did you mean bundled"),
-        ("  citation: none\n", "", 1, "field citation: The field is missing"),
-        ("image-2d", "image-3d", 2, "field kind: Input should be 'ct-series'"),
-        ("url: https", "url: http", 5, "field source.url: The address must begin with https"),
-        ("bytes: 1024000", "bytes: many", 11, "field bundled[0].bytes: Input should be a valid integer"),
-        ("sha256: ", "sha256: f", 11, "field bundled[0].sha256: String should match"),
-        ("path: a", "path: ../a", 11, "field bundled[0].path: The path must be relative"),
-        ("notes: none", "notes: 1: 2", 9, "The manifest is not YAML: mapping values are not allowed here"),
-        ("notes: none", "title: Again", 9, "title is there twice"),
-        ("sample:", "- sample:", 1, "The whole: Input should be a valid dictionary"),
-    ],
-)
-def test_a_slip_in_the_manifest_is_one_error_with_its_line(
-    sample: Callable[[str], Path], right: str, wrong: str, line: int, says: str
-) -> None:
-    path = sample(f"  bundled:\n    - {as_file('a.png')}\n")
-    text = path.read_text()
-    assert text.count(right) == 1
-    path.write_text(text.replace(right, wrong))
-    with pytest.raises(InputError) as caught:
-        manifest(path)
-    entry = "Entry sample, " * says.startswith("field")
-    assert f"{path}:{line}: {entry}{says}" in str(caught.value)
-
-
-def test_an_entry_is_had_in_exactly_one_way(sample: Callable[[str], Path]) -> None:
-    download = as_file("a.png").replace("{", "{url: https://example.org/a.png, ")
-    for access in ("", f"  bundled: [{as_file('a.png')}]\n  download: {download}\n"):
-        with pytest.raises(InputError, match="Entry sample: An entry has exactly one of"):
-            manifest(sample(access))
-
-
-# --- downloads ----------------------------------------------------------------------------------------------
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -236,10 +132,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.shutdown()
 
 
-def download(url: str, content: bytes = CONTENT) -> str:
-    return f"  download: {as_file('sample.png', content).replace('{', f'{{url: {url}, ')}\n"
-
-
 def test_a_download_that_is_cut_off_is_done_again(
     server: Server, sample: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,89 +176,3 @@ def test_without_a_network_a_download_is_one_error(
     server.server_close()
     with pytest.raises(InputError, match="Check the network"):
         fetch("sample", tmp_path / "cache", sample(download(f"{server.url}/file")))
-
-
-# --- Imaging Data Commons -----------------------------------------------------------------------------------
-
-
-def test_every_idc_series_is_in_the_index_as_the_manifest_says() -> None:
-    import duckdb
-    import idc_index_data
-
-    series = [entry.idc for entry in manifest().values() if entry.idc]
-    assert {s.modality for s in series} >= {"CT", "MR", "SM"}
-    rows = duckdb.execute(
-        "SELECT SeriesInstanceUID, collection_id, Modality, crdc_series_uuid, instanceCount, "
-        "CAST(round(series_size_MB * 1e6) AS BIGINT), license_short_name FROM read_parquet(?) "
-        "WHERE SeriesInstanceUID IN (SELECT unnest(?))",
-        [str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH), [s.series_instance_uid for s in series]],
-    ).fetchall()
-    assert {row[:-1] for row in rows} == {
-        (s.series_instance_uid, s.collection, s.modality, s.crdc_series_uuid, s.instances, s.bytes) for s in series
-    }
-    licences = {row[0]: row[-1].replace(" ", "-") for row in rows}
-    assert all(licences[e.idc.series_instance_uid] == e.licence for e in manifest().values() if e.idc)
-
-
-@pytest.fixture
-def idc_entry(sample: Callable[[str], Path], head_ct: Path) -> Path:
-    """A manifest whose entry is the head CT, as if Imaging Data Commons had it."""
-    files = list(head_ct.iterdir())
-    return sample(
-        "  idc:\n"
-        f"    series_instance_uid: {pydicom.dcmread(files[0]).SeriesInstanceUID}\n"
-        "    crdc_series_uuid: 00000000-1111\n"
-        "    collection: none\n    modality: CT\n    index_version: '0'\n"
-        f"    instances: {len(files)}\n    bytes: {sum(f.stat().st_size for f in files)}\n"
-    )
-
-
-class Client:
-    """Stands for idc_index.IDCClient, which needs a network: copies the first ``whole`` files of the head CT."""
-
-    whole = 108
-    version = "00000000-1111"
-
-    @classmethod
-    def client(cls) -> Client:
-        return cls()
-
-    def sql_query(self, _: str) -> dict[str, list[str]]:
-        return {"crdc_series_uuid": [self.version]}
-
-    def download_from_selection(self, downloadDir: str, **_: object) -> None:
-        for path in sorted(fetch("ct-head").iterdir())[: self.whole]:
-            shutil.copy(path, downloadDir)
-
-
-def test_an_idc_series_is_taken_only_when_it_is_whole(
-    idc_entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = type("Client", (Client,), {"whole": 50})
-    monkeypatch.setitem(sys.modules, "idc_index", types.SimpleNamespace(IDCClient=client))
-    folder = tmp_path / "idc" / "00000000-1111"
-    with pytest.raises(InputError, match=r"holds 50 files .* the series has 108"):
-        fetch("sample", tmp_path, idc_entry)
-    assert not folder.exists()
-    client.whole = 108
-    assert fetch("sample", tmp_path, idc_entry) == folder
-    assert list(folder.parent.iterdir()) == [folder]
-
-    monkeypatch.setitem(sys.modules, "idc_index", None)  # not installed: the cache does
-    assert fetch("sample", tmp_path, idc_entry) == folder
-    victim = next(folder.iterdir())
-    victim.write_bytes(bytes(victim.stat().st_size))
-    with pytest.raises(InputError, match="This file is not of series"):
-        fetch("sample", tmp_path, idc_entry)
-
-
-def test_an_idc_series_needs_idc_index_and_its_own_version(
-    idc_entry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "idc_index", None)
-    with pytest.raises(InputError, match="pip install"):
-        fetch("sample", tmp_path, idc_entry)
-    newer = type("Client", (Client,), {"version": "22222222-3333"})
-    monkeypatch.setitem(sys.modules, "idc_index", types.SimpleNamespace(IDCClient=newer))
-    with pytest.raises(InputError, match="does not list version 00000000-1111"):
-        fetch("sample", tmp_path, idc_entry)

@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
@@ -33,13 +31,11 @@ from helpers.evaluation import (
     run_evaluation,
     write_report,
 )
-from helpers.evaluation.answer_shards import write_shard
 from helpers.models import ChatModel
 from helpers.parallel import Killed, ray_cluster, ray_map
 from helpers.parallel.cluster import TRIES
 from helpers.preparing import prepare
 from helpers.prompts import Message, image_messages
-from helpers.storage import Store
 
 pytest.importorskip("ray")
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,37 +256,6 @@ def test_ray_map_is_map_with_few_on_their_way(cluster: Any, tmp_path: Path) -> N
         list(ray_map()(square, [100]))
     assert sorted(ray_map(lost=lambda number: -number)(square, [2, 101])) == [-101, 4]
     assert asked(tmp_path)["101"] == TRIES
-
-
-def answer(name: str, **changes: Any) -> Answer:
-    about = {"kind": "ct", "group": "v", "condition": "", "model": "m", "transformers": "5", "torch": "2"}
-    about |= {"id": name, "medgemma-tutorials": "0", "worker": "a", "began": 1.0, "ended": 2.0}
-    if "error" in changes:
-        return about | changes
-    said = {"form": "box", "prompt": "h", "text": "…", "thinking": "", "parsed": [[0, 1, 2, 3]], "p_yes": None}
-    said |= {"engine": None}
-    counts = {"prompt_tokens": 3, "completion_tokens": 2, "finished": True, "seconds": 0.5}
-    return about | said | counts | {"truth": [0, 1, 2, 4], "options": []} | changes
-
-
-@pytest.mark.parametrize("where", ["folder", "file://folder", "memory://run"])
-def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path) -> None:
-    output = where.replace("folder", str(tmp_path))
-    chosen = answer("b", form="choice", parsed="A", truth="B", options=["A", "B"], p_yes=0.25)
-    failed = answer("c", error="OSError: gone")
-    write_shard(output, [answer("a"), chosen, failed])
-    assert read_shards(output) == [answer("a"), chosen, failed]
-    write_shard(output, [answer("c")])
-    write_shard(output, [answer("a", error="later")])  # never in the place of an answer
-    assert {a["id"]: "error" in a for a in read_shards(output)} == {"a": False, "b": False, "c": False}
-    older = pa.Table.from_pylist([answer("d") | {"parsed": "null", "truth": "1"}]).drop_columns("engine")
-    pq.write_table(older, tmp_path / "older.parquet")  # as it was before answers named their engine
-    Store(output).write("answers/part-older.parquet", (tmp_path / "older.parquet").read_bytes())
-    assert {a["id"]: a["engine"] for a in read_shards(output)}["d"] is None
-    Store(output).write("answers/part-0.parquet", b"PAR1 and no more")
-    with pytest.raises(InputError, match=r"part-0.parquet.*does not hold answers"):
-        read_shards(output)
-    assert read_shards(f"{output}/none") == []
 
 
 def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

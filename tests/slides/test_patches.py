@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from openslide import OpenSlide
 from PIL import Image
 
 from helpers.errors import InputError
 from helpers.slides import (
-    Patch,
     Slide,
     TissueMask,
     open_slide,
@@ -26,44 +23,13 @@ from helpers.slides import (
     tissue_mask,
 )
 from helpers.slides.pyramid import Level
-from helpers.slides.tissue import OVERVIEW_PIXELS, TILE_SIDE, overview, tissue_in
 from tests.slide_files import (
     REAL_SLIDE,
     blank_glass,
     real_tissue,
-    tissue_mosaic,
-    write_dicom_slide,
     write_tiff_slide,
 )
-
-
-@pytest.fixture(scope="module")
-def slide_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The real tissue as a TIFF pyramid and as DICOM, and a larger mosaic of it as a TIFF pyramid."""
-    folder = tmp_path_factory.mktemp("slides")
-    return {
-        "tiff": write_tiff_slide(folder / "tissue.tiff", real_tissue()),
-        "dicom": write_dicom_slide(folder / "dicom", real_tissue()),
-        "mosaic": write_tiff_slide(folder / "mosaic.tiff", tissue_mosaic(8000, 6000)),
-    }
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The size of each region that is read from any slide, in pixels."""
-    sizes: list[tuple[int, int]] = []
-    read_region = OpenSlide.read_region
-
-    def spy(self: OpenSlide, location: tuple[int, int], level: int, size: tuple[int, int]) -> Image.Image:
-        sizes.append(size)
-        return read_region(self, location, level, size)
-
-    monkeypatch.setattr(OpenSlide, "read_region", spy)
-    return sizes
-
-
-def _pixels(slide: Slide, patches: list[Patch], workers: int = 2) -> np.ndarray:
-    return np.stack([np.asarray(image) for image in read_patches(slide, patches, workers)])
+from tests.slides.conftest import _pixels
 
 
 def test_patches_of_the_real_slide_are_its_pixels() -> None:
@@ -130,47 +96,6 @@ def test_patches_are_read_a_few_at_a_time(slide_files: dict[str, Path], reads: l
         images.close()
         assert len(reads) <= 5  # two a worker waiting, and the one that was taken
         assert np.array_equal(_pixels(slide, patches, workers=1), _pixels(slide, patches, workers=3))
-
-
-def test_the_mask_reads_few_pixels(slide_files: dict[str, Path], reads: list[tuple[int, int]]) -> None:
-    with open_slide(slide_files["mosaic"]) as slide:
-        mask = tissue_mask(slide)
-        assert sum(width * height for width, height in reads) <= OVERVIEW_PIXELS
-        assert mask.mpp == slide.mpp * mask.downsample == 4.0  # the level at 2.0 holds 3 million pixels
-        assert mask.tissue.shape == (750, 1000)
-
-    reads.clear()
-    with open_slide(REAL_SLIDE) as slide:  # one level only: all of it is read, in tiles
-        overview(slide)
-    assert sum(width * height for width, height in reads) == slide.width * slide.height
-    assert max(width * height for width, height in reads) <= TILE_SIDE**2
-
-
-def test_only_the_scanned_bounds_count(slide_files: dict[str, Path]) -> None:
-    with open_slide(slide_files["mosaic"]) as slide:
-        part = replace(slide, bounds=(800, 1600, 4000, 3200))
-        whole_rgb, scale = overview(slide, mpp=4.0)
-        part_rgb, part_scale = overview(part, mpp=4.0)
-        assert scale == part_scale == 8
-        assert np.array_equal(part_rgb, whole_rgb[200:600, 100:600])
-        patches = sample_patches(part, mpp=0.5)
-        assert all((p.x - 800) % 896 == 0 and (p.y - 1600) % 896 == 0 for p in patches)
-
-
-def test_tissue_is_stain_and_neither_ink_nor_glass() -> None:
-    picture = blank_glass(400, 300)
-    picture[50:250, 50:250] = (200, 120, 170)  # eosin and haematoxylin
-    picture[100:110, 100:110] = 240  # a hole of 20 um
-    picture[20:24, 300:304] = (200, 120, 170)  # a speck
-    picture[60:120, 300:380] = (20, 20, 20)
-    picture[140:200, 300:380] = (40, 150, 60)
-    picture[220:280, 300:380] = (30, 60, 190)
-    expected = np.zeros((300, 400), bool)
-    expected[50:250, 50:250] = True
-    assert np.array_equal(tissue_in(picture), expected)
-    assert tissue_in(np.full((200, 200, 3), (200, 120, 170), np.uint8)).all()
-    assert not tissue_in(blank_glass(400, 300)).any()
-    assert not tissue_in(np.zeros((200, 200, 3), np.uint8)).any()
 
 
 @st.composite
@@ -247,54 +172,6 @@ def test_another_seed_gives_other_patches(slide_files: dict[str, Path]) -> None:
         mask = tissue_mask(slide)
         first, second = (sample_patches(slide, 0.5, limit=10, seed=seed, mask=mask) for seed in (0, 1))
     assert first != second
-
-
-def test_microns_per_pixel_can_be_given(tmp_path: Path) -> None:
-    path = write_tiff_slide(tmp_path / "no-mpp.svs", real_tissue(), mpp=None)
-    with pytest.raises(InputError, match=r"no-mpp.svs: .*microns per pixel.*mpp=0.5"):
-        open_slide(path)
-    with open_slide(path, mpp=0.5) as slide:
-        assert slide.mpp == 0.5
-    for mpp in (0, -1, float("nan"), 353):
-        with pytest.raises(InputError, match="cannot be right"):
-            open_slide(path, mpp=mpp)
-
-
-def test_bad_slides_are_one_clear_error(tmp_path: Path, slide_files: dict[str, Path]) -> None:
-    text = tmp_path / "text.svs"
-    text.write_text("not a slide")
-    cut = tmp_path / "cut.svs"
-    cut.write_bytes(REAL_SLIDE.read_bytes()[:1_000_000])
-    photo = tmp_path / "photo.png"
-    Image.new("RGB", (50, 50)).save(photo)
-    for path, problem in {
-        text: "no whole slide",
-        cut: "cut off",
-        photo: "read_image",
-        tmp_path: "no DICOM whole slide",
-        tmp_path / "absent.svs": "no such file",
-        write_tiff_slide(tmp_path / "printer.tiff", blank_glass(600, 600), mpp=353): "353 microns",
-    }.items():
-        with pytest.raises(InputError, match=problem) as error:
-            open_slide(path)
-        assert error.value.path == str(path)
-        assert error.value.remedy
-
-    two = tmp_path / "two"
-    write_dicom_slide(two, blank_glass(300, 300), levels=1).joinpath("level-0.dcm").rename(two / "other.dcm")
-    write_dicom_slide(two, blank_glass(300, 300), levels=1)
-    with pytest.raises(InputError, match=r"2 DICOM slides.*level-0.dcm, other.dcm"):
-        open_slide(two)
-
-
-def test_damaged_pixels_name_the_file(tmp_path: Path, slide_files: dict[str, Path]) -> None:
-    damaged = tmp_path / "cut.dcm"
-    whole = (slide_files["dicom"] / "level-0.dcm").read_bytes()
-    damaged.write_bytes(whole[: len(whole) // 2])
-    with open_slide(damaged) as slide, pytest.raises(InputError, match=r"cut.dcm: .*damaged.*again"):
-        tissue_mask(slide)
-    with open_slide(damaged) as slide, pytest.raises(InputError, match=r"cut.dcm: .*damaged.*again"):
-        _pixels(slide, [Patch(0, 2000, 896, 0.5, 1.0)])
 
 
 def test_slides_that_cannot_give_patches(tmp_path: Path) -> None:

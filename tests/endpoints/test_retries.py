@@ -1,0 +1,130 @@
+"""Servers that fail: waited out where it may pass, told where it does not."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from helpers.endpoints.addresses import TOKEN_VARIABLE
+from helpers.evaluation import read_answers, run_evaluation
+from helpers.prompts import image_messages
+from tests.endpoints.conftest import IMAGE, asking, questions
+from tests.endpoints.fake_endpoint import FakeServer, Handler, answer_to
+
+
+def storm(handler: Handler, number: int) -> bool:
+    """Two of three requests are too many."""
+    if number % 3 == 2:
+        return False
+    handler.send(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
+    return True
+
+
+def dropped(handler: Handler, number: int) -> bool:
+    """Every other answer breaks off in its middle."""
+    if number % 2:
+        return False
+    payload = json.dumps(answer_to(handler.fake.requests[number])).encode()
+    handler.start(200, len(payload))
+    handler.wfile.write(payload[: len(payload) // 2])
+    handler.hang_up()
+    return True
+
+
+def truncated(handler: Handler, number: int) -> bool:
+    """Every other answer is whole by its length, and half of the JSON."""
+    if number % 2:
+        return False
+    handler.send(200, json.dumps(answer_to(handler.fake.requests[number])).encode()[:-40])
+    return True
+
+
+def failing(handler: Handler, number: int) -> bool:
+    """Every other answer is an error of the server's."""
+    if number % 2:
+        return False
+    handler.send(503, b"<html>overloaded</html>", {"Content-Type": "text/html"})
+    return True
+
+
+@pytest.mark.parametrize("fault", [storm, dropped, truncated, failing])
+def test_twenty_callers_through_a_fault_are_all_answered_once(fake: FakeServer, fault: Any) -> None:
+    fake.fault, fake.pause = fault, 0.002
+    chat = asking(fake, attempts=40)
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda k: chat.generate(image_messages([IMAGE], f"question {k}")), range(40)))
+    assert [reply.text for reply in replies] == [f"said: question {k}. Final Answer: yes" for k in range(40)]
+    assert sorted(fake.answered) == sorted(f"question {k}" for k in range(40))
+    assert fake.most_at_once <= chat.at_once
+    assert (chat.totals.answers, chat.totals.failed) == (40, 0)
+    assert chat.totals.retries == len(fake.requests) - 40 > 0
+
+
+def drip(handler: Handler, number: int) -> bool:
+    """A body that comes a byte at a time and never ends."""
+    handler.start(200, 10_000)
+    for _ in range(200):
+        try:
+            handler.wfile.write(b" ")
+            time.sleep(0.02)
+        except OSError:
+            break
+    handler.hang_up()
+    return True
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (lambda h, n: h.send(429, {"error": {"message": "quota"}}) or True, "has too many requests"),
+        (lambda h, n: h.send(429, {}, {"Retry-After": "86400"}) or True, "has too many requests"),
+        (lambda h, n: h.send(200, b'{"choices": [') or True, "cannot be read"),
+        (lambda h, n: h.send(200, b"<html>a portal</html>") or True, "cannot be read"),
+        (lambda h, n: h.hang_up() or True, "does not answer, or broke off"),
+        (drip, "not whole after 0.2 s"),
+        (lambda h, n: h.send(401, {"error": {"message": "expired"}}) or True, f"Set {TOKEN_VARIABLE}"),
+        (lambda h, n: h.send(404, {"error": {"message": "no model"}}) or True, "lists these models: fake"),
+        (lambda h, n: h.send(413, {}) or True, "too large"),
+        (lambda h, n: h.send(307, b"", {"Location": "http://127.0.0.2:9/v1"}) or True, "The server failed"),
+    ],
+)
+def test_a_case_that_cannot_be_answered_is_recorded_with_the_reason(
+    fake: FakeServer, tmp_path: Path, fault: Any, reason: str
+) -> None:
+    fake.fault = lambda handler, number: "question 1" in str(fake.requests[number]) and fault(handler, number)
+    chat = asking(fake, attempts=3, timeout=0.2, at_once=3)
+    scores = run_evaluation(chat, questions(3), tmp_path)
+    answers = {a["id"]: a for a in read_answers(tmp_path / "answers.jsonl")}
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == len(answers) == 3
+    assert (scores["answers"], scores["failed"], chat.totals.failed) == (2, 1, 1)
+    assert reason in answers["q1"]["error"] and fake.url in answers["q1"]["error"]
+    fake.fault = lambda handler, number: False
+    assert run_evaluation(chat, questions(3), tmp_path)["failed"] == 0
+    assert sorted(fake.answered) == [f"question {k}" for k in range(3)]
+
+
+def test_memory_stays_where_it_is_over_many_prompts_with_faults(fake: FakeServer) -> None:
+    fake.fault = truncated
+    remote = asking(fake, attempts=40)
+    noise = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), np.uint8)
+    messages = image_messages([Image.fromarray(plane) for plane in noise], "x")  # 0.5 MB on the wire
+
+    def resident() -> float:
+        """MB after 60 answers; the fake server forgets what it was sent."""
+        with ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda _: remote.generate(messages), range(60)))
+        fake.requests.clear()
+        fake.headers.clear()
+        return psutil.Process().memory_info().rss / 1e6
+
+    resident()
+    usual = resident()
+    assert max(resident() for _ in range(4)) - usual < 60  # keeping every request would take 120 and more

@@ -1,0 +1,33 @@
+"""What the tests of this folder share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from helpers.finetuning import Tuning
+from helpers.models import ChatModel, load_model
+from helpers.teaching import generate
+
+QUICK = Tuning(rank=2, alpha=4, learning_rate=1e-3, epochs=3, batch_size=4, at_once=2, save_steps=2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """So small a model gains nothing from a second thread, and on a busy machine waits for it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for processes that tests start
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def chat() -> ChatModel:
+    """A stand-in of the test's own: tuning changes it."""
+    return load_model("standin", device="cpu")
+
+
+def images(n: int = 8, seed: int = 0):
+    return generate("image", n, seed)
