@@ -284,6 +284,13 @@ def test_the_command_line_says_what_it_can_do_before_it_loads_anything():
     assert loaded_by(*lines) - before == {"helpers", "lazy_loader"}
 
 
+def test_the_command_does_not_look_into_the_current_folder(tmp_path):
+    (tmp_path / "helpers.py").write_text("raise SystemExit('not this one')")
+    command = Path(sys.executable).with_name("medgemma-tutorials")
+    run = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == (f"medgemma-tutorials {helpers.__version__}\n", "")
+
+
 def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
     from helpers.cli import main
 

@@ -130,7 +130,13 @@ def test_two_processes_train_as_one_does(tmp_path):
         file = tmp_path / f"{processes}.yaml"
         file.write_text(yaml.safe_dump(config))
         launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
-        run = [*launch, "-m", "helpers", "finetune", "--config", str(file)]
+        run = [
+            *launch,
+            str(Path(sys.executable).with_name("medgemma-tutorials")),
+            "finetune",
+            "--config",
+            str(file),
+        ]
         done = subprocess.run(run, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
         assert done.returncode == 0, done.stderr[-3000:]
     one, two = (losses(tmp_path / f"adapter{n}") for n in (1, 2))
