@@ -6,6 +6,7 @@ lines, and loads what it needs when the command is called.
 - ``command_line``: all commands together, and what becomes of their errors.
 - ``run``, ``ask``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``report``, ``gallery``, ``doctor``,
   ``badges``: one command each.
+- ``reading``: the options of every command that reads volumes.
 """
 
 import lazy_loader

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from helpers.cli.reading import add_reading, reading
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
@@ -26,6 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, and all else to stderr")
+    add_reading(parser)
     parser.set_defaults(command=_ask)
 
 
@@ -43,6 +46,7 @@ def _ask(options: argparse.Namespace) -> int:
             modality=options.modality,
             series=options.series,
             options=options.options,
+            **reading(options),
             may_leave=options.may_leave,
             max_new_tokens=options.max_new_tokens,
         )

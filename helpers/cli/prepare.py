@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from helpers.cli.reading import add_reading, reading
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
@@ -26,6 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
     )
     parser.add_argument("--retry", action="store_true", help="try again what was quarantined and has not changed")
+    add_reading(parser)
     parser.set_defaults(command=_prepare)
 
 
@@ -46,6 +49,7 @@ def _prepare(options: argparse.Namespace) -> int:
         modality=options.modality,
         limit=options.limit,
         retry=options.retry,
+        **reading(options),
         mapped=mapped,
     )
     print(summary)

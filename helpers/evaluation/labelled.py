@@ -13,14 +13,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.images import MODALITIES, check_readable, read_images
+from helpers.images import MODALITIES, Reading, check_readable, read_images
 from helpers.preparing import Prepared, read_prepared
 from helpers.prompts import (
     CT_QUESTION,
@@ -44,6 +44,10 @@ COLUMNS = {
     "options": "what can be answered, with | between; yes|no where the answer is one of them",
     "history": "patient history for the report's CT and MRI questions",
     "group": "patient or volume, of rows that are not independent; the path where empty",
+    "only": "of several volumes the one with this DICOM keyword, KEY=VALUE, with ; between several",
+    "uneven": "yes takes slices with gaps as they are",
+    "offset": "a number that is added to the values of a CT",
+    "reformat": "axial resamples slices that are oblique or too thick to turn",
     "id": "a name for the row; made from the other columns where empty",
 }
 NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
@@ -51,8 +55,10 @@ REQUIRED = ("path", "modality", "answer")
 
 
 @functools.lru_cache(maxsize=1)
-def _last_images(path: Path, kind: str, prepared: Prepared | None) -> list[Image.Image]:
-    return [pad_to_square(image) for image in prepared.images()] if prepared else read_images(path, kind)
+def _last_images(path: Path, kind: str, prepared: Prepared | None, reading: Reading) -> list[Image.Image]:
+    if prepared:
+        return [pad_to_square(image) for image in prepared.images()]
+    return read_images(path, kind, reading=reading)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class LabelledCase:
     group: str
     id: str
     prepared: Prepared | None = None  # its images, where they come from there
+    reading: Reading = field(default_factory=Reading)  # how a volume is read
 
     @property
     def source(self) -> Path | Prepared:
@@ -82,7 +89,7 @@ class LabelledCase:
     @property
     def messages(self) -> list[Message]:
         """The prompt; the images of the last file are kept, so that rows about one file read it once."""
-        images = _last_images(self.path, self.kind, self.prepared)
+        images = _last_images(self.path, self.kind, self.prepared, self.reading)
         if self.kind == "slide":
             return slide_messages(images, self.question)
         return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
@@ -109,13 +116,13 @@ def read_cases(
         raise InputError("There is no such table.", path=table, remedy="Give a .csv or .jsonl file.")
     cases: list[LabelledCase] = []
     problems: list[str] = []
-    files: dict[tuple[Path, str], str | None] = {}
+    files: dict[tuple[Path, str, Reading], str | None] = {}
     held = None if prepared is None else read_prepared(prepared)
     for line, row in _rows(table):
         found = [row] if isinstance(row, str) else _problems(row)
         if not found and not isinstance(row, str):
             case = _case(row, table.parent, held or {})
-            key = (case.path, case.kind)
+            key = (case.path, case.kind, case.reading)
             if key not in files:
                 files[key] = _file_problem(*key) if held is None else _prepared_problem(case)
             found = [files[key]] if files[key] else []
@@ -202,6 +209,10 @@ def _problems(row: dict[str, Any]) -> list[str]:
         found.append(f'the answer {cell["answer"]!r} is no JSON list of one {{"box_2d": [y0, x0, y1, x1]}}')
     if options and cell["answer"] not in options:
         found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
+    try:
+        _reading(cell)
+    except (InputError, ValueError) as error:
+        found.append(f"how the volume is read: {error}")
     if cell["condition"] and set(options) != {"yes", "no"}:
         found.append(f"the answer to a condition is yes or no, not {cell['answer']!r}")
     return found
@@ -232,6 +243,7 @@ def _case(row: dict[str, Any], folder: Path, held: Mapping[str, Prepared]) -> La
         group=cell["group"] or cell["path"],
         id=cell["id"] or f"{Path(cell['path']).name}-{digest}",
         prepared=held.get(PurePath(cell["path"]).as_posix()),
+        reading=_reading(cell),
     )
 
 
@@ -244,6 +256,20 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
     return cell
 
 
+def _reading(cell: dict[str, str]) -> Reading:
+    """Raises `InputError` or ValueError for cells that say it in no known way."""
+    if cell["reformat"] not in ("", "axial"):
+        raise InputError(f"reformat is {cell['reformat']!r}, not axial")
+    if cell["uneven"].lower() not in ("", "yes", "no"):
+        raise InputError(f"uneven is {cell['uneven']!r}, not yes or no")
+    return Reading.of(
+        [text for text in cell["only"].split(";") if text.strip()],
+        uniform=cell["uneven"].lower() != "yes",
+        offset=float(cell["offset"]) if cell["offset"] else None,
+        reformat=cell["reformat"] or None,
+    )
+
+
 def _options(cell: dict[str, str]) -> tuple[str, ...]:
     if cell["options"]:
         options = (option.strip() for option in cell["options"].split("|") if option.strip())
@@ -251,10 +277,10 @@ def _options(cell: dict[str, str]) -> tuple[str, ...]:
     return ("yes", "no") if cell["answer"] in ("yes", "no") else ()
 
 
-def _file_problem(path: Path, kind: str) -> str | None:
+def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
     """What is wrong with a file, from its headers (a picture is read whole)."""
     try:
-        check_readable(path, kind)
+        check_readable(path, kind, reading)
     except InputError as error:
         return str(error)
     return None

@@ -4,6 +4,7 @@ In: a file or folder. Out: a `Study` of its parts, or square RGB images.
 
 - ``image``: one 2D image (PNG, JPEG, TIFF, DICOM) as RGB.
 - ``study``: CT, MR, slide or 2D image? Told from headers alone.
+- ``reading``: how volumes are read where a path holds several, or not what was expected.
 - ``model_images``: the images of a volume, slide or picture, in the form that prompts, tables and shards share.
 - ``deidentified``: whether images may leave this machine, by the headers of their files.
 """

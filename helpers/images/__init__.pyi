@@ -13,6 +13,7 @@ from .model_images import (
     read_images as read_images,
     volume_images as volume_images,
 )
+from .reading import Reading as Reading
 from .study import (
     VOLUME_KINDS as VOLUME_KINDS,
     Part as Part,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from helpers.errors import InputError
 
@@ -60,13 +60,27 @@ def _read_dicom_image(path: Path) -> Image.Image:
         raise InputError(
             f"The pixel data cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
-    if dataset.get("SamplesPerPixel", 1) == 3:
-        return Image.fromarray(pixels.astype(np.uint8))  # pydicom has turned YBR into RGB
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        return Image.fromarray(_eight_bits(apply_color_lut(pixels, dataset), 16 if _deep(dataset) else 8))
+    if dataset.get("SamplesPerPixel", 1) == 3:  # pydicom has turned YBR into RGB
+        return Image.fromarray(_eight_bits(pixels, dataset.BitsStored))
     values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
     grey = _full_range(values, path)
     if dataset.PhotometricInterpretation == "MONOCHROME1":  # high values are dark
         grey = 255 - grey
     return Image.fromarray(grey).convert("RGB")
+
+
+def _deep(dataset: Dataset) -> bool:
+    """Whether the entries of a palette have 16 bits (PS3.3 C.7.6.3.1.5)."""
+    return dataset.RedPaletteColorLookupTableDescriptor[2] == 16
+
+
+def _eight_bits(values: np.ndarray, bits: int) -> np.ndarray:
+    """Colours of ``bits`` as uint8, white as white."""
+    if bits <= 8:
+        return values.astype(np.uint8)
+    return np.rint(values.astype(np.float32) / (2**bits - 1) * 255).astype(np.uint8)
 
 
 def _full_range(values: np.ndarray, path: Path) -> np.ndarray:

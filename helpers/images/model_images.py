@@ -10,7 +10,8 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images.image import read_image
-from helpers.images.study import VOLUME_KINDS, Part, part_volume
+from helpers.images.reading import Reading
+from helpers.images.study import DEFAULT, VOLUME_KINDS, Part, part_volume
 from helpers.prompts import MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICES, pad_to_square
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import Volume, select_slices, volume_to_rgb
@@ -20,7 +21,12 @@ SLIDE_MPP = MAGNIFICATION_MPP[10]  # as the report's slides
 
 
 def part_images(
-    part: Part, limit: int | None = None, *, mpp: float = SLIDE_MPP, seed: int = 0
+    part: Part,
+    limit: int | None = None,
+    *,
+    mpp: float = SLIDE_MPP,
+    seed: int = 0,
+    reading: Reading = DEFAULT,
 ) -> Iterator[tuple[Image.Image, dict[str, int]]]:
     """The images of a volume, slide or 2D image, RGB and not yet padded, each with its place.
 
@@ -29,6 +35,7 @@ def part_images(
         limit: slices or patches, at most; by default what fills MedGemma's context (85, 126).
         mpp: microns per pixel of patches.
         seed: for the choice of patches.
+        reading: how a volume is read.
 
     Yields:
         An image, and where it comes from: ``slice`` (0 is the lowest), or ``x``, ``y`` and ``size`` of a patch in
@@ -43,7 +50,7 @@ def part_images(
             for patch, image in zip(patches, read_patches(slide, patches), strict=True):
                 yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
     elif part.kind in VOLUME_KINDS:
-        volume = part_volume(part)
+        volume = part_volume(part, reading)
         chosen = select_slices(volume.shape[0], limit or MAX_SLICES)
         for index, rgb in zip(chosen, volume_to_rgb(volume, chosen), strict=True):
             yield Image.fromarray(rgb), {"slice": index}
@@ -51,22 +58,24 @@ def part_images(
         yield read_image(part.files[0]), {}
 
 
-def read_images(path: str | os.PathLike[str], kind: str, limit: int | None = None) -> list[Image.Image]:
+def read_images(
+    path: str | os.PathLike[str], kind: str, limit: int | None = None, reading: Reading = DEFAULT
+) -> list[Image.Image]:
     """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide" at 10x, or the one "image".
 
     They are padded to squares. ``limit`` is the most slices or patches; by default what fills MedGemma's context
     (85, 126). Raises `InputError` for another kind and for what cannot be read.
     """
-    return [pad_to_square(image) for image, _ in part_images(_part(path, kind), limit)]
+    return [pad_to_square(image) for image, _ in part_images(_part(path, kind), limit, reading=reading)]
 
 
-def check_readable(path: str | os.PathLike[str], kind: str) -> None:
+def check_readable(path: str | os.PathLike[str], kind: str, reading: Reading = DEFAULT) -> None:
     """Raise the `InputError` of `read_images` where headers tell that it would fail; a picture is read whole."""
     part = _part(path, kind)
     if kind == "slide":
         open_slide(path).close()
     elif kind in VOLUME_KINDS:
-        part_volume(part)
+        part_volume(part, reading)
     else:
         read_image(path)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from openslide import OpenSlide
-from pydicom import Dataset, dcmread
-from pydicom.misc import is_dicom
+from pydicom import dcmread
 from pydicom.uid import (
     CTImageStorage,
     EnhancedCTImageStorage,
@@ -23,12 +24,25 @@ from tqdm.auto import tqdm
 
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
+from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
-from helpers.volumes import Volume, read_volume
+from helpers.volumes import (
+    PassedOver,
+    Volume,
+    begins_as_dicom,
+    header_text,
+    header_value,
+    is_dicom_file,
+    is_hidden,
+    is_label_map,
+    is_nifti,
+    read_volume,
+    volumes_in_nifti,
+)
 
 KINDS = {"ct": "CT volume", "mri": "MR volume", "slide": "whole slide", "image": "2D image"}
 VOLUME_KINDS = ("ct", "mri")
-_NIFTI = (".nii", ".nii.gz")
+DEFAULT = Reading()
 _SLIDES = {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}  # a damaged one is still a slide
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 _CLASSES = {
@@ -41,7 +55,9 @@ _CLASSES = {
     VLWholeSlideMicroscopyImageStorage: "slide",
 }
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
-_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "NumberOfFrames"]
+_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType"]
+# Made of images, and no image themselves, though some have rows and columns.
+_NO_IMAGES = ("Segmentation", "Label Map", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated")
 
 
 @dataclass(frozen=True)
@@ -54,12 +70,13 @@ class Part:
     description: str = field(default="", repr=False)  # in the header's words, which may name a patient
     patient: str = field(default="", repr=False)
     uid: str = field(default="", repr=False)  # SeriesInstanceUID, where it is DICOM
+    beside: str = field(default="", repr=False)  # why it is passed over beside a volume; empty where it is not
 
     def __str__(self) -> str:
         """One line, for the person who asks: it is never sent."""
         number = f"series {self.series}: " if self.series else ""
-        said = f"{self.description}, " if self.description else ""
         files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
+        said = f"{self.description}, " if self.description not in ("", files) else ""
         return f"{number}{KINDS[self.kind]}, {said}{files}"
 
 
@@ -69,7 +86,7 @@ class Study:
 
     kind: str
     parts: tuple[Part, ...]
-    passed_over: tuple[Path, ...]  # files that are no images of the kinds known here
+    passed_over: tuple[PassedOver, ...]  # files that are no images of the kinds known here
 
     @property
     def files(self) -> list[Path]:
@@ -79,9 +96,11 @@ class Study:
     def __str__(self) -> str:
         """A line for each part, and one for what was passed over."""
         lines = list(map(str, self.parts))
-        if self.passed_over:
-            first, n = self.passed_over[0].name, len(self.passed_over)
-            lines.append(f"passed over: {first}" + (f" and {n - 1} more" if n > 1 else ""))
+        for what in dict.fromkeys(one.what for one in self.passed_over):
+            names = [one.path.name for one in self.passed_over if one.what == what]
+            lines.append(
+                f"passed over: {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} ({what})"
+            )
         return "\n".join(lines)
 
 
@@ -103,7 +122,7 @@ def find_study(path: str | os.PathLike[str], *, modality: str | None = None, ser
         raise InputError("This is an address, not a file or folder.", path=path, remedy="Download it first.")
     root = fetch(path)
     folder = root.is_dir()
-    files = sorted(f for f in root.rglob("*") if f.is_file() and not f.name.startswith(".")) if folder else [root]
+    files = sorted(f for f in root.rglob("*") if f.is_file() and not is_hidden(f)) if folder else [root]
     parts, passed_over = find_parts(files, modality, alone=not folder)
     if not parts:
         raise InputError(
@@ -149,14 +168,14 @@ def find_parts(
     *,
     alone: bool = False,
     damaged: list[InputError] | None = None,
-) -> tuple[list[Part], list[Path]]:
+) -> tuple[list[Part], list[PassedOver]]:
     """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
 
     ``alone``: a file is read as an image, whatever its name. A file whose header cannot be read raises
     `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
     """
     found: dict[str, list[tuple[Path, Part]]] = {}
-    passed_over: list[Path] = []
+    passed_over: list[PassedOver] = []
     for file in tqdm(files, desc="headers", unit="file", delay=2, leave=False):
         try:
             key, part = _part_of(file, modality, alone)
@@ -165,24 +184,28 @@ def find_parts(
                 raise
             damaged.append(error)
             continue
-        if part is None:
-            passed_over.append(file)
+        if isinstance(part, PassedOver):
+            passed_over.append(part)
         else:
             found.setdefault(key, []).append((file, part))
     parts = [replace(members[0][1], files=tuple(file for file, _ in members)) for members in found.values()]
-    return sorted(parts, key=lambda p: (int(p.series or 1 << 31), p.files[0])), passed_over
+    if any(part.kind in VOLUME_KINDS and not part.beside for part in parts):
+        passed_over += [PassedOver(file, part.beside) for part in parts if part.beside for file in part.files]
+        parts = [part for part in parts if not part.beside]
+    return sorted(parts, key=lambda p: (int(p.series) if p.series.isdigit() else 1 << 31, p.files[0])), passed_over
 
 
 def stands_alone(name: str) -> bool:
     """Whether a file of this name is a volume, slide or image by itself, and not one of the files of a series."""
     suffix = PurePath(name).suffix.lower()
-    return name.endswith(_NIFTI) or suffix in _SLIDES or suffix in _IMAGES
+    return is_nifti(name) or suffix in _SLIDES or suffix in _IMAGES
 
 
-def part_volume(part: Part) -> Volume:
+def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
     """The volume of a CT or MR part, headers only. Raises `InputError` as `read_volume`, and under 5 slices."""
     modality = "CT" if part.kind == "ct" else "MR"
-    volume = read_volume(part.files[0] if len(part.files) == 1 else part.files, modality=modality)
+    files = part.files[0] if len(part.files) == 1 else part.files
+    volume = read_volume(files, modality=modality, **reading.arguments)
     if volume.shape[0] < MIN_SLICES:
         raise InputError(
             f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
@@ -192,55 +215,69 @@ def part_volume(part: Part) -> Volume:
     return volume
 
 
-def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | None]:
+def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | PassedOver]:
     """What a file is a part of, and the name that it shares with that part's other files."""
     suffix, key = file.suffix.lower(), str(file)
-    if file.name.endswith(_NIFTI):
-        if modality is None:
-            raise InputError(
-                "NIfTI does not record whether this is CT or MR.",
-                path=file,
-                remedy="Say which: --modality ct, or mri.",
-            )
-        return key, Part(modality, (file,), description=file.name.split(".")[0])
-    if is_dicom(file):
+    if is_nifti(file):
+        return key, _nifti_part(file, modality, alone)
+    if is_dicom_file(file):
         return _dicom_part(file)
     if suffix in _SLIDES or (suffix not in {".png", ".jpg", ".jpeg"} and OpenSlide.detect_format(file)):
         return key, Part("slide", (file,))
     # A single file is read as an image, whatever its name, so that the reason is told where it is none.
-    return key, Part("image", (file,)) if alone or suffix in _IMAGES else None
+    return key, Part("image", (file,)) if alone or suffix in _IMAGES else PassedOver(file, "no medical image")
 
 
-def _dicom_part(file: Path) -> tuple[str, Part | None]:
+def _nifti_part(file: Path, modality: str | None, alone: bool) -> Part | PassedOver:
+    if not alone:
+        if is_label_map(f"{file.parent.name}/{file.name}"):
+            return PassedOver(file, "a label map, by its name")
+        if (count := volumes_in_nifti(file)) > 1:
+            return PassedOver(file, f"a 4D file of {count} volumes")
+    if modality is None:
+        raise InputError(
+            "NIfTI does not record whether this is CT or MR.",
+            path=file,
+            remedy="Say which: --modality ct, or mri.",
+        )
+    return Part(modality, (file,), description=file.name)
+
+
+def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
+    if not begins_as_dicom(file):
+        what = "an empty file" if not file.stat().st_size else "not a DICOM file"
+        raise InputError(f"This is {what}, in spite of its name.", path=file, remedy="Copy or export it again.")
     try:
-        header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
-        what = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID")
-        if not header.get("Rows") and (not what or "Image Storage" in what.name):
+        header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        get = functools.partial(header_value, (header,))
+        what = getattr(get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID"), "name", "")
+        if not get("Rows") and (not what or "Image Storage" in what):
             raise EOFError("it ends before the size of the image")
-        kind = _dicom_kind(header)
-        number = header.get("SeriesNumber")
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
         raise InputError(
             f"The DICOM header cannot be read ({error}).", path=file, remedy="Copy or export the file again."
         ) from error
+    kind = _dicom_kind(get, what)
     if kind is None:
-        return "", None
-    words = [header.get(keyword) for keyword in ("SeriesDescription", "ProtocolName", "ConvolutionKernel")]
+        return "", PassedOver(file, what or "DICOM of an unknown kind")
+    said = [header_text(get(k)) for k in ("SeriesDescription", "ProtocolName", "ConvolutionKernel")]
+    localizer = "LOCALIZER" in header_text(get("ImageType")).upper().split("\\")
     part = Part(
         kind,
         (file,),
-        "" if number is None else str(int(number)),
-        " ".join(dict.fromkeys(str(word) for word in words if word)),
-        str(header.get("PatientID") or ""),
-        uid := str(header.get("SeriesInstanceUID") or ""),
+        header_text(get("SeriesNumber")),
+        " ".join(dict.fromkeys(word for word in said if word)),
+        header_text(get("PatientID")),
+        uid := header_text(get("SeriesInstanceUID")),
+        beside="a localizer" if localizer else what if "Secondary Capture" in what else "",
     )
     return (str(file) if kind == "image" or not uid else f"{kind} {uid}"), part
 
 
-def _dicom_kind(header: Dataset) -> str | None:
-    """One of `KINDS`, or None: reports, structure sets, and slices of what the model was not trained on (PET)."""
-    if not header.get("Rows"):
-        return None
-    if kind := _CLASSES.get(header.get("SOPClassUID")):
+def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:
+    """One of `KINDS`, or None: objects made of images, and slices of what the model was not trained on (PET)."""
+    if kind := _CLASSES.get(get("SOPClassUID")):
         return kind
-    return None if header.get("ImagePositionPatient") else "image"
+    if not get("Rows") or what.startswith(_NO_IMAGES):
+        return None
+    return None if get("ImagePositionPatient") else "image"

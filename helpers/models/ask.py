@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from helpers.errors import InputError
-from helpers.images import VOLUME_KINDS, Part, Study, find_study, part_volume, read_image
+from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
 from helpers.prompts import (
     CONTEXT_BUDGET,
     MAX_PATCHES,
@@ -21,7 +21,7 @@ from helpers.prompts import (
     volume_messages,
 )
 from helpers.slides import open_slide, read_patches, sample_slides
-from helpers.volumes import Volume, prompt_names, share_slices, volume_to_rgb
+from helpers.volumes import NothingMatchesError, Volume, prompt_names, share_slices, volume_to_rgb
 
 YES_NO = ("yes", "no")
 
@@ -34,6 +34,10 @@ def ask_path(
     modality: str | None = None,
     series: Sequence[str] = (),
     options: Sequence[str] = (),
+    only: Mapping[str, Any] | Sequence[str] = (),
+    uniform: bool = True,
+    offset: float | None = None,
+    reformat: str | None = None,
     may_leave: str = "",
     max_new_tokens: int = 512,
 ) -> dict[str, Any]:
@@ -44,6 +48,8 @@ def ask_path(
         question: in your words. Of a slide it goes before the patches, of everything else after the images.
         model: as for `helpers.models.load_model`. It is loaded when the prompt is whole.
         options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
+        only, uniform, offset, reformat: how a volume is read, as for `helpers.volumes.read_volume`; ``only`` also
+            as words such as "EchoTime=20". Volumes that it does not match are left out.
         may_leave: why images may go to a model on another machine; else their headers must name nobody.
         max_new_tokens: of the answer.
 
@@ -60,7 +66,8 @@ def ask_path(
         raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
     study = find_study(path, modality=modality, series=series)
     print(study)
-    messages = study_messages(study, closed_question(question, options) if options else question)
+    reading = Reading.of(only, uniform=uniform, offset=offset, reformat=reformat)
+    messages = study_messages(study, closed_question(question, options) if options else question, reading)
     from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
     chat = load_model(model, sources=study.files, may_leave=may_leave)
@@ -80,11 +87,11 @@ def ask_path(
         "model": chat.name,
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
-        "passed_over": list(map(str, study.passed_over)),
+        "passed_over": [str(one.path) for one in study.passed_over],
     }
 
 
-def study_messages(study: Study, question: str) -> list[Message]:
+def study_messages(study: Study, question: str, reading: Reading | None = None) -> list[Message]:
     """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
 
     At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images.
@@ -98,7 +105,10 @@ def study_messages(study: Study, question: str) -> list[Message]:
             question += f"\n\nThere are {len(slides)} slides; the number of each stands before its patches."
         return slide_messages(patches, instruction=question)
     if study.kind in VOLUME_KINDS:
-        volumes = _volumes(study)
+        volumes = _volumes(study, reading or Reading())
+        for name, volume in volumes.items():
+            for note in volume.notes:
+                print(f"{name}: {note}" if len(volumes) > 1 else note)
         slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
         return volume_messages(slices, question)
     if len(study.parts) > MAX_PATCHES:
@@ -110,16 +120,21 @@ def study_messages(study: Study, question: str) -> list[Message]:
     return image_messages([read_image(part.files[0]) for part in study.parts], question)
 
 
-def _volumes(study: Study) -> dict[str, Volume]:
+def _volumes(study: Study, reading: Reading) -> dict[str, Volume]:
     """The volumes of a study by the names that they get in the prompt; one error for all that cannot be read."""
     names = prompt_names([part.description for part in study.parts])
     volumes: dict[str, Volume] = {}
     problems: list[tuple[Part, InputError]] = []
+    unmatched: list[InputError] = []
     for name, part in zip(names, study.parts, strict=True):
         try:
-            volumes[name] = part_volume(part)
+            volumes[name] = part_volume(part, reading)
+        except NothingMatchesError as error:
+            unmatched.append(error)
         except InputError as error:
             problems.append((part, error))
+    if unmatched and not volumes and not problems:
+        raise unmatched[0]
     if len(study.parts) == 1 and problems:
         raise problems[0][1]
     if problems:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.images import known_modality
+from helpers.images import Reading, known_modality
 from helpers.parallel import Killed
 from helpers.preparing.run import DONE, INDEX, QUARANTINE, Run, Summary
 from helpers.preparing.shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
@@ -66,6 +66,10 @@ def prepare(
     mpp: float = MAGNIFICATION_MPP[10],
     seed: int = 0,
     retry: bool = False,
+    only: Mapping[str, Any] | Iterable[str] = (),
+    uniform: bool = True,
+    offset: float | None = None,
+    reformat: str | None = None,
     mapped: Callable[[Callable[[Task], Made], Iterable[Task]], Iterable[Made | Killed]] = map,
 ) -> Summary:
     """Make a shard of each volume, slide and image below ``path`` that ``output`` does not hold yet.
@@ -79,6 +83,8 @@ def prepare(
         output: a folder, made where it is not there, or an fsspec address.
         modality: "ct" or "mri", of NIfTI, which does not record it.
         limit, mpp, seed: see `helpers.preparing.shards.settings_of`.
+        only, uniform, offset, reformat: how volumes are read, as for `helpers.volumes.read_volume`; ``only`` also
+            as words such as "EchoTime=20".
         retry: try again what was quarantined and has not changed since.
         mapped: how the work is spread: ``map``, `helpers.parallel.in_processes`, or anything that is called like
             ``map`` and gives results in any order; whatever does the work must see the same files.
@@ -87,7 +93,9 @@ def prepare(
         InputError: no such path, nothing in it that is an image, or an output of another folder or settings.
     """
     parquet()  # fail before anything is listed
-    run = Run(Root(path), Store(output), modality or known_modality(path), settings_of(limit, mpp, seed), retry)
+    reading = Reading.of(only, uniform=uniform, offset=offset, reformat=reformat)
+    settings = settings_of(limit, mpp, seed, reading)
+    run = Run(Root(path), Store(output), modality or known_modality(path), settings, retry)
     for made in tqdm(mapped(make_shard, run.tasks()), desc="preparing", unit="shard"):
         run.take(made)
     return run.finish()

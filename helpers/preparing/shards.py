@@ -22,7 +22,7 @@ from PIL import Image
 from pydicom.misc import is_dicom
 
 from helpers.errors import InputError
-from helpers.images import Part, identifying_in, part_images
+from helpers.images import Part, Reading, identifying_in, part_images
 from helpers.preparing.sources import digest, reason
 from helpers.prompts import CT_WINDOWS, MAGNIFICATION_MPP, MAX_SLICE_SIDE, PATCH_SIDE
 from helpers.slides import MIN_TISSUE
@@ -34,18 +34,25 @@ HASHED_BYTES = 256 << 20  # a source of more is not read whole for its SHA-256
 _PLACE = ("slice", "x", "y", "size")
 
 
-def settings_of(limit: int | None = None, mpp: float = MAGNIFICATION_MPP[10], seed: int = 0) -> dict[str, Any]:
+def settings_of(
+    limit: int | None = None,
+    mpp: float = MAGNIFICATION_MPP[10],
+    seed: int = 0,
+    reading: Reading | None = None,
+) -> dict[str, Any]:
     """All that decides which images a source gives, and how they look.
 
     Args:
         limit: slices or patches of a source, at most; by default what fills MedGemma's context (85, 126).
         mpp: microns per pixel of patches.
         seed: for the choice of patches.
+        reading: how volumes are read.
     """
     return {
         "limit": limit,
         "mpp": mpp,
         "seed": seed,
+        "reading": (reading or Reading()).arguments,
         "min_tissue": MIN_TISSUE,
         "patch_side": PATCH_SIDE,
         "max_slice_side": MAX_SLICE_SIDE,
@@ -136,7 +143,8 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
     before = _stamps(task.part)
     yield None, _provenance(task)
     chosen = {name: task.settings[name] for name in ("limit", "mpp", "seed")}
-    for image, place in part_images(task.part, **chosen):
+    reading = Reading.of(**task.settings["reading"])
+    for image, place in part_images(task.part, **chosen, reading=reading):
         file = io.BytesIO()
         if (
             task.part.kind == "mri"

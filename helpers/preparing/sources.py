@@ -20,7 +20,6 @@ from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.images import VOLUME_KINDS, Part, find_parts, stands_alone
 from helpers.storage import filesystem, is_local
-from helpers.volumes import promises_dicom
 
 MARK = "_prepared.json"  # a folder with this file in it is an output
 # When a file was changed, or what stands for its content, as file systems and buckets name it.
@@ -152,11 +151,6 @@ def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
     alone = stands_alone(source.path)
     damaged: list[InputError] = []
     parts, passed_over = find_parts(files[:1] if alone else files, modality, alone=alone, damaged=damaged)
-    for file in [] if alone else passed_over[:]:
-        if _is_damaged(file, bool(parts)):
-            passed_over.remove(file)
-            problem = "This is not a DICOM file, or it is damaged."
-            damaged.append(InputError(problem, path=file, remedy="Copy it again, or take it out of the folder."))
     problems = [(_inside(error.path, folder), reason(error, folder)) for error in damaged]
     series = [part for part in parts if len(part.files) > 1]
     kept = []
@@ -175,14 +169,6 @@ def reason(error: Exception, folder: Path) -> str:
     """The words of an error, with paths from ``folder``."""
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return text.replace(f"{folder}/", "")
-
-
-def _is_damaged(file: Path, has_images: bool) -> bool:
-    """Whether a file that is no image has the name of one: without any ending, only beside DICOM images."""
-    if not promises_dicom(file) or file.name.upper() == "DICOMDIR" or not (file.suffix or has_images):
-        return False
-    with file.open("rb") as stream:
-        return stream.read(132)[128:] != b"DICM"
 
 
 def _inside(path: str | os.PathLike[str] | None, folder: Path) -> str:

@@ -2,11 +2,16 @@
 
 In: a DICOM series, a multi-frame file, NIfTI, or a DICOMweb address. Out: a `Volume`, then uint8 (n, y, x, 3).
 
-- ``volume``: reads the headers into a `Volume`, chooses slices, and turns them into colours.
-- ``dicom_slices``: records of single slices from headers, and their pixels.
-- ``dicom_series``: one stack of those records, sorted and checked.
+- ``volume``: reads the headers into a `Volume`.
+- ``colours``: chooses slices and turns them into colours.
+- ``dicom_files``: which files are DICOM, and what each one is.
+- ``dicom_slices``, ``header_values``, ``dicom_private``: records of single slices from headers as they come.
+- ``dicom_series``, ``dicom_choices``: one stack of those records, and words that choose among several.
+- ``dicom_pixels``: their pixels.
 - ``dicomweb``: the same records from a server.
-- ``nifti``: NIfTI, turned to the same axes.
+- ``nifti``: NIfTI files.
+- ``axes``, ``axial``: stored axes turned, or resampled, to axial slices.
+- ``sequences``: what a volume is called in a prompt.
 - ``stacked``: several sequences or kernels of one examination in one prompt.
 """
 

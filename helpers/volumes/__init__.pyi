@@ -1,11 +1,24 @@
-from .dicom_slices import find_dicom_files as find_dicom_files, promises_dicom as promises_dicom
-from .stacked import prompt_names as prompt_names, share_slices as share_slices
-from .volume import (
-    Volume as Volume,
+from .colours import (
     apply_window as apply_window,
     ct_to_rgb as ct_to_rgb,
+    measured_range as measured_range,
     mri_to_rgb as mri_to_rgb,
-    read_volume as read_volume,
     select_slices as select_slices,
+    tissue_slices as tissue_slices,
     volume_to_rgb as volume_to_rgb,
 )
+from .dicom_files import (
+    PassedOver as PassedOver,
+    begins_as_dicom as begins_as_dicom,
+    find_dicom_files as find_dicom_files,
+    is_dicom_file as is_dicom_file,
+    is_hidden as is_hidden,
+    promises_dicom as promises_dicom,
+)
+from .dicom_pixels import undecodable as undecodable
+from .dicom_series import NothingMatchesError as NothingMatchesError
+from .header_values import header_text as header_text, header_value as header_value
+from .nifti import volumes_in_nifti as volumes_in_nifti
+from .sequences import is_label_map as is_label_map, prompt_names as prompt_names
+from .stacked import share_slices as share_slices
+from .volume import Volume as Volume, is_nifti as is_nifti, read_volume as read_volume

@@ -6,12 +6,12 @@ is done here is ours.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from helpers.errors import InputError
 from helpers.prompts import MAX_SLICES, MIN_SLICES, shares
-from helpers.volumes.volume import Volume, select_slices
+from helpers.volumes.colours import select_slices
+from helpers.volumes.volume import Volume
 
 
 def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict[str, list[int]]:
@@ -66,25 +66,3 @@ def check_together(volumes: Mapping[str, Volume]) -> None:
                     path=volumes[name].path,
                     remedy=remedy,
                 )
-
-
-# Words that say what a volume is, as scanners and BIDS write them -> the word for a prompt.
-_SEQUENCES = {word: word for word in ("T1", "T2", "T2*", "PD", "FLAIR", "STIR", "DWI", "ADC", "SWI", "MPRAGE")}
-_SEQUENCES |= {"T1W": "T1", "T2W": "T2", "T2STAR": "T2*", "T2STARW": "T2*", "PDW": "PD"}
-_SEQUENCES |= {"POST": "contrast", "GD": "contrast", "GAD": "contrast", "CE": "contrast", "PRE": "no contrast"}
-_SEQUENCES |= {word: word.lower() for word in ("BONE", "LUNG", "SOFT", "STANDARD", "BRAIN")}  # kernels of a CT
-
-
-def prompt_names(descriptions: Sequence[str]) -> list[str]:
-    """A name for each volume from its series description or file name: "T1", "T2 FLAIR", "bone" or "volume".
-
-    Only known words of sequences and kernels are taken, since a prompt may leave this machine and a description
-    may name a patient. A name that comes twice is numbered.
-    """
-    names: list[str] = []
-    for description in descriptions:
-        words = re.findall(r"[A-Z0-9]+\*?", description.upper())
-        name = " ".join(dict.fromkeys(_SEQUENCES[word] for word in words if word in _SEQUENCES)) or "volume"
-        taken = sum(other.partition(" #")[0] == name for other in names)
-        names.append(f"{name} #{taken + 1}" if taken else name)
-    return names

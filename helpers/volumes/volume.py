@@ -1,24 +1,24 @@
-"""A CT or MR volume, from DICOM or NIfTI, to the RGB slices that MedGemma 1.5 reads.
-
-The numbers (85 slices, the three CT windows) are in `helpers.prompts.protocol`.
-"""
+"""A CT or MR volume, from DICOM, NIfTI or a DICOMweb server: headers first, voxels when they are asked for."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from helpers.errors import InputError
-from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, MAX_SLICES, MIN_SLICES
-from helpers.volumes.dicom_series import choose, sort_and_check
-from helpers.volumes.dicom_slices import decode_slices, find_dicom_files, scan
+from helpers.volumes.axial import axial_slices
+from helpers.volumes.dicom_files import PassedOver, is_hidden
+from helpers.volumes.dicom_pixels import decode_slices, padding_of
+from helpers.volumes.dicom_series import check_keywords, choose, sort_and_check
+from helpers.volumes.dicom_slices import Slice, scan
+
+_NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class Volume:
     _decode: Callable[[Sequence[int]], np.ndarray] = field(repr=False, compare=False)
     patient: str | None = field(default=None, repr=False)  # PatientID; None where the file does not say
     frame_of_reference: str | None = None  # UID: volumes with the same one lie in the same coordinates
+    padding: tuple[float, float] | None = None  # from and to which value a voxel is no measurement
+    offset: float | None = None  # what the reader was told to add to the stored values
+    notes: tuple[str, ...] = ()  # what was done or left out, in sentences
 
     def slices(self, indices: Iterable[int]) -> np.ndarray:
         """Decode the slices at ``indices`` (0 is the lowest): array (n, y, x), int16 or float32."""
@@ -55,6 +58,13 @@ class Volume:
         for start in range(0, self.shape[0], size):
             yield self.slices(range(start, min(start + size, self.shape[0])))
 
+    def measured(self, values: np.ndarray) -> np.ndarray:
+        """Which of decoded ``values`` were measured, bool of their shape: not padding, NaN or infinity."""
+        found = np.isfinite(values)
+        if self.padding is not None:
+            found &= (values < self.padding[0]) | (values > self.padding[1])
+        return found
+
 
 def read_volume(
     path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
@@ -63,31 +73,43 @@ def read_volume(
     only: Mapping[str, Any] | None = None,
     uniform: bool = True,
     token: str | None = None,
+    offset: float | None = None,
+    reformat: str | None = None,
 ) -> Volume:
     """Read the headers of a volume and check that it can be shown to the model slice by slice.
 
+    A sagittal or coronal acquisition becomes axial by turning its axes, where they are within 20 degrees of the
+    patient's; its ``notes`` say so. What is no image of the series (a segmentation, a report, a localizer) is
+    passed over and named there too.
+
     Args:
-        path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, a NIfTI file, or the
-            address of a DICOMweb series, https://HOST/.../studies/STUDY_UID/series/SERIES_UID: its slices are
-            downloaded when they are decoded, each once.
+        path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, a NIfTI file (or a folder
+            that holds one), or the address of a DICOMweb series,
+            https://HOST/.../studies/STUDY_UID/series/SERIES_UID: its slices are downloaded when they are decoded,
+            each once.
         modality: "CT" or "MR". A check for DICOM; for NIfTI, which does not record it, the answer.
-        only: chooses one of several volumes by DICOM keyword, e.g. ``{"AcquisitionNumber": 2}``.
+        only: chooses one of several volumes by any DICOM keyword, e.g. ``{"EchoTime": 20}``; of a 4D NIfTI file by
+            number, ``{"volume": 0}``.
         uniform: False takes a stack with gaps or changing spacing as it is.
         token: bearer token for a DICOMweb server; default: that in the environment variable DICOMWEB_TOKEN.
+        offset: added to the values of a CT that was stored without its rescale: -1024 for values from 0 to 4095, 0
+            to say that they are Hounsfield units as they are.
+        reformat: "axial" resamples slices that are oblique, or too thick to be turned.
 
     Returns:
         A `Volume`. No pixel is decoded yet.
 
     Raises:
-        InputError: files that are missing, cut off or not images; several volumes; another modality; slices
-            that are not axial, not evenly spaced, or at the same position. It names the file and the remedy.
+        InputError: files that are missing, cut off or not images; several volumes, each with the words that choose
+            it; another modality; slices that cannot be shown axially, are not evenly spaced, or lie in one place.
+            It names the file and the remedy.
     """
-    if isinstance(path, (str, os.PathLike)) and str(path).endswith((".nii", ".nii.gz")):
+    if (nifti := _nifti_at(path)) is not None:
         from helpers.volumes.nifti import read_nifti
 
-        facts = read_nifti(Path(path), modality)
+        facts = read_nifti(nifti, modality, only, reformat)
     else:
-        facts = _read_dicom(path, only, uniform, token)
+        facts = _read_dicom(path, only, uniform, token, offset, reformat)
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
@@ -95,149 +117,110 @@ def read_volume(
             path=volume.path,
             remedy="Choose another series, or prompt it as what it is (CT and MR are scaled differently).",
         )
-    return volume
+    return volume if offset is None else _with_offset(volume, offset)
 
 
-def _read_dicom(path: Any, only: Mapping[str, Any] | None, uniform: bool, token: str | None) -> dict[str, Any]:
+def is_nifti(path: str | os.PathLike[str]) -> bool:
+    """Whether a file's name is one of NIfTI."""
+    return os.fspath(path).lower().endswith(_NIFTI)
+
+
+def _nifti_at(path: Any) -> Path | None:
+    """The NIfTI file that ``path`` is, or the only one in the folder that it is; None for all else."""
+    if not isinstance(path, (str, os.PathLike)) or "://" in str(path):
+        return None
+    where = Path(path)
+    if not where.is_dir():
+        return where if is_nifti(where) else None
+    files = [p for p in sorted(where.rglob("*")) if p.is_file() and is_nifti(p) and not is_hidden(p)]
+    if not files or any(p.suffix.lower() == ".dcm" for p in where.rglob("*")):
+        return None
+    if len(files) > 1:
+        listed = "".join(f"\n  {p.relative_to(where)}" for p in files[:20])
+        raise InputError(f"Here are {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of them.")
+    return files[0]
+
+
+def _with_offset(volume: Volume, offset: float) -> Volume:
+    def decode(indices: Sequence[int]) -> np.ndarray:
+        values = volume.slices(indices).astype(np.float32) + np.float32(offset)
+        whole = offset == int(offset) and volume.slices(indices[:1]).dtype == np.int16
+        return values.astype(np.int16) if whole and np.abs(values).max(initial=0) < 2**15 else values
+
+    padding = volume.padding and (volume.padding[0] + offset, volume.padding[1] + offset)
+    units = "HU" if volume.modality == "CT" else volume.units
+    return replace(volume, _decode=decode, padding=padding, offset=offset, units=units)
+
+
+def _read_dicom(
+    path: Any,
+    only: Mapping[str, Any] | None,
+    uniform: bool,
+    token: str | None,
+    offset: float | None,
+    reformat: str | None,
+) -> dict[str, Any]:
+    check_keywords(only or {})
+    passed: Sequence[PassedOver] = ()
     if isinstance(path, str) and "://" in path:
         from helpers.volumes.dicomweb import RemoteSeries
 
         remote = RemoteSeries(path, token)
         source, records, file_of = str(remote.url), remote.slices(), remote.file
     else:
-        files = find_dicom_files(path)
-        source = Path(path) if isinstance(path, (str, os.PathLike)) else files[0].parent
-        records, file_of = scan(files), None
+        records, passed = scan(path, list(only or ()))
+        source = Path(path) if isinstance(path, (str, os.PathLike)) else Path(records[0].path).parent
+        file_of = None
     found = choose(records, only, source)
+    _check(found, offset)
     stack, spacing = sort_and_check(found, source, uniform)
     first = stack[0]
-
-    # Rows run from anterior to posterior and columns from right to left, as radiologists see axial slices.
-    transposed = abs(first.along_row[0]) < abs(first.down_column[0])
-    down, along = (first.along_row, first.down_column) if transposed else (first.down_column, first.along_row)
-    dy, dx = first.pixel_spacing[::-1] if transposed else first.pixel_spacing
-    ny, nx = (first.columns, first.rows) if transposed else (first.rows, first.columns)
-    flips = tuple(axis for axis, backwards in ((1, down[1] < 0), (2, along[0] < 0)) if backwards)
-
     step = (stack[-1].position - first.position) / (len(stack) - 1) if len(stack) > 1 else first.normal * spacing
+    dy, dx = first.pixel_spacing
     affine = np.eye(4)
-    affine[:3, :3] = np.stack([step, down * dy, along * dx], axis=1)
+    affine[:3, :3] = np.stack([step, first.down_column * dy, first.along_row * dx], axis=1)
     affine[:3, 3] = first.position
-    for axis in flips:
-        affine[:3, 3] += affine[:3, axis] * ((ny, nx)[axis - 1] - 1)
-        affine[:3, axis] *= -1
-
-    def decode(indices: Sequence[int]) -> np.ndarray:
-        pixels = decode_slices([stack[i] for i in indices], file_of=file_of)
-        return np.flip(pixels.swapaxes(1, 2) if transposed else pixels, flips)
-
-    # PS3.3 C.11.1.1.2: for CT a missing Rescale Type means Hounsfield units; maps of perfusion say another.
-    rescale_type = first.get("RescaleType") or "HU"
+    made = axial_slices(
+        affine,
+        (len(stack), first.rows, first.columns),
+        lambda indices: decode_slices([stack[i] for i in indices], file_of=file_of),
+        source,
+        reformat,
+    )
+    description = str(first.get("SeriesDescription") or "")
     return {
         "path": source,
-        "modality": first.modality,
-        "units": rescale_type if first.modality == "CT" else None,
-        "shape": (len(stack), ny, nx),
-        "spacing": (spacing, dy, dx),
-        "affine": affine,
-        "description": str(first.get("SeriesDescription") or ""),
-        "_decode": decode,
+        "modality": first.modality or None,
+        "units": first.units,
+        "shape": made.shape,
+        "spacing": made.spacing if made.note else (spacing, *made.spacing[1:]),
+        "affine": made.affine,
+        "description": f"{description} ({made.note})".strip() if made.note else description,
+        "_decode": made.decode,
         "patient": str(first.get("PatientID") or "") or None,
         "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
+        "padding": padding_of(stack),
+        "notes": tuple(_notes(made.note, stack, passed)),
     }
 
 
-def select_slices(n: int, limit: int = MAX_SLICES) -> list[int]:
-    """Indices of at most ``limit`` of ``n`` slices, equidistant, the first and the last included.
-
-    ``n`` up to ``limit`` gives all of them. Raises `InputError` below the 5 slices that the model expects.
-    """
-    if n < MIN_SLICES:
-        raise InputError(
-            f"A volume prompt needs at least {MIN_SLICES} slices; there are {n}.",
-            remedy="Ask about single slices with image_messages.",
-        )
-    if limit < 2:
-        raise InputError(f"The limit is {limit} slices.", remedy="Use 2 or more.")
-    return np.linspace(0, n - 1, min(n, limit)).round().astype(int).tolist()
+def _check(stack: Sequence[Slice], offset: float | None) -> None:
+    """Raise `InputError` for slices whose pixels are not what they seem."""
+    for record in stack:
+        if record.modality == "CT" and not record.rescaled and offset is None:
+            raise InputError(
+                "The CT image has no RescaleIntercept, so its values are not Hounsfield units.",
+                path=record.path,
+                remedy="Export it again from the original, or say what is to be added: read_volume(..., "
+                "offset=-1024), on the command line --offset -1024 (0 where they are Hounsfield units).",
+            )
 
 
-def apply_window(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Clip ``values`` to low..high and scale to 0..255, rounded to nearest: uint8 of the same shape."""
-    scaled = np.clip(values, low, high).astype(np.float32)
-    scaled -= low
-    scaled /= high - low
-    scaled *= 255
-    return np.rint(scaled, out=scaled).astype(np.uint8)
-
-
-def ct_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
-    """Slices of a CT with three windows as colours: wide in red, soft tissue in green, brain in blue.
-
-    Returns uint8 (n, y, x, 3), all slices unless ``indices`` are given, sides shrunk to 512 where larger.
-    Raises `InputError` for anything that is not CT in Hounsfield units.
-    """
-    if volume.modality != "CT":
-        raise InputError(
-            f"CT windows need Hounsfield units; this is {volume.modality or 'of no known modality'}.",
-            path=volume.path,
-            remedy="Use mri_to_rgb for MR; for a CT in NIfTI give read_volume(..., modality='CT').",
-        )
-    if volume.units != "HU":
-        raise InputError(
-            f"The values are not Hounsfield units (Rescale Type {volume.units!r}): a derived map?",
-            path=volume.path,
-            remedy="Choose the series with the original images.",
-        )
-    return _colours(volume, indices, list(CT_WINDOWS.values()))
-
-
-def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
-    """Slices of an MR volume in grey, scaled by the minimum and maximum of the whole volume.
-
-    MR intensities have no unit, so there is no window to apply; scaling each slice by itself would make the
-    same tissue look different from slice to slice. Returns uint8 (n, y, x, 3), as `ct_to_rgb`.
-    """
-    if volume.modality == "CT":
-        raise InputError("This is CT.", path=volume.path, remedy="Use ct_to_rgb, which keeps Hounsfield units.")
-    if volume.modality not in ("MR", None):
-        raise InputError(f"This is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series.")
-    ends = [(float(b.min()), float(b.max())) for b in volume.batches()]
-    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-    if not np.isfinite([low, high]).all() or low == high:
-        raise InputError(
-            f"The volume has no contrast (values from {low} to {high}).",
-            path=volume.path,
-            remedy="Check that it was exported with its pixels.",
-        )
-    return _colours(volume, indices, [(low, high)])
-
-
-def volume_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
-    """Slices as the model is shown them: `ct_to_rgb` of a CT, `mri_to_rgb` of all else.
-
-    Returns uint8 (n, y, x, 3). Raises `InputError` as they do.
-    """
-    return (ct_to_rgb if volume.modality == "CT" else mri_to_rgb)(volume, indices)
-
-
-def _colours(volume: Volume, indices: Iterable[int] | None, windows: Sequence[tuple[float, float]]) -> np.ndarray:
-    wanted = list(range(volume.shape[0]) if indices is None else indices)
-    height, width = volume.shape[1:]
-    shrink = min(1.0, MAX_SLICE_SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    rgb = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
-
-    def fill(k: int) -> None:
-        values = volume.slices([wanted[k]])[0]
-        channels = [apply_window(values, *window) for window in windows]
-        colours = np.stack(channels * (3 // len(channels)), axis=-1)
-        if shrink < 1:
-            colours = np.asarray(Image.fromarray(colours).resize(size, Image.Resampling.BOX))
-        rgb[k] = colours
-
-    # Slice by slice, so that the decoded values of all of them never stand beside the colours.
-    with ThreadPoolExecutor() as pool:
-        for _ in pool.map(fill, range(len(wanted))):
-            pass
-    return rgb
+def _notes(turned: str, stack: Sequence[Slice], passed: Sequence[PassedOver]) -> Iterator[str]:
+    if turned:
+        yield f"The volume was {turned}."
+    if len({record.private_scale for record in stack}) > 1:
+        yield "Philips' own scale differs between the slices; their values are those of the standard's rescale."
+    for what, count in Counter(one.what for one in passed).items():
+        names = [one.path.name for one in passed if one.what == what]
+        yield f"Passed over: {', '.join(names[:3])}{f' and {count - 3} more' if count > 3 else ''} ({what})."

@@ -100,10 +100,10 @@ def test_a_folder_of_sequences_becomes_one_prompt(
     (tmp_path / "study" / "notes.txt").write_text("none")
     study = find_study(tmp_path / "study")
     assert [part.series for part in study.parts] == ["2", "7", "9"]
-    assert [file.name for file in study.passed_over] == ["notes.txt"]
+    assert [one.path.name for one in study.passed_over] == ["notes.txt"]
     messages = study_messages(study, "What is it?")
     assert words(messages)[1] == "SLICE 1 (T1)" and words(messages)[7] == "SLICE 7 (FLAIR)"
-    assert words(messages)[-1] == "SLICE 18 (T1 contrast)\n\nWhat is it?"
+    assert words(messages)[-1] == "SLICE 18 (T1 with contrast)\n\nWhat is it?"
     assert "DOE" not in str(words(messages))  # a description may name a patient, and a prompt may leave
     answer = json.loads(asked(tmp_path / "study", "What is it?", "--json", "--series", "7", "2")[1])
     assert answer["images"] == 12 and len(answer["files"]) == 12
@@ -193,12 +193,12 @@ def test_reports_and_pet_are_passed_over(write_series, tmp_path: Path) -> None:
     report.save_as(tmp_path / "study" / "report.dcm")
     study = find_study(tmp_path / "study")
     assert [len(part.files) for part in study.parts] == [6]
-    assert {file.name for file in study.passed_over} == {"pet.dcm", "report.dcm"}
+    assert {one.path.name for one in study.passed_over} == {"pet.dcm", "report.dcm"}
 
 
 @pytest.mark.parametrize("attributes", [{"PatientName": "Doe^Jane"}, {"BurnedInAnnotation": "YES"}])
 def test_images_that_name_a_patient_do_not_leave(asked: Callable[..., tuple], write_series, attributes) -> None:
-    told = refused(asked, write_series(VOXELS, **attributes), "What is this?", "--model", FAR)
+    told = refused(asked, write_series(VOXELS - 1000, **attributes), "What is this?", "--model", FAR)
     assert "Not sent" in told and next(iter(attributes)) in told and "Doe" not in told
 
 
@@ -211,7 +211,7 @@ def test_a_picture_without_a_header_does_not_leave_unsaid(asked: Callable[..., t
     ("descriptions", "names"),
     [
         (["AX T1", "ax_T2_FLAIR fs", "t2*"], ["T1", "T2 FLAIR", "T2*"]),
-        (["T1", "T1", "T1 post"], ["T1", "T1 #2", "T1 contrast"]),
+        (["T1", "T1", "T1 post"], ["T1", "T1 #2", "T1 with contrast"]),
         (["Miller, brain, bone", "", "Smith"], ["brain bone", "volume", "volume #2"]),
     ],
 )

@@ -81,14 +81,6 @@ def spoil_mixed(folder: Path) -> str:
     return r"(?s)2 volumes.*54 CT axial slices.*54 CT axial slices.*SeriesInstanceUID"
 
 
-def spoil_coronal(folder: Path) -> str:
-    for file in folder.iterdir():
-        ds = pydicom.dcmread(file)
-        ds.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
-        ds.save_as(file)
-    return "coronal"
-
-
 def spoil_spacing(folder: Path) -> str:
     file = sorted(folder.iterdir())[30]
     ds = pydicom.dcmread(file)
@@ -124,7 +116,6 @@ def spoil_text(folder: Path) -> str:
         spoil_missing,
         spoil_duplicate,
         spoil_mixed,
-        spoil_coronal,
         spoil_spacing,
         spoil_rescale,
         spoil_empty,

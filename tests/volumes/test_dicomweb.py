@@ -126,8 +126,10 @@ def test_spoiled_series_give_the_errors_of_files(orthanc: Orthanc, write_series)
     twice = {k: [0, 0, 2.5 * (k % 4)] for k in range(8)}
     expected = {
         stored("gap", "1.11", gone=3): r"unevenly spaced: 5\.00 mm.*1 missing",
-        stored("coronal", "1.12", ImageOrientationPatient=[1, 0, 0, 0, 0, -1]): "coronal",
-        stored("mixed", "1.13", AcquisitionNumber={k: 1 + k // 4 for k in range(8)}): r"(?s)2 volumes.*only=",
+        stored("flat", "1.12", ImageOrientationPatient=[1, 0, 0, 0, 0, -1]): "same position",
+        stored("mixed", "1.13", AcquisitionNumber={k: 1 + k // 4 for k in range(8)}, ImagePositionPatient=twice): (
+            r"(?s)2 volumes.*only=.*AcquisitionNumber"
+        ),
         stored("double", "1.14", ImagePositionPatient=twice): "same position",
         stored("mr", "1.15", modality="MR"): "This is MR, where CT was asked for",
     }

@@ -1,0 +1,78 @@
+"""How the stored axes of a volume lie in the patient, and how they are turned to axial slices."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# A tilted gantry or head leaves axial slices axial: up to 37 degrees.
+AXIAL_COSINE = 0.8
+# A sagittal or coronal volume is turned, not resampled, where its axes are this close to the patient's.
+TURNED_COSINE = float(np.cos(np.radians(20)))
+# Sagittal slices that lie far apart would make axial ones of stripes.
+THICK = 3.0
+_PLANES = ("sagittal", "coronal", "axial")
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Stored axes (slice, row, column) turned to (z, y, x): to superior, to posterior, to the patient's left.
+
+    ``order[k]`` is the stored axis that becomes axis k, ``flipped`` the new axes that run backwards.
+    """
+
+    plane: str  # of the stored slices: "axial", "coronal", "sagittal" or "oblique"
+    order: tuple[int, int, int]
+    flipped: tuple[int, ...]
+    shape: tuple[int, int, int]  # (z, y, x)
+    spacing: tuple[float, float, float]  # mm, (z, y, x)
+    affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> patient position (x, y, z, 1) in mm, LPS
+
+    @property
+    def aligned(self) -> bool:
+        """Whether each axis is within 20 degrees of one of the patient's."""
+        directions = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        return bool(min(abs(directions[[2, 1, 0], [0, 1, 2]])) >= TURNED_COSINE)
+
+    @property
+    def stripes(self) -> float:
+        """How many times as long as wide, or as wide as long, a pixel of the axial slices is."""
+        _, dy, dx = self.spacing
+        return max(dy, dx) / min(dy, dx)
+
+    def turn(self, stored: np.ndarray) -> np.ndarray:
+        """A view of the whole stored array (slice, row, column) as (z, y, x)."""
+        return np.flip(stored.transpose(self.order), self.flipped)
+
+
+def axes_of(affine: np.ndarray, shape: Sequence[int]) -> Axes:
+    """Axes of an array (slice, row, column) of ``shape`` whose ``affine`` takes its index to LPS mm."""
+    columns = affine[:3, :3]
+    lengths = np.linalg.norm(columns, axis=0)
+    cosines = np.abs(columns / lengths)  # [patient axis x y z, stored axis]
+    # The best pairing overall of z, y, x (patient axes 2, 1, 0) with stored axes.
+    order = max(
+        itertools.permutations(range(3)),
+        key=lambda order: sum(cosines[2 - k, axis] for k, axis in enumerate(order)),
+    )
+    turned = affine.copy()
+    turned[:3, :3] = columns[:, list(order)]
+    size = tuple(int(shape[axis]) for axis in order)
+    flipped = []
+    for k, patient_axis in enumerate((2, 1, 0)):
+        if turned[patient_axis, k] < 0:
+            turned[:3, 3] += turned[:3, k] * (size[k] - 1)
+            turned[:3, k] *= -1
+            flipped.append(k)
+    spacing = tuple(float(lengths[axis]) for axis in order)
+    return Axes(plane_of(cosines[:, 0]), order, tuple(flipped), size, spacing, turned)
+
+
+def plane_of(direction: np.ndarray) -> str:
+    """The plane of slices that follow one another in ``direction``: axial, coronal, sagittal or oblique."""
+    cosines = np.abs(direction) / np.linalg.norm(direction)
+    axis = int(np.argmax(cosines))
+    return _PLANES[axis] if cosines[axis] >= AXIAL_COSINE else "oblique"

@@ -1,0 +1,121 @@
+"""A stored grid of voxels as axial slices: taken as it is, turned, or resampled on request."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from helpers.errors import InputError
+from helpers.volumes.axes import THICK, Axes, axes_of
+
+LARGEST_SIDE = 1024  # voxels of a resampled volume
+
+
+@dataclass(frozen=True)
+class Axial:
+    """The axial slices of a volume, with the fields of `helpers.volumes.Volume` that say how they lie."""
+
+    shape: tuple[int, int, int]  # (z, y, x)
+    spacing: tuple[float, float, float]  # mm, (z, y, x)
+    affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> LPS mm
+    decode: Callable[[Sequence[int]], np.ndarray]
+    note: str = ""  # what was done, where it was more than to read them
+
+
+def axial_slices(
+    affine: np.ndarray,
+    shape: Sequence[int],
+    stored: Callable[[Sequence[int]], np.ndarray],
+    source: Path | str,
+    reformat: str | None = None,
+) -> Axial:
+    """The axial slices of a stored array.
+
+    Args:
+        affine: (4, 4), stored index (slice, row, column, 1) to LPS mm.
+        shape: of the stored array.
+        stored: gives stored slices by their indices, (n, rows, columns).
+        source: for messages.
+        reformat: "axial" resamples (trilinear) what cannot be turned.
+
+    Raises:
+        InputError: slices that are neither axial nor close to sagittal or coronal; ones that are so thick that
+            axial slices of them would be stripes.
+    """
+    if reformat not in (None, "axial"):
+        raise InputError(f"There is no reformat={reformat!r}.", path=source, remedy='Use reformat="axial".')
+    axes = axes_of(affine, shape)
+    if axes.plane == "axial" and axes.stripes <= THICK:
+        return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored))
+    voxels = _once(lambda: stored(range(shape[0])))
+    _, dy, dx = axes.spacing
+    if axes.plane != "oblique" and axes.aligned and axes.stripes <= THICK:
+        note = f"turned from {axes.plane} to axial, without resampling"
+        return Axial(axes.shape, axes.spacing, axes.affine, lambda ks: axes.turn(voxels())[list(ks)], note)
+    if reformat:
+        return _resampled(affine, shape, voxels, axes.plane)
+    if axes.stripes > THICK:
+        taken = "The slices are" if axes.plane != "axial" else "It was not taken axially, though stored"
+        problem = f"{taken} {axes.plane}: axial ones made of them would have pixels of {dy:.2g} x {dx:.2g} mm."
+    else:
+        problem = f"The slices are {axes.plane}; the model wants axial ones."
+    raise InputError(
+        problem,
+        path=source,
+        remedy="Choose the axial series of the study, or one with cubic voxels; or have this one resampled: "
+        'read_volume(..., reformat="axial"), on the command line --reformat axial.',
+    )
+
+
+def _read(axes: Axes, stored: Callable[[Sequence[int]], np.ndarray], indices: Sequence[int]) -> np.ndarray:
+    """Slices of a volume that is stored in axial slices: only these are decoded."""
+    last = axes.shape[0] - 1
+    pixels = stored([last - k if 0 in axes.flipped else k for k in indices])
+    if axes.order[1] == 2:
+        pixels = pixels.swapaxes(1, 2)
+    return np.flip(pixels, [axis for axis in axes.flipped if axis])
+
+
+def _once(load: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    """What ``load`` gives, read once, though several threads may ask for it."""
+    lock = threading.Lock()
+    cached = functools.cache(load)
+
+    def voxels() -> np.ndarray:
+        with lock:
+            return cached()
+
+    return voxels
+
+
+def _resampled(affine: np.ndarray, shape: Sequence[int], voxels: Callable[[], np.ndarray], plane: str) -> Axial:
+    """The volume on cubic voxels along the patient's axes; NaN where nothing was taken."""
+    from scipy.ndimage import map_coordinates
+
+    corners = np.array([[*index, 1] for index in itertools.product(*((0, n - 1) for n in shape))])
+    places = (corners @ affine.T)[:, :3]
+    low, high = places.min(0), places.max(0)
+    side = max(np.linalg.norm(affine[:3, 1:3], axis=0).min(), (high - low).max() / LARGEST_SIDE)
+    size = tuple(int(n) for n in (np.floor((high - low) / side + 1e-6) + 1)[::-1])  # (z, y, x)
+    lies = np.zeros((4, 4))
+    lies[[2, 1, 0], [0, 1, 2]] = side
+    lies[:3, 3], lies[3, 3] = low, 1
+    back = np.linalg.inv(affine) @ lies  # new index -> stored index
+
+    def decode(indices: Sequence[int]) -> np.ndarray:
+        whole = np.asarray(voxels(), np.float32)
+        y, x = np.mgrid[: size[1], : size[2]]
+        out = np.empty((len(indices), *size[1:]), np.float32)
+        for n, z in enumerate(indices):
+            at = back[:3, 0, None, None] * z + back[:3, 1, None, None] * y + back[:3, 2, None, None] * x
+            at += back[:3, 3, None, None]
+            map_coordinates(whole, at, out[n], order=1, cval=np.nan)
+        return out
+
+    return Axial(size, (side,) * 3, lies, decode, f"resampled from {plane} to axial (trilinear)")

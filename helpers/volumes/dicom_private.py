@@ -1,0 +1,43 @@
+"""The few private attributes of scanner makers that volumes need: b-values, and the second scale of Philips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydicom import Dataset
+from pydicom.tag import Tag
+
+# Maker's name of the private block, its group, and the element of the b-value in it, as dcm2niix
+# (https://github.com/rordenlab/dcm2niix) and the makers' conformance statements document them.
+_B_VALUES = (
+    ("SIEMENS MR HEADER", 0x0019, 0x0C),
+    ("GEMS_PARM_01", 0x0043, 0x39),
+    ("Philips Imaging DD 001", 0x2001, 0x03),
+    ("Image Private Header", 0x0065, 0x09),
+)
+_GE_BASE = 10**9  # GE adds it to say that a b-value is meant
+# Philips scales MR a second time, to values that its own software compares between examinations.
+PHILIPS_SCALE = Tag(0x2005, 0x100E)
+
+
+def private_b_value(header: Dataset) -> float | None:
+    """The b-value (s/mm2) of a slice by its maker's private attribute; None where there is none."""
+    for creator, group, element in _B_VALUES:
+        try:
+            value = header.private_block(group, creator)[element].value
+            value = value[0] if isinstance(value, (list, tuple)) or hasattr(value, "append") else value
+            return float(value) % _GE_BASE
+        except (KeyError, TypeError, ValueError, IndexError):
+            continue
+    return None
+
+
+def philips_scale(headers: Iterable[Dataset]) -> float | None:
+    """Philips' own scale slope, by which stored values would be divided; None where it is absent."""
+    for header in headers:
+        if PHILIPS_SCALE in header:
+            try:
+                return float(header[PHILIPS_SCALE].value)
+            except (TypeError, ValueError):
+                return None
+    return None
