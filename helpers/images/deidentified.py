@@ -16,7 +16,7 @@ from pydicom.errors import InvalidDicomError
 
 from helpers.data import cache_folder, manifest, own_manifest
 from helpers.errors import InputError
-from helpers.volumes import find_dicom_files
+from helpers.volumes import begins_as_dicom, find_dicom_files
 
 # May hold a pseudonym where Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality Profile).
 PSEUDONYMS = ("PatientName", "PatientID", "AccessionNumber")
@@ -96,7 +96,10 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
     found: dict[str, int] = {}
     for file in files:
         try:
-            header = dcmread(file, stop_before_pixels=True, specific_tags=[*PSEUDONYMS, *IDENTIFIERS, *FLAGS])
+            if not begins_as_dicom(file):
+                raise InvalidDicomError
+            wanted = [*PSEUDONYMS, *IDENTIFIERS, *FLAGS]
+            header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
                 "This is no DICOM file, so nothing tells here whether it names a patient.",

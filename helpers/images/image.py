@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from helpers.errors import InputError
+from helpers.volumes import begins_as_dicom, read_dataset, undecodable
 
 
 def read_image(path: str | os.PathLike[str]) -> Image.Image:
@@ -41,8 +41,10 @@ def read_image(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def _read_dicom_image(path: Path) -> Image.Image:
+    if not begins_as_dicom(path):
+        raise InputError("This is no image that can be read.", path=path, remedy="Use PNG, JPEG, TIFF or DICOM.")
     try:
-        dataset = dcmread(path)
+        dataset = read_dataset(path)
         if int(dataset.get("NumberOfFrames") or 1) > 1:
             raise InputError(
                 "The file holds several frames.",
@@ -50,16 +52,10 @@ def _read_dicom_image(path: Path) -> Image.Image:
                 remedy="Read CT and MR with read_volume, and slides with open_slide.",
             )
         pixels = dataset.pixel_array
-    except InvalidDicomError:
-        raise InputError(
-            "This is no image that can be read.", path=path, remedy="Use PNG, JPEG, TIFF or DICOM."
-        ) from None
     except InputError:
         raise
     except Exception as error:  # the decoders raise errors of many unrelated kinds
-        raise InputError(
-            f"The pixel data cannot be read ({error}).", path=path, remedy="Copy or export the file again."
-        ) from error
+        raise undecodable(path, error) from error
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         return Image.fromarray(_eight_bits(apply_color_lut(pixels, dataset), 16 if _deep(dataset) else 8))
     if dataset.get("SamplesPerPixel", 1) == 3:  # pydicom has turned YBR into RGB
