@@ -25,7 +25,7 @@ from helpers.course.badges import launch_links
 from helpers.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"MODEL", "DATA", "LIMIT", "SEED", "OUTPUT_DIR"}
 CELL_LINES = 15
@@ -76,7 +76,7 @@ def imported(source: str) -> set[str]:
 
 
 def test_environment_yml_has_the_packages_and_ranges_of_pyproject():
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     by_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
     by_conda = [entry for entry in listed if isinstance(entry, str) and entry != "pip"]
     found = requirements(by_conda + by_pip)
@@ -91,7 +91,7 @@ def test_environment_yml_has_the_packages_and_ranges_of_pyproject():
 
 
 def test_constraints_pin_every_dependency_within_its_range():
-    text = (ROOT / "constraints.txt").read_text()
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     pins = {}
     for line in lines:
@@ -110,11 +110,11 @@ def test_constraints_pin_every_dependency_within_its_range():
 
 def test_the_nine_packages_are_dependencies_that_are_used():
     dependencies = requirements(PROJECT["dependencies"])
-    used = set().union(*(imported(path.read_text()) for path in (ROOT / "helpers").rglob("*.py")))
+    used = set().union(*(imported(path.read_text(encoding="utf-8")) for path in (ROOT / "helpers").rglob("*.py")))
     used |= set().union(*map(imported, map(code_of, NOTEBOOKS)))
     assert not NINE.keys() - dependencies.keys()
     assert not {module for module in NINE.values() if module} - used
-    assert "jupyter lab" in (ROOT / "Makefile").read_text()
+    assert "jupyter lab" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -161,7 +161,7 @@ def test_launch_links_are_up_to_date(path):
 
 
 def test_the_citation_names_the_repository_and_version():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["repository-code"] == PROJECT["urls"]["Repository"]
     assert (citation["version"], citation["license"]) == (helpers.__version__, PROJECT["license"])
 
@@ -189,12 +189,12 @@ def test_launch_links_are_written_once_and_follow_the_repository(tmp_path):
     assert installs == '%pip install "git+https://github.com/two/tutorials"'
     assert source.startswith("# 01 A title\n\n<!-- badges -->")
     assert source.endswith("Text.")
-    for text in (source, readme.read_text()):
+    for text in (source, readme.read_text(encoding="utf-8")):
         assert "/one/" not in text
         assert all(
             address in text for address in launch_links("https://github.com/two/tutorials", path.name).values()
         )
-    assert "| [01 A title](notebooks/01_a.ipynb) |" in readme.read_text()
+    assert "| [01 A title](notebooks/01_a.ipynb) |" in readme.read_text(encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(settings.format("two").replace("github.com", "example.org"))
     with pytest.raises(InputError, match="OWNER/NAME"):
         update_badges(tmp_path)
@@ -257,7 +257,10 @@ def test_only_a_face_is_imported_from_outside_its_folder():
     files = {path: path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py")}
     code = files | {path: code_of(path) for path in NOTEBOOKS}
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-    code |= {path: "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)) for path in pages}
+    code |= {
+        path: "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
+        for path in pages
+    }
     found = []
     for path, source in code.items():
         for node in ast.walk(ast.parse(source)):
@@ -274,7 +277,9 @@ def test_only_a_face_is_imported_from_outside_its_folder():
 
 
 def test_no_file_of_the_package_is_long():
-    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / "helpers").rglob("*.py")}
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "helpers").rglob("*.py")
+    }
     assert not {path: n for path, n in lengths.items() if n > 330}
 
 

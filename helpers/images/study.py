@@ -167,18 +167,20 @@ def find_parts(
     modality: str | None = None,
     *,
     alone: bool = False,
+    named: bool | None = None,
     damaged: list[InputError] | None = None,
 ) -> tuple[list[Part], list[PassedOver]]:
     """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
 
-    ``alone``: a file is read as an image, whatever its name. A file whose header cannot be read raises
+    ``alone``: a file is read as an image, whatever its name. ``named``: a label map or a 4D file is taken too, as
+    it was asked for by its name; by default where it is ``alone``. A file whose header cannot be read raises
     `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
     """
     found: dict[str, list[tuple[Path, Part]]] = {}
     passed_over: list[PassedOver] = []
     for file in tqdm(files, desc="headers", unit="file", delay=2, leave=False):
         try:
-            key, part = _part_of(file, modality, alone)
+            key, part = _part_of(file, modality, alone, alone if named is None else named)
         except InputError as error:
             if damaged is None:
                 raise
@@ -215,11 +217,11 @@ def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
     return volume
 
 
-def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part | PassedOver]:
+def _part_of(file: Path, modality: str | None, alone: bool, named: bool) -> tuple[str, Part | PassedOver]:
     """What a file is a part of, and the name that it shares with that part's other files."""
     suffix, key = file.suffix.lower(), str(file)
     if is_nifti(file):
-        return key, _nifti_part(file, modality, alone)
+        return key, _nifti_part(file, modality, named)
     if is_dicom_file(file):
         return _dicom_part(file)
     if suffix in _SLIDES or (suffix not in {".png", ".jpg", ".jpeg"} and OpenSlide.detect_format(file)):
@@ -228,8 +230,8 @@ def _part_of(file: Path, modality: str | None, alone: bool) -> tuple[str, Part |
     return key, Part("image", (file,)) if alone or suffix in _IMAGES else PassedOver(file, "no medical image")
 
 
-def _nifti_part(file: Path, modality: str | None, alone: bool) -> Part | PassedOver:
-    if not alone:
+def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedOver:
+    if not named:
         if is_label_map(f"{file.parent.name}/{file.name}"):
             return PassedOver(file, "a label map, by its name")
         if (count := volumes_in_nifti(file)) > 1:

@@ -56,7 +56,8 @@ def ask_path(
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
         on none of them), ``finished``, ``thinking``, ``question``, ``kind``, ``images``, ``prompt_tokens``,
-        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files`` and ``passed_over``.
+        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes`` and
+        ``passed_over``.
 
     Raises:
         InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
@@ -67,7 +68,10 @@ def ask_path(
     study = find_study(path, modality=modality, series=series)
     print(study)
     reading = Reading.of(only, uniform=uniform, offset=offset, reformat=reformat)
-    messages = study_messages(study, closed_question(question, options) if options else question, reading)
+    notes: list[str] = []
+    asked = closed_question(question, options) if options else question
+    messages = study_messages(study, asked, reading, notes)
+    print("".join(f"{note}\n" for note in notes), end="")
     from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
     chat = load_model(model, sources=study.files, may_leave=may_leave)
@@ -87,14 +91,18 @@ def ask_path(
         "model": chat.name,
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
+        "notes": notes,
         "passed_over": [str(one.path) for one in study.passed_over],
     }
 
 
-def study_messages(study: Study, question: str, reading: Reading | None = None) -> list[Message]:
+def study_messages(
+    study: Study, question: str, reading: Reading | None = None, notes: list[str] | None = None
+) -> list[Message]:
     """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
 
-    At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images.
+    At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images. What was done to volumes, or
+    left out, is added to ``notes``.
     """
     if study.kind == "slide":
         with ExitStack() as opened:
@@ -106,9 +114,10 @@ def study_messages(study: Study, question: str, reading: Reading | None = None) 
         return slide_messages(patches, instruction=question)
     if study.kind in VOLUME_KINDS:
         volumes = _volumes(study, reading or Reading())
+        found = [] if notes is None else notes
         for name, volume in volumes.items():
             for note in volume.notes:
-                print(f"{name}: {note}" if len(volumes) > 1 else note)
+                found.append(f"{name}: {note}" if len(volumes) > 1 else note)
         slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
         return volume_messages(slices, question)
     if len(study.parts) > MAX_PATCHES:

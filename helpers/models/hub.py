@@ -85,7 +85,7 @@ def missing_files(folder: Path) -> list[str]:
     missing = [names[0] for names in either if not any((folder / name).is_file() for name in names)]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         missing += [s for s in shards if not (folder / s).is_file()]
     elif not (folder / "model.safetensors").is_file():
         missing.append("model.safetensors")
@@ -105,7 +105,7 @@ def is_standin(name: str) -> bool:
 def _config(folder: Path) -> dict[str, Any]:
     """The ``config.json`` of a folder; empty where there is none that can be read."""
     try:
-        return json.loads((folder / "config.json").read_text())
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 

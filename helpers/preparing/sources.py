@@ -150,7 +150,9 @@ def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
     files = [folder / name for name, _, _ in source.files]
     alone = stands_alone(source.path)
     damaged: list[InputError] = []
-    parts, passed_over = find_parts(files[:1] if alone else files, modality, alone=alone, damaged=damaged)
+    parts, passed_over = find_parts(
+        files[:1] if alone else files, modality, alone=alone, named=False, damaged=damaged
+    )
     problems = [(_inside(error.path, folder), reason(error, folder)) for error in damaged]
     series = [part for part in parts if len(part.files) > 1]
     kept = []

@@ -156,7 +156,7 @@ def _niivue(volume: Volume, step: int) -> Any:
     import nibabel
     from ipyniivue import NiiVue
 
-    voxels = volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step].transpose(2, 1, 0)
+    voxels = _voxels(volume, step).transpose(2, 1, 0)
     affine = volume.affine[:, [2, 1, 0, 3]] @ np.diag([step, step, step, 1])
     image = nibabel.Nifti1Image(np.ascontiguousarray(voxels), np.diag([-1, -1, 1, 1]) @ affine)
     shown = NiiVue()
@@ -173,8 +173,15 @@ def view_3d(volume: Volume, *, step: int = 1) -> Any:
     from itkwidgets import view
     from ngff_zarr import to_ngff_image
 
-    voxels = np.ascontiguousarray(volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step])
+    voxels = np.ascontiguousarray(_voxels(volume, step))
     # LPS of the first voxel; the axes run along z, y and x by the layout of Volume.
     first = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
     scale = {axis: spacing * step for axis, spacing in zip("zyx", volume.spacing, strict=True)}
     return view(to_ngff_image(voxels, dims=["z", "y", "x"], scale=scale, translation=first, name="volume"))
+
+
+def _voxels(volume: Volume, step: int) -> np.ndarray:
+    """Every so many voxels, (z, y, x); what was not measured would spoil the range of another's viewer."""
+    from helpers.viewers.volume_pictures import only_measured
+
+    return only_measured(volume, volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step])

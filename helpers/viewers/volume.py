@@ -14,8 +14,18 @@ from helpers.errors import InputError
 from helpers.prompts import CT_WINDOWS
 from helpers.viewers.picture_widget import Picture, Viewer
 from helpers.viewers.pictures import ORANGE
-from helpers.viewers.volume_pictures import PLANES, PRESETS, cut, letters, proportions, sized, write, write_letters
-from helpers.volumes import Volume, apply_window
+from helpers.viewers.volume_pictures import (
+    PLANES,
+    PRESETS,
+    cut,
+    letters,
+    proportions,
+    sized,
+    windowed,
+    write,
+    write_letters,
+)
+from helpers.volumes import Volume, measured_range
 
 THREE = "three windows (the prompt)"
 OWN = "own"
@@ -96,7 +106,7 @@ class VolumeViewer(Viewer):
         self._show_window_sliders()
         if not self._ct:
             self._read_all()
-            self._range = float(self._voxels.min()), float(self._voxels.max())
+            self._range = measured_range(volume, self._voxels)
         self.plane.observe(self._choose_plane, "value")
         self.slider.observe(lambda _: self._draw(), "value")
         self.preset.observe(self._choose_preset, "value")
@@ -183,7 +193,7 @@ class VolumeViewer(Viewer):
         if self._ct and self.preset.value == THREE:
             picture = self._three(values, size)
         else:
-            image = sized(apply_window(values, *self._window()), size)
+            image = sized(windowed(self._volume, values, self._window()), size)
             picture = image.convert("RGB")
             self._mark(picture, name)
         where = self._where(name, k)
@@ -198,7 +208,7 @@ class VolumeViewer(Viewer):
 
     def _three(self, values: np.ndarray, size: tuple[int, int]) -> Image.Image:
         """The prompt's colours large, and each channel by itself in grey beside them."""
-        channels = [apply_window(values, *window) for window in CT_WINDOWS.values()]
+        channels = [windowed(self._volume, values, window) for window in CT_WINDOWS.values()]
         main = sized(np.stack(channels, axis=-1), size)
         self._mark(main, self.plane.value)
         height = (size[1] - 2 * GAP) // 3

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from helpers.prompts import CT_WINDOWS
 from helpers.viewers.pictures import YELLOW, encode
-from helpers.volumes import Volume, apply_window
+from helpers.volumes import Volume, apply_window, measured_range
 
 # Names to (low, high) in HU: the protocol's three, and what radiologists' viewers call lung and bone.
 PRESETS = {**CT_WINDOWS, "subdural": (-25, 175), "lung": (-1350, 150), "bone": (-500, 1500)}
@@ -54,6 +54,23 @@ def cut(voxels: np.ndarray, name: str, k: int) -> np.ndarray:
     plane = PLANES[name]
     values = voxels.take(k, axis=plane.cut)
     return values[::-1] if plane.upward else values
+
+
+def windowed(volume: Volume, values: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    """Decoded ``values`` of ``volume`` in a window: uint8, black where nothing was measured."""
+    shown = apply_window(values, *window)
+    shown[~volume.measured(values)] = 0
+    return shown
+
+
+def only_measured(volume: Volume, voxels: np.ndarray) -> np.ndarray:
+    """Decoded voxels with the lowest measured value where nothing was measured: for what knows no padding."""
+    if volume.padding is None and voxels.dtype.kind != "f":
+        return voxels
+    found = volume.measured(voxels)
+    if found.all() or not found.any():
+        return voxels
+    return np.where(found, voxels, voxels[found].min())
 
 
 def proportions(volume: Volume, name: str, longest: int) -> tuple[int, int]:
@@ -101,11 +118,11 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
     """
     from IPython.display import Image as Shown
 
-    voxels = volume.slices(range(volume.shape[0]))
+    voxels = only_measured(volume, volume.slices(range(volume.shape[0])))
     is_ct = volume.modality == "CT"
-    ends = float(voxels.min()), float(voxels.max())
-    window = window or (CT_WINDOWS["soft tissue"] if is_ct else ends)
-    bright = (0, 1500) if is_ct else ends  # of the projections of a CT: bone
+    # Of the projections of a CT, bone.
+    shown, bright = (CT_WINDOWS["soft tissue"], (0, 1500)) if is_ct else (measured_range(volume, [voxels]),) * 2
+    window = window or shown
     side = (width - 20) // 3
     # One scale for all, so that a millimetre is as long everywhere.
     scale = min(side / max(v * s for v, s in zip(volume.shape, volume.spacing, strict=True)), 8)

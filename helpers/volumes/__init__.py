@@ -5,9 +5,11 @@ In: a DICOM series, a multi-frame file, NIfTI, or a DICOMweb address. Out: a `Vo
 - ``volume``: reads the headers into a `Volume`.
 - ``colours``: chooses slices and turns them into colours.
 - ``dicom_files``: which files are DICOM, and what each one is.
-- ``dicom_slices``, ``header_values``, ``dicom_private``: records of single slices from headers as they come.
+- ``dicom_slices``, ``dicom_record``: all slices of a series as records, from their headers.
+- ``header_values``, ``dicom_private``: header values as they come.
 - ``dicom_series``, ``dicom_choices``: one stack of those records, and words that choose among several.
 - ``dicom_pixels``: their pixels.
+- ``hounsfield``: whether values can be Hounsfield units.
 - ``dicomweb``: the same records from a server.
 - ``nifti``: NIfTI files.
 - ``axes``, ``axial``: stored axes turned, or resampled, to axial slices.

@@ -11,7 +11,7 @@ import numpy as np
 # A tilted gantry or head leaves axial slices axial: up to 37 degrees.
 AXIAL_COSINE = 0.8
 # A sagittal or coronal volume is turned, not resampled, where its axes are this close to the patient's.
-TURNED_COSINE = float(np.cos(np.radians(20)))
+LARGEST_TILT = 20.0  # degrees
 # Sagittal slices that lie far apart would make axial ones of stripes.
 THICK = 3.0
 _PLANES = ("sagittal", "coronal", "axial")
@@ -32,10 +32,10 @@ class Axes:
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> patient position (x, y, z, 1) in mm, LPS
 
     @property
-    def aligned(self) -> bool:
-        """Whether each axis is within 20 degrees of one of the patient's."""
+    def tilt(self) -> float:
+        """By how many degrees the axis that leans most leans away from the patient's."""
         directions = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
-        return bool(min(abs(directions[[2, 1, 0], [0, 1, 2]])) >= TURNED_COSINE)
+        return float(np.degrees(np.arccos(min(1.0, min(abs(directions[[2, 1, 0], [0, 1, 2]]))))))
 
     @property
     def stripes(self) -> float:
@@ -68,7 +68,10 @@ def axes_of(affine: np.ndarray, shape: Sequence[int]) -> Axes:
             turned[:3, k] *= -1
             flipped.append(k)
     spacing = tuple(float(lengths[axis]) for axis in order)
-    return Axes(plane_of(cosines[:, 0]), order, tuple(flipped), size, spacing, turned)
+    plane = plane_of(cosines[:, 0])
+    if plane != _PLANES[2 - order.index(0)]:  # of sheared axes, another may be the better one
+        plane = "oblique"
+    return Axes(plane, order, tuple(flipped), size, spacing, turned)
 
 
 def plane_of(direction: np.ndarray) -> str:

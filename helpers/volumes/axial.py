@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from helpers.errors import InputError
-from helpers.volumes.axes import THICK, Axes, axes_of
+from helpers.volumes.axes import LARGEST_TILT, THICK, Axes, axes_of
 
+T = TypeVar("T")
 LARGEST_SIDE = 1024  # voxels of a resampled volume
 
 
@@ -34,6 +36,7 @@ def axial_slices(
     stored: Callable[[Sequence[int]], np.ndarray],
     source: Path | str,
     reformat: str | None = None,
+    padding: tuple[float, float] | None = None,
 ) -> Axial:
     """The axial slices of a stored array.
 
@@ -43,6 +46,7 @@ def axial_slices(
         stored: gives stored slices by their indices, (n, rows, columns).
         source: for messages.
         reformat: "axial" resamples (trilinear) what cannot be turned.
+        padding: from and to which value a voxel is no measurement, which no resampled one may be made of.
 
     Raises:
         InputError: slices that are neither axial nor close to sagittal or coronal; ones that are so thick that
@@ -53,23 +57,25 @@ def axial_slices(
     axes = axes_of(affine, shape)
     if axes.plane == "axial" and axes.stripes <= THICK:
         return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored))
-    voxels = _once(lambda: stored(range(shape[0])))
-    _, dy, dx = axes.spacing
-    if axes.plane != "oblique" and axes.aligned and axes.stripes <= THICK:
+    if axes.plane != "oblique" and axes.tilt <= LARGEST_TILT and axes.stripes <= THICK:
         note = f"turned from {axes.plane} to axial, without resampling"
-        return Axial(axes.shape, axes.spacing, axes.affine, lambda ks: axes.turn(voxels())[list(ks)], note)
+        turned = _once(lambda: axes.turn(stored(range(shape[0]))))
+        return Axial(axes.shape, axes.spacing, axes.affine, lambda ks: turned()[list(ks)], note)
     if reformat:
-        return _resampled(affine, shape, voxels, axes.plane)
+        return _resampled(affine, shape, lambda: stored(range(shape[0])), axes.plane, padding)
+    choose = "Choose the axial series of the study"
     if axes.stripes > THICK:
+        _, dy, dx = axes.spacing
         taken = "The slices are" if axes.plane != "axial" else "It was not taken axially, though stored"
         problem = f"{taken} {axes.plane}: axial ones made of them would have pixels of {dy:.2g} x {dx:.2g} mm."
+        choose += ", or one with cubic voxels"
     else:
-        problem = f"The slices are {axes.plane}; the model wants axial ones."
+        problem = f"The slices are {axes.plane}, {axes.tilt:.0f} degrees off; the model wants axial ones."
     raise InputError(
         problem,
         path=source,
-        remedy="Choose the axial series of the study, or one with cubic voxels; or have this one resampled: "
-        'read_volume(..., reformat="axial"), on the command line --reformat axial.',
+        remedy=f'{choose}; or have this one resampled: read_volume(..., reformat="axial"), on the command line '
+        "--reformat axial.",
     )
 
 
@@ -82,40 +88,67 @@ def _read(axes: Axes, stored: Callable[[Sequence[int]], np.ndarray], indices: Se
     return np.flip(pixels, [axis for axis in axes.flipped if axis])
 
 
-def _once(load: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+def _once(load: Callable[[], T]) -> Callable[[], T]:
     """What ``load`` gives, read once, though several threads may ask for it."""
     lock = threading.Lock()
     cached = functools.cache(load)
 
-    def voxels() -> np.ndarray:
+    def voxels() -> T:
         with lock:
             return cached()
 
     return voxels
 
 
-def _resampled(affine: np.ndarray, shape: Sequence[int], voxels: Callable[[], np.ndarray], plane: str) -> Axial:
+def _resampled(
+    affine: np.ndarray,
+    shape: Sequence[int],
+    load: Callable[[], np.ndarray],
+    plane: str,
+    padding: tuple[float, float] | None,
+) -> Axial:
     """The volume on cubic voxels along the patient's axes; NaN where nothing was taken."""
     from scipy.ndimage import map_coordinates
 
     corners = np.array([[*index, 1] for index in itertools.product(*((0, n - 1) for n in shape))])
     places = (corners @ affine.T)[:, :3]
     low, high = places.min(0), places.max(0)
-    side = max(np.linalg.norm(affine[:3, 1:3], axis=0).min(), (high - low).max() / LARGEST_SIDE)
+    side = float(max(np.linalg.norm(affine[:3, 1:3], axis=0).min(), (high - low).max() / LARGEST_SIDE))
     size = tuple(int(n) for n in (np.floor((high - low) / side + 1e-6) + 1)[::-1])  # (z, y, x)
     lies = np.zeros((4, 4))
     lies[[2, 1, 0], [0, 1, 2]] = side
     lies[:3, 3], lies[3, 3] = low, 1
     back = np.linalg.inv(affine) @ lies  # new index -> stored index
+    last = np.array(shape, float)[:, None, None] - 1
+
+    def prepare() -> tuple[np.ndarray, np.ndarray | None]:
+        """The voxels, and 1 where they were measured, 0 elsewhere; None where all were."""
+        whole = load().astype(np.float32)
+        found = np.isfinite(whole)
+        if padding:
+            found &= (whole < padding[0]) | (whole > padding[1])
+        if found.all():
+            return whole, None
+        whole[~found] = 0
+        return whole, found.astype(np.float32)
+
+    prepared = _once(prepare)
 
     def decode(indices: Sequence[int]) -> np.ndarray:
-        whole = np.asarray(voxels(), np.float32)
+        whole, found = prepared()
         y, x = np.mgrid[: size[1], : size[2]]
         out = np.empty((len(indices), *size[1:]), np.float32)
         for n, z in enumerate(indices):
             at = back[:3, 0, None, None] * z + back[:3, 1, None, None] * y + back[:3, 2, None, None] * x
             at += back[:3, 3, None, None]
+            # What rounding alone puts outside lies on the border.
+            inside = np.clip(at, 0, last)
+            at = np.where(abs(at - inside) < 1e-3, inside, at)
             map_coordinates(whole, at, out[n], order=1, cval=np.nan)
+            if found is not None:
+                share = map_coordinates(found, at, order=1)
+                out[n] = np.where(share > 0.5, out[n] / np.maximum(share, 0.5), np.nan)
         return out
 
-    return Axial(size, (side,) * 3, lies, decode, f"resampled from {plane} to axial (trilinear)")
+    note = f"resampled from {plane} to axial" if plane != "axial" else "resampled to cubic voxels"
+    return Axial(size, (side,) * 3, lies, decode, f"{note} (trilinear)")

@@ -13,10 +13,9 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, MAX_SLICES, MIN_SLICES
+from helpers.volumes.hounsfield import Look, check_hounsfield, glance_at, no_contrast, which_measured
 from helpers.volumes.volume import Volume
 
-# Measured values of a CT span air, fat and bone; below this span they are shares, or counts of something.
-LEAST_SPAN = 20.0  # HU
 SQUARE = 1.01  # a pixel that is at most so many times as long as wide is shown as it is
 
 
@@ -52,34 +51,48 @@ def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: 
     return (first + np.linspace(0, n - 1, min(n, limit)).round().astype(int)).tolist()
 
 
-def tissue_slices(volume: Volume, share: float = 0.005) -> range:
-    """From the first to the last slice with tissue, where more than ``share`` of the pixels are brighter than air.
+def tissue_slices(volume: Volume) -> range:
+    """From the first to the last slice with tissue: with a square of 3 x 3 pixels that are all brighter than air.
 
     That is more than -500 HU in CT, and more than a tenth of the volume's range in MR (up to its 99.5th
-    percentile, since a few bright vessels say nothing). All slices where none has tissue.
+    percentile, since a few bright vessels say nothing). Noise is seldom bright in nine neighbours. All slices
+    where none has tissue.
     """
-    if volume.modality == "CT":
-        bright = -500.0
-    else:
-        sample = np.concatenate([v[volume.measured(v)] for v in (b[:, ::4, ::4] for b in volume.batches())])
-        if not len(sample):
-            return range(volume.shape[0])
-        low, high = np.percentile(sample, [0.5, 99.5])
-        bright = float(low + 0.1 * (high - low))
-    shares = np.concatenate([(volume.measured(b) & (b > bright)).mean(axis=(1, 2)) for b in volume.batches()])
-    shown = np.flatnonzero(shares > share)
+    brightest, sample = [], []
+    for batch in volume.batches():
+        values, found = batch.astype(np.float32), volume.measured(batch)
+        sample.append(values[:, ::4, ::4][found[:, ::4, ::4]])
+        values[~found] = -np.inf
+        for axis in (1, 2):  # each pixel becomes the darkest of its square
+            length = values.shape[axis]
+            width = min(3, length)
+            values = np.minimum.reduce([values.take(range(i, length - width + 1 + i), axis) for i in range(width)])
+        brightest.append(values.max(axis=(1, 2)))
+    known = np.concatenate(sample)
+    if not len(known):
+        return range(volume.shape[0])
+    low, high = np.percentile(known, [0.5, 99.5])
+    low = min(float(low), 0.0)  # where the air was taken out, the darkest is tissue
+    air = -500.0 if volume.modality == "CT" else low + 0.1 * (float(high) - low)
+    shown = np.flatnonzero(np.concatenate(brightest) > air)
     return range(int(shown[0]), int(shown[-1]) + 1) if len(shown) else range(volume.shape[0])
 
 
 def apply_window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Clip ``values`` to low..high and scale to 0..255, rounded to nearest: uint8 of the same shape; NaN is 0."""
+    shown = _scaled(values, low, high)
+    if values.dtype.kind == "f":
+        shown[np.isnan(values)] = 0
+    return shown
+
+
+def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = np.clip(values, low, high).astype(np.float32)
     scaled -= low
     scaled /= high - low
     scaled *= 255
-    if values.dtype.kind == "f":
-        np.nan_to_num(scaled, copy=False)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # NaN becomes any number
+        return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def ct_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
@@ -101,29 +114,12 @@ def ct_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarra
             path=volume.path,
             remedy="Choose the series with the original images.",
         )
-    rgb, low, high, masked = _colours(volume, indices, list(CT_WINDOWS.values()))
-    if volume.offset is None and len(rgb):
-        _check_hounsfield(volume, low, high, masked)
+    wanted = _wanted(volume, indices)
+    looks: list[Look | None] = [None] * len(wanted)
+    rgb = _colours(volume, wanted, list(CT_WINDOWS.values()), None if volume.offset == 0 else looks)
+    if wanted and volume.offset != 0:
+        check_hounsfield(volume, looks)
     return rgb
-
-
-def _check_hounsfield(volume: Volume, low: float, high: float, masked: bool) -> None:
-    """Raise `InputError` where the values cannot be Hounsfield units, in which air is -1000 and fat -100.
-
-    Of a ``masked`` volume, air and fat may have been taken out.
-    """
-    if (low < 0 or masked) and high - low >= LEAST_SPAN:
-        return
-    known = "-1024" if 1 < high <= 4095 + 1024 and low >= 0 and high > 255 else ""
-    where_known = f"read_volume(..., offset={known}), on the command line --offset {known}" if known else ""
-    raise InputError(
-        f"The values, from {low:g} to {high:g}, cannot be Hounsfield units: none is below 0, as air and fat are."
-        if low >= 0
-        else f"The values, from {low:g} to {high:g}, cannot be Hounsfield units.",
-        path=volume.path,
-        remedy=(f"If 1024 was added to them: {where_known}. " if known else "Convert the original again. ")
-        + "If they are Hounsfield units all the same: offset=0 (--offset 0).",
-    )
 
 
 def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
@@ -137,24 +133,26 @@ def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarr
         raise InputError("This is CT.", path=volume.path, remedy="Use ct_to_rgb, which keeps Hounsfield units.")
     if volume.modality not in ("MR", None):
         raise InputError(f"This is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series.")
-    return _colours(volume, indices, [measured_range(volume)])[0]
+    return _colours(volume, _wanted(volume, indices), [measured_range(volume)])
 
 
-def measured_range(volume: Volume) -> tuple[float, float]:
-    """The lowest and the highest measured value of the whole volume. Raises `InputError` where they are equal."""
+def measured_range(volume: Volume, batches: Iterable[np.ndarray] | None = None) -> tuple[float, float]:
+    """The lowest and the highest measured value of the whole volume. Raises `InputError` where they are equal.
+
+    ``batches`` are its decoded slices, where they are at hand; else they are read.
+    """
     ends = []
-    for batch in volume.batches():
-        if batch.dtype.kind == "f" or volume.padding is not None:
-            batch = batch[volume.measured(batch)]
-        if batch.size:
-            ends.append((float(batch.min()), float(batch.max())))
+    for values in volume.batches() if batches is None else batches:
+        low, high = float(values.min()), float(values.max())
+        if volume.padding is not None or not np.isfinite([low, high]).all():  # NaN makes both NaN
+            values = values[volume.measured(values)]
+            if not values.size:
+                continue
+            low, high = float(values.min()), float(values.max())
+        ends.append((low, high))
     low, high = (min(e[0] for e in ends), max(e[1] for e in ends)) if ends else (0.0, 0.0)
     if low == high:
-        raise InputError(
-            f"The volume has no contrast (values from {low} to {high}).",
-            path=volume.path,
-            remedy="Check that it was exported with its pixels.",
-        )
+        raise no_contrast(volume, low if ends else None)
     return low, high
 
 
@@ -176,11 +174,17 @@ def shown_size(volume: Volume) -> tuple[int, int]:
     return max(1, round(width * shrink)), max(1, round(height * shrink))
 
 
+def _wanted(volume: Volume, indices: Iterable[int] | None) -> list[int]:
+    return list(range(volume.shape[0]) if indices is None else indices)
+
+
 def _colours(
-    volume: Volume, indices: Iterable[int] | None, windows: Sequence[tuple[float, float]]
-) -> tuple[np.ndarray, float, float, bool]:
-    """Colours of slices, the lowest and highest value that they measured, and whether any is no measurement."""
-    wanted = list(range(volume.shape[0]) if indices is None else indices)
+    volume: Volume,
+    wanted: Sequence[int],
+    windows: Sequence[tuple[float, float]],
+    looks: list[Look | None] | None = None,
+) -> np.ndarray:
+    """Colours of slices; ``looks`` gets what their values look like."""
     height, width = volume.shape[1:]
     size = shown_size(volume)
     whole = size == (width, height)
@@ -188,19 +192,16 @@ def _colours(
     plain = max(volume.spacing[1:]) / min(volume.spacing[1:]) <= SQUARE
     filter_ = Image.Resampling.BOX if plain else Image.Resampling.BILINEAR
     rgb = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
-    ends = np.empty((len(wanted), 3))
 
     def fill(k: int) -> None:
         values = volume.slices([wanted[k]])[0]
-        channels = [apply_window(values, *window) for window in windows]
-        measured = values
-        if volume.padding is not None or values.dtype.kind == "f":
-            found = volume.measured(values)
-            measured = values[found]
+        channels = [_scaled(values, *window) for window in windows]
+        found = which_measured(volume, values)
+        if found is not None:
             for channel in channels:
                 channel[~found] = 0
-        ends[k] = (measured.min(), measured.max(), 0) if measured.size else np.nan
-        ends[k, 2] = measured.size < values.size
+        if looks is not None:
+            looks[k] = glance_at(values, found)
         colours = np.stack(channels * (3 // len(channels)), axis=-1)
         if not whole:
             colours = np.asarray(Image.fromarray(colours).resize(size, filter_))
@@ -210,6 +211,4 @@ def _colours(
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(fill, range(len(wanted))):
             pass
-    known = ends[~np.isnan(ends[:, 0])]
-    low, high = (float(known[:, 0].min()), float(known[:, 1].max())) if len(known) else (0.0, 0.0)
-    return rgb, low, high, bool(ends[:, 2].any())
+    return rgb

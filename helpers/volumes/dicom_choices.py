@@ -3,21 +3,67 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from helpers.volumes.dicom_slices import Slice
-from helpers.volumes.header_values import header_text, same
+import numpy as np
+
+from helpers.volumes.dicom_record import Slice
+from helpers.volumes.header_values import header_text, number_of, same
 
 # What people call volumes by, before what only machines do.
 TELLING = (
-    *("SeriesNumber", "SeriesDescription", "AcquisitionNumber", "ImageType", "EchoTime", "EchoNumbers"),
-    *("DiffusionBValue", "StackID", "TemporalPositionIndex", "TemporalPositionIdentifier", "TriggerTime"),
-    *("InversionTime", "FlipAngle", "RepetitionTime", "ContrastBolusAgent", "ConvolutionKernel", "ProtocolName"),
-    *("SequenceName", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "ReconstructionDiameter"),
-    *("SliceThickness", "DiffusionGradientOrientation", "AcquisitionTime", "ContentTime", "SeriesTime"),
-    *("Modality", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "FrameOfReferenceUID"),
+    *("SeriesNumber", "SeriesDescription", "AcquisitionNumber", "ImageType", "FrameType", "EchoTime"),
+    *("EchoNumbers", "DiffusionBValue", "ComplexImageComponent", "StackID", "TemporalPositionIndex"),
+    *("TemporalPositionIdentifier", "TriggerTime", "InversionTime", "FlipAngle", "RepetitionTime"),
+    *("ContrastBolusAgent", "ConvolutionKernel", "ReconstructionDiameter", "KVP", "FilterType", "ProtocolName"),
+    *("SequenceName", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "SliceThickness"),
+    *("DiffusionGradientOrientation", "DiffusionDirectionality", "ImageComments", "DerivationDescription"),
+    *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "SeriesTime", "Modality", "SeriesInstanceUID"),
+    *("StudyInstanceUID", "PatientID", "FrameOfReferenceUID"),
 )
+# Within what the slices of one volume differ; a little more than is allowed.
+NEAR = {"PixelSpacing": 1.01e-3, "ImageOrientationPatient": 1.01e-4}
+MOST = 3  # words at once
+FEW = 4  # ways in which the slices of one volume may write one value, as 0.5 and 0.50
+
+
+class Values:
+    """What the slices of several volumes say for each keyword, and which of them a word chooses."""
+
+    def __init__(self, slices: Sequence[Slice]) -> None:
+        # Slice by slice: each one's file is read once.
+        rows = [record.look_up(*TELLING) for record in slices]
+        self.of = {key: [row[k] for row in rows] for k, key in enumerate(TELLING)}
+        texts = {key: [header_text(value) for value in values] for key, values in self.of.items()}
+        self.telling = [key for key in TELLING if len(set(texts[key])) > 1]
+        # The number of each slice's value among the values of its keyword.
+        self.numbers = {key: np.unique(texts[key], return_inverse=True)[1] for key in self.telling}
+
+    def partings(self) -> Iterator[np.ndarray]:
+        """Ways to part the slices by one keyword, then by several: the number of each slice's part, (n,)."""
+        ways: dict[bytes, np.ndarray] = {}
+        for key in self.telling:
+            _, first, part = np.unique(self.numbers[key], return_index=True, return_inverse=True)
+            part = first[part]  # by the first slice that has it, so that keywords that part alike are one way
+            ways.setdefault(part.tobytes(), part)
+        for count in range(1, MOST + 1):
+            for some in itertools.combinations(ways.values(), count):
+                part = some[0]
+                for other in some[1:]:
+                    part = part * len(part) + other
+                    part = np.unique(part, return_inverse=True)[1]
+                yield np.unique(part, return_inverse=True)[1]
+
+    def chosen(self, key: str, wanted: Any) -> np.ndarray:
+        """Which slices have the value ``wanted``, bool (n,)."""
+        _, first, number = np.unique(self.numbers[key], return_index=True, return_inverse=True)
+        return np.array([chosen(key, self.of[key][place], wanted) for place in first])[number]
+
+
+def chosen(keyword: str, value: Any, wanted: Any) -> bool:
+    """Whether a slice with this value of a keyword is chosen by ``wanted``."""
+    return same(value, wanted, NEAR.get(keyword, 1e-4))
 
 
 def choices(groups: Sequence[Sequence[Slice]], given: dict[str, Any]) -> list[dict[str, Any] | None]:
@@ -25,43 +71,44 @@ def choices(groups: Sequence[Sequence[Slice]], given: dict[str, Any]) -> list[di
 
     ``given`` is what was chosen by already.
     """
-    values = [{k: [s.look_up(k) for s in members] for k in TELLING} for members in groups]
-    telling = [k for k in TELLING if len({header_text(v) for group in values for v in group[k]}) > 1]
-    return [_choice(n, values, telling, given) for n in range(len(groups))]
+    values = Values([record for group in groups for record in group])
+    ends = np.cumsum([len(group) for group in groups])
+    return [_choice(values, end - len(group), int(end), given) for group, end in zip(groups, ends, strict=True)]
 
 
-def _choice(
-    n: int, values: Sequence[dict[str, list[Any]]], telling: Sequence[str], given: dict[str, Any]
-) -> dict[str, Any] | None:
-    for count in (1, 2, 3):
-        for keys in itertools.combinations(telling, count):
-            wanted = {k: values[n][k][0] for k in keys}
-            if any(v is None for v in wanted.values()):
+def _choice(values: Values, start: int, end: int, given: dict[str, Any]) -> dict[str, Any] | None:
+    wanted = np.zeros(len(values.of[TELLING[0]]), bool)
+    wanted[start:end] = True
+    words = {key: plain(values.of[key][start]) for key in values.telling}
+    # A word for what is there, before one for what is absent.
+    for absent in (False, True):
+        keys: dict[str, np.ndarray] = {}
+        for key, word in words.items():
+            several = len(np.unique(values.numbers[key][start:end])) > FEW and key not in NEAR
+            if several or (word == "none" and not absent):
                 continue
-            if _matches(values[n], wanted) == len(values[n][keys[0]]) and not any(
-                _matches(other, wanted) for k, other in enumerate(values) if k != n
-            ):
-                return given | {k: _plain(v) for k, v in wanted.items()}
+            found = values.chosen(key, word)
+            if found[start:end].all() and not any(np.array_equal(found, other) for other in keys.values()):
+                keys[key] = found
+        for count in range(1, MOST + 1):
+            for some in itertools.combinations(keys, count):
+                if np.array_equal(np.logical_and.reduce([keys[key] for key in some]), wanted):
+                    return given | {key: words[key] for key in some}
     return None
 
 
-def _matches(group: dict[str, list[Any]], wanted: dict[str, Any]) -> int:
-    """How many slices of a group match."""
-    rows = zip(*(group[k] for k in wanted), strict=True)
-    return sum(all(same(have, want) for have, want in zip(row, wanted.values(), strict=True)) for row in rows)
+def plain(value: Any) -> int | float | str:
+    """A header value as one would write it; ``none`` where it is absent."""
+    if value is None:
+        return "none"
+    parts = [_plain(part) for part in header_text(value).split("\\")]
+    return "\\".join(map(str, parts)) if len(parts) > 1 else parts[0]
 
 
-def _plain(value: Any) -> Any:
-    """A header value as one would write it."""
-    parts = [_short(part) for part in header_text(value).split("\\")]
-    if len(parts) > 1:
-        return "\\".join(map(str, parts))
-    return parts[0]
-
-
-def _short(text: str) -> int | float | str:
-    try:
-        number = float(text)
-    except ValueError:
+def _plain(text: str) -> int | float | str:
+    digits = text.removeprefix("-")
+    number = number_of(text) if digits.replace(".", "", 1).isdigit() else None
+    # An identifier with a leading zero, or of very many digits, is no number.
+    if number is None or len(text) > 15 or (digits[0] == "0" and digits[1:2].isdigit()):
         return text
-    return int(number) if number == int(number) and abs(number) < 1e15 else number
+    return int(number) if number == int(number) else number

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from pydicom import Dataset, dcmread
+from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
     CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     EnhancedMRImageStorage,
     EnhancedPETImageStorage,
@@ -24,6 +26,7 @@ from pydicom.uid import (
 )
 
 from helpers.errors import InputError
+from helpers.volumes.header_values import header_value
 
 # Endings that promise a DICOM file. One without an ending may be DICOM; its content tells.
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
@@ -38,8 +41,13 @@ _VOLUME_CLASSES = {
     EnhancedPETImageStorage,
     LegacyConvertedEnhancedPETImageStorage,
 }
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+_MODALITIES = {"CT": "CT", "MR": "MR", "PET": "PT", "Positron": "PT"}
+_SOP_CLASS, _MEDIA_SOP_CLASS = Tag("SOPClassUID"), Tag("MediaStorageSOPClassUID")
 _PIXEL_DATA, _FLOAT, _DOUBLE = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
+
+
+class NoDicomError(InputError):
+    """A folder without DICOM files."""
 
 
 class PassedOver(NamedTuple):
@@ -65,6 +73,7 @@ class Header(NamedTuple):
 
     dataset: Dataset
     floating: bool = False  # whether its pixels are floating-point numbers
+    length: int | None = None  # bytes of its pixel data, where that is not compressed
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -80,7 +89,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
     elif Path(path).is_dir():
         files = [p for p in sorted(Path(path).rglob("*")) if p.is_file() and not is_hidden(p) and is_dicom_file(p)]
         if not files:
-            raise InputError(
+            raise NoDicomError(
                 "The folder holds no DICOM files.",
                 path=path,
                 remedy="Give the folder of one series (files ending in .dcm, or without an ending).",
@@ -118,10 +127,14 @@ def begins_as_dicom(file: Path) -> bool:
 def _begins_as_dicom(head: bytes) -> bool:
     if head[128:132] == b"DICM":
         return True
-    if len(head) < 12 or head[:2] not in (b"\x08\0", b"\x02\0"):  # the groups that come first, little endian
+    if len(head) < 12:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    if head[:2] == b"\0\x08":  # the group that comes first, big endian, which is always explicit
+        return explicit and head[2] == 0 and head[3] <= 0x70
+    if head[:2] not in (b"\x08\0", b"\x02\0"):
         return False
     element, length = struct.unpack("<HI", head[2:8])
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
     return element <= 0x0070 and (explicit or length < 1 << 16)
 
 
@@ -142,73 +155,106 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
             if not _begins_as_dicom(head):
                 return _not_dicom(path, not head, alone)
             stream.seek(0)
-            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=list(keywords), force=True)
-            tag, whole = _pixel_data(stream, dataset)
-        meta = getattr(dataset, "file_meta", None)
-        what = dataset.get("SOPClassUID") or (meta or {}).get("MediaStorageSOPClassUID") or ""
+            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=keywords, force=True)
+            tag, whole, length = _pixel_data(stream, dataset)
+        other = what_else(dataset)
+        known = other is None
     except InputError:
         raise
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
         raise InputError(
             f"The DICOM header cannot be read ({error}).", path=path, remedy="Copy or export the file again."
         ) from error
-    known = isinstance(what, UID) and what.name != what
-    if known and what not in _VOLUME_CLASSES:
-        return PassedOver(path, what.name)
-    if tag is None and not (known or dataset.get("Rows")):
+    if other:
+        return PassedOver(path, other)
+    if tag is None and not known and not header_value((dataset,), "Rows") and _sop_classes(dataset):
         return PassedOver(path, "DICOM without pixel data")
     if tag is None:
         raise InputError(
-            "This DICOM file holds no pixel data.",
+            "This DICOM file holds no pixel data; it may be cut off.",
             path=path,
             remedy="Copy or export it again, or take it out of the folder.",
         )
     if not whole:
         raise InputError("The file is cut off: it ends within its pixel data.", path=path, remedy="Copy it again.")
-    return Header(dataset, tag in (_FLOAT, _DOUBLE))
+    return Header(dataset, tag in (_FLOAT, _DOUBLE), length)
+
+
+def what_else(header: Dataset) -> str | None:
+    """What an object is that is no CT, MR or PET image; None for one; empty where its class is not known."""
+    return next((what for said in _sop_classes(header) if (what := _what_else(said)) != ""), "")
+
+
+def _sop_classes(header: Dataset) -> list[bytes | str]:
+    """The SOP classes that a file says that it is of: its own, and the one in its meta information."""
+    parts = ((header, _SOP_CLASS), (getattr(header, "file_meta", None), _MEDIA_SOP_CLASS))
+    elements = [part.get_item(tag) for part, tag in parts if part is not None]
+    said = [element.value for element in elements if element is not None and element.value]
+    return [value if isinstance(value, bytes) else str(value) for value in said]
+
+
+@functools.lru_cache(maxsize=64)  # asked for each file
+def _what_else(said: bytes | str) -> str | None:
+    text = said.decode("latin-1") if isinstance(said, bytes) else said
+    uid = UID(text.strip("\0 "))
+    if uid in _VOLUME_CLASSES:
+        return None
+    return uid.name if uid.name != uid else ""
+
+
+def modality_of(header: Dataset) -> str:
+    """The modality that an object's class implies; empty where it implies none."""
+    name = UID(str(header_value((header,), "SOPClassUID"))).name
+    return next((code for word, code in _MODALITIES.items() if f"{word} " in name), "")
 
 
 def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
     what = "an empty file" if empty else "not a DICOM file"
-    if not alone and path.suffix.lower() not in _DICOM_SUFFIXES:
+    if not alone and (path.suffix.lower() not in _DICOM_SUFFIXES or is_hidden(path)):
         return PassedOver(path, what)
     remedy = "Copy or export it again." if empty else "Take it out of the folder, or export it again."
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 
-def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | None, bool]:
-    """The tag of the pixel data, at which ``stream`` stands, and whether all of it lies in the file.
+def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | None, bool, int | None]:
+    """The tag of the pixel data, at which ``stream`` stands, whether all of it lies in the file, and its length.
 
-    The tag is None if there is none. Steps over the element (over its fragments when compressed, PS3.5 annex A.4)
-    without reading pixels.
+    The tag is None if there is none, the length where it is compressed. Steps over the element (over its fragments
+    when compressed, PS3.5 annex A.4) without reading pixels.
     """
     implicit, little = header.original_encoding
     order = "<" if little else ">"
     size = os.fstat(stream.fileno()).st_size
-    if getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None) == _DEFLATED:
-        return _PIXEL_DATA, True  # the stream is at no place in the file; decoding will tell
+    if getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None) == DeflatedExplicitVRLittleEndian:
+        stream.seek(0)  # it is at no place in the inflated file
+        found = dcmread(stream, specific_tags=[Tag(tag) for tag in (_PIXEL_DATA, _FLOAT, _DOUBLE)])
+        found = [(element.tag.group, element.tag.element) for element in found]
+        return (found[0] if found else None), bool(found), None
     head = stream.read(8 if implicit else 12)
     if len(head) < (8 if implicit else 12):
-        return None, False
+        return None, False, None
     tag = struct.unpack(order + "HH", head[:4])
     if tag not in {_PIXEL_DATA, _FLOAT, _DOUBLE}:
-        return None, False
+        return None, False, None
     (length,) = struct.unpack(order + "L", head[-4:])
     if length != 0xFFFFFFFF:
-        return tag, stream.tell() + length <= size
+        return tag, stream.tell() + length <= size, length
     while True:
         item = stream.read(8)
         if len(item) < 8:
-            return tag, False
+            return tag, False, None
         group, element, length = struct.unpack(order + "HHL", item)
         if (group, element) == (0xFFFE, 0xE0DD):
-            return tag, True
+            return tag, True, None
         if (group, element) != (0xFFFE, 0xE000) or stream.tell() + length > size:
-            return tag, False
+            return tag, False, None
         stream.seek(length, os.SEEK_CUR)
 
 
-@functools.lru_cache(maxsize=4096)  # asked for attribute by attribute; `whole_header.cache_clear` lets them go
+@functools.lru_cache(maxsize=1)  # asked for frame by frame; `whole_header.cache_clear` lets it go
 def whole_header(path: Path | str) -> Dataset:
     """Every attribute of a file but its pixels, for where the usual ones do not tell slices apart."""
-    return dcmread(path, stop_before_pixels=True, force=True)
+    try:
+        return dcmread(path, stop_before_pixels=True, force=True)
+    except Exception:  # the attributes that every volume needs were read; more are not to be had
+        return Dataset()

@@ -11,18 +11,24 @@ import numpy as np
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels import apply_modality_lut, get_decoder, pixel_array
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
 from helpers.errors import InputError
-from helpers.volumes.dicom_slices import Slice
+from helpers.volumes.dicom_record import Slice
 
-# What decodes the syntaxes that pydicom does not decode by itself.
+# What decodes the syntaxes that pydicom does not decode by itself, and those that it has no name for.
 _DECODERS = {
-    "JPEG 2000": "pylibjpeg-openjpeg",
-    "High-Throughput JPEG 2000": "pylibjpeg-openjpeg>=2.4",
-    "JPEG-LS": "python-gdcm (or pyjpegls)",
-    "JPEG": "python-gdcm (or pylibjpeg-libjpeg)",
-    "RLE": "pylibjpeg-rle",
+    "JPEG 2000": "pylibjpeg pylibjpeg-openjpeg",
+    "High-Throughput JPEG 2000": 'pylibjpeg "pylibjpeg-openjpeg>=2.4"',
+    "JPEG-LS": "python-gdcm",
+    "JPEG Extended": "pylibjpeg pylibjpeg-libjpeg",
+    "JPEG Baseline": "python-gdcm",
+    "JPEG Lossless": "python-gdcm",
+    "RLE": "pylibjpeg pylibjpeg-rle",
+}
+_JPEG_XL = {
+    f"1.2.840.10008.1.2.4.{last}": f"JPEG XL{kind}"
+    for last, kind in ((110, " Lossless"), (111, " JPEG Recompression"), (112, ""))
 }
 
 
@@ -35,8 +41,7 @@ def decode_slices(
     ``file_of`` gives the file of a record whose own path is not one (it may download it, and raise `InputError`).
     Takes every transfer syntax that an installed pydicom decoder reads. Raises `InputError` naming the file.
     """
-    mark_padding = _paddings_differ(slices)
-    exact = not mark_padding and all(_fits_int16(s) for s in slices)
+    exact = all(_fits_int16(s) for s in slices)
     out = np.empty((len(slices), slices[0].rows, slices[0].columns), np.int16 if exact else np.float32)
 
     def fill(i: int) -> None:
@@ -44,10 +49,15 @@ def decode_slices(
         path = file_of(record) if file_of else record.path
         try:
             stored = _stored(path, record)
+            measured = _measured(stored, record, np.int32 if exact else np.float32)
+        except InputError:
+            raise
         except Exception as error:  # the decoders raise errors of many unrelated kinds
             raise undecodable(path, error, record.name) from error
-        out[i] = _measured(stored, record, np.int32 if exact else np.float32)
-        if mark_padding and record.padding:
+        if measured.shape != out.shape[1:]:
+            raise undecodable(path, ValueError(f"an image of {' x '.join(map(str, measured.shape))}"), record.name)
+        out[i] = measured
+        if record.padding_is_nan and record.padding:
             out[i][(stored >= record.padding[0]) & (stored <= record.padding[1])] = np.nan
 
     if len(slices) == 1:
@@ -61,20 +71,76 @@ def decode_slices(
 
 def _stored(path: Path | str, record: Slice) -> np.ndarray:
     """The stored pixels of a record's frame."""
-    if record.has_meta:
-        return pixel_array(path, index=record.frame)
-    dataset = dcmread(path, force=True)  # without its meta information the encoding is what was found
-    dataset.file_meta = FileMetaDataset()
-    implicit, little = dataset.original_encoding
-    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-    return pixel_array(dataset, index=record.frame)
+    unused = not record.floating and _has_unused_bits(record)
+    whole = _decoded(path, record, correct_unused_bits=not unused)
+    if not unused:
+        return whole
+    # What is padding may lie outside the bits that are stored, and what lies outside of them else is no pixel.
+    below = _empty_below(whole, record)
+    above = record.bits_allocated - record.bits_stored - below
+    stored = (whole << above) >> (above + below)
+    if record.padding and not all(_ends(record)[0] <= end <= _ends(record)[1] for end in record.padding):
+        stored = np.where((whole >= record.padding[0]) & (whole <= record.padding[1]), whole, stored)
+    return stored
+
+
+def _empty_below(whole: np.ndarray, record: Slice) -> int:
+    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell."""
+    below = record.high_bit + 1 - record.bits_stored
+    if not 0 < below <= record.bits_allocated - record.bits_stored:
+        return 0
+    if not (whole & ((1 << below) - 1)).any():
+        return below
+    if not np.isin(whole >> record.bits_stored, (0, -1) if record.signed else 0).all():
+        raise InputError(
+            f"The pixels do not lie where HighBit {record.high_bit} and BitsStored {record.bits_stored} say.",
+            path=record.name,
+            remedy="Export the file again.",
+        )
+    return 0
+
+
+def _decoded(path: Path | str, record: Slice, **options: bool) -> np.ndarray:
+    try:
+        return pixel_array(path if record.in_place else read_dataset(path), index=record.frame, **options)
+    except Exception:
+        # Attributes that are clear in spite of a wrong type or case, which the decoders do not take.
+        dataset = read_dataset(path)
+        clear = {"Rows": record.rows, "Columns": record.columns, "SamplesPerPixel": 1}
+        clear["PhotometricInterpretation"] = "MONOCHROME1" if record.inverted else "MONOCHROME2"
+        if not record.floating:
+            clear |= {"BitsAllocated": record.bits_allocated, "BitsStored": record.bits_stored}
+            clear["PixelRepresentation"] = int(record.signed)
+        for keyword, value in clear.items():
+            if keyword in dataset:
+                del dataset[keyword]  # and with it what type it was said to have
+            setattr(dataset, keyword, value)
+        try:
+            return pixel_array(dataset, index=record.frame, **options)
+        except Exception:  # the first error is that of the file as it is
+            pass
+        raise
+
+
+def _has_unused_bits(record: Slice) -> bool:
+    return record.bits_stored < record.bits_allocated and record.bits_allocated in (8, 16, 32)
+
+
+def read_dataset(path: Path | str) -> Dataset:
+    """The whole of a file; where it has no meta information, its encoding is what was found."""
+    dataset = dcmread(path, force=True)
+    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
+        dataset.file_meta = FileMetaDataset()
+        implicit, little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+    return dataset
 
 
 def padding_of(slices: Sequence[Slice]) -> tuple[float, float] | None:
     """From and to which value a decoded pixel is padding and no measurement; None where there is no such value."""
     first = slices[0]
-    if first.padding is None or _paddings_differ(slices):
+    if first.padding is None or first.padding_is_nan:
         return None
     ends = [float(_measured(np.array(end, np.float64), first, np.float64)) for end in first.padding]
     return min(ends), max(ends)
@@ -85,32 +151,37 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
     name = name or str(path)
     try:
         syntax = dcmread(path, specific_tags=[], stop_before_pixels=True, force=True).file_meta.TransferSyntaxUID
-        missing = bool(syntax.is_compressed) and not _is_decoded(syntax)
+        called = _JPEG_XL.get(syntax, syntax.name)
+        missing = not _is_decoded(syntax, str(error))
     except Exception:  # what cannot be told by its header is told by the decoder's error
         missing = False
     if missing:
-        package = next((p for words, p in _DECODERS.items() if syntax.name.startswith(words)), None)
+        package = next((p for words, p in _DECODERS.items() if called.startswith(words)), None)
         return InputError(
-            f"No decoder for {syntax.name} ({syntax}) is installed.",
+            f"No decoder for {called if called == syntax else f'{called} ({syntax})'} is installed.",
             path=name,
-            remedy=f"Run: pip install {package}" if package else "Convert it to another transfer syntax first.",
+            remedy=f"Run: pip install {package}"
+            if package
+            else "pydicom has none: export the series uncompressed, or as JPEG 2000.",
         )
     return InputError(
         f"The pixel data cannot be decoded ({error}).", path=name, remedy="Copy or export the file again."
     )
 
 
-def _is_decoded(syntax: str) -> bool:
+def _is_decoded(syntax: UID, error: str) -> bool:
     try:
-        return get_decoder(syntax).is_available
+        decoder = get_decoder(syntax)
     except NotImplementedError:
         return False
+    # Of JPEG Extended, two decoders of three take 8 bits alone, and say so.
+    return decoder.is_available and not (syntax == JPEGExtended12Bit and "12-bit precision" in error)
 
 
 def _measured(stored: np.ndarray, record: Slice, wide: type) -> np.ndarray:
     """Stored pixels as what they measure, computed in the type ``wide``."""
     if record.inverted and record.modality != "CT":  # Hounsfield units are what they are, however they are shown
-        low, high = _ends(record)
+        low, high = (0, 0) if record.floating else _ends(record)
         stored = stored.astype(wide) * wide(-1) + wide(low + high)
     if record.lut is not None:
         table = Dataset()
@@ -126,15 +197,10 @@ def _ends(record: Slice) -> tuple[int, int]:
     return (-span // 2, span // 2 - 1) if record.signed else (0, span - 1)
 
 
-def _paddings_differ(slices: Sequence[Slice]) -> bool:
-    return len({(s.padding, s.padding and (s.slope, s.intercept)) for s in slices}) > 1
-
-
 def _fits_int16(record: Slice) -> bool:
-    if record.floating or record.lut is not None:
+    if record.floating or record.lut is not None or record.padding_is_nan:
         return False
     if record.slope != int(record.slope) or record.intercept != int(record.intercept):
         return False
-    low, high = _ends(record)
-    ends = (low * record.slope + record.intercept, high * record.slope + record.intercept)
+    ends = [end * record.slope + record.intercept for end in (*_ends(record), *(record.padding or ()))]
     return min(ends) >= -32768 and max(ends) <= 32767

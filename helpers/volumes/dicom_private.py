@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.tag import Tag
@@ -26,10 +28,21 @@ def private_b_value(header: Dataset) -> float | None:
         try:
             value = header.private_block(group, creator)[element].value
             value = value[0] if isinstance(value, (list, tuple)) or hasattr(value, "append") else value
-            return float(value) % _GE_BASE
-        except (KeyError, TypeError, ValueError, IndexError):
+            return _real(value) % _GE_BASE
+        except (KeyError, TypeError, ValueError, IndexError, struct.error):
             continue
     return None
+
+
+def _real(value: Any) -> float:
+    """A number, also one that pydicom left as it stands because it does not know its kind (VR UN)."""
+    if not isinstance(value, bytes):
+        return float(value)
+    try:
+        return float(value.strip(b"\0 ").split(b"\\")[0])
+    except ValueError:
+        (number,) = struct.unpack({4: "<f", 8: "<d"}[len(value)], value)
+        return number
 
 
 def philips_scale(headers: Iterable[Dataset]) -> float | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ from pydicom.datadict import tag_for_keyword
 
 from helpers.errors import InputError
 from helpers.volumes.axes import plane_of
-from helpers.volumes.dicom_choices import TELLING, choices
+from helpers.volumes.dicom_choices import TELLING, Values, choices, chosen
 from helpers.volumes.dicom_files import whole_header
-from helpers.volumes.dicom_slices import GROUP_KEYWORDS, Slice
-from helpers.volumes.header_values import header_text, same
+from helpers.volumes.dicom_record import GROUP_KEYWORDS, Slice
+from helpers.volumes.header_values import header_text
 
 COSINE_TOLERANCE = 1e-4
 SPACING_TOLERANCE = 1e-3  # mm, and as a share
@@ -35,16 +37,16 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     values of an attribute that has several (ImageType). Raises `InputError` that lists the volumes found, each
     with the words that choose it and no other.
     """
-    for record in slices:
-        if "MOSAIC" in record.image_type:
-            raise InputError(
-                "The image is a mosaic: all slices of a time point, tiled in one picture.",
-                path=record.path,
-                remedy="Convert the series, for example with dcm2niix, and give the NIfTI file.",
-            )
-    kept = [s for s in slices if all(same(s.look_up(k), v) for k, v in (only or {}).items())]
-    groups = [part for group in volumes_in(kept or slices) for part in split(group)]
+    kept = [s for s in slices if all(map(chosen, only, s.look_up(*only), only.values()))] if only else list(slices)
+    if kept and all("MOSAIC" in record.image_type for record in kept):
+        raise InputError(
+            "The image is a mosaic: all slices of a time point, tiled in one picture.",
+            path=kept[0].path,
+            remedy="Convert the series, for example with dcm2niix, and give the NIfTI file.",
+        )
+    groups = volumes_in(kept or slices)
     if kept and len(groups) == 1:
+        whole_header.cache_clear()
         return kept
     problem = f"Nothing matches {_said(only or {})}" if not kept else f"Here are {len(groups)} volumes, not one"
     chosen_by = choices(groups, dict(only or {}) if kept else {})
@@ -57,7 +59,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     if example is None:
         remedy = "Give read_volume the files of one of them, or a folder with those alone."
     else:
-        flags = " ".join(f"--only {_quoted(f'{k}={header_text(v)}')}" for k, v in example.items())
+        flags = " ".join(f"--only {shlex.quote(f'{k}={header_text(v)}')}" for k, v in example.items())
         remedy = f"Choose one, for example read_volume(..., only={example!r}), or {flags} on the command line."
     kind = InputError if kept else NothingMatchesError
     raise kind(f"{problem}:{listing}\n", path=source, remedy=remedy)
@@ -72,10 +74,6 @@ def check_keywords(only: Mapping[str, Any]) -> None:
             raise InputError(f"There is no DICOM keyword {key!r}.{meant}", remedy="Write it as PS3.6 does.")
 
 
-def _quoted(text: str) -> str:
-    return f"'{text}'" if any(c in text for c in " \\*;&()") else text
-
-
 def _said(only: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={header_text(value)}" for key, value in only.items()) or "everything"
 
@@ -84,19 +82,21 @@ def _describe(members: Sequence[Slice]) -> str:
     first = members[0]
     about = [f"{k} {header_text(first.get(k))}" for k in GROUP_KEYWORDS[1:3] if first.get(k)]
     size = f"{first.rows} x {first.columns}"
-    return " ".join([f"{len(members)} {first.modality} {plane_of(first.normal)} slices of {size}", *about])
+    places = " (several in one place)" if _overlaps(members) else ""
+    return " ".join([f"{len(members)} {first.modality} {plane_of(first.normal)} slices of {size}{places}", *about])
 
 
 def volumes_in(slices: Sequence[Slice]) -> list[list[Slice]]:
     """The volumes that the slices make: each of one series, size and orientation, no two slices in one place.
 
-    Orientations and spacings are equal within a tolerance. Acquisitions split a series only where their slices
-    would lie at the same positions, or among each other at uneven distances.
+    Orientations and spacings are equal within a tolerance. What else the headers say splits a series only where
+    its slices would lie at the same positions; acquisitions do so too where their slices would lie among each
+    other at uneven distances.
     """
     groups: list[list[Slice]] = []
     found: dict[tuple, list[Slice]] = {}
     for record in slices:
-        exact = (record.series, record.modality, record.rows, record.columns)
+        exact = _exact(record)
         key = (*exact, record.along_row.tobytes(), record.down_column.tobytes(), record.pixel_spacing)
         if key not in found:
             alike = (group for group in groups if _exact(group[0]) == exact and _alike(group[0], record))
@@ -104,7 +104,13 @@ def volumes_in(slices: Sequence[Slice]) -> list[list[Slice]]:
                 groups.append(group := [])
             found[key] = group
         found[key].append(record)
-    return [volume for group in groups for volume in _by_acquisition(group)]
+    return [volume for group in groups for volume in _parted(group)]
+
+
+def _parted(group: list[Slice]) -> list[list[Slice]]:
+    """The volumes among slices of one series, size and orientation."""
+    parts = _split(group) if _overlaps(group) else _by_acquisition(group)
+    return parts if len(parts) == 1 else [volume for part in parts for volume in _parted(part)]
 
 
 def _exact(record: Slice) -> tuple:
@@ -114,8 +120,8 @@ def _exact(record: Slice) -> tuple:
 def _alike(a: Slice, b: Slice) -> bool:
     turned = max(np.abs(a.along_row - b.along_row).max(), np.abs(a.down_column - b.down_column).max())
     spacings = zip(a.pixel_spacing, b.pixel_spacing, strict=True)
-    return turned <= COSINE_TOLERANCE and all(
-        abs(x - y) <= max(SPACING_TOLERANCE, SPACING_TOLERANCE * x) for x, y in spacings
+    return turned <= COSINE_TOLERANCE + 1e-9 and all(
+        abs(x - y) <= max(SPACING_TOLERANCE, SPACING_TOLERANCE * x) + 1e-9 for x, y in spacings
     )
 
 
@@ -123,58 +129,87 @@ def _by_acquisition(group: list[Slice]) -> list[list[Slice]]:
     parts: dict[str, list[Slice]] = {}
     for record in group:
         parts.setdefault(record.acquisition, []).append(record)
-    if len(parts) == 1 or is_even(heights_of(group)):
+    if len(parts) == 1 or is_even(heights_of(group), rounding_of(group)):
         return [group]
-    spans = sorted((h.min(), h.max()) for h in map(heights_of, parts.values()))
+    spans = sorted((h.min(), h.max()) for h in (heights_of(part, group[0]) for part in parts.values()))
     apart = all(after[0] > before[1] + SAME_POSITION for before, after in itertools.pairwise(spans))
     return [group] if apart else list(parts.values())
 
 
-def split(group: list[Slice]) -> list[list[Slice]]:
+def _split(group: list[Slice]) -> list[list[Slice]]:
     """A volume of which several slices lie in one place, by what tells those apart: echoes, b-values, stacks ...
 
-    The volume itself, where none lie in one place or nothing tells them apart.
+    The fewest parts win: as many as slices lie in one place where there is such a way. Where no way takes all
+    slices apart, the one that leaves the fewest in one place. The volume itself, where nothing tells them apart.
     """
-    if not _overlaps(group):
+    heights = heights_of(group)
+    places = np.cumsum(np.diff(np.sort(heights), prepend=heights.min()) >= SAME_POSITION)
+    place = np.empty(len(group), int)
+    place[np.argsort(heights)] = places
+    most = int(np.bincount(place).max())
+    best, parting = (len(group), len(group)), None
+    for part in Values(group).partings():
+        count = int(part.max()) + 1
+        if 2 * count > len(group) and count != most:  # what is another for each slice tells no volumes apart
+            continue
+        left = len(group) - len(np.unique(part * len(group) + place))
+        if (left, count) < best:
+            best, parting = (left, count), part
+        if best == (0, most):
+            break
+    if parting is None or (best[0] and best[0] >= len(group) - len(np.unique(place))):
         return [group]
-    values = {k: [header_text(s.look_up(k)) for s in group] for k in TELLING}
-    telling = [k for k in TELLING if len(set(values[k])) > 1]
-    for count in (1, 2):
-        for keys in itertools.combinations(telling, count):
-            parts: dict[tuple, list[Slice]] = {}
-            for row, record in zip(zip(*(values[k] for k in keys), strict=True), group, strict=True):
-                parts.setdefault(row, []).append(record)
-            if max(map(len, parts.values())) > 1 and not any(map(_overlaps, parts.values())):
-                return list(parts.values())
-    return [group]
+    parts: dict[int, list[Slice]] = {}
+    for number, record in zip(parting, group, strict=True):
+        parts.setdefault(int(number), []).append(record)
+    return list(parts.values())
 
 
 def _overlaps(group: Sequence[Slice]) -> bool:
     return bool((np.diff(np.sort(heights_of(group))) < SAME_POSITION).any())
 
 
-def heights_of(slices: Sequence[Slice]) -> np.ndarray:
+def heights_of(slices: Sequence[Slice], first: Slice | None = None) -> np.ndarray:
     """Positions along the normal of the first slice in mm, (n,), in the order given."""
-    return np.array([s.position for s in slices]) @ slices[0].normal
+    return np.array([s.position for s in slices]) @ (first or slices[0]).normal
 
 
-def is_even(heights: np.ndarray) -> bool:
+def rounding_of(slices: Sequence[Slice]) -> float:
+    """How far a slice's height may be off in mm where its position is written with one decimal."""
+    return 0.05 * float(np.abs(slices[0].normal).sum())
+
+
+def is_even(heights: np.ndarray, rounding: float = 0.05) -> bool:
     """Whether slices follow one another at one distance, judged from the whole stack.
 
-    Each lies within a tenth of the distance of where it should be, or within 0.06 mm, which is what positions
-    written with one decimal are off by.
+    Each lies within a tenth of the distance of where it should be, or, along the line that fits best, within what
+    positions written with one decimal are off by.
     """
     if len(heights) < 2:
         return True
     ordered = np.sort(heights)
     spacing = (ordered[-1] - ordered[0]) / (len(ordered) - 1)
-    off = np.abs(ordered - ordered[0] - spacing * np.arange(len(ordered))).max()
     gaps = np.diff(ordered)
-    if spacing < SAME_POSITION or gaps.min() < SAME_POSITION:
+    if gaps.min() < SAME_POSITION:
         return False
-    near = off <= max(0.1 * spacing, min(0.06, 0.3 * spacing))
     usual = float(np.median(gaps))
-    return bool(near or (np.abs(gaps - usual) <= max(0.05 * usual, 0.02)).all())
+    if (np.abs(gaps - usual) <= max(0.05 * usual, 0.02)).all():
+        return True
+    off = np.abs(ordered - ordered[0] - spacing * np.arange(len(ordered))).max()
+    # Of three slices, of which two lie twice as far apart, none is off by more than a sixth.
+    share = 0.15 if len(ordered) == 3 else 0.2
+    return bool(off <= 0.1 * spacing or _off(ordered) <= min(1.02 * rounding, share * spacing))
+
+
+def _off(ordered: np.ndarray) -> float:
+    """How far heights lie at most from the evenly spaced ones that fit best."""
+    count = np.arange(len(ordered))
+    middle = (ordered[-1] - ordered[0]) / (len(ordered) - 1)
+    low, high = 0.5 * middle, 1.5 * middle
+    for _ in range(40):  # a convex function of the spacing: cut off a third that does not hold its minimum
+        a, b = low + (high - low) / 3, high - (high - low) / 3
+        low, high = (low, b) if np.ptp(ordered - a * count) <= np.ptp(ordered - b * count) else (a, high)
+    return float(np.ptp(ordered - low * count)) / 2
 
 
 def sort_and_check(
@@ -193,11 +228,18 @@ def sort_and_check(
         return ordered, slices[0].thickness or 1.0
     for k in np.flatnonzero(gaps < SAME_POSITION):
         raise _two_in_one_place(ordered, k, heights[k], source)
-    if is_even(heights):
+    if len({(s.padding, s.slope, s.intercept, id(s.lut), s.inverted) for s in slices if s.padding}) > 1 or (
+        len({s.padding is None for s in slices}) > 1
+    ):
+        ordered = [replace(s, padding_is_nan=True) for s in ordered]
+    if is_even(heights, rounding_of(slices)):
         return ordered, float(heights[-1] - heights[0]) / len(gaps)
     spacing = float(np.median(gaps))
     if uniform:
-        uneven = np.flatnonzero(np.abs(gaps - spacing) > max(0.05 * spacing, 0.02))
+        off = np.abs(gaps - spacing)
+        uneven = np.flatnonzero(off > max(0.05 * spacing, 0.02))
+        if (far := np.flatnonzero(off > max(0.05 * spacing, 2.04 * rounding_of(slices)))).size:
+            uneven = far  # not what was only rounded
         k = int(uneven[np.argmax(gaps[uneven])])
         absent = round(gaps[k] / spacing) - 1
         what = f"{absent} missing" if absent > 0 else "no whole slice"
@@ -215,5 +257,11 @@ def _two_in_one_place(
     ordered: Sequence[Slice], k: int, height: float, source: str | os.PathLike[str]
 ) -> InputError:
     below, above = ordered[k], ordered[k + 1]
-    problem = f"Two slices lie at the same position ({height:.2f} mm): this and {below.name}."
-    return InputError(problem, path=above.name, remedy="Remove the one that does not belong.")
+    again = int((np.diff(heights_of(ordered)) < SAME_POSITION).sum())
+    problem = f"Two slices lie at the same position ({height:.2f} mm): this and {below.name}"
+    if again == 1 or above.get("SOPInstanceUID") == below.get("SOPInstanceUID"):
+        remedy = "Remove the one that does not belong."
+    else:
+        problem += f"; so do {again} in all, and nothing in their headers tells them apart"
+        remedy = "Give read_volume a list of the files of one volume, or a folder with those alone."
+    return InputError(f"{problem}.", path=above.name, remedy=remedy)

@@ -1,7 +1,7 @@
 """A series on a DICOMweb server: headers of all its slices, pixels of those that are asked for.
 
 QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What comes back are the records of
-`helpers.volumes.dicom_slices`, so a series is checked and decoded as one in files is.
+`helpers.volumes.dicom_record`, so a series is checked and decoded as one in files is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,16 +19,30 @@ from urllib.parse import urljoin, urlsplit
 from pydicom import Dataset, dcmwrite
 from pydicom.datadict import tag_for_keyword
 from pydicom.pixels.utils import get_expected_length
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, parse_url
 from helpers.errors import InputError
 from helpers.network import is_in_the_clear, is_loopback, retried
 from helpers.storage import whole_file
-from helpers.volumes.dicom_slices import HEADER_KEYWORDS, Slice, slices_of_header
+from helpers.volumes.dicom_files import what_else
+from helpers.volumes.dicom_record import HEADER_KEYWORDS, Slice, slices_of_header
+from helpers.volumes.dicom_slices import without_localizers
 
 TRIES = 4
 TIMEOUT = (10, 60)  # seconds to connect, and of silence while reading
 _PASSING = {429, 502, 503, 504}  # a server that is busy or starting
+_NATIVE = {
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+}
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
@@ -86,20 +101,30 @@ class RemoteSeries:
             )
         found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
+        passed = set()
         known: dict[tuple, dict[str, Any]] = {}
         records = []
         for instance in found:
-            header = Dataset.from_json({tag: value for tag, value in instance.items() if tag in wanted})
+            header = _header(instance, wanted)
+            if other := what_else(header):
+                passed.add(other)
+                continue
             uid = str(header.get("SOPInstanceUID", ""))
             if not _UID.fullmatch(uid):  # it becomes a file's name
                 raise InputError(
                     f"The server lists an instance {uid!r}.", path=str(self.url), remedy="Ask its owner."
                 )
             path = f"{self.url}/instances/{uid}"
-            records += slices_of_header(path, header, known)
+            records += slices_of_header(path, header, known, whole=partial(_header, instance))
+        if passed and not records:
+            raise InputError(
+                f"This is no CT or MR series: {', '.join(sorted(passed))}.",
+                path=str(self.url),
+                remedy="Give the address of a CT or MR series.",
+            )
         if not records:
             raise InputError("The server lists no slices.", path=str(self.url), remedy="Check the address.")
-        return records
+        return without_localizers(records)[0]
 
     def file(self, record: Slice) -> Path:
         """Path of the DICOM file of a record's instance, downloaded at the first call and checked."""
@@ -110,8 +135,11 @@ class RemoteSeries:
                 study, series = self.url.study, self.url.series
                 ask = self._client.retrieve_instance
                 dataset = self._ask(lambda: _whole(ask(study, series, uid), series, uid), str(record.path))
-                with whole_file(path) as partial:
-                    dcmwrite(partial, dataset, enforce_file_format=True)
+                # Pixels are read at their place in the file, and in a deflated one they have none.
+                if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+                    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+                with whole_file(path) as unfinished:
+                    dcmwrite(unfinished, dataset, enforce_file_format=True)
         return path
 
     def _ask(self, call: Callable[[], Any], path: str = "") -> Any:
@@ -177,13 +205,24 @@ class RemoteSeries:
         return "\nSeries of this study:\n" + "\n".join(lines) + "\n" if lines else ""
 
 
+def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> Dataset:
+    """The ``wanted`` attributes of an instance's metadata, default: all that the server did not leave out."""
+    return Dataset.from_json(
+        {
+            tag: value
+            for tag, value in instance.items()
+            if (wanted is None or tag in wanted) and "BulkDataURI" not in value and not tag.startswith("7FE0")
+        }
+    )
+
+
 def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
     """The instance itself where it is the one asked for and has all its pixels. Raises what `_ask` tries again."""
     if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
         raise ValueError("another instance than the one asked for")
     if "PixelData" not in dataset:  # pydicom leaves out compressed pixels that are cut off, with a warning
         raise EOFError("there is no whole pixel data")
-    native = not dataset.file_meta.TransferSyntaxUID.is_compressed
+    native = dataset.file_meta.TransferSyntaxUID in _NATIVE
     if native and len(dataset.PixelData) < get_expected_length(dataset):
         raise EOFError("the pixel data is cut off")
     return dataset

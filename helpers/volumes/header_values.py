@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.sequence import Sequence as DicomSequence
 
 from helpers.errors import InputError
 
-_NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?:mm)?")
+_HOUNSFIELD = {"HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS"}
+_NO_UNITS = {"", "US", "UNSPECIFIED"}  # what ITK and GDCM write into every CT
+# Images computed from a CT, of another quantity.
+_MAPS = {"PERFUSION", "RCBF", "RCBV", "CBF", "CBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "EFF_ATOMIC_NUM"}
+_NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?:mm|ms|HU)?")
 
 
 def header_value(headers: Iterable[Dataset], keyword: str) -> Any:
@@ -41,12 +46,26 @@ def header_value(headers: Iterable[Dataset], keyword: str) -> Any:
     return None
 
 
+def plain_numbers(headers: Iterable[Dataset], tag: int, count: int) -> list[float] | None:
+    """``count`` finite numbers that stand in a file as text, without pydicom's slow conversion; else None."""
+    for header in headers:
+        element = header.get_item(tag)
+        if element is None:
+            continue
+        try:
+            found = [float(part) for part in element.value.rstrip(b"\0").split(b"\\")]
+        except (AttributeError, TypeError, ValueError):
+            return None
+        return found if len(found) == count and all(map(math.isfinite, found)) else None
+    return None
+
+
 def numbers(value: Any, count: int, keyword: str, path: Path | str) -> list[float]:
     """``count`` finite numbers of an attribute's value.
 
     One value for several, and several equal ones for one, are clear enough. Raises `InputError` for all else.
     """
-    found = [_number(part) for part in _parts(value)]
+    found = [number_of(part) for part in _parts(value)]
     if None not in found:
         if len(found) == count:
             return found
@@ -59,6 +78,54 @@ def numbers(value: Any, count: int, keyword: str, path: Path | str) -> list[floa
     )
 
 
+def orientation_of(value: Any, path: Path | str) -> np.ndarray:
+    """Unit vectors along the rows and down the columns, (6,), of an ImageOrientationPatient."""
+    found = np.array(numbers(value, 6, "ImageOrientationPatient", path))
+    along, down = found[:3], found[3:]
+    lengths = np.linalg.norm(along), np.linalg.norm(down)
+    if not max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(along @ down)) <= 0.01:
+        raise InputError(
+            f"The ImageOrientationPatient {header_text(value)} is no pair of perpendicular unit vectors.",
+            path=path,
+            remedy="Export the file again.",
+        )
+    return found
+
+
+def units_of(said: str, image_type: Sequence[str]) -> str:
+    """The units of a CT by its Rescale Type; one that says nothing leaves it to what the image is of."""
+    values = {value.strip().strip("[]").upper() for value in said.split("\\")} - _NO_UNITS
+    if values - _HOUNSFIELD:
+        return said
+    return "HU" if values else next((value for value in image_type if value in _MAPS), "HU")
+
+
+def padding_in(
+    get: Callable[[str], Any], floating: bool, signed: bool, bits: int, path: Path | str
+) -> tuple[float, float] | None:
+    """Stored values that stand for no measurement (PS3.3 C.7.5.1.1.2), from and to."""
+    kinds = ("Float", "DoubleFloat", "") if floating else ("",)
+    kind = next((k for k in kinds if get(f"{k}PixelPaddingValue") is not None), None)
+    if kind is None:
+        return None
+    found = []
+    for keyword in (f"{kind}PixelPaddingValue", f"{kind}PixelPaddingRangeLimit"):
+        value = get(keyword)
+        if value is None:
+            continue
+        if floating:
+            found += numbers(value, 1, keyword, path)
+            continue
+        number = whole_number(value, keyword, path)
+        # US and SS are often mistaken for each other: 63536 in a signed image of 16 bits is -2000.
+        if signed and number >= 1 << (bits - 1):
+            number -= 1 << bits
+        elif not signed and number < 0:
+            number += 1 << bits
+        found.append(number)
+    return min(found), max(found)
+
+
 def whole_number(value: Any, keyword: str, path: Path | str) -> int:
     """A whole number that is an attribute's value; raises `InputError` for all else."""
     (number,) = numbers(value, 1, keyword, path)
@@ -69,24 +136,34 @@ def whole_number(value: Any, keyword: str, path: Path | str) -> int:
 
 def header_text(value: Any) -> str:
     """A value as text: several values with a backslash between them, as in the file; empty for None."""
-    return "" if value is None else "\\".join(str(part).strip() for part in _parts(value))
+    return "" if value is None else "\\".join(map(_bare, _parts(value)))
 
 
-def same(value: Any, wanted: Any) -> bool:
-    """Whether a header value is ``wanted``: as text, as numbers, or as one of several values (ImageType)."""
-    have, want = [list(map(str, _parts(v))) for v in (value, wanted)]
-    if not have or value is None:
-        return False
+def same(value: Any, wanted: Any, near: float = 1e-4) -> bool:
+    """Whether a header value is ``wanted``: as text, as numbers, or as one of several values (ImageType).
+
+    Numbers are equal in single precision, or within ``near``. What is absent is None, or "none" in writing.
+    """
+    have, want = [list(map(_bare, _parts(v))) for v in (value, wanted)]
+    if value is None or not have:
+        return len(want) == 1 and want[0].casefold() == "none"
     if len(want) == 1 and len(have) > 1:
-        return any(_equal(one, want[0]) for one in have)
-    return len(have) == len(want) and all(_equal(a, b) for a, b in zip(have, want, strict=True))
+        return any(_equal(one, want[0], near) for one in have)
+    return len(have) == len(want) and all(_equal(a, b, near) for a, b in zip(have, want, strict=True))
 
 
-def _equal(a: str, b: str) -> bool:
-    x, y = _number(a), _number(b)
+def _equal(a: str, b: str, near: float) -> bool:
+    x, y = number_of(a), number_of(b)
     if x is not None and y is not None:
-        return math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-4)
-    return a.strip().casefold() == b.strip().casefold()
+        if max(abs(x), abs(y)) >= 1e6 or (a.isdigit() and b.isdigit()):
+            return x == y  # dates, identifiers
+        return math.isclose(x, y, rel_tol=1e-7, abs_tol=near)
+    return a.casefold() == b.casefold()
+
+
+def _bare(part: Any) -> str:
+    """One value as text without what fills it up."""
+    return str(part).replace("\0", "").strip()
 
 
 def _parts(value: Any) -> list[Any]:
@@ -102,8 +179,9 @@ def _parts(value: Any) -> list[Any]:
         return [value]
 
 
-def _number(part: Any) -> float | None:
-    match = _NUMBER.fullmatch(str(part).strip("\0 "))
+def number_of(part: Any) -> float | None:
+    """The finite number that one value is; None for all else."""
+    match = _NUMBER.fullmatch(_bare(part))
     if match is None:
         return None
     number = float(match[1].replace(",", "."))

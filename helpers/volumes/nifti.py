@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import gzip
+import logging
+import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import nibabel
 import numpy as np
@@ -15,40 +18,37 @@ from helpers.errors import InputError
 from helpers.volumes.axial import axial_slices
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI counts to the right and to the front
+_SILENT = logging.getLogger(f"{__name__}.header")  # nibabel prints what it mends, and what it also raises
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+_UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; all else is in mm
 
 
 def read_nifti(
     path: Path, modality: str | None, only: Mapping[str, Any] | None = None, reformat: str | None = None
 ) -> dict[str, Any]:
-    """Facts of a 3D NIfTI file for `helpers.volumes.Volume`; voxels are loaded when first asked for.
+    """Facts of a NIfTI file for `helpers.volumes.Volume`; voxels are loaded when first asked for.
 
     Where the axes lie is said by the affine, never by the voxel sizes. ``only={"volume": k}`` takes volume k of a
-    4D file. Complex voxels are read as magnitudes; NaN and infinity are no measurements. Raises `InputError` for a
-    damaged file, colours, no orientation, and slices that cannot be shown axially.
+    file with several. Complex voxels are read as magnitudes; NaN and infinity are no measurements. Raises
+    `InputError` for a damaged file, colours, no orientation, and slices that cannot be shown axially.
     """
     if not path.is_file():
         raise InputError("There is no such file.", path=path, remedy="Check the path.")
-    try:
-        image = nibabel.load(path)
-        image.header.get_zooms()
-    except Exception as error:  # nibabel, gzip and zlib each raise their own
-        raise InputError(
-            f"This is not a readable NIfTI file ({error}).", path=path, remedy="Copy or convert it again."
-        ) from error
-    if image.get_data_dtype().names:
+    header = _header(path)
+    if header.get_data_dtype().names:
         raise InputError(
             "The voxels are colours; a CT or MR volume has one value a voxel.",
             path=path,
             remedy="Give the volume that the colours were made from.",
         )
-    image = _one_volume(image, path, only)
-    ras = _affine(image, path)
+    number = _number(header.get_data_shape(), path, only)
+    nx, ny, nz = header.get_data_shape()[:3]
     # Stored (i, j, k) is read as (k, j, i): slices first, as in DICOM.
-    affine = (_TO_LPS @ ras)[:, [2, 1, 0, 3]]
-    voxels = _voxels(image, path)
-    nx, ny, nz = image.shape
+    affine = (_TO_LPS @ _affine(header, path))[:, [2, 1, 0, 3]]
+    voxels = _voxels(path, number)
     made = axial_slices(affine, (nz, ny, nx), lambda indices: voxels()[list(indices)], path, reformat)
-    description = bytes(image.header["descrip"]).split(b"\0")[0].decode("latin-1")
+    description = bytes(header["descrip"]).split(b"\0")[0].decode("latin-1")
     return {
         "path": path,
         "modality": modality,
@@ -65,39 +65,71 @@ def read_nifti(
 def volumes_in_nifti(path: Path) -> int:
     """How many volumes a file holds; 1 where it cannot be read, which its reader tells."""
     try:
-        shape = nibabel.load(path).shape
-    except Exception:
+        return math.prod(_header(path).get_data_shape()[3:])
+    except (InputError, OSError):
         return 1
-    return int(np.prod(shape[3:]))
 
 
-def _one_volume(image: Any, path: Path, only: Mapping[str, Any] | None) -> Any:
+def _open(path: Path) -> BinaryIO:
+    """The file unpacked: what it is, its first bytes say, and its name often does not."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _header(path: Path) -> nibabel.Nifti1Header:
+    try:
+        with _open(path) as stream:
+            start = stream.read(540)
+        kinds = (nibabel.Nifti1Image, nibabel.Nifti2Image)
+        kind = next((kind for kind in kinds if kind.header_class.may_contain_header(start)), None)
+        if kind is None:
+            raise InputError("no header of NIfTI")
+        with _open(path) as stream:
+            header = kind.header_class.from_fileobj(stream, check=False)
+        header.check_fix(logger=_SILENT, error_level=logging.ERROR)
+        header.get_slope_inter()
+        shape = header.get_data_shape()
+        if len(shape) < 2 or min(shape) < 1:
+            raise InputError(f"its dimensions are {shape}")
+    except Exception as error:  # nibabel, gzip and zlib each raise their own
+        raise InputError(
+            f"This is not a readable NIfTI file ({error}).", path=path, remedy="Copy or convert it again."
+        ) from error
+    return header
+
+
+def _number(shape: tuple[int, ...], path: Path, only: Mapping[str, Any] | None) -> int | None:
+    """Which volume of the file is read; None where it holds one."""
     if unknown := [key for key in only or {} if key != "volume"]:
         raise InputError(
             f"NIfTI has no {', '.join(unknown)}.",
             path=path,
-            remedy='Leave it out; of a 4D file a volume is chosen by number: only={"volume": 0}.',
+            remedy='Leave it out; of a file with several volumes one is chosen by number: only={"volume": 0}.',
         )
-    count = image.shape[3] if len(image.shape) == 4 else 1
-    if len(image.shape) not in (3, 4) or (count > 1 and not only):
+    count = math.prod(shape[3:])
+    if len(shape) < 3 or (count > 1 and not only):
         choose = f' or choose one of its {count}: only={{"volume": 0}}, on the command line --only volume=0.'
         raise InputError(
-            f"The file has {len(image.shape)} dimensions {tuple(image.shape)}; a volume has 3.",
+            f"The file has {len(shape)} dimensions {tuple(map(int, shape))}; a volume has 3.",
             path=path,
-            remedy="Save one of its volumes (echo, time point, b-value) as a file of its own"
-            + (choose if len(image.shape) == 4 else "."),
+            remedy=f"Save one of its volumes (echo, time point, b-value) as a file of its own,{choose}"
+            if count > 1
+            else "Read it as a 2D image.",
         )
-    if len(image.shape) == 3:
-        return image
     number = str((only or {}).get("volume", 0))
-    if not number.isdigit() or int(number) >= count:
-        raise InputError(f"There is no volume {number}.", path=path, remedy=f"Use 0 to {count - 1}.")
-    return image.slicer[..., int(number)]
+    if not number.isdecimal() or int(number) >= count:
+        raise InputError(
+            f"There is no volume {number}.",
+            path=path,
+            remedy=f"Use 0 to {count - 1}." if count > 1 else "Leave the choice out: the file holds one.",
+        )
+    return int(number) if count > 1 else None
 
 
-def _affine(image: Any, path: Path) -> np.ndarray:
+def _affine(header: nibabel.Nifti1Header, path: Path) -> np.ndarray:
     """Index to RAS mm: the sform where it is valid, else the qform."""
-    header = image.header
+    scale = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     for code, read in ((header["sform_code"], header.get_sform), (header["qform_code"], header.get_qform)):
         if not code:
             continue
@@ -105,9 +137,10 @@ def _affine(image: Any, path: Path) -> np.ndarray:
             affine = np.array(read(), float)
         except Exception:  # a quaternion that is none
             continue
+        affine[:3] *= scale
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
         # A degenerate matrix, all zeros most often, lays two axes along one line.
-        if not np.isfinite(affine).all() or lengths.min() < 1e-4:
+        if not np.isfinite(affine).all() or lengths.min() < 1e-4 or lengths.max() > 1e3:
             continue
         if abs(np.linalg.det(affine[:3, :3] / lengths)) > 0.1:
             return affine
@@ -120,24 +153,25 @@ def _affine(image: Any, path: Path) -> np.ndarray:
     )
 
 
-def _voxels(image: Any, path: Path) -> Any:
+def _voxels(path: Path, number: int | None) -> Callable[[], np.ndarray]:
     """Gives all voxels as (k, j, i), int16 where that is exact, read once."""
     lock = threading.Lock()  # slices are asked for from several threads
 
     @functools.cache
     def load() -> np.ndarray:
         try:
-            data = np.asanyarray(image.dataobj)
+            data = _stored(path, number)
         except Exception as error:
             raise InputError(
                 f"The voxels cannot be read ({error}).", path=path, remedy="Copy or convert the file again."
             ) from error
         if data.dtype.kind == "c":
             data = np.abs(data)
-        exact = data.dtype.kind in "iu" and data.dtype.itemsize <= 2 and data.dtype != np.uint16
-        data = data.astype(np.int16 if exact else np.float32, copy=False)
-        if data.dtype.kind == "f" and not np.isfinite(data).all():
-            data = np.where(np.isfinite(data), data, np.nan)
+        exact = np.can_cast(data.dtype, np.int16)
+        with np.errstate(over="ignore"):  # no scanner measures 1e39: infinity is what it is
+            data = data.astype(np.int16 if exact else np.float32, copy=False)
+        if not exact and not np.isfinite(data).all():
+            data = np.where(np.isfinite(data), data, np.float32(np.nan))
         return data.transpose(2, 1, 0)
 
     def voxels() -> np.ndarray:
@@ -145,3 +179,19 @@ def _voxels(image: Any, path: Path) -> Any:
             return load()
 
     return voxels
+
+
+def _stored(path: Path, number: int | None) -> np.ndarray:
+    """The voxels of one volume (i, j, k), scaled as the header says."""
+    header = _header(path)
+    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    with _open(path) as stream:
+        proxy = kind.ImageArrayProxy(stream, header)
+        shape = header.get_data_shape()
+        if number is not None:
+            # The volumes follow one another, the fourth dimension fastest.
+            return np.asanyarray(proxy[(..., *np.unravel_index(number, shape[3:], order="F"))])
+        data = np.asanyarray(proxy).reshape(shape[:3])
+        while stream.read(1 << 20):  # gzip tells that bytes were changed only at its end
+            pass
+    return data

@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers.errors import InputError
 from helpers.volumes.axial import axial_slices
-from helpers.volumes.dicom_files import PassedOver, is_hidden
+from helpers.volumes.dicom_files import NoDicomError, PassedOver, is_hidden
 from helpers.volumes.dicom_pixels import decode_slices, padding_of
 from helpers.volumes.dicom_series import check_keywords, choose, sort_and_check
 from helpers.volumes.dicom_slices import Slice, scan
@@ -104,12 +104,18 @@ def read_volume(
             it; another modality; slices that cannot be shown axially, are not evenly spaced, or lie in one place.
             It names the file and the remedy.
     """
-    if (nifti := _nifti_at(path)) is not None:
+    try:
+        alone = isinstance(path, (str, os.PathLike)) and is_nifti(path) and not Path(path).is_dir()
+        facts = {} if alone else _read_dicom(path, only, uniform, token, offset, reformat)
+        nifti = path
+    except NoDicomError:
+        facts, nifti = {}, _only_nifti(path)
+        if nifti is None:
+            raise
+    if not facts:
         from helpers.volumes.nifti import read_nifti
 
-        facts = read_nifti(nifti, modality, only, reformat)
-    else:
-        facts = _read_dicom(path, only, uniform, token, offset, reformat)
+        facts = read_nifti(Path(nifti), modality, only, reformat)
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
@@ -125,20 +131,14 @@ def is_nifti(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(_NIFTI)
 
 
-def _nifti_at(path: Any) -> Path | None:
-    """The NIfTI file that ``path`` is, or the only one in the folder that it is; None for all else."""
-    if not isinstance(path, (str, os.PathLike)) or "://" in str(path):
-        return None
-    where = Path(path)
-    if not where.is_dir():
-        return where if is_nifti(where) else None
-    files = [p for p in sorted(where.rglob("*")) if p.is_file() and is_nifti(p) and not is_hidden(p)]
-    if not files or any(p.suffix.lower() == ".dcm" for p in where.rglob("*")):
-        return None
+def _only_nifti(folder: Any) -> Path | None:
+    """The NIfTI file of a folder without DICOM; None without one. Raises `InputError` for more than one."""
+    where = Path(folder)
+    files = [p for p in sorted(where.rglob("*")) if is_nifti(p) and p.is_file() and not is_hidden(p)]
     if len(files) > 1:
         listed = "".join(f"\n  {p.relative_to(where)}" for p in files[:20])
         raise InputError(f"Here are {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of them.")
-    return files[0]
+    return files[0] if files else None
 
 
 def _with_offset(volume: Volume, offset: float) -> Volume:

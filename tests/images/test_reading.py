@@ -148,6 +148,7 @@ def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -
     }
     labels = [p["text"] for p in study_messages(study, "q")[0]["content"] if p["type"] == "text"]
     assert labels[1] == "SLICE 1 (T1)" and labels[-1].startswith("SLICE 12 (T1 with contrast)")
+    assert prepare(tmp_path, tmp_path / "out", modality="mri").prepared == 2
     four = tmp_path / "case_001_dwi.nii.gz"
     with pytest.raises(InputError, match=r"only=\{\"volume\": 0\}, on the command line --only volume=0"):
         read_volume(four, modality="MR")

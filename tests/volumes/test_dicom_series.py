@@ -12,6 +12,7 @@ import pytest
 
 from helpers.errors import InputError
 from helpers.volumes import read_volume
+from helpers.volumes.dicom_series import is_even
 
 
 def test_order_comes_from_positions_alone(head_ct: Path, head_ct_copy: Path) -> None:
@@ -127,3 +128,76 @@ def test_a_spoiled_series_is_one_clear_error(head_ct_copy: Path, spoil) -> None:
     with pytest.raises(InputError, match=expected) as caught:
         read_volume(head_ct_copy)
     assert caught.value.remedy
+
+
+def at(heights: np.ndarray, tilt: float = 0.0, decimals: int = 9) -> dict[str, dict[int, list[float]]]:
+    """Attributes of slices at ``heights`` along a normal that leans back by ``tilt`` degrees."""
+    sine, cosine = np.sin(np.radians(tilt)), np.cos(np.radians(tilt))
+    places = [[0, -sine * h, cosine * h] for h in heights]
+    return {
+        "ImagePositionPatient": {k: [round(float(x), decimals) for x in place] for k, place in enumerate(places)},
+        "ImageOrientationPatient": {k: [1, 0, 0, 0, float(cosine), float(sine)] for k in range(len(heights))},
+    }
+
+
+@pytest.mark.parametrize("spacing", [0.25, 0.3, 1 / 3, 0.5, 0.625, 0.7, 1.25, 2.5])
+@pytest.mark.parametrize("first", [0, 0.03, -17.37])
+@pytest.mark.parametrize("tilt", [0, 25])
+def test_positions_with_one_decimal_are_even_and_a_gap_among_them_is_not(
+    spacing: float, first: float, tilt: float
+) -> None:
+    for count in (5, 12, 80):
+        if spacing < 0.5 and (count == 5 or (tilt and spacing < 0.3)):
+            continue  # rounding and a gap look the same
+        heights = first + spacing * np.arange(count)
+        for missing, expected in ((None, True), (1, False), (count // 2, False), (count - 2, False)):
+            kept = heights if missing is None else np.delete(heights, missing)
+            places = np.array(list(at(kept, tilt, 1)["ImagePositionPatient"].values()))
+            normal = np.array([0, -np.sin(np.radians(tilt)), np.cos(np.radians(tilt))])
+            assert is_even(places @ normal, 0.05 * np.abs(normal).sum()) is expected
+
+
+@pytest.mark.parametrize(
+    "heights", [[0, 0.3, 0.9], [0, 2.5, 7.5], [0, 5, 10, 20], [0, 2.5, 5, 10, 15], [0, 1, 1, 2]]
+)
+def test_what_is_not_even(heights: list[float]) -> None:
+    assert not is_even(np.array(heights))
+
+
+def test_rounded_positions_give_the_spacing_of_the_whole_stack(write_series) -> None:
+    where = at(0.625 * np.arange(41), decimals=1)
+    folder = write_series(np.arange(41).reshape(41, 1, 1) * np.ones((41, 4, 4)), **where)
+    assert read_volume(folder).spacing[0] == pytest.approx(0.625)
+    (folder / "0020.dcm").unlink()
+    with pytest.raises(InputError, match=r"0019\.dcm.*unevenly spaced: 1\.[23]0 mm.*1 missing; 1 such places"):
+        read_volume(folder)
+
+
+def test_tolerances_have_no_edges(write_series) -> None:
+    """Values on both sides of where rounding would part them."""
+    turned = {k: [1, (-1) ** k * 4e-5, 0, 0, 1, 0] for k in range(6)}
+    spaced = {k: [0.7995, 0.7995] if k % 2 else [0.8005, 0.8005] for k in range(6)}
+    values = np.zeros((6, 3, 3))
+    volume = read_volume(write_series(values, ImageOrientationPatient=turned, PixelSpacing=spaced))
+    assert volume.shape[0] == 6
+    for folder, attributes in {
+        "turned": {"ImageOrientationPatient": {k: [1, 2e-4 * (k % 2), 0, 0, 1, 0] for k in range(6)}},
+        "spaced": {"PixelSpacing": {k: [0.8 + 0.003 * (k % 2)] * 2 for k in range(6)}},
+    }.items():
+        with pytest.raises(InputError, match="2 volumes"):
+            read_volume(write_series(values, folder=folder, **attributes))
+
+
+@pytest.mark.parametrize("of_slice", [lambda k: 1 + k // 3, lambda k: k, lambda k: k % 2])
+def test_acquisitions_along_the_table_are_one_volume(write_series, of_slice) -> None:
+    numbers = {k: of_slice(k) for k in range(6)}
+    assert read_volume(write_series(np.zeros((6, 3, 3)), AcquisitionNumber=numbers)).shape[0] == 6
+
+
+def test_acquisitions_among_each_other_at_uneven_distances_are_several(write_series) -> None:
+    where = {k: [0, 0, 5 * (k // 2) + 1.5 * (k % 2)] for k in range(8)}
+    numbers = {k: 1 + k % 2 for k in range(8)}
+    folder = write_series(np.zeros((8, 3, 3)), ImagePositionPatient=where, AcquisitionNumber=numbers)
+    with pytest.raises(InputError, match=r"(?s)2 volumes.*AcquisitionNumber=1.*AcquisitionNumber=2"):
+        read_volume(folder)
+    assert read_volume(folder, only={"AcquisitionNumber": 2}).spacing[0] == pytest.approx(5)

@@ -1,0 +1,139 @@
+"""Whether the values of a CT can be Hounsfield units, by the air, fat and soft tissue of every head or body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from helpers.errors import InputError
+from helpers.volumes.volume import Volume
+
+# Measured values of a CT span air, fat and bone; below this span they are shares, or counts of something.
+LEAST_SPAN = 20.0  # HU
+AIR = -200.0  # HU; lungs and the air around a patient lie below it, all tissue above
+LEAST_AIR = 0.01  # as a share; resampling makes a few values as low beside bone
+STORED = 1024  # what many scanners add to what they store, so that soft tissue lies at 924 to 1124
+LARGEST_STORED = 4095 + STORED
+GLANCE = 128  # rows or columns
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of values: their ends, and how many lie where."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    measured: int = 0
+    absent: int = 0  # padding, NaN or infinity
+    air: int = 0
+    # Counted only in slices with little air:
+    fat: int = 0  # below -50
+    dense: int = 0  # over 300: bone, or soft tissue with 1024 added
+    shifted: int = 0  # of those, where soft tissue with 1024 added lies
+
+    def __add__(self, other: Look) -> Look:
+        ends = min(self.low, other.low), max(self.high, other.high)
+        counts = ("measured", "absent", "air", "fat", "dense", "shifted")
+        return Look(*ends, *(getattr(self, name) + getattr(other, name) for name in counts))
+
+
+def look_at(values: np.ndarray, found: np.ndarray | None) -> Look:
+    """What is seen of decoded ``values``, of which those where ``found`` is true were measured (None: all)."""
+    absent = 0
+    if found is not None:
+        size, values = values.size, values[found]
+        absent = size - values.size
+    if not values.size:
+        return Look(absent=absent)
+    low, high = float(values.min()), float(values.max())
+    air = np.count_nonzero(values <= AIR)
+    if air > LEAST_AIR * values.size:
+        return Look(low, high, values.size, absent, air)
+    dense = values[values > 300]
+    shifted = np.count_nonzero((dense > STORED - 124) & (dense < STORED + 126))
+    return Look(low, high, values.size, absent, air, np.count_nonzero(values < -50), dense.size, shifted)
+
+
+def glance_at(values: np.ndarray, found: np.ndarray | None) -> Look:
+    """The same of a slice, by every so many of its rows and columns: to look at all takes longer."""
+    step = max(1, min(values.shape) // GLANCE)
+    values = np.ascontiguousarray(values[::step, ::step])
+    return look_at(values, None if found is None else found[::step, ::step])
+
+
+def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
+    """Which of decoded ``values`` were measured; None where all were."""
+    if volume.padding is None and values.dtype.kind != "f":
+        return None
+    found = volume.measured(values)
+    return None if found.all() else found
+
+
+def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
+    """Raise `InputError` where the values cannot be Hounsfield units.
+
+    ``looks`` are glances at some slices. Where these cannot be, all are looked at: one slice may hold air alone.
+    """
+    if _can_be(_together(looks)):
+        return
+    seen = _together(look_at(values, which_measured(volume, values)) for values in volume.batches())
+    if _can_be(seen):
+        return
+    if seen.low >= seen.high:
+        raise no_contrast(volume, seen.low if np.isfinite(seen.low) else None)
+    added = f" (with {volume.offset:g} added)" if volume.offset else ""
+    why = ": none is below 0, as air and fat are" if seen.low >= 0 else ""
+    if _is_shifted(seen):
+        why = f": soft tissue lies near {STORED}"
+    known = not volume.offset and (_is_shifted(seen) or (seen.low >= 0 and 255 < seen.high <= LARGEST_STORED))
+    remedy = (
+        "If 1024 was added to them: read_volume(..., offset=-1024), on the command line --offset -1024."
+        if known
+        else "Convert the original again."
+    )
+    raise InputError(
+        f"The values, from {seen.low:g} to {seen.high:g}{added}, cannot be Hounsfield units{why}.",
+        path=volume.path,
+        remedy=f"{remedy} If they are Hounsfield units all the same: offset=0 (--offset 0).",
+    )
+
+
+def no_contrast(volume: Volume, value: float | None) -> InputError:
+    """The error for a volume of one ``value``, or of none."""
+    said = "no voxel was measured" if value is None else f"all values are {value:g}"
+    return InputError(
+        f"The volume has no contrast: {said}.",
+        path=volume.path,
+        remedy="Check that it was exported with its pixels.",
+    )
+
+
+def _together(looks: Iterable[Look | None]) -> Look:
+    return reduce(Look.__add__, (look for look in looks if look is not None), Look())
+
+
+def _can_be(seen: Look) -> bool:
+    if seen.high - seen.low < LEAST_SPAN or seen.high <= AIR:
+        return False
+    if _has_air(seen):
+        return True
+    # Where there is no air, it was taken out, or the values are others.
+    eight_bits = (seen.low, seen.high) == (-128, 127) or (seen.low >= 0 and seen.high == 255)
+    return (seen.low < 0 or seen.absent > 0) and not eight_bits and not _is_shifted(seen)
+
+
+def _has_air(seen: Look) -> bool:
+    return seen.air > LEAST_AIR * seen.measured
+
+
+def _is_shifted(seen: Look) -> bool:
+    """Whether the soft tissue lies where it is when 1024 was added."""
+    if _has_air(seen):
+        return False
+    if seen.absent:  # the air was taken out, and most of the rest is soft tissue
+        return seen.shifted > seen.measured / 2
+    # Air lies near 0, and resampling makes some of it negative, but not as fat is; bone is spread wider.
+    return seen.fat < 0.02 * seen.measured < seen.shifted > seen.dense / 2
