@@ -14,6 +14,7 @@ AXIAL_COSINE = 0.8
 LARGEST_TILT = 20.0  # degrees
 # Sagittal slices that lie far apart would make axial ones of stripes.
 THICK = 3.0
+SQUARE = 1.01  # a pixel that is at most so many times as long as wide is shown as it is
 _PLANES = ("sagittal", "coronal", "axial")
 
 
@@ -79,3 +80,11 @@ def plane_of(direction: np.ndarray) -> str:
     cosines = np.abs(direction) / np.linalg.norm(direction)
     axis = int(np.argmax(cosines))
     return _PLANES[axis] if cosines[axis] >= AXIAL_COSINE else "oblique"
+
+
+def square_note(spacing: Sequence[float]) -> str:
+    """A sentence on pixels (z, y, x in mm) that become square when they are shown; empty where they are."""
+    _, dy, dx = spacing
+    if max(dy, dx) / min(dy, dx) <= SQUARE:
+        return ""
+    return f"Its pixels of {dy:.3g} x {dx:.3g} mm are resampled to square ones of {min(dy, dx):.3g} mm."

@@ -13,10 +13,9 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, MAX_SLICES, MIN_SLICES
+from helpers.volumes.axes import SQUARE
 from helpers.volumes.hounsfield import Look, check_hounsfield, glance_at, no_contrast, which_measured
 from helpers.volumes.volume import Volume
-
-SQUARE = 1.01  # a pixel that is at most so many times as long as wide is shown as it is
 
 
 def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: bool = False) -> list[int]:

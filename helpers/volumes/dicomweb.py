@@ -30,7 +30,7 @@ from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, parse_url
 from helpers.errors import InputError
 from helpers.network import is_in_the_clear, is_loopback, retried
 from helpers.storage import whole_file
-from helpers.volumes.dicom_files import what_else
+from helpers.volumes.dicom_files import PassedOver, what_else
 from helpers.volumes.dicom_record import HEADER_KEYWORDS, Slice, slices_of_header
 from helpers.volumes.dicom_slices import without_localizers
 
@@ -65,6 +65,7 @@ class RemoteSeries:
         self._token = token or os.environ.get(DICOMWEB_TOKEN_VARIABLE) or None
         self._client = self._connect()
         self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
+        self.passed_over: list[PassedOver] = []  # instances beside the slices, known once these are
         self._locks: dict[str, threading.Lock] = {}
 
     def _connect(self) -> Any:
@@ -101,13 +102,13 @@ class RemoteSeries:
             )
         found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
-        passed = set()
+        passed: list[PassedOver] = []
         known: dict[tuple, dict[str, Any]] = {}
         records = []
         for instance in found:
             header = _header(instance, wanted)
             if other := what_else(header):
-                passed.add(other)
+                passed.append(PassedOver(Path(str(header.get("SOPInstanceUID", ""))), other))
                 continue
             uid = str(header.get("SOPInstanceUID", ""))
             if not _UID.fullmatch(uid):  # it becomes a file's name
@@ -118,13 +119,14 @@ class RemoteSeries:
             records += slices_of_header(path, header, known, whole=partial(_header, instance))
         if passed and not records:
             raise InputError(
-                f"This is no CT or MR series: {', '.join(sorted(passed))}.",
+                f"This is no CT or MR series: {', '.join(sorted({one.what for one in passed}))}.",
                 path=str(self.url),
                 remedy="Give the address of a CT or MR series.",
             )
         if not records:
             raise InputError("The server lists no slices.", path=str(self.url), remedy="Check the address.")
-        return without_localizers(records)[0]
+        records, self.passed_over = without_localizers(records, passed)
+        return records
 
     def file(self, record: Slice) -> Path:
         """Path of the DICOM file of a record's instance, downloaded at the first call and checked."""

@@ -9,18 +9,20 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import nibabel
 import numpy as np
 
 from helpers.errors import InputError
+from helpers.volumes.axes import square_note
 from helpers.volumes.axial import axial_slices
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI counts to the right and to the front
 _SILENT = logging.getLogger(f"{__name__}.header")  # nibabel prints what it mends, and what it also raises
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
+MOST_PACKED = 1100  # deflate makes 1 byte of 1032 at most
 _UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; all else is in mm
 
 
@@ -48,6 +50,7 @@ def read_nifti(
     affine = (_TO_LPS @ _affine(header, path))[:, [2, 1, 0, 3]]
     voxels = _voxels(path, number)
     made = axial_slices(affine, (nz, ny, nx), lambda indices: voxels()[list(indices)], path, reformat)
+    turned = f"The volume was {made.note}." if made.note else ""
     description = bytes(header["descrip"]).split(b"\0")[0].decode("latin-1")
     return {
         "path": path,
@@ -58,7 +61,7 @@ def read_nifti(
         "affine": made.affine,
         "description": f"{description} ({made.note})".strip() if made.note else description,
         "_decode": made.decode,
-        "notes": (f"The volume was {made.note}.",) if made.note else (),
+        "notes": tuple(filter(None, (turned, square_note(made.spacing)))),
     }
 
 
@@ -70,11 +73,15 @@ def volumes_in_nifti(path: Path) -> int:
         return 1
 
 
-def _open(path: Path) -> BinaryIO:
-    """The file unpacked: what it is, its first bytes say, and its name often does not."""
+def _is_packed(path: Path) -> bool:
+    """Whether it is gzip: the first bytes say so, the name may be wrong."""
     with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The file, unpacked where it is packed."""
+    return gzip.GzipFile(path) if _is_packed(path) else path.open("rb")
 
 
 def _header(path: Path) -> nibabel.Nifti1Header:
@@ -92,6 +99,9 @@ def _header(path: Path) -> nibabel.Nifti1Header:
         shape = header.get_data_shape()
         if len(shape) < 2 or min(shape) < 1:
             raise InputError(f"its dimensions are {shape}")
+        needed = math.prod(map(int, shape)) * header.get_data_dtype().itemsize
+        if needed > path.stat().st_size * (MOST_PACKED if _is_packed(path) else 1):
+            raise InputError(f"it ends before its {needed} bytes of voxels")
     except Exception as error:  # nibabel, gzip and zlib each raise their own
         raise InputError(
             f"This is not a readable NIfTI file ({error}).", path=path, remedy="Copy or convert it again."
@@ -138,7 +148,8 @@ def _affine(header: nibabel.Nifti1Header, path: Path) -> np.ndarray:
         except Exception:  # a quaternion that is none
             continue
         affine[:3] *= scale
-        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(affine[:3, :3], axis=0)
         # A degenerate matrix, all zeros most often, lays two axes along one line.
         if not np.isfinite(affine).all() or lengths.min() < 1e-4 or lengths.max() > 1e3:
             continue

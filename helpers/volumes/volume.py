@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from helpers.errors import InputError
-from helpers.volumes.axial import axial_slices
+from helpers.volumes.axes import square_note
+from helpers.volumes.axial import Axial, axial_slices
 from helpers.volumes.dicom_files import NoDicomError, PassedOver, is_hidden
 from helpers.volumes.dicom_pixels import decode_slices, padding_of
 from helpers.volumes.dicom_series import check_keywords, choose, sort_and_check
@@ -143,9 +144,8 @@ def _only_nifti(folder: Any) -> Path | None:
 
 def _with_offset(volume: Volume, offset: float) -> Volume:
     def decode(indices: Sequence[int]) -> np.ndarray:
-        values = volume.slices(indices).astype(np.float32) + np.float32(offset)
-        whole = offset == int(offset) and volume.slices(indices[:1]).dtype == np.int16
-        return values.astype(np.int16) if whole and np.abs(values).max(initial=0) < 2**15 else values
+        values = volume.slices(indices)
+        return values.astype(np.float32) + np.float32(offset) if offset else values
 
     padding = volume.padding and (volume.padding[0] + offset, volume.padding[1] + offset)
     units = "HU" if volume.modality == "CT" else volume.units
@@ -167,6 +167,7 @@ def _read_dicom(
 
         remote = RemoteSeries(path, token)
         source, records, file_of = str(remote.url), remote.slices(), remote.file
+        passed = remote.passed_over
     else:
         records, passed = scan(path, list(only or ()))
         source = Path(path) if isinstance(path, (str, os.PathLike)) else Path(records[0].path).parent
@@ -186,6 +187,7 @@ def _read_dicom(
         lambda indices: decode_slices([stack[i] for i in indices], file_of=file_of),
         source,
         reformat,
+        padding_of(stack),
     )
     description = str(first.get("SeriesDescription") or "")
     return {
@@ -199,8 +201,8 @@ def _read_dicom(
         "_decode": made.decode,
         "patient": str(first.get("PatientID") or "") or None,
         "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
-        "padding": padding_of(stack),
-        "notes": tuple(_notes(made.note, stack, passed)),
+        "padding": None if made.note.startswith("resampled") else padding_of(stack),  # NaN by then
+        "notes": tuple(_notes(made, stack, passed)),
     }
 
 
@@ -214,13 +216,21 @@ def _check(stack: Sequence[Slice], offset: float | None) -> None:
                 remedy="Export it again from the original, or say what is to be added: read_volume(..., "
                 "offset=-1024), on the command line --offset -1024 (0 where they are Hounsfield units).",
             )
+        if offset and record.intercept:
+            raise InputError(
+                f"The file itself adds {record.intercept:g} (RescaleIntercept); {offset:g} would be too much.",
+                path=record.path,
+                remedy="Leave the offset out.",
+            )
 
 
-def _notes(turned: str, stack: Sequence[Slice], passed: Sequence[PassedOver]) -> Iterator[str]:
-    if turned:
-        yield f"The volume was {turned}."
+def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) -> Iterator[str]:
+    if made.note:
+        yield f"The volume was {made.note}."
     if len({record.private_scale for record in stack}) > 1:
         yield "Philips' own scale differs between the slices; their values are those of the standard's rescale."
     for what, count in Counter(one.what for one in passed).items():
         names = [one.path.name for one in passed if one.what == what]
         yield f"Passed over: {', '.join(names[:3])}{f' and {count - 3} more' if count > 3 else ''} ({what})."
+    if square := square_note(made.spacing):
+        yield square

@@ -9,6 +9,7 @@ import pydicom
 import pydicom.data
 import pytest
 from PIL import Image
+from pydicom.pixels import apply_color_lut
 
 from helpers.data import fetch
 from helpers.errors import InputError
@@ -62,3 +63,21 @@ def test_what_is_no_single_image_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=path.name) as caught:
             read_image(path)
         assert caught.value.remedy
+
+
+def test_palettes_and_deep_colours_keep_their_colours(tmp_path: Path) -> None:
+    path = pydicom.data.get_testdata_file("examples_palette.dcm")
+    ds = pydicom.dcmread(path)
+    colours = apply_color_lut(ds.pixel_array, ds)
+    bits = ds.RedPaletteColorLookupTableDescriptor[2]
+    assert np.abs(np.asarray(read_image(path)) - colours / (2**bits - 1) * 255).max() <= 1
+    deep = pydicom.dcmread(pydicom.data.get_testdata_file("SC_rgb_rle_16bit.dcm"))
+    shown = np.asarray(read_image(deep.filename))
+    assert np.abs(shown - deep.pixel_array / 65535 * 255).max() <= 1
+    deep.decompress()
+    for bits, value in ((12, 4095), (10, 1023)):  # white in as many bits is white
+        deep.BitsStored, deep.HighBit = bits, bits - 1
+        deep.PixelData = np.full((deep.Rows, deep.Columns, 3), value, np.uint16).tobytes()
+        deep.PlanarConfiguration = 0
+        deep.save_as(tmp_path / f"{bits}.dcm")
+        assert (np.asarray(read_image(tmp_path / f"{bits}.dcm")) == 255).all()

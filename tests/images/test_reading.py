@@ -131,7 +131,7 @@ def test_what_is_no_image_of_the_series_is_named_and_the_rest_read(write_series,
     assert "passed over: mask.dcm (Segmentation Storage)" in str(study)
     volume = read_volume(tmp_path / "study")
     assert volume.shape[0] == len(HEAD)
-    assert volume.notes == ("Passed over: mask.dcm (Segmentation Storage).",)
+    assert volume.notes[0] == "Passed over: mask.dcm (Segmentation Storage)."
 
 
 def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -> None:

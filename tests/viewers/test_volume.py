@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 from helpers.errors import InputError
 from helpers.viewers import VolumeViewer, still
 from helpers.viewers.volume import THREE
-from helpers.viewers.volume_pictures import PLANES, PRESETS, letters
+from helpers.viewers.volume_pictures import PLANES, PRESETS, letters, only_measured
 from helpers.volumes import Volume
 
 SHAPE = (6, 8, 10)
@@ -126,3 +128,37 @@ def test_slices_with_scales_of_their_own_keep_their_values() -> None:
     for viewer.slider.value in (17, 18):
         grey.append(np.asarray(opened(viewer.picture.value).convert("L")).mean())
     assert grey[0] > 200 > 50 > grey[1]
+
+
+@pytest.mark.parametrize(("absent", "padding"), [(np.nan, None), (np.inf, None), (32767, (32000, 32767))])
+@pytest.mark.parametrize("modality", ["MR", "CT"])
+def test_what_was_not_measured_spoils_no_range_and_is_black(modality: str, absent: float, padding: Any) -> None:
+    """The right half of every slice; the rest is as it would be without it."""
+    measured = np.random.default_rng(0).integers(-1000, 1000, SHAPE).astype(np.int16)
+    spoiled = measured.astype(np.int16 if padding else np.float32)
+    spoiled[..., 5:] = absent
+    viewers = []
+    for voxels, pad in ((measured[..., :5], None), (spoiled, padding)):
+        made = replace(
+            volume(modality)[0],
+            shape=voxels.shape,
+            padding=pad,
+            _decode=lambda indices, voxels=voxels: voxels[list(indices)],
+        )
+        viewers.append(VolumeViewer(made, side=40 * voxels.shape[2]))
+        viewers[-1].preset.value = "bone" if modality == "CT" else None
+        tile = np.asarray(opened(still(made).data).convert("L"))[25:40, 20:40]  # of the middle axial slice
+        assert np.ptp(tile) > 60
+    clean, whole = (np.asarray(opened(viewer.picture.value).convert("L")).astype(int) for viewer in viewers)
+    assert whole.shape[1] == 2 * clean.shape[1]
+    part = np.s_[30:60, 30:80]  # clear of the letters
+    assert np.abs(clean[part] - whole[part]).max() <= 1 < np.ptp(clean[part])
+    assert whole[30:60, 225:375].max() == 0
+
+
+def test_only_what_was_measured_goes_to_viewers_that_know_no_padding() -> None:
+    values = np.array([[[5, 7], [-2000, 9]]], np.int16)
+    made = replace(volume()[0], padding=(-2000, -2000))
+    assert only_measured(made, values).tolist() == [[[5, 7], [5, 9]]]
+    assert only_measured(volume()[0], values) is values
+    assert only_measured(volume()[0], np.array([np.nan, 3, np.inf])).tolist() == [3, 3, 3]

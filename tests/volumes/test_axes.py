@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.volumes.axes import axes_of, plane_of
+from helpers.volumes.axes import axes_of, plane_of, square_note
 
 
 def turned(degrees: float, axis: int) -> np.ndarray:
@@ -47,3 +47,8 @@ def test_sheared_axes_are_never_read_along_the_wrong_one() -> None:
     affine = np.eye(4)
     affine[:3, :3] = [[0, 0, 1], [0.6, 0.1, 0], [0.8, 0.99, 0]]
     assert axes_of(affine, (4, 5, 6)).plane == "oblique"
+
+
+def test_pixels_that_are_not_square_are_named() -> None:
+    assert square_note((5, 1.33, 0.94)) == "Its pixels of 1.33 x 0.94 mm are resampled to square ones of 0.94 mm."
+    assert not square_note((5, 0.7, 0.704))

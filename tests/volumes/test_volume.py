@@ -54,3 +54,26 @@ def test_the_wrong_modality_is_refused(write_series) -> None:
         with pytest.raises(InputError) as caught:
             call()
         assert caught.value.remedy
+
+
+def test_an_offset_is_added_once_and_never_to_what_the_file_rescales(write_series) -> None:
+    values = np.random.default_rng(0).integers(-900, 900, (5, 4, 4))
+    stored = read_volume(write_series(values + 1024, folder="stored", PixelPaddingValue=24), offset=-1024)
+    assert np.array_equal(stored.slices(range(5)), values) and stored.padding == (-1000, -1000)
+    rescaled = write_series(values + 1024, folder="rescaled", RescaleIntercept=-1024)
+    assert np.array_equal(read_volume(rescaled, offset=0).slices(range(5)), values)
+    with pytest.raises(InputError, match=r"itself adds -1024 .*Leave the offset out"):
+        read_volume(rescaled, offset=-1024)
+
+
+def test_padding_is_never_resampled_into_what_was_measured(write_series) -> None:
+    values = np.full((8, 9, 10), 400)
+    values[:, :2] = 3000
+    places = {k: [0.7 * k, 0, 0] for k in range(8)}
+    turned = np.cos(np.radians(30)), np.sin(np.radians(30))
+    tilted = {"ImageOrientationPatient": [0, turned[0], turned[1], 0, turned[1], -turned[0]]}
+    about = {"modality": "MR", "PixelSpacing": [0.7, 0.7], "ImagePositionPatient": places, **tilted}
+    volume = read_volume(write_series(values, PixelPaddingValue=3000, **about), reformat="axial")
+    seen = volume.slices(range(volume.shape[0]))
+    assert seen[volume.measured(seen)] == pytest.approx(400) and volume.padding is None
+    assert 0.2 < volume.measured(seen).mean() < 0.8
