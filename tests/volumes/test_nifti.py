@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from helpers.data import fetch
 from helpers.errors import InputError
-from helpers.volumes import read_volume, volumes_in_nifti
+from helpers.volumes import read_volume, volume_to_rgb, volumes_in_nifti
 from tests.volumes.test_axes import turned
 
 AFFINE = np.array([[2.0, 0, 0, -9], [0, 3, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
@@ -229,3 +229,14 @@ def test_a_spoilt_header_gives_a_volume_or_one_clear_error(
         assert volume.slices([0]).shape == (1, *volume.shape[1:])
     except InputError as error:
         assert "made.nii" in str(error) and error.remedy
+
+
+def test_the_head_ct_as_nifti_is_the_head_ct(head_ct: Path, tmp_path: Path) -> None:
+    dicom = read_volume(head_ct)
+    to_ras = np.diag([-1, -1, 1, 1]) @ dicom.affine[:, [2, 1, 0, 3]]
+    nibabel.save(nibabel.Nifti1Image(dicom.slices(range(108)).transpose(2, 1, 0), to_ras), tmp_path / "head.nii")
+    again = read_volume(tmp_path / "head.nii", modality="CT")
+    assert (again.shape, again.units) == (dicom.shape, "HU")
+    assert np.allclose(again.affine, dicom.affine, atol=1e-3)
+    assert all(np.array_equal(a, b) for a, b in zip(again.batches(), dicom.batches(), strict=True))
+    assert np.array_equal(volume_to_rgb(again, [54]), volume_to_rgb(dicom, [54]))
