@@ -30,6 +30,7 @@ from helpers.volumes.header_values import header_value
 
 # Endings that promise a DICOM file. One without an ending may be DICOM; its content tells.
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
+_OTHER_SUFFIXES = {".hdr", ".img", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr"}  # volumes of other formats
 _VOLUME_CLASSES = {
     CTImageStorage,
     EnhancedCTImageStorage,
@@ -213,6 +214,10 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
     if not alone and (path.suffix.lower() not in _DICOM_SUFFIXES or is_hidden(path)):
         return PassedOver(path, what)
     remedy = "Copy or export it again." if empty else "Take it out of the folder, or export it again."
+    if path.suffix.lower() in _OTHER_SUFFIXES and not empty:
+        remedy = (
+            "Convert it to one NIfTI file (.nii.gz) first: SimpleITK reads most formats, nibabel .mgz and .img."
+        )
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 

@@ -243,3 +243,10 @@ def test_the_head_ct_written_by_simpleitk_and_by_gdcm_is_the_same(head_ct: Path,
         assert np.array_equal(again.slices(range(27)), original.slices(range(27)))
     assert pydicom.dcmread(tmp_path / "itk" / files[0].name).RescaleType in ("US", "HU")
     locale.setlocale(locale.LC_ALL, "")  # ITK leaves "C" behind
+
+
+@pytest.mark.parametrize("name", ["brain.hdr", "brain.mgz", "brain.nrrd"])
+def test_a_volume_of_another_format_is_told_how_to_convert_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"NRRD0004" * 40)
+    with pytest.raises(InputError, match=r"not a DICOM file\. Convert it to one NIfTI file"):
+        read_volume(tmp_path / name)
