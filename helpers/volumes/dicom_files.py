@@ -215,9 +215,7 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
         return PassedOver(path, what)
     remedy = "Copy or export it again." if empty else "Take it out of the folder, or export it again."
     if path.suffix.lower() in _OTHER_SUFFIXES and not empty:
-        remedy = (
-            "Convert it to one NIfTI file (.nii.gz): SimpleITK reads most formats, nibabel .mgz and .img."
-        )
+        remedy = "Convert it to one NIfTI file (.nii.gz): SimpleITK reads most formats, nibabel .mgz and .img."
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 
