@@ -103,11 +103,17 @@ class Cloud:
         Raises `InputError` with the API's own message; `Gone` for 404; `Unanswered` where no answer came.
         """
 
+        import requests
+
         reads = method == "GET"
 
         def ask() -> dict[str, Any]:
-            answer = self._send(method, path, body, query)
-            content = answer.json() if answer.content else {}
+            try:
+                answer = self._send(method, path, body, query)
+                content = answer.json() if answer.content else {}
+            except requests.RequestException as error:  # one of JSON that cannot be read, too
+                problem = f"No readable answer came ({type(error).__name__})."
+                raise Unanswered(problem, path=path, remedy=_LOOK_AGAIN) from None
             if answer.status_code < 300:
                 return content
             problem = f"The API answers {answer.status_code}: {_message(content)}"
@@ -119,7 +125,7 @@ class Cloud:
             raise InputError(problem, path=path, remedy=remedy)
 
         return retried(
-            lambda: _readable(ask, path),
+            ask,
             lambda error: isinstance(error, Unanswered),
             attempts=TRIES if reads else 1,
             first_wait=min(self.poll_seconds, 1.0),
@@ -180,16 +186,6 @@ _REMEDIES = {
     "for a quota project: gcloud auth application-default set-quota-project PROJECT.",
     429: "Ask for more quota of this accelerator in this region, or choose another region.",
 }
-
-
-def _readable(ask: Callable[[], dict[str, Any]], path: str) -> dict[str, Any]:
-    import requests
-
-    try:
-        return ask()
-    except requests.RequestException as error:  # one of JSON that cannot be read, too
-        problem = f"No readable answer came ({type(error).__name__})."
-        raise Unanswered(problem, path=path, remedy=_LOOK_AGAIN) from None
 
 
 def _message(content: Any) -> str:

@@ -190,7 +190,11 @@ def find_parts(
             passed_over.append(part)
         else:
             found.setdefault(key, []).append((file, part))
-    parts = [replace(members[0][1], files=tuple(file for file, _ in members)) for members in found.values()]
+    parts = []
+    for members in found.values():
+        # A series is passed over where all of it is: a localizer within one is its reader's to leave out.
+        beside = members[0][1].beside if all(part.beside for _, part in members) else ""
+        parts.append(replace(members[0][1], files=tuple(file for file, _ in members), beside=beside))
     if any(part.kind in VOLUME_KINDS and not part.beside for part in parts):
         passed_over += [PassedOver(file, part.beside) for part in parts if part.beside for file in part.files]
         parts = [part for part in parts if not part.beside]

@@ -113,8 +113,7 @@ def study_messages(
             question += f"\n\nThere are {len(slides)} slides; the number of each stands before its patches."
         return slide_messages(patches, instruction=question)
     if study.kind in VOLUME_KINDS:
-        volumes = _volumes(study, reading or Reading())
-        found = [] if notes is None else notes
+        volumes = _volumes(study, reading or Reading(), found := [] if notes is None else notes)
         for name, volume in volumes.items():
             for note in volume.notes:
                 found.append(f"{name}: {note}" if len(volumes) > 1 else note)
@@ -129,7 +128,7 @@ def study_messages(
     return image_messages([read_image(part.files[0]) for part in study.parts], question)
 
 
-def _volumes(study: Study, reading: Reading) -> dict[str, Volume]:
+def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volume]:
     """The volumes of a study by the names that they get in the prompt; one error for all that cannot be read."""
     names = prompt_names([part.description for part in study.parts])
     volumes: dict[str, Volume] = {}
@@ -140,6 +139,7 @@ def _volumes(study: Study, reading: Reading) -> dict[str, Volume]:
             volumes[name] = part_volume(part, reading)
         except NothingMatchesError as error:
             unmatched.append(error)
+            notes.append(f"Left out, since nothing in it is what was chosen: {part}.")
         except InputError as error:
             problems.append((part, error))
     if unmatched and not volumes and not problems:

@@ -27,6 +27,7 @@ class Axial:
     spacing: tuple[float, float, float]  # mm, (z, y, x)
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> LPS mm
     decode: Callable[[Sequence[int]], np.ndarray]
+    padding: tuple[float, float] | None  # from and to which value a voxel is no measurement
     note: str = ""  # what was done, where it was more than to read them
 
 
@@ -56,11 +57,11 @@ def axial_slices(
         raise InputError(f"There is no reformat={reformat!r}.", path=source, remedy='Use reformat="axial".')
     axes = axes_of(affine, shape)
     if axes.plane == "axial" and axes.stripes <= THICK:
-        return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored))
+        return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored), padding)
     if axes.plane != "oblique" and axes.tilt <= LARGEST_TILT and axes.stripes <= THICK:
         note = f"turned from {axes.plane} to axial, without resampling"
         turned = _once(lambda: axes.turn(stored(range(shape[0]))))
-        return Axial(axes.shape, axes.spacing, axes.affine, lambda ks: turned()[list(ks)], note)
+        return Axial(axes.shape, axes.spacing, axes.affine, lambda ks: turned()[list(ks)], padding, note)
     if reformat:
         return _resampled(affine, shape, lambda: stored(range(shape[0])), axes.plane, padding)
     choose = "Choose the axial series of the study"
@@ -151,4 +152,4 @@ def _resampled(
         return out
 
     note = f"resampled from {plane} to axial" if plane != "axial" else "resampled to cubic voxels"
-    return Axial(size, (side,) * 3, lies, decode, f"{note} (trilinear)")
+    return Axial(size, (side,) * 3, lies, decode, None, f"{note} (trilinear)")

@@ -135,9 +135,7 @@ class Slice:
         """Unit normal of the plane, turned so that it points to the patient's head, else left, else back."""
         normal = np.cross(self.along_row, self.down_column)
         normal /= np.linalg.norm(normal)
-        leading = normal[
-            np.argmax(np.abs(normal) + np.array([0, 1e-6, 2e-6]))
-        ]  # of equal ones the axis to the head
+        leading = normal[np.argmax(np.abs(normal) + np.array([0, 1e-6, 2e-6]))]  # of equal ones, to the head
         return normal if leading >= 0 else -normal
 
 

@@ -228,9 +228,7 @@ def sort_and_check(
         return ordered, slices[0].thickness or 1.0
     for k in np.flatnonzero(gaps < SAME_POSITION):
         raise _two_in_one_place(ordered, k, heights[k], source)
-    if len({(s.padding, s.slope, s.intercept, id(s.lut), s.inverted) for s in slices if s.padding}) > 1 or (
-        len({s.padding is None for s in slices}) > 1
-    ):
+    if len({s.padding and (s.padding, s.slope, s.intercept, id(s.lut), s.inverted) for s in slices}) > 1:
         ordered = [replace(s, padding_is_nan=True) for s in ordered]
     if is_even(heights, rounding_of(slices)):
         return ordered, float(heights[-1] - heights[0]) / len(gaps)

@@ -105,18 +105,15 @@ def read_volume(
             it; another modality; slices that cannot be shown axially, are not evenly spaced, or lie in one place.
             It names the file and the remedy.
     """
-    try:
-        alone = isinstance(path, (str, os.PathLike)) and is_nifti(path) and not Path(path).is_dir()
-        facts = {} if alone else _read_dicom(path, only, uniform, token, offset, reformat)
-        nifti = path
-    except NoDicomError:
-        facts, nifti = {}, _only_nifti(path)
-        if nifti is None:
-            raise
-    if not facts:
-        from helpers.volumes.nifti import read_nifti
-
-        facts = read_nifti(Path(nifti), modality, only, reformat)
+    if isinstance(path, (str, os.PathLike)) and is_nifti(path) and not Path(path).is_dir():
+        facts = _read_nifti(path, modality, only, reformat)
+    else:
+        try:
+            facts = _read_dicom(path, only, uniform, token, offset, reformat)
+        except NoDicomError:
+            if (nifti := _only_nifti(path)) is None:
+                raise
+            facts = _read_nifti(nifti, modality, only, reformat)
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
@@ -140,6 +137,12 @@ def _only_nifti(folder: Any) -> Path | None:
         listed = "".join(f"\n  {p.relative_to(where)}" for p in files[:20])
         raise InputError(f"Here are {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of them.")
     return files[0] if files else None
+
+
+def _read_nifti(path: Any, modality: str | None, only: Mapping[str, Any] | None, reformat: str | None) -> Any:
+    from helpers.volumes.nifti import read_nifti  # nibabel, which DICOM does not need
+
+    return read_nifti(Path(path), modality, only, reformat)
 
 
 def _with_offset(volume: Volume, offset: float) -> Volume:
@@ -201,7 +204,7 @@ def _read_dicom(
         "_decode": made.decode,
         "patient": str(first.get("PatientID") or "") or None,
         "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
-        "padding": None if made.note.startswith("resampled") else padding_of(stack),  # NaN by then
+        "padding": made.padding,
         "notes": tuple(_notes(made, stack, passed)),
     }
 

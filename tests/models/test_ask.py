@@ -229,3 +229,18 @@ def test_the_command_itself_prints_one_object_and_its_help_loads_nothing() -> No
     lines += "print({'numpy', 'pydicom', 'openslide', 'torch'} & set(sys.modules) or 'light')"
     helped = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, cwd=ROOT)
     assert helped.stdout.strip().endswith("light"), helped.stderr
+
+
+def test_a_localizer_in_a_series_leaves_the_series_and_what_only_leaves_out_is_said(
+    asked: Callable[..., tuple], write_series
+) -> None:
+    places = {k: [0, 0, 100 if k == 0 else 2.5 * k] for k in range(6)}
+    kinds = {k: ["ORIGINAL", "PRIMARY", "LOCALIZER" if k == 0 else "AXIAL"] for k in range(6)}
+    about = {"modality": "MR", "SeriesNumber": 1, "ImageType": kinds, "ImagePositionPatient": places}
+    folder = write_series(VOXELS, folder="two/1", EchoTime=20, **about).parent
+    write_series(VOXELS, folder="two/2", modality="MR", SeriesNumber=2, EchoTime=90)
+    study = find_study(folder)
+    assert [part.series for part in study.parts] == ["1", "2"] and not study.passed_over
+    code, out, _ = asked(folder, "What?", "--only", "EchoTime=20")
+    assert code == 0 and "Left out, since nothing in it is what was chosen: series 2: MR volume" in out
+    assert "(a localizer)" in out
