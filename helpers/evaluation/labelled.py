@@ -210,7 +210,8 @@ def _problems(row: dict[str, Any]) -> list[str]:
     if options and cell["answer"] not in options:
         found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
     try:
-        _reading(cell)
+        if _reading(cell) != Reading() and cell["modality"] in ("slide", "image"):
+            found.append("only, uneven, offset and reformat are for ct and mri")
     except (InputError, ValueError) as error:
         found.append(f"how the volume is read: {error}")
     if cell["condition"] and set(options) != {"yes", "no"}:
@@ -289,6 +290,10 @@ def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
 def _prepared_problem(case: LabelledCase) -> str | None:
     if case.prepared is None:
         return "this path is not among what is prepared"
+    if case.reading != Reading():
+        return (
+            "how its volume is read was chosen when it was prepared; leave only, uneven, offset and reformat out"
+        )
     if case.prepared.kind != case.kind:
         return f"this was prepared as {case.prepared.kind}, not {case.kind}"
     return None

@@ -36,6 +36,7 @@ from helpers.volumes import (
     is_hidden,
     is_label_map,
     is_nifti,
+    names_by_kind,
     read_volume,
     volumes_in_nifti,
 )
@@ -95,13 +96,8 @@ class Study:
 
     def __str__(self) -> str:
         """A line for each part, and one for what was passed over."""
-        lines = list(map(str, self.parts))
-        for what in dict.fromkeys(one.what for one in self.passed_over):
-            names = [one.path.name for one in self.passed_over if one.what == what]
-            lines.append(
-                f"passed over: {names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''} ({what})"
-            )
-        return "\n".join(lines)
+        passed_over = (f"passed over: {words}" for words in names_by_kind(self.passed_over, 1))
+        return "\n".join([*map(str, self.parts), *passed_over])
 
 
 def find_study(path: str | os.PathLike[str], *, modality: str | None = None, series: Sequence[str] = ()) -> Study:

@@ -104,6 +104,12 @@ def study_messages(
     At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images. What was done to volumes, or
     left out, is added to ``notes``.
     """
+    if study.kind not in VOLUME_KINDS and reading not in (None, Reading()):
+        raise InputError(
+            "These choices are of how a CT or MR volume is read, and here is none.",
+            path=study.files[0],
+            remedy="Leave out only, uniform, offset and reformat (--only, --uneven, --offset, --reformat).",
+        )
     if study.kind == "slide":
         with ExitStack() as opened:
             slides = [opened.enter_context(open_slide(part.files[0])) for part in study.parts]

@@ -13,6 +13,7 @@ from .dicom_files import (
     find_dicom_files as find_dicom_files,
     is_dicom_file as is_dicom_file,
     is_hidden as is_hidden,
+    names_by_kind as names_by_kind,
     promises_dicom as promises_dicom,
 )
 from .dicom_pixels import read_dataset as read_dataset, undecodable as undecodable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -67,6 +67,16 @@ class PassedOver(NamedTuple):
             path=self.path,
             remedy="Give the folder of a CT or MR series; for a 2D image use read_image.",
         )
+
+
+def names_by_kind(passed: Iterable[PassedOver], most: int) -> Iterator[str]:
+    """A few words for each kind of file that was passed over: at most ``most`` names, how many more, and what."""
+    kinds: dict[str, list[str]] = {}
+    for one in passed:
+        kinds.setdefault(one.what, []).append(one.path.name)
+    for what, names in kinds.items():
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        yield f"{', '.join(names[:most])}{more} ({what})"
 
 
 class Header(NamedTuple):

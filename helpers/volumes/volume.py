@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from helpers.errors import InputError
 from helpers.volumes.axes import square_note
 from helpers.volumes.axial import Axial, axial_slices
-from helpers.volumes.dicom_files import NoDicomError, PassedOver, is_hidden
+from helpers.volumes.dicom_files import NoDicomError, PassedOver, is_hidden, names_by_kind
 from helpers.volumes.dicom_pixels import decode_slices, padding_of
 from helpers.volumes.dicom_series import check_keywords, choose, sort_and_check
 from helpers.volumes.dicom_slices import Slice, scan
@@ -232,8 +231,7 @@ def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) ->
         yield f"The volume was {made.note}."
     if len({record.private_scale for record in stack}) > 1:
         yield "Philips' own scale differs between the slices; their values are those of the standard's rescale."
-    for what, count in Counter(one.what for one in passed).items():
-        names = [one.path.name for one in passed if one.what == what]
-        yield f"Passed over: {', '.join(names[:3])}{f' and {count - 3} more' if count > 3 else ''} ({what})."
+    for words in names_by_kind(passed, 3):
+        yield f"Passed over: {words}."
     if square := square_note(made.spacing):
         yield square
