@@ -8,7 +8,7 @@ In: a DICOM series, a multi-frame file, NIfTI, or a DICOMweb address. Out: a `Vo
 - ``dicom_slices``, ``dicom_record``: all slices of a series as records, from their headers.
 - ``header_values``, ``dicom_private``: header values as they come.
 - ``dicom_series``, ``dicom_choices``: one stack of those records, and words that choose among several.
-- ``dicom_pixels``: their pixels.
+- ``dicom_pixels``: their pixels; ``codestream``: what a compressed frame says of itself, before it is decoded.
 - ``hounsfield``: whether values can be Hounsfield units.
 - ``dicomweb``: the same records from a server.
 - ``nifti``: NIfTI files.

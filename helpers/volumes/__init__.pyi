@@ -1,3 +1,8 @@
+from .codestream import (
+    check_coded as check_coded,
+    coded_frame as coded_frame,
+    coded_frames as coded_frames,
+)
 from .colours import (
     apply_window as apply_window,
     ct_to_rgb as ct_to_rgb,

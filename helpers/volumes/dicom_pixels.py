@@ -14,7 +14,9 @@ from pydicom.pixels import apply_modality_lut, get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
 from helpers.errors import InputError
+from helpers.volumes.codestream import check_coded, coded_frame
 from helpers.volumes.dicom_record import Slice
+from helpers.volumes.header_values import header_value
 
 # What decodes the syntaxes that pydicom does not decode by itself, and those that it has no name for.
 _DECODERS = {
@@ -100,7 +102,24 @@ def _empty_below(whole: np.ndarray, record: Slice) -> int:
     return 0
 
 
+def _check_compressed(path: Path | str, record: Slice) -> None:
+    """Refuse a compressed frame that is another than the header says: GDCM ends the process over some."""
+    with Path(path).open("rb") as stream:
+        keywords = ["NumberOfFrames", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
+        header = dcmread(stream, stop_before_pixels=True, specific_tags=keywords, force=True)
+        syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+        if not (syntax and syntax.is_transfer_syntax and syntax.is_compressed):
+            return
+        stream.seek(12, os.SEEK_CUR)  # the tag, type and length of Pixel Data
+        count = int(header_value((header,), "NumberOfFrames") or 1)
+        coded = coded_frame(stream, header, record.frame, count)
+    if coded is not None:
+        check_coded(coded, syntax, (record.columns, record.rows, 1), record.bits_allocated, record.name)
+
+
 def _decoded(path: Path | str, record: Slice, **options: bool) -> np.ndarray:
+    if record.compressed is not False:
+        _check_compressed(path, record)
     try:
         return pixel_array(path if record.in_place else read_dataset(path), index=record.frame, **options)
     except Exception:
@@ -164,8 +183,9 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
             if package
             else "pydicom has none: export the series uncompressed, or as JPEG 2000.",
         )
+    said = str(error).partition("\n")[0].rstrip(":")  # pydicom goes on with a line for each decoder
     return InputError(
-        f"The pixel data cannot be decoded ({error}).", path=name, remedy="Copy or export the file again."
+        f"The pixel data cannot be decoded ({said}).", path=name, remedy="Copy or export the file again."
     )
 
 

@@ -98,6 +98,7 @@ class Slice:
     lut: Dataset | None = field(repr=False, compare=False)  # Modality LUT, in place of slope and intercept
     private_scale: float | None  # Philips' own
     in_place: bool  # whether the file says how it is encoded, and its pixels can be read where they stand
+    compressed: bool | None  # None where the header does not say
     _headers: tuple[Dataset, ...] = field(repr=False, compare=False)
     _whole: Callable[[], Dataset] = field(repr=False, compare=False)  # the header with every attribute
     _told: dict[str, Any] = field(repr=False, compare=False, default_factory=dict)  # what was looked up
@@ -222,6 +223,7 @@ def _record(
         position=np.array(position),
         floating=floating,
         in_place=isinstance(path, str) or syntax not in (None, "", DeflatedExplicitVRLittleEndian),
+        compressed=syntax.is_compressed if syntax and syntax.is_transfer_syntax else None,
         **known[key],
         _headers=headers,
         _whole=whole,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom import Dataset
 from pydicom.dataelem import DataElement
 from pydicom.encaps import encapsulate
@@ -17,6 +19,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     HTJ2KLossless,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGExtended12Bit,
 )
 
@@ -238,3 +241,18 @@ def test_twelve_bits_of_jpeg_extended_name_their_decoder() -> None:
         pydicom.pixels.pixel_array(path)
     except RuntimeError as error:
         assert "pip install pylibjpeg pylibjpeg-libjpeg" in undecodable(path, error).remedy
+
+
+def test_a_compressed_slice_of_colour_is_refused_before_it_is_decoded(write_series) -> None:
+    """GDCM ends the whole process over such a stream."""
+    stream = BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(stream, "JPEG2000", no_jp2=True)
+    folder = write_series(np.zeros((6, 8, 8), np.int16), modality="MR")
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        dataset.PixelData = encapsulate([stream.getvalue()])
+        dataset["PixelData"].VR = "OB"
+        dataset.save_as(path)
+    with pytest.raises(InputError, match=r"\.dcm: Its compressed image is of 8 x 8 pixels, samples 3.*samples 1"):
+        read_volume(folder, modality="MR").slices([0])
