@@ -1,87 +1,57 @@
-"""2D medical images (radiographs, photographs, patches) from files to 8-bit RGB."""
+"""One 2D medical image (radiograph, photograph, patch) from a file of any format to 8-bit RGB."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from pydicom import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from PIL import Image
 
 from helpers.errors import InputError
-from helpers.volumes import begins_as_dicom, read_dataset, undecodable
+from helpers.images.dicom_image import read_dicom_image
+from helpers.images.picture import read_picture
+from helpers.images.tiff_picture import is_tiff, read_tiff_picture
+from helpers.slides import is_slide
+from helpers.volumes import begins_as_dicom
 
 
-def read_image(path: str | os.PathLike[str]) -> Image.Image:
-    """Read a PNG, JPEG, TIFF or single-frame DICOM image as RGB, 8 bits a channel, in its own size.
+def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bool = False) -> Image.Image:
+    """Read a picture (PNG, JPEG, TIFF, WebP, JPEG 2000, HEIC, ...) or a DICOM image as a viewer shows it.
 
-    A DICOM image goes through its modality and VOI transformations and is inverted when MONOCHROME1, so that it
-    looks as on a viewer (PS3.4 N.2). Values without a window, and pictures of 16 bits, are scaled from the lowest
-    to the highest.
+    - DICOM goes through the grayscale pipeline of the standard (PS3.4 N.2) once: modality LUT or rescale, VOI LUT
+      or the first window that is valid (PS3.3 C.11.2), inversion where MONOCHROME1. Without a window, values go
+      from the lowest to the highest that is no padding. Padding is black. Pixels that are not square become
+      square. `helpers.images.dicom_image` and ``grey_levels`` say the rest.
+    - Pictures of 8 bits keep their values, colours of more bits are scaled by their depth, grey of more bits from
+      the lowest to the highest value. Transparency is composed on white, and the image is turned upright.
+
+    Args:
+        path: the file; its content tells the format, not its name.
+        page: the page or frame to read, from 0, where the file holds several. Thumbnails are no pages.
+        icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored,
+            which is what MedGemma's own processor makes of a picture.
+
+    Returns:
+        RGB, 8 bits a channel, in the size of the file where its pixels are square.
 
     Raises:
-        InputError: no such file, not an image, cut off, or several frames.
+        InputError: no such file, no image, a whole slide, cut off, too large, several pages of which none was
+            chosen, no such page, or an image without contrast.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError("This is a folder, and no image.", path=path, remedy="Give one of its files.")
     if not path.is_file():
         raise InputError("There is no such file.", path=path, remedy="Check the path.")
     try:
-        image = Image.open(path)
-        if image.mode.startswith(("I", "F")):  # 16 bits and more: a conversion would clip them at 255
-            image = Image.fromarray(_full_range(np.asarray(image), path))
-        return ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError:
-        return _read_dicom_image(path)
-    except InputError:
-        raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"The image is damaged ({error}).", path=path, remedy="Copy it again.") from error
-
-
-def _read_dicom_image(path: Path) -> Image.Image:
-    if not begins_as_dicom(path):
-        raise InputError("This is no image that can be read.", path=path, remedy="Use PNG, JPEG, TIFF or DICOM.")
-    try:
-        dataset = read_dataset(path)
-        if int(dataset.get("NumberOfFrames") or 1) > 1:
-            raise InputError(
-                "The file holds several frames.",
-                path=path,
-                remedy="Read CT and MR with read_volume, and slides with open_slide.",
-            )
-        pixels = dataset.pixel_array
-    except InputError:
-        raise
-    except Exception as error:  # the decoders raise errors of many unrelated kinds
-        raise undecodable(path, error) from error
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        return Image.fromarray(_eight_bits(apply_color_lut(pixels, dataset), 16 if _deep(dataset) else 8))
-    if dataset.get("SamplesPerPixel", 1) == 3:  # pydicom has turned YBR into RGB
-        return Image.fromarray(_eight_bits(pixels, dataset.BitsStored))
-    values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float32)
-    grey = _full_range(values, path)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":  # high values are dark
-        grey = 255 - grey
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _deep(dataset: Dataset) -> bool:
-    """Whether the entries of a palette have 16 bits (PS3.3 C.7.6.3.1.5)."""
-    return dataset.RedPaletteColorLookupTableDescriptor[2] == 16
-
-
-def _eight_bits(values: np.ndarray, bits: int) -> np.ndarray:
-    """Colours of ``bits`` as uint8, white as white."""
-    if bits <= 8:
-        return values.astype(np.uint8)
-    return np.rint(values.astype(np.float32) / (2**bits - 1) * 255).astype(np.uint8)
-
-
-def _full_range(values: np.ndarray, path: Path) -> np.ndarray:
-    values = values.astype(np.float32)
-    low, high = float(values.min()), float(values.max())
-    if low == high:
-        raise InputError("The image is of one grey only.", path=path, remedy="Check that it was exported whole.")
-    return np.rint((values - low) / (high - low) * 255).astype(np.uint8)
+        dicom, tiff = begins_as_dicom(path), is_tiff(path)
+    except OSError as error:
+        raise InputError(f"The file cannot be read ({error.strerror}).", path=path, remedy="Check it.") from error
+    if not dicom and is_slide(path):  # its first page, or the picture in its file, is not the slide
+        raise InputError(
+            "This is a whole slide, and no 2D image.",
+            path=path,
+            remedy="Read it with open_slide, in a table as modality slide; save a photograph as PNG.",
+        )
+    read = read_dicom_image if dicom else read_tiff_picture if tiff else read_picture
+    return read(path, page, icc=icc)

@@ -161,10 +161,12 @@ def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -
 def test_a_choice_that_would_change_nothing_is_refused(echoes: Path, tmp_path: Path, capsys) -> None:
     Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
     assert main(["ask", str(tmp_path / "red.png"), "What is this?", "--offset", "0"]) == 2
-    assert "how a CT or MR volume is read" in capsys.readouterr().err
+    assert "a 2D image, and offset would change nothing" in capsys.readouterr().err
+    assert main(["ask", str(echoes), "What is this?", "--magnification", "20", "--page", "1"]) == 2
+    assert "(--magnification, --page)" in capsys.readouterr().err
     table = tmp_path / "cases.csv"
     table.write_text("path,modality,question,answer,uneven\nred.png,image,Is it red?,yes,yes\n")
-    with pytest.raises(InputError, match="line 2: only, uneven, offset and reformat are for ct and mri"):
+    with pytest.raises(InputError, match="line 2: uneven would change nothing: this is of modality image"):
         read_cases(table)
     prepare(echoes, tmp_path / "out", only=["EchoTime=90"])
     table.write_text("path,modality,condition,answer,only\n.,mri,dark lesion,yes,EchoTime=20\n")

@@ -1,0 +1,256 @@
+"""One frame of a DICOM image as a viewer shows it, in grey or in colours, with square pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydicom import Dataset
+from pydicom.pixels import pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, MPEGTransferSyntaxes
+
+from helpers.errors import InputError
+from helpers.images.dicom_colours import COLOURS, palette_colours, rgb_colours, supplemental_colours
+from helpers.images.grey_levels import grey_levels, padding_in_frame
+from helpers.images.pages import chosen_page
+from helpers.images.rgb import check_size, to_rgb
+from helpers.volumes import (
+    check_coded,
+    coded_frame,
+    coded_frames,
+    header_text,
+    header_value,
+    read_dataset,
+    undecodable,
+)
+
+# Made of images, and no image themselves, though some have rows and columns.
+_NO_IMAGES = ("Segmentation", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated", "Height Map")
+_NO_MODALITIES = {"SEG": "a segmentation", "RTDOSE": "a radiation dose", "RTSTRUCT": "an RT structure set"}
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_WHOLE_NUMBERS = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit")
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+# Functional groups with what the pipeline of a frame asks for (PS3.3 C.7.6.16.2).
+_GROUPS = ("FrameVOILUTSequence", "PixelValueTransformationSequence", "PixelMeasuresSequence")
+_SQUARE, _ODD = 1.01, 20  # how much longer than wide a pixel is shown as it is, and is not believed
+
+
+def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
+    """One frame of a DICOM image as 8-bit RGB.
+
+    Grey goes through `helpers.images.grey_levels.grey_levels`, colours through ``dicom_colours``. Pixels whose
+    sides differ by more than 1% (PixelAspectRatio, else PixelSpacing, ImagerPixelSpacing or
+    NominalScannedPixelSpacing) become square; the finer side is kept. Arguments as `helpers.images.read_image`.
+
+    Raises:
+        InputError: an object that is no image, several frames of which none was chosen, no such frame, too large,
+            colours that the standard does not have, or pixels that cannot be decoded.
+    """
+    try:
+        dataset = read_dataset(path)
+        _check_kind(path, dataset)
+        frame = chosen_page(path, _frames(dataset), page, "frames", otherwise=_of_many(dataset))
+        _correct_types(dataset)
+        width, height = dataset.get("Columns"), dataset.get("Rows")
+        if not width or not height:
+            raise InputError(
+                "The file does not say the size of its image (Rows, Columns); it may be cut off.",
+                path=path,
+                remedy="Copy or export it again.",
+            )
+        check_size(path, width * height, f"{width} x {height}")
+        _check_length(path, dataset)
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            _check_coded(path, dataset, frame)
+        levels = _levels(dataset, frame)
+        return _squared(_shown(path, dataset, levels, frame, icc), levels, path)
+    except InputError:
+        raise
+    except Exception as error:  # pydicom and the decoders raise errors of many unrelated kinds
+        raise undecodable(path, error) from error
+
+
+def _check_kind(path: Path, dataset: Dataset) -> None:
+    said = header_text(header_value((dataset,), "SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
+    name = UID(said).name
+    syntax = UID(header_text(dataset.file_meta.get("TransferSyntaxUID")))
+    if syntax in MPEGTransferSyntaxes:
+        raise InputError(
+            f"This is a video ({syntax.name}), which is not decoded here.",
+            path=path,
+            remedy="Export one frame as PNG, JPEG or DICOM.",
+        )
+    if "Whole Slide" in name:
+        raise InputError("This is a file of a whole slide, and no 2D image.", path=path, remedy="Use open_slide.")
+    what = name if any(word in name for word in _NO_IMAGES) else ""
+    what = what or _NO_MODALITIES.get(header_text(header_value((dataset,), "Modality")), "")
+    if not what and not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
+        what = f"{name} without pixels" if said and name != said else "DICOM without pixels"
+        if "Image" in name:
+            raise InputError("The file holds no pixels; it may be cut off.", path=path, remedy="Copy it again.")
+    if what:
+        raise InputError(
+            f"This is no 2D image: {what}.", path=path, remedy="Give the image that it belongs to, or another one."
+        )
+
+
+def _frames(dataset: Dataset) -> int:
+    said = header_text(header_value((dataset,), "NumberOfFrames")) or "1"
+    return max(1, int(float(said.split("\\")[0])))
+
+
+def _check_length(path: Path, dataset: Dataset) -> None:
+    """Refuse pixels of several frames in a file that says nothing of them: the first is not all of it."""
+    said = _frames(dataset)
+    if said > 1 or not isinstance(dataset.get("PixelData"), bytes):
+        return
+    if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        held: float = coded_frames(dataset)
+    else:
+        pixels = dataset.Rows * dataset.Columns * int(dataset.get("SamplesPerPixel") or 1)
+        held = 8 * len(dataset.PixelData) / max(pixels * int(dataset.BitsAllocated), 1)
+    if held >= 2 and held == int(held):
+        raise InputError(
+            f"The file holds the pixels of {held:.0f} frames, and says that it is of one.",
+            path=path,
+            remedy="Export it again, or correct its NumberOfFrames.",
+        )
+
+
+def _check_coded(path: Path, dataset: Dataset, frame: int) -> None:
+    """Refuse a compressed frame that is another than the header says; correct what the frame alone tells."""
+    coded = coded_frame(dataset.PixelData, dataset, frame, _frames(dataset))
+    if coded is None:
+        return
+    said = (dataset.Columns, dataset.Rows, int(dataset.get("SamplesPerPixel") or 1))
+    check_coded(coded, dataset.file_meta.TransferSyntaxUID, said, int(dataset.BitsAllocated), path)
+    if coded.coarse and dataset.get("PhotometricInterpretation") == "RGB":
+        dataset.PhotometricInterpretation = "YBR_FULL_422"  # only Cb and Cr are ever stored more coarsely
+
+
+def _of_many(dataset: Dataset) -> str:
+    name = UID(header_text(header_value((dataset,), "SOPClassUID"))).name
+    volume = name.startswith(("Enhanced", "Legacy", "CT", "MR"))
+    return "CT and MR volumes are read with read_volume." if volume else ""
+
+
+def _correct_types(dataset: Dataset) -> None:
+    """Give the decoders numbers and words in the type that they ask for, where they are clear.
+
+    What is missing is what every viewer takes for it.
+    """
+    for keyword in (*_WHOLE_NUMBERS, "PixelRepresentation"):
+        value = header_value((dataset,), keyword)
+        if value is not None and not isinstance(value, int):
+            del dataset[keyword]  # and with it what type it was said to have
+            setattr(dataset, keyword, int(float(header_text(value).split("\\")[0])))
+    kind = header_text(header_value((dataset,), "PhotometricInterpretation")).upper().replace("_COLOR", " COLOR")
+    if kind and kind != dataset.get("PhotometricInterpretation"):
+        del dataset["PhotometricInterpretation"]
+        dataset.PhotometricInterpretation = kind
+    if "NumberOfFrames" in dataset:
+        count = _frames(dataset)
+        del dataset["NumberOfFrames"]
+        dataset.NumberOfFrames = count
+    bits = dataset.get("BitsStored") or dataset.get("BitsAllocated")
+    usual = {"SamplesPerPixel": 3 if kind in COLOURS else 1, "PlanarConfiguration": 0, "PixelRepresentation": 0}
+    for keyword, value in {**usual, "BitsStored": bits, "HighBit": bits and bits - 1}.items():
+        if value is not None and dataset.get(keyword) is None:
+            setattr(dataset, keyword, value)
+
+
+def _levels(dataset: Dataset, frame: int) -> list[Dataset]:
+    """Where an attribute of a frame is looked up, in this order."""
+    frames = header_value((dataset,), "PerFrameFunctionalGroupsSequence") or ()
+    shared = header_value((dataset,), "SharedFunctionalGroupsSequence") or ()
+    groups = [*frames[frame : frame + 1], *shared[:1]]
+    items = [header_value((group,), keyword) for group in groups for keyword in _GROUPS]
+    return [*(item[0] for item in items if item), dataset]
+
+
+def _shown(path: Path, dataset: Dataset, levels: Sequence[Dataset], frame: int, icc: bool) -> Image.Image:
+    kind, samples = dataset.get("PhotometricInterpretation"), int(dataset.get("SamplesPerPixel") or 1)
+    little = dataset.file_meta.get("TransferSyntaxUID") != ExplicitVRBigEndian
+    if samples != (1 if kind in (*_GREY, "PALETTE COLOR") else 3 if kind in COLOURS else None):
+        raise InputError(
+            f"Its pixels are {kind or 'of no stated kind'} in {samples} samples, which no viewer can be sure of.",
+            path=path,
+            remedy="Export it as MONOCHROME2, PALETTE COLOR, RGB or YBR_FULL.",
+        )
+    if samples == 3:
+        return _in_colours(rgb_colours(dataset, frame), levels, icc)
+    whole, stored = _stored(path, dataset, frame)
+    if kind == "PALETTE COLOR":
+        return _in_colours(palette_colours(stored, dataset, little), levels, icc)
+    grey = grey_levels(stored, padding_in_frame(whole, stored, levels), levels, little, path)
+    if header_text(header_value(levels, "PixelPresentation")).upper() in ("COLOR", "MIXED"):
+        found = supplemental_colours(stored, dataset, little)
+        if found is not None:
+            return Image.fromarray(np.where(found[0][..., None], found[1], grey[..., None]))
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _in_colours(colours: np.ndarray, levels: Sequence[Dataset], icc: bool) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(colours))
+    path_items = header_value(levels, "OpticalPathSequence") or ()
+    profile = next((found for one in (*levels, *path_items) if (found := one.get("ICCProfile"))), None)
+    if profile:
+        image.info["icc_profile"] = bytes(profile)
+    return to_rgb(image, icc=icc)
+
+
+def _stored(path: Path, dataset: Dataset, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values in all bits allocated, and in the bits stored (overlays of old lie in the others)."""
+    allocated = int(dataset.BitsAllocated)
+    bits = int(dataset.get("BitsStored") or allocated)
+    if bits >= allocated or allocated not in (8, 16, 32) or "PixelData" not in dataset:
+        whole = pixel_array(dataset, index=frame)
+        return whole, whole
+    whole = pixel_array(dataset, index=frame, correct_unused_bits=False)
+    below = _empty_below(path, whole, int(dataset.get("HighBit", bits - 1)) + 1 - bits, bits, allocated)
+    above = allocated - bits - below
+    return whole, (whole << above) >> (above + below)
+
+
+def _empty_below(path: Path, whole: np.ndarray, below: int, bits: int, allocated: int) -> int:
+    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell."""
+    if not 0 < below <= allocated - bits:
+        return 0
+    if not (whole & ((1 << below) - 1)).any():
+        return below
+    if not np.isin(whole >> bits, (0, -1) if whole.dtype.kind == "i" else 0).all():
+        raise InputError(
+            f"The pixels do not lie where HighBit {below + bits - 1} and BitsStored {bits} say.",
+            path=path,
+            remedy="Export the file again.",
+        )
+    return 0
+
+
+def _squared(image: Image.Image, levels: Sequence[Dataset], path: Path) -> Image.Image:
+    """With square pixels: PixelAspectRatio and spacings give the height of a pixel first, then its width."""
+    spacings = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+    for keyword in spacings:
+        parts = header_text(header_value(levels, keyword)).replace(",", ".").split("\\")
+        try:
+            height, width = map(float, parts)
+        except ValueError:
+            continue  # absent, or one number for both
+        if not (0 < height < np.inf and 0 < width < np.inf):
+            continue
+        ratio = height / width
+        if not 1 / _ODD <= ratio <= _ODD:
+            longer = max(ratio, 1 / ratio)
+            raise InputError(
+                f"By its {keyword} {header_text(parts)}, pixels are {longer:.0f} times as long as wide.",
+                path=path,
+                remedy="Export the file again, or correct or delete this attribute.",
+            )
+        if 1 / _SQUARE <= ratio <= _SQUARE:
+            return image
+        size = round(image.width * max(1, 1 / ratio)), round(image.height * max(1, ratio))
+        check_size(path, size[0] * size[1], f"{size[0]} x {size[1]} of square pixels")
+        return image.resize(size, Image.Resampling.BILINEAR)
+    return image

@@ -1,0 +1,36 @@
+"""Which page of a picture, or frame of a DICOM image, is read where a file holds several."""
+
+from __future__ import annotations
+
+import operator
+from pathlib import Path
+
+from helpers.errors import InputError
+
+
+def chosen_page(path: Path, count: int, page: int | None, what: str = "pages", *, otherwise: str = "") -> int:
+    """The index from 0 of the one image to read, of the ``count`` that a file holds.
+
+    Args:
+        path: the file, for the error.
+        count: how many images the file holds.
+        page: the one that was asked for; None where none was.
+        what: what they are called, in the plural.
+        otherwise: what to do with a file that holds them all for a reason, as a sentence.
+
+    Raises:
+        InputError: several, of which none was chosen; or a page that does not exist.
+    """
+    choice = f"Choose one: page=0 to {count - 1} (--page)." if count > 1 else "Leave out page (--page)."
+    if page is None:
+        if count == 1:
+            return 0
+        raise InputError(f"The file holds {count} {what}.", path=path, remedy=f"{choice} {otherwise}".strip())
+    try:
+        index = operator.index(page)
+    except TypeError:  # no whole number
+        index = -1
+    if not 0 <= index < count:
+        held = f"{count} {what}" if count > 1 else "one image"
+        raise InputError(f"There is no page {page}: the file holds {held}.", path=path, remedy=choice)
+    return index

@@ -1,0 +1,181 @@
+"""Pictures that Pillow reads (PNG, JPEG, WebP, JPEG 2000, GIF, HEIC and more): one page as 8-bit RGB."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from helpers.errors import InputError
+from helpers.images.pages import chosen_page
+from helpers.images.rgb import as_bytes, check_size, stretched, to_rgb
+from helpers.slides import not_the_file
+
+_TIFF = {".tif", ".tiff"}
+_JPEG_2000 = {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"}
+_HEIF = {".heic", ".heif", ".hif"}
+# Endings of pictures; a file of another name may be one too, its content tells.
+SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif", ".bmp", ".dib", ".pgm", ".ppm"}
+    | {".pnm", ".tga", *_TIFF, *_JPEG_2000, *_HEIF}
+)
+# The brands of ISO 23008-12 (HEIF) that Pillow does not read by itself.
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+# How Pillow scales the grey of 2 and 4 bits of a PNG, but not the one that is transparent.
+_KEY_SCALES = {"L;2": 85, "L;4": 17}
+# The first of a JPEG with several is the picture, the others are previews or maps; layers of PSD are no pages.
+_ONE_PAGE = {"MPO", "PSD"}
+# What Pillow knows by its first bytes and reads by another program (Ghostscript), or not at all.
+_NO_PICTURES = {"EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"}
+
+
+def read_picture(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
+    """One page or frame of a picture as 8-bit RGB, upright, transparency on white.
+
+    Grey and colours of 8 bits stay as they are; colours of more bits are scaled by their depth; grey of more bits
+    from the lowest to the highest value. Arguments as `helpers.images.read_image`.
+
+    Raises:
+        InputError: no picture that can be read, damaged, too large, or several pages of which none was chosen.
+    """
+    try:
+        with opened(path) as image:
+            if image.format in _NO_PICTURES:
+                raise _unknown(path)
+            count = 1 if image.format in _ONE_PAGE else getattr(image, "n_frames", 1)
+            index = chosen_page(path, count, page, "frames" if getattr(image, "is_animated", False) else "pages")
+            if count > 1:
+                image.seek(index)
+            return decoded(image, path, icc=icc)
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise _unknown(path) from None
+    except Exception as error:  # the decoders raise errors of many unrelated kinds
+        raise damaged(path, error) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The picture as Pillow opens it, no pixel decoded. Raises `InputError` where it is too large for Pillow."""
+    if _is_heif(path):
+        _register_heif(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half the size that is refused
+        try:
+            # From a stream: Pillow leaves what it maps from a file of a given name on its side.
+            with path.open("rb") as stream, Image.open(stream) as image:
+                yield image
+        except Image.DecompressionBombError as error:
+            pixels = re.search(r"\d+", str(error))
+            check_size(path, int(pixels[0]) if pixels else 0)
+            raise
+
+
+def decoded(image: Image.Image, path: Path, *, icc: bool, inverted: bool = False) -> Image.Image:
+    """The page at which ``image`` stands as RGB; ``inverted`` where the lowest of many grey values is white."""
+    _correct_key(image)
+    fine = _with_fine_alpha(image)
+    image.load()
+    if fine:
+        return _on_white(image, path)
+    if not image.mode.startswith(("I", "F")):
+        return to_rgb(image, icc=icc)
+    values, key = np.asarray(image), image.info.get("transparency")
+    clear = None if key is None else values == key
+    grey = stretched(values, path, None if clear is None else ~clear)
+    if inverted:
+        grey = 255 - grey
+    if clear is not None:
+        grey[clear] = 255
+    shown = Image.fromarray(grey)
+    shown.getexif().update(image.getexif())  # which way is up
+    return to_rgb(shown, icc=icc)
+
+
+def damaged(path: Path, error: Exception) -> InputError:
+    """The error for a picture that a decoder gives up."""
+    return InputError(
+        f"The image is damaged or cut off ({str(error) or type(error).__name__}).",
+        path=path,
+        remedy="Copy or export it again.",
+    )
+
+
+def _correct_key(image: Image.Image) -> None:
+    """Bring the transparent colour of a PNG to the bits that its pixels have once Pillow has decoded them."""
+    key, tile = image.info.get("transparency"), getattr(image, "tile", None)
+    if image.format != "PNG" or key is None or not tile:
+        return
+    raw = tile[0][3]
+    if raw == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    elif raw in _KEY_SCALES and isinstance(key, int):
+        image.info["transparency"] = key * _KEY_SCALES[raw]
+
+
+def _with_fine_alpha(image: Image.Image) -> bool:
+    """Whether this is a PNG of grey and alpha of 16 bits, of which Pillow leaves 8: all four bytes are kept then.
+
+    The filters of a PNG go by the bytes of a pixel, so that RGBA of 8 bits is decoded to the same bytes.
+    """
+    tile = getattr(image, "tile", None)
+    if image.format != "PNG" or not tile or tile[0][3] != "LA;16B":
+        return False
+    image.tile = [tile[0]._replace(args="RGBA")]
+    image._mode = "RGBA"
+    return True
+
+
+def _on_white(image: Image.Image, path: Path) -> Image.Image:
+    values = np.asarray(image).view(">u2")
+    share = values[..., 1] / 65535
+    grey = stretched(values[..., 0], path, share > 0)
+    shown = Image.fromarray(as_bytes(1 - share * (1 - grey / 255)))
+    shown.getexif().update(image.getexif())
+    return to_rgb(shown)
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if head[4:8] != b"ftyp":
+        return False
+    length = min(int.from_bytes(head[:4], "big"), 64)
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, length - 3, 4))}
+    return bool(brands & _HEIF_BRANDS) and not brands & {b"avif", b"avis"}
+
+
+def _register_heif(path: Path) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise InputError(
+            "HEIC needs the package pillow-heif.",
+            path=path,
+            remedy="Run: pip install 'medgemma-tutorials[heif]'",
+        ) from error
+    register_heif_opener()
+
+
+def _unknown(path: Path) -> InputError:
+    if instead := not_the_file(path):
+        return InputError(instead[0], path=path, remedy=instead[1])
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    if head[4:8] == b"ftyp" and (b"avif" in head or b"avis" in head):
+        return InputError(
+            "This Pillow reads no AVIF, or the file is damaged.",
+            path=path,
+            remedy='Run: pip install "pillow>=11.3"',
+        )
+    return InputError(
+        "This is no image that can be read.",
+        path=path,
+        remedy="Use PNG, JPEG, TIFF, WebP, JPEG 2000, HEIC or DICOM.",
+    )
