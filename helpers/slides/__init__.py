@@ -2,9 +2,13 @@
 
 In: the path of a slide. Out: RGB patches at a stated resolution, in microns per pixel.
 
-- ``pyramid``: the file, its levels, and a region of it.
+- ``slide_file``, ``tiff_file``, ``dicom_slide`` (with ``dicom_image``, ``dicom_levels``): what a file is, and
+  whether it is whole.
+- ``scale``: its microns per pixel.
+- ``pyramid``: the open slide, its levels, and a region of it.
 - ``tissue``: where the tissue is, from an overview.
-- ``patches``: a grid on the tissue, a sample of it, of several slides too, and the patches' pixels.
+- ``placing``: a grid of patches on each piece of tissue.
+- ``patches``: a sample of it, of several slides too, and the patches' pixels.
 """
 
 import lazy_loader

@@ -13,17 +13,24 @@ from pathlib import Path
 
 import openslide
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
-from PIL import Image
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import VLWholeSlideMicroscopyImageStorage
+from PIL import Image, ImageCms
 
 from helpers.errors import InputError
 from helpers.prompts import MAGNIFICATION_MPP
+from helpers.slides.dicom_slide import dicom_slide_file, imaged_volume_mpp
+from helpers.slides.scale import microns_per_pixel
+from helpers.slides.slide_file import OTHER_SUFFIXES, check_form, unreadable
+from helpers.slides.tiff_file import Tiff, read_tiff
+from helpers.volumes import is_dicom_file
 
 # Scanners call 0.499 as well as 0.5034 um/px "20x": a level this close to what is asked for is taken as it is.
 MPP_TOLERANCE = 0.02
-PLAUSIBLE_MPP = (0.05, 20.0)  # a TIFF that carries a printer's 72 dpi claims 353 um/px
+# A slide of 0.55 um/px is still shown as 20x, pixel for pixel: upsampled it would hold no more.
+COARSER = 0.15
+COARSEST = 1000.0  # um/px; a patch would be a metre wide
+SHAPE = 0.05  # by how much the shape of a level may differ from the slide's
+SEVERAL_FILES = {".mrxs", ".vms", ".vmu"}  # slides that the file names the parts of
+TIFF = "generic-tiff"  # OpenSlide's name for a TIFF of no scanner's format
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,9 @@ class Slide:
     mpp: float  # microns per level-0 pixel
     levels: tuple[Level, ...]  # from fine to coarse
     bounds: tuple[int, int, int, int]  # x, y, width, height of what was scanned, in level-0 pixels
+    notes: tuple[str, ...] = ()  # sentences: what was estimated, passed over or left out
     handle: OpenSlide | None = field(default=None, repr=False, compare=False)
+    to_srgb: ImageCms.ImageCmsTransform | None = field(default=None, repr=False, compare=False)  # of its profile
 
     def close(self) -> None:
         """Close the slide's file."""
@@ -63,9 +72,17 @@ class Slide:
     def best_level(self, mpp: float) -> int:
         """Return the coarsest level that is not coarser than ``mpp`` microns per pixel.
 
+        That is level 0 too where it is at most 15 % coarser.
+
         Raises:
-            InputError: even level 0 is coarser, so that patches would have to be upsampled.
+            InputError: even level 0 is coarser, so that patches would have to be upsampled; no such scale.
         """
+        if not 0 < mpp < COARSEST:
+            raise InputError(
+                f"There are no patches of {mpp:g} microns per pixel.",
+                path=self.path,
+                remedy="Use 0.5 (20x), 1 (10x) or 2 (5x).",
+            )
         fine_enough = [
             index
             for index, level in enumerate(self.levels)
@@ -73,113 +90,124 @@ class Slide:
         ]
         if fine_enough:
             return fine_enough[-1]
+        if self.mpp <= mpp * (1 + COARSER):
+            return 0
         possible = [
-            f"{power}x (mpp={target})"
+            f"{power}x (mpp={target}, --magnification {power})"
             for power, target in MAGNIFICATION_MPP.items()
-            if self.mpp <= target * (1 + MPP_TOLERANCE)
+            if self.mpp <= target * (1 + COARSER)
         ]
         raise InputError(
             f"The slide was scanned at {self.mpp:.4g} microns per pixel and is never upsampled to {mpp:.4g}.",
             path=self.path,
-            remedy=f"Use {', '.join([*possible, f'mpp={self.mpp:.4g}'])} or coarser.",
+            remedy=(f"Use {', '.join(possible)} or coarser." if possible else "It is too coarse to show cells.")
+            + " If this scale is wrong, give the right one, e.g. mpp=0.5 (--mpp 0.5).",
         )
 
 
-def open_slide(path: str | os.PathLike[str], mpp: float | None = None) -> Slide:
+def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: bool = True) -> Slide:
     """Open a whole slide of any OpenSlide format; no pixel is read yet.
 
     Args:
         path: the slide's file; for DICOM (VL Whole Slide Microscopy) its folder or a file in it.
         mpp: microns per pixel of level 0, for a slide that does not say (it goes before what the slide says).
+        icc: colours are turned into sRGB by the slide's ICC profile, where it has one.
 
     Raises:
-        InputError: no such file, no slide, damaged; several slides in a DICOM folder; microns per pixel missing,
-            implausible, or so different in x and y that pixels are not square.
+        InputError: no such file, no slide, cut off, of one channel; several slides in a DICOM folder; no microns
+            per pixel and no objective, implausible, or so different in x and y that pixels are not square.
     """
     path = Path(path)
     if not path.exists():
         raise InputError("There is no such file.", path=path, remedy="Check the path.")
-    file = _dicom_slide_file(path) if path.is_dir() else path
+    file, passed_over = dicom_slide_file(path) if path.is_dir() or is_dicom_file(path) else (path, ())
+    if file.suffix.lower() in OTHER_SUFFIXES:
+        raise unreadable(file)
+    tiff = read_tiff(file)
     try:
         handle = OpenSlide(file)
     except OpenSlideUnsupportedFormatError:
-        raise InputError(
-            "This is no whole slide that OpenSlide can read, or it is cut off.",
-            path=file,
-            remedy="Copy or download it again, or convert it to a tiled, pyramidal TIFF; "
-            "read a small image with read_image.",
-        ) from None
+        raise unreadable(file) from None
     except OpenSlideError as error:
+        if tiff is not None and "nsupported" in str(error):
+            raise unreadable(file, str(error)) from error
+        several = file.suffix.lower() in SEVERAL_FILES
         raise InputError(
-            f"The slide is damaged or incomplete ({error}).", path=file, remedy="Copy or download it again."
+            f"The slide is damaged or incomplete ({error}).",
+            path=file,
+            remedy=f"Copy or download it again{', with all files that belong to it' if several else ''}.",
         ) from error
     try:
-        mpp = _microns_per_pixel(handle.properties, file, mpp)
+        if tiff is not None:
+            check_form(tiff, file)
+        plain = tiff is not None and handle.properties.get(openslide.PROPERTY_NAME_VENDOR) == TIFF
+        imaged = imaged_volume_mpp(file) if is_dicom_file(file) else None
+        stated = tiff.mpp if plain else (imaged, imaged) if imaged else None
+        mpp, notes = microns_per_pixel(handle.properties, file, mpp, stated)
+        levels = _levels(handle)
+        if plain:
+            levels = _of_one_shape(levels, notes)
+            notes += _other_images(tiff)
+            if tiff.unnamed:
+                notes.append("Its fourth channel, which the file does not name, is taken for transparency.")
+        to_srgb = _to_srgb(handle, notes) if icc else None
         width, height = handle.dimensions
         return Slide(
             path=file,
             width=width,
             height=height,
             mpp=mpp,
-            levels=tuple(
-                Level(*size, downsample)
-                for size, downsample in zip(handle.level_dimensions, handle.level_downsamples, strict=True)
-            ),
+            levels=levels,
             bounds=_bounds(handle.properties, width, height),
+            notes=(*passed_over, *notes),
             handle=handle,
+            to_srgb=to_srgb,
         )
     except InputError:
         handle.close()
         raise
 
 
-def _dicom_slide_file(folder: Path) -> Path:
-    """Find a file of the one DICOM slide in ``folder``; OpenSlide finds the slide's other files beside it."""
-    slides: dict[str, list[Path]] = {}
-    for file in sorted(p for p in folder.iterdir() if p.is_file()):
-        try:
-            header = dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID", "SeriesInstanceUID"])
-        except (InvalidDicomError, EOFError, OSError):
-            continue
-        if header.get("SOPClassUID") == VLWholeSlideMicroscopyImageStorage:
-            slides.setdefault(str(header.get("SeriesInstanceUID")), []).append(file)
-    if not slides:
-        raise InputError(
-            "The folder holds no DICOM whole slide.",
-            path=folder,
-            remedy="Give the folder that its .dcm files lie in, or the file of a slide of another format.",
-        )
-    if len(slides) > 1:
-        names = ", ".join(files[0].name for files in slides.values())
-        raise InputError(
-            f"The folder holds {len(slides)} DICOM slides.",
-            path=folder,
-            remedy=f"Give one file of the slide you want: {names}.",
-        )
-    (files,) = slides.values()
-    return files[0]
+def _levels(handle: OpenSlide) -> tuple[Level, ...]:
+    sizes = zip(handle.level_dimensions, handle.level_downsamples, strict=True)
+    return tuple(Level(*size, downsample) for size, downsample in sizes)
 
 
-def _microns_per_pixel(properties: Mapping[str, str], path: Path, given: float | None) -> float:
-    remedy = "Give the microns per pixel of level 0, e.g. open_slide(path, mpp=0.5) for a slide scanned at 20x."
-    if given is not None:
-        x = y = float(given)
-    else:
-        try:
-            x = float(properties[openslide.PROPERTY_NAME_MPP_X])
-            y = float(properties[openslide.PROPERTY_NAME_MPP_Y])
-        except (KeyError, ValueError):
-            raise InputError("The slide does not say its microns per pixel.", path=path, remedy=remedy) from None
-    for value in (x, y):
-        if not PLAUSIBLE_MPP[0] <= value <= PLAUSIBLE_MPP[1]:  # also false for nan
-            raise InputError(f"{value:.4g} microns per pixel cannot be right.", path=path, remedy=remedy)
-    if max(x, y) > 1.05 * min(x, y):
-        raise InputError(
-            f"Its pixels are not square ({x:.4g} by {y:.4g} microns).",
-            path=path,
-            remedy="Resample the slide, or give one value: open_slide(path, mpp=...).",
-        )
-    return (x + y) / 2
+def _of_one_shape(levels: tuple[Level, ...], notes: list[str]) -> tuple[Level, ...]:
+    """The levels before the first of another shape: of a plain TIFF, OpenSlide takes any page marked as reduced.
+
+    A label may be marked so; it would be taken for the overview.
+    """
+    first = levels[0]
+    for index, level in enumerate(levels):
+        across, down = level.width * first.height, level.height * first.width
+        if abs(across - down) > max(SHAPE * across, 2 * (first.width + first.height)):
+            notes.append(
+                f"Its levels from {level.width:,} x {level.height:,} pixels on are passed over: "
+                "they have not the shape of the slide."
+            )
+            return levels[:index]
+    return levels
+
+
+def _other_images(tiff: Tiff) -> list[str]:
+    """What is to be said of a file with several images, of which OpenSlide reads the first."""
+    count = tiff.planes + len(tiff.apart)
+    sizes = ", ".join(f"{width:,} x {height:,}" for width, height in tiff.apart[:5])
+    others = f"; there are others of {sizes} pixels" if sizes else ""
+    return [f"The first of its {count} images is read{others}."] if count > 1 else []
+
+
+def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform | None:
+    """The transform from the scanner's colours, where the slide holds its profile."""
+    try:
+        profile = handle.color_profile
+        if profile is None:
+            return None
+        return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+    except (ImageCms.PyCMSError, OSError, OpenSlideError) as error:
+        notes.append(f"Its ICC profile cannot be used, and the colours are left as they are ({error}).")
+        return None
 
 
 def _bounds(properties: Mapping[str, str], width: int, height: int) -> tuple[int, int, int, int]:
@@ -188,14 +216,30 @@ def _bounds(properties: Mapping[str, str], width: int, height: int) -> tuple[int
     found = [properties.get(getattr(openslide, f"PROPERTY_NAME_{name}")) for name in names]
     if None in found:
         return 0, 0, width, height
-    x, y, w, h = (int(value) for value in found)
-    return x, y, min(w, width - x), min(h, height - y)
+    left, top, w, h = (int(value) for value in found)
+    x, y = max(left, 0), max(top, 0)
+    w, h = min(left + w, width) - x, min(top + h, height) - y
+    return (x, y, w, h) if w > 0 and h > 0 else (0, 0, width, height)
 
 
 def read_region(
-    slide: Slide, handle: OpenSlide, location: tuple[int, int], level: int, size: tuple[int, int]
+    slide: Slide,
+    handle: OpenSlide,
+    location: tuple[int, int],
+    level: int,
+    size: tuple[int, int],
+    glass: tuple[int, int, int] = (255, 255, 255),
 ) -> Image.Image:
-    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB on white."""
+    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB; what was not scanned is of ``glass``."""
+    # Of a place beyond the upper or left edge OpenSlide drops the fraction: all would be shifted by up to a pixel.
+    downsample = slide.levels[level].downsample
+    beyond = [min(max(round(-at / downsample), 0), side) for at, side in zip(location, size, strict=True)]
+    location = max(location[0], 0), max(location[1], 0)
+    if any(beyond):
+        picture, rest = Image.new("RGB", size, glass), (size[0] - beyond[0], size[1] - beyond[1])
+        if min(rest) > 0:
+            picture.paste(read_region(slide, handle, location, level, rest, glass), tuple(beyond))
+        return picture
     try:
         region = handle.read_region(location, level, size)
     except OpenSlideError as error:
@@ -204,6 +248,10 @@ def read_region(
             path=slide.path,
             remedy="Copy or download it again.",
         ) from error
-    if region.getchannel("A").getextrema()[0] < 255:
-        region = Image.alpha_composite(Image.new("RGBA", size, "white"), region)
-    return region.convert("RGB")
+    scanned = region.getchannel("A")
+    rgb = region.convert("RGB")
+    if slide.to_srgb is not None:
+        rgb = ImageCms.applyTransform(rgb, slide.to_srgb)
+    if scanned.getextrema()[0] < 255:
+        rgb = Image.composite(rgb, Image.new("RGB", size, glass), scanned)
+    return rgb

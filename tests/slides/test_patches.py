@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,17 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.slides import (
+    Patch,
     Slide,
     TissueMask,
     open_slide,
     patch_grid,
+    patch_notes,
     read_patches,
     sample_patches,
     sample_slides,
     tissue_mask,
+    tissue_shown,
 )
 from helpers.slides.pyramid import Level
 from tests.slide_files import (
@@ -29,7 +33,7 @@ from tests.slide_files import (
     real_tissue,
     write_tiff_slide,
 )
-from tests.slides.conftest import _pixels
+from tests.slides.conftest import _pixels, slides_with_mask
 
 
 def test_patches_of_the_real_slide_are_its_pixels() -> None:
@@ -39,24 +43,27 @@ def test_patches_of_the_real_slide_are_its_pixels() -> None:
         mask = tissue_mask(slide)
         assert mask.mpp == pytest.approx(2.0, rel=0.01)
         assert mask.tissue.shape == mask.rgb.shape[:2] == (742, 555)
-        assert 0.3 < mask.tissue.mean() < 0.4
+        assert 0.3 < mask.tissue.mean() < 0.45
 
         # 20x is the slide's own resolution, within the tolerance: pixel for pixel.
         patches = sample_patches(slide, mpp=0.5)
-        assert (0, 0) not in [(p.x, p.y) for p in patches]  # the upper left is glass
         for patch, image in zip(patches, _pixels(slide, patches), strict=True):
-            inside = tissue[patch.y : patch.y + 896, patch.x : patch.x + 896]
-            assert np.array_equal(image[: inside.shape[0], : inside.shape[1]], inside)
+            x, y = max(patch.x, 0), max(patch.y, 0)
+            inside = tissue[y : patch.y + 896, x : patch.x + 896]
+            shown = image[y - patch.y :, x - patch.x :]
+            assert np.array_equal(shown[: inside.shape[0], : inside.shape[1]], inside)
 
-        # 10x halves it by one Lanczos resample; the lower patch reaches beyond the slide, which is white.
-        upper, lower = sample_patches(slide, mpp=1.0)
-        assert (upper.x, upper.y, lower.x, lower.y) == (0, 0, 0, 1796)
+        # 10x halves it by one Lanczos resample; both reach beyond the slide, which has the colour of its glass.
+        ten = slide.mpp * 1796 / 896
+        upper, lower = (Patch(212, y, 1796, ten, 1.0, mask.glass) for y in (-312, 1484))
+        assert {patch.size for patch in sample_patches(slide, mpp=1.0)} == {1796}
         first, second = _pixels(slide, [upper, lower])
-        expected = Image.fromarray(tissue[:1796, :1796]).resize((896, 896), Image.Resampling.LANCZOS)
-        assert np.array_equal(first, np.asarray(expected))
-        end = (2967 - 1796) * 896 // 1796
-        assert (second[end + 4 :] == 255).all()
-        assert second[:end].mean() < 250
+        whole = Image.new("RGB", (1796, 1796), mask.glass)
+        whole.paste(Image.fromarray(tissue[: upper.y + 1796, upper.x : upper.x + 1796]), (0, -upper.y))
+        assert np.array_equal(first, np.asarray(whole.resize((896, 896), Image.Resampling.LANCZOS)))
+        end = (2967 - lower.y) * 896 // 1796
+        assert (second[end + 4 :] == mask.glass).all()
+        assert all(abs(channel - 243) <= 3 for channel in mask.glass)  # as it was scanned
 
 
 def test_a_dicom_slide_is_the_same_as_a_tiff(slide_files: dict[str, Path]) -> None:
@@ -64,12 +71,24 @@ def test_a_dicom_slide_is_the_same_as_a_tiff(slide_files: dict[str, Path]) -> No
         assert (dicom.width, dicom.height, dicom.mpp) == (tiff.width, tiff.height, tiff.mpp)
         for mpp in (0.5, 1.0, 1.3):
             patches = sample_patches(tiff, mpp)
-            places = [(p.x, p.y, p.size) for p in patches]
-            assert [(p.x, p.y, p.size) for p in sample_patches(dicom, mpp)] == places
+            places = np.array([(p.x, p.y, p.size) for p in patches])
+            # Another encoder may move the edge of the tissue by a pixel of the mask.
+            assert np.abs([(p.x, p.y, p.size) for p in sample_patches(dicom, mpp)] - places).max() <= 4
             difference = _pixels(tiff, patches).astype(int) - _pixels(dicom, patches)
             assert np.abs(difference).mean() < 2.5  # two JPEG encoders
     with open_slide(slide_files["dicom"] / "level-1.dcm") as by_file:
         assert (by_file.width, by_file.height) == (tiff.width, tiff.height)
+
+
+def test_a_level_that_fits_is_read_pixel_for_pixel(slide_files: dict[str, Path]) -> None:
+    with open_slide(slide_files["mosaic"]) as slide:
+        patches = sample_patches(slide, mpp=1.0)
+        level = np.asarray(slide.handle.read_region((0, 0), 1, slide.handle.level_dimensions[1]))[..., :3]
+        for patch, image in zip(patches, _pixels(slide, patches), strict=True):
+            x, y = patch.x // 2, patch.y // 2
+            inside = level[max(y, 0) : y + 896, max(x, 0) : x + 896]
+            shown = image[max(-y, 0) :, max(-x, 0) :][: inside.shape[0], : inside.shape[1]]
+            assert np.array_equal(shown, inside)
 
 
 @pytest.mark.parametrize("mpp", [0.5, 0.508, 0.6, 1.0, 1.4, 2.0])
@@ -77,7 +96,8 @@ def test_pixels_come_from_the_best_level_never_upsampled(
     slide_files: dict[str, Path], reads: list[tuple[int, int]], mpp: float
 ) -> None:
     with open_slide(slide_files["tiff"]) as slide:
-        patches = patch_grid(slide, tissue_mask(slide), mpp, min_tissue=0.01)
+        grid = patch_grid(slide, tissue_mask(slide), mpp)
+        patches = [replace(patch, x=max(patch.x, 0), y=max(patch.y, 0)) for patch in grid]  # all of it is read
         reads.clear()
         shapes = {image.size for image in read_patches(slide, patches)}
     assert shapes == {(896, 896)}
@@ -98,28 +118,6 @@ def test_patches_are_read_a_few_at_a_time(slide_files: dict[str, Path], reads: l
         assert np.array_equal(_pixels(slide, patches, workers=1), _pixels(slide, patches, workers=3))
 
 
-@st.composite
-def slides_with_mask(draw: st.DrawFn) -> tuple[Slide, TissueMask]:
-    """A slide of any size, bounds, pyramid and resolution, and its mask. No file: only places are asked for."""
-    columns, rows = draw(st.integers(1, 60)), draw(st.integers(1, 60))
-    downsample = draw(st.floats(8, 200))
-    width, height = round(columns * downsample), round(rows * downsample)
-    x, y = draw(st.integers(0, 500)), draw(st.integers(0, 500))
-    scales = draw(st.sampled_from([[1], [1, 2, 4, 8], [1, 4.0005, 16.02]]))
-    slide = Slide(
-        path=Path("drawn"),
-        width=x + width,
-        height=y + height,
-        mpp=draw(st.floats(0.1, 1.0)),
-        levels=tuple(Level(round((x + width) / s), round((y + height) / s), s) for s in scales),
-        bounds=(x, y, width, height),
-    )
-    seed, share = draw(st.integers(0, 99)), draw(st.floats(0, 1))
-    tissue = np.random.default_rng(seed).random((rows, columns)) < share
-    rgb = np.zeros((rows, columns, 3), np.uint8)
-    return slide, TissueMask(tissue, rgb, slide.mpp * downsample, downsample, (x, y))
-
-
 @settings(deadline=None)
 @given(
     drawn=slides_with_mask(),
@@ -132,39 +130,23 @@ def test_law_of_grid_and_sample(
     drawn: tuple[Slide, TissueMask], coarser: float, limit: int, seed: int, min_tissue: float
 ) -> None:
     slide, mask = drawn
-    mpp = slide.mpp * coarser
-    try:
-        grid = patch_grid(slide, mask, mpp, min_tissue)
-    except InputError as error:
-        assert "min_tissue" in error.remedy
-        return
-    x, y, width, height = slide.bounds
-    size = grid[0].size
-    for patch in grid:
-        assert patch.size == size
-        assert (patch.x - x) % size == 0 and (patch.y - y) % size == 0  # so no two overlap
-        assert x <= patch.x < x + width and y <= patch.y < y + height
-        assert patch.mpp == pytest.approx(mpp, rel=0.025)
-        assert patch.size / slide.levels[slide.best_level(patch.mpp)].downsample >= 895.5  # not upsampled
-        assert patch.tissue >= min_tissue
-
-    chosen = sample_patches(slide, mpp, limit, seed, min_tissue, mask)
-    assert len(chosen) == min(limit, len(grid))
-    places = [(patch.y, patch.x) for patch in chosen]
-    assert places == sorted(set(places))
-    assert set(chosen) <= set(grid)
-    assert chosen == sample_patches(slide, mpp, limit, seed, min_tissue, mask)
-
-
-@settings(deadline=None, max_examples=25)
-@given(drawn=slides_with_mask())
-def test_the_grid_shares_out_all_tissue(drawn: tuple[Slide, TissueMask]) -> None:
-    slide, mask = drawn
     if not mask.tissue.any():
         return
-    grid = patch_grid(slide, mask, slide.mpp, min_tissue=1e-12)
-    found = sum(patch.tissue * patch.size**2 for patch in grid)
-    assert found == pytest.approx(mask.tissue.sum() * mask.downsample**2, rel=1e-6)
+    mpp = slide.mpp * coarser
+    grid = patch_grid(slide, mask, mpp)
+    for patch in grid:
+        assert patch.mpp == pytest.approx(mpp, rel=0.025)
+        assert patch.size / slide.levels[slide.best_level(patch.mpp)].downsample >= 895.5  # not upsampled
+
+    chosen = sample_patches(slide, mpp, limit, seed, min_tissue, mask)
+    assert set(chosen) <= set(grid)
+    places = [(patch.y, patch.x) for patch in chosen]
+    assert places == sorted(places) and len(chosen) == len(set(chosen))
+    full = {patch for patch in grid if patch.tissue >= min_tissue}
+    # The full ones first, all of them if they fit; then others, as long as something of the tissue is missing.
+    assert len(full & set(chosen)) == min(limit, len(full))
+    assert len(chosen) == min(limit, len(grid)) or tissue_shown(mask, chosen) >= 0.99
+    assert chosen == sample_patches(slide, mpp, limit, seed, min_tissue, mask)
 
 
 def test_another_seed_gives_other_patches(slide_files: dict[str, Path]) -> None:
@@ -181,12 +163,32 @@ def test_slides_that_cannot_give_patches(tmp_path: Path) -> None:
     ):
         sample_patches(blank)
     with open_slide(REAL_SLIDE) as slide:
-        with pytest.raises(InputError, match=r"0.499 .*never upsampled to 0.25.*20x \(mpp=0.5\)"):
+        with pytest.raises(
+            InputError, match=r"0.499 .*never upsampled to 0.25.*20x \(mpp=0.5, --magnification 20"
+        ):
             sample_patches(slide, mpp=0.25)
-        with pytest.raises(InputError, match=r"95% tissue \(the fullest: \d\d%\).*Lower min_tissue"):
-            sample_patches(slide, min_tissue=0.95)
         with pytest.raises(InputError, match="limit of 0"):
             sample_patches(slide, limit=0)
+
+
+def test_a_slide_slightly_coarser_is_taken_as_it_is_and_said_so(tmp_path: Path) -> None:
+    for mpp, taken in ((0.52, True), (0.57, True), (0.58, False)):
+        path = write_tiff_slide(tmp_path / f"{mpp}.tif", real_tissue(), mpp)
+        with open_slide(path) as slide:
+            mask = tissue_mask(slide)
+            if not taken:
+                with pytest.raises(InputError, match=r"never upsampled to 0.5.*Use 5x .* 10x"):
+                    sample_patches(slide, 0.5, mask=mask)
+                continue
+            patches = sample_patches(slide, 0.5, mask=mask)
+            assert {patch.size for patch in patches} == {896}
+            assert patches[0].mpp == pytest.approx(mpp)
+            said = [f"The slide has {mpp} microns per pixel: its patches are taken as they are, not enlarged to "]
+            assert patch_notes(slide, mask, patches, 0.5) == [
+                f"{said[0]}the 0.5 that was asked for.",
+                f"{len(patches)} patches show {int(100 * tissue_shown(mask, patches))} % of the tissue.",
+            ]
+            assert tissue_shown(mask, patches) >= 0.99
 
 
 def _full_of_tissue(columns: int, rows: int) -> tuple[Slide, TissueMask]:

@@ -1,0 +1,60 @@
+"""Scans that are no stained brightfield: one grey channel, or fluorescence. They are named for what they are."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from helpers.errors import InputError
+
+BLACK = 12  # of 255: canvas, or the ground of a fluorescence scan
+# Of 255, medians. Tissue that fills a picture is brighter in its brightest channel, unless it is very dense; dense
+# tissue on black canvas is taken for light on black.
+DARK, DIM = 80, 150
+LEAST_LIGHT = 20  # in the darkest channel: stained tissue lets some light of every colour through
+REMEDY = "MedGemma was trained on stained brightfield slides in colour: give a brightfield scan of the slide."
+
+
+def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | os.PathLike[str]) -> None:
+    """Refuse a picture of light on black.
+
+    Args:
+        rgb: uint8 (rows, columns, 3), the overview of a slide.
+        glass: the colour of its glass, None where there is none.
+        path: of the slide, for the error.
+
+    Raises:
+        InputError: no glass, and what is not black is dim, or lacks a channel. Stained tissue lets some light of
+            every colour through.
+    """
+    if glass is not None:
+        return
+    lit = rgb[rgb.max(2) > BLACK]
+    if len(lit) < 1e-4 * rgb[..., 0].size:
+        return
+    black = len(lit) < 0.95 * rgb[..., 0].size
+    if np.median(lit.max(1)) < (DIM if black else DARK) or np.median(lit.min(1)) < LEAST_LIGHT:
+        raise InputError("The slide is a fluorescence scan: light on black, no glass.", path=path, remedy=REMEDY)
+
+
+def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathLike[str]) -> None:
+    """Refuse a scan whose tissue is grey, with the same value in red, green and blue.
+
+    A silver stain scanned in colour is never quite grey; a grey picture saved as JPEG is, within two levels.
+
+    Args:
+        rgb: uint8 (rows, columns, 3), the overview of a slide.
+        tissue: bool (rows, columns), its tissue.
+        path: of the slide, for the error.
+
+    Raises:
+        InputError: it is such a scan.
+    """
+    some = np.flatnonzero(tissue)[:: max(1, np.count_nonzero(tissue) // 20_000)]
+    if np.percentile(np.ptp(rgb.reshape(-1, 3)[some], axis=1), 99) <= 2:
+        raise InputError(
+            "The slide is grey: it has one channel (red, green and blue are the same), and stains have colours.",
+            path=path,
+            remedy=REMEDY,
+        )

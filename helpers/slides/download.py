@@ -1,0 +1,52 @@
+"""What lies where a slide or picture should be when a download or copy went wrong, by how the file begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HEAD = 4096  # bytes
+_AGAIN = "Copy or download it again."
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"Rar!": "a RAR archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+}
+
+
+def not_the_file(path: Path) -> tuple[str, str] | None:
+    """What is wrong with a file that is not what was to be saved, and what to do; None where this does not tell.
+
+    It tells an empty file, one that was reserved and never filled, a web page, the pointer that Git LFS leaves
+    (its specification: github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without
+    its folder.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        return "The file is empty.", _AGAIN
+    if not any(head):
+        return "The file begins with zeros alone: its place was reserved, and its download never finished.", _AGAIN
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return (
+            "This is a web page that was saved in place of the file.",
+            "Open it in a browser to see why (often a login is missing), then download the file again.",
+        )
+    if text.startswith(b"version https://git-lfs"):
+        return "This is a pointer of Git LFS, not the file itself.", "Run: git lfs pull"
+    if path.name.lower().endswith(".nii.gz"):
+        return "This is a volume (NIfTI).", "Use read_volume."
+    for start, kind in _ARCHIVES.items():
+        if head.startswith(start):
+            return f"This is {kind}, whatever its name.", "Unpack it, and give the file that is in it."
+    folder = path.with_suffix("")
+    if path.suffix.lower() == ".mrxs" and not (folder / "Slidedat.ini").is_file():
+        return (
+            f"A MIRAX slide is this file and the folder {folder.name} beside it, whose Slidedat.ini is not there.",
+            "Copy that folder, too, and leave its name as it is.",
+        )
+    return None

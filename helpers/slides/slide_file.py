@@ -1,0 +1,116 @@
+"""Whether a file is a whole slide or a picture, and what keeps OpenSlide from reading it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from openslide import OpenSlide
+
+from helpers.errors import InputError
+from helpers.slides.download import not_the_file
+from helpers.slides.scale import PLAUSIBLE_MPP
+from helpers.slides.tiff_file import Tiff, read_tiff
+
+# Slides, and none that OpenSlide reads.
+OTHER_SUFFIXES = frozenset({".czi", ".isyntax", ".vsi", ".lif", ".zvi", ".kfb", ".sdpc", ".tmap", ".mds"})
+# A damaged file of these endings is still a slide.
+SLIDE_SUFFIXES = OTHER_SUFFIXES | {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}
+PICTURE_SIDE = 4000  # pixels; a larger tiled TIFF without a scale may be either
+MICROSCOPE_MPP = 5.0  # at more, patches of a slide cannot be read; a scan of 2,400 dpi on paper has 10.6
+CONVERT = (
+    "Convert it to a tiled, pyramidal TIFF, e.g. with libvips: "
+    "vips tiffsave IN OUT.tif --tile --pyramid --compression=jpeg (it keeps the scale)."
+)
+
+
+def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
+    """Whether a file is a whole slide, read by OpenSlide or not, rather than a picture. No pixel is read.
+
+    A TIFF of no scanner's format is a slide where it has a pyramid of levels, or is tiled and has a microscope's
+    scale, or is larger than a photograph. ``mpp``: a scale that is given makes any tiled TIFF a slide.
+
+    Raises:
+        InputError: a TIFF file that is cut off.
+    """
+    path = Path(path)
+    if path.suffix.lower() in SLIDE_SUFFIXES:
+        return True
+    tiff = read_tiff(path)
+    if tiff is None or OpenSlide.detect_format(path) not in (None, "generic-tiff"):
+        return OpenSlide.detect_format(path) is not None
+    large = max(tiff.width, tiff.height) > PICTURE_SIDE
+    scaled = tiff.mpp is not None and PLAUSIBLE_MPP[0] <= tiff.mpp[0] <= MICROSCOPE_MPP
+    if tiff.tiled:
+        # A printer's resolution is a photograph's, however large; none at all leaves it open.
+        photographed = tiff.mpp is not None and MICROSCOPE_MPP < tiff.mpp[0] < 1000
+        return mpp is not None or tiff.levels > 1 or scaled or (large and not photographed)
+    return large and scaled
+
+
+def check_form(tiff: Tiff, path: Path) -> None:
+    """Raise `InputError` for a TIFF that OpenSlide opens and does not show as it is.
+
+    Of one whose pixels are no colours it shows the first plane as grey. Of several images it reads the first,
+    which may be a label or a thumbnail. At pixels that are floating-point numbers it stops. A fourth channel of
+    more it takes for transparency, whatever it holds.
+    """
+    page, width, height = tiff.largest
+    if width * height > tiff.width * tiff.height:
+        raise InputError(
+            f"The first image of the file ({tiff.width:,} x {tiff.height:,} pixels) is not its largest "
+            f"({width:,} x {height:,}), and OpenSlide reads the first.",
+            path=path,
+            remedy=f'Take the largest out, e.g. with libvips: vips tiffsave "IN[page={page}]" OUT.tif '
+            "--tile --pyramid --compression=jpeg",
+        )
+    if tiff.bits > 16 or not tiff.whole_numbers:
+        kind = "whole" if tiff.whole_numbers else "floating-point"
+        raise InputError(
+            f"Its pixels are {kind} numbers of {tiff.bits} bits, and OpenSlide reads whole numbers of 8 or 16.",
+            path=path,
+            remedy="Export it again with 8 bits a channel.",
+        )
+    if not tiff.grey and tiff.samples <= 4:
+        return
+    names = f" ({', '.join(tiff.channels[:8])})" if tiff.channels else ""
+    what = f"{tiff.planes} planes of one channel each{names}" if tiff.planes > 1 else "one channel"
+    kind = "a fluorescence or grey image"
+    if tiff.samples > 1:
+        what, kind = f"{tiff.samples} channels{names}", "a fluorescence or multispectral image"
+    raise InputError(
+        f"The slide has {what}: it is {kind}.",
+        path=path,
+        remedy="MedGemma reads stained slides in colour; give an RGB scan.",
+    )
+
+
+def unreadable(path: Path, why: str = "") -> InputError:
+    """The error for a slide that OpenSlide does not read, in words that tell what the file is."""
+    if other := not_the_file(path):
+        return InputError(other[0], path=path, remedy=other[1])
+    tiff = read_tiff(path)  # tells when it is cut off
+    suffix = path.suffix.lower()
+    if suffix in OTHER_SUFFIXES:
+        return InputError(
+            f"OpenSlide does not read slides of this kind ({suffix}).",
+            path=path,
+            remedy="Export it as a tiled RGB TIFF with its scanner's software, QuPath or Bio-Formats.",
+        )
+    if tiff is None:
+        return InputError(
+            "This is no whole slide that OpenSlide can read, or it is cut off.",
+            path=path,
+            remedy="Copy or download it again, or convert it to a tiled, pyramidal TIFF; "
+            "read a small image with read_image.",
+        )
+    check_form(tiff, path)
+    size = f"{tiff.width:,} x {tiff.height:,} pixels"
+    if not is_slide(path):
+        return InputError(f"This is a picture ({size}), no whole slide.", path=path, remedy="Use read_image.")
+    if not tiff.tiled:
+        return InputError(
+            f"OpenSlide reads TIFF in tiles, and this one ({size}) is stored in strips.", path=path, remedy=CONVERT
+        )
+    said = f": {why}" if why else ""
+    return InputError(f"OpenSlide does not read this form of TIFF ({size}{said}).", path=path, remedy=CONVERT)
