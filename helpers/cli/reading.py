@@ -1,4 +1,4 @@
-"""The options of every command that reads volumes."""
+"""The options of every command that reads volumes, slides and pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how a volume is read."""
+    """Add the options that say how a volume, a slide or a picture is read."""
     group = parser.add_argument_group("reading volumes")
     group.add_argument(
         "--only",
@@ -26,6 +26,17 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reformat", choices=("axial",), help="resample slices that are oblique or too thick to turn"
     )
+    group = parser.add_argument_group("reading slides and pictures")
+    group.add_argument(
+        "--mpp", type=float, metavar="UM", help="microns per pixel of a slide that does not say it, e.g. 0.5"
+    )
+    group.add_argument("--magnification", type=int, choices=(5, 10, 20), help="of a slide's patches; default: 10")
+    group.add_argument("--page", type=int, metavar="N", help="of a picture with several pages or frames, from 0")
+    group.add_argument(
+        "--icc",
+        action=argparse.BooleanOptionalAction,
+        help="colours by the ICC profile; default: those of slides are, of pictures not",
+    )
 
 
 def reading(options: argparse.Namespace) -> dict[str, Any]:
@@ -35,4 +46,8 @@ def reading(options: argparse.Namespace) -> dict[str, Any]:
         "uniform": not options.uneven,
         "offset": options.offset,
         "reformat": options.reformat,
+        "mpp": options.mpp,
+        "magnification": options.magnification,
+        "icc": options.icc,
+        "page": options.page,
     }

@@ -48,6 +48,10 @@ COLUMNS = {
     "uneven": "yes takes slices with gaps as they are",
     "offset": "a number that is added to the values of a CT",
     "reformat": "axial resamples slices that are oblique or too thick to turn",
+    "mpp": "microns per pixel of a slide that does not say it",
+    "magnification": "5, 10 or 20, of a slide's patches; 10 where empty",
+    "icc": "yes or no: colours by the ICC profile; where empty, those of slides are",
+    "page": "of a picture with several pages or frames, from 0",
     "id": "a name for the row; made from the other columns where empty",
 }
 NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
@@ -210,10 +214,11 @@ def _problems(row: dict[str, Any]) -> list[str]:
     if options and cell["answer"] not in options:
         found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
     try:
-        if _reading(cell) != Reading() and cell["modality"] in ("slide", "image"):
-            found.append("only, uneven, offset and reformat are for ct and mri")
+        reading = _reading(cell)
+        if cell["modality"] in MODALITIES and (useless := reading.useless(cell["modality"])):
+            found.append(f"{', '.join(useless)} would change nothing: this is of modality {cell['modality']}")
     except (InputError, ValueError) as error:
-        found.append(f"how the volume is read: {error}")
+        found.append(f"how the images are read: {error}")
     if cell["condition"] and set(options) != {"yes", "no"}:
         found.append(f"the answer to a condition is yes or no, not {cell['answer']!r}")
     return found
@@ -261,13 +266,18 @@ def _reading(cell: dict[str, str]) -> Reading:
     """Raises `InputError` or ValueError for cells that say it in no known way."""
     if cell["reformat"] not in ("", "axial"):
         raise InputError(f"reformat is {cell['reformat']!r}, not axial")
-    if cell["uneven"].lower() not in ("", "yes", "no"):
-        raise InputError(f"uneven is {cell['uneven']!r}, not yes or no")
+    for name in ("uneven", "icc"):
+        if cell[name].lower() not in ("", "yes", "no"):
+            raise InputError(f"{name} is {cell[name]!r}, not yes or no")
     return Reading.of(
         [text for text in cell["only"].split(";") if text.strip()],
         uniform=cell["uneven"].lower() != "yes",
         offset=float(cell["offset"]) if cell["offset"] else None,
         reformat=cell["reformat"] or None,
+        mpp=float(cell["mpp"]) if cell["mpp"] else None,
+        magnification=int(cell["magnification"].removesuffix("x")) if cell["magnification"] else None,
+        icc=cell["icc"].lower() == "yes" if cell["icc"] else None,
+        page=int(cell["page"]) if cell["page"] else None,
     )
 
 
@@ -291,9 +301,8 @@ def _prepared_problem(case: LabelledCase) -> str | None:
     if case.prepared is None:
         return "this path is not among what is prepared"
     if case.reading != Reading():
-        return (
-            "how its volume is read was chosen when it was prepared; leave only, uneven, offset and reformat out"
-        )
+        chosen = ", ".join(case.reading.chosen)
+        return f"how it is read was chosen when it was prepared; leave {chosen} out"
     if case.prepared.kind != case.kind:
         return f"this was prepared as {case.prepared.kind}, not {case.kind}"
     return None

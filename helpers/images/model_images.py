@@ -12,30 +12,29 @@ from helpers.errors import InputError
 from helpers.images.image import read_image
 from helpers.images.reading import Reading
 from helpers.images.study import DEFAULT, VOLUME_KINDS, Part, part_volume
-from helpers.prompts import MAGNIFICATION_MPP, MAX_PATCHES, MAX_SLICES, pad_to_square
-from helpers.slides import open_slide, read_patches, sample_patches
+from helpers.prompts import MAX_PATCHES, MAX_SLICES, pad_to_square
+from helpers.slides import open_slide, patch_notes, read_patches, sample_patches, tissue_mask
 from helpers.volumes import Volume, select_slices, volume_to_rgb
 
 MODALITIES = ("ct", "mri", "slide", "image")
-SLIDE_MPP = MAGNIFICATION_MPP[10]  # as the report's slides
 
 
 def part_images(
     part: Part,
     limit: int | None = None,
     *,
-    mpp: float = SLIDE_MPP,
     seed: int = 0,
     reading: Reading = DEFAULT,
+    notes: list[str] | None = None,
 ) -> Iterator[tuple[Image.Image, dict[str, int]]]:
     """The images of a volume, slide or 2D image, RGB and not yet padded, each with its place.
 
     Args:
         part: of a `Study`.
         limit: slices or patches, at most; by default what fills MedGemma's context (85, 126).
-        mpp: microns per pixel of patches.
         seed: for the choice of patches.
-        reading: how a volume is read.
+        reading: how a volume, slide or picture is read.
+        notes: what was estimated, turned or left out is added to it before the first image comes.
 
     Yields:
         An image, and where it comes from: ``slice`` (0 is the lowest), or ``x``, ``y`` and ``size`` of a patch in
@@ -44,24 +43,29 @@ def part_images(
     Raises:
         InputError: as the readers of volumes, slides and images do.
     """
+    notes = [] if notes is None else notes
     if part.kind == "slide":
-        with open_slide(part.files[0]) as slide:
-            patches = sample_patches(slide, mpp, limit or MAX_PATCHES, seed)
+        with open_slide(part.files[0], **reading.of_slide) as slide:
+            slide.best_level(reading.patch_mpp)  # fail before the mask is read
+            mask = tissue_mask(slide)
+            patches = sample_patches(slide, reading.patch_mpp, limit or MAX_PATCHES, seed, mask=mask)
+            notes += patch_notes(slide, mask, patches, reading.patch_mpp)
             for patch, image in zip(patches, read_patches(slide, patches), strict=True):
                 yield image, {"x": patch.x, "y": patch.y, "size": patch.size}
     elif part.kind in VOLUME_KINDS:
         volume = part_volume(part, reading)
+        notes += volume.notes
         chosen = select_slices(volume.shape[0], limit or MAX_SLICES)
         for index, rgb in zip(chosen, volume_to_rgb(volume, chosen), strict=True):
             yield Image.fromarray(rgb), {"slice": index}
     else:
-        yield read_image(part.files[0]), {}
+        yield read_image(part.files[0], **reading.of_image), {}
 
 
 def read_images(
     path: str | os.PathLike[str], kind: str, limit: int | None = None, reading: Reading = DEFAULT
 ) -> list[Image.Image]:
-    """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide" at 10x, or the one "image".
+    """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide", or the one "image".
 
     They are padded to squares. ``limit`` is the most slices or patches; by default what fills MedGemma's context
     (85, 126). Raises `InputError` for another kind and for what cannot be read.
@@ -73,11 +77,12 @@ def check_readable(path: str | os.PathLike[str], kind: str, reading: Reading = D
     """Raise the `InputError` of `read_images` where headers tell that it would fail; a picture is read whole."""
     part = _part(path, kind)
     if kind == "slide":
-        open_slide(path).close()
+        with open_slide(path, **reading.of_slide) as slide:
+            slide.best_level(reading.patch_mpp)
     elif kind in VOLUME_KINDS:
         part_volume(part, reading)
     else:
-        read_image(path)
+        read_image(path, **reading.of_image)
 
 
 def volume_images(volume: Volume, limit: int = MAX_SLICES) -> list[Image.Image]:

@@ -1,22 +1,34 @@
-"""How volumes are to be read where a path holds more than one, or not quite what was expected."""
+"""How images are to be read where a path holds more than one, or not quite what was expected."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from helpers.errors import InputError
+from helpers.prompts import MAGNIFICATION_MPP
+
+MAGNIFICATION = 10  # as the report's slides
+_VOLUME = {"only": "--only", "uneven": "--uneven", "offset": "--offset", "reformat": "--reformat"}
+_SLIDE = {"mpp": "--mpp", "magnification": "--magnification", "icc": "--icc"}
+_IMAGE = {"page": "--page", "icc": "--icc"}
+_OF_KIND = {"ct": _VOLUME, "mri": _VOLUME, "slide": _SLIDE, "image": _IMAGE}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The choices of `helpers.volumes.read_volume` that ask, prepare and tables hand on."""
+    """The choices of how a volume, slide or image is read that ask, prepare and tables hand on."""
 
     only: tuple[tuple[str, str], ...] = ()  # DICOM keywords and values that choose one of several volumes
     uniform: bool = True  # False takes slices with gaps as they are
     offset: float | None = None  # added to the values of a CT
     reformat: str | None = None  # "axial" resamples
+    mpp: float | None = None  # microns per pixel of a slide's level 0, where it does not say
+    magnification: int | None = None  # of a slide's patches: 5, 10 (where None) or 20
+    icc: bool | None = None  # whether ICC profiles are honoured; by default those of slides are, and no others
+    page: int | None = None  # of a picture with several pages or frames, from 0
 
     @classmethod
     def of(
@@ -26,8 +38,12 @@ class Reading:
         uniform: bool = True,
         offset: float | None = None,
         reformat: str | None = None,
+        mpp: float | None = None,
+        magnification: int | None = None,
+        icc: bool | None = None,
+        page: int | None = None,
     ) -> Reading:
-        """The choices, ``only`` as a mapping or as words ``KEY=VALUE``. Raises `InputError` for other words."""
+        """The choices, ``only`` as a mapping or as words ``KEY=VALUE``. Raises `InputError` for others."""
         if not isinstance(only, Mapping):
             pairs = {}
             for text in only or ():
@@ -36,10 +52,54 @@ class Reading:
                     raise InputError(f"{text!r} chooses nothing.", remedy="Write KEY=VALUE, e.g. EchoTime=20.")
                 pairs[key.strip()] = value.strip()
             only = pairs
-        return cls(tuple((key, str(value)) for key, value in only.items()), uniform, offset, reformat)
+        if magnification is not None and magnification not in MAGNIFICATION_MPP:
+            powers = ", ".join(map(str, MAGNIFICATION_MPP))
+            raise InputError(f"There are no patches at {magnification}x.", remedy=f"Use one of {powers}.")
+        chosen = tuple((key, str(value)) for key, value in only.items())
+        return cls(chosen, uniform, offset, reformat, mpp, magnification, icc, page)
 
     @property
     def arguments(self) -> dict[str, Any]:
+        """All of them, for `of`."""
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "only": dict(self.only) or None}
+
+    @property
+    def of_volume(self) -> dict[str, Any]:
         """For `helpers.volumes.read_volume`."""
-        chosen = dict(self.only) or None
-        return {"only": chosen, "uniform": self.uniform, "offset": self.offset, "reformat": self.reformat}
+        return {name: self.arguments[name] for name in ("only", "uniform", "offset", "reformat")}
+
+    @property
+    def of_slide(self) -> dict[str, Any]:
+        """For `helpers.slides.open_slide`."""
+        return {"mpp": self.mpp, "icc": self.icc is not False}
+
+    @property
+    def of_image(self) -> dict[str, Any]:
+        """For `helpers.images.read_image`."""
+        return {"page": self.page, "icc": bool(self.icc)}
+
+    @property
+    def patch_mpp(self) -> float:
+        """Microns per pixel of a slide's patches."""
+        return MAGNIFICATION_MPP[self.magnification or MAGNIFICATION]
+
+    @property
+    def chosen(self) -> list[str]:
+        """The names of the choices that were made, as command lines and tables have them."""
+        names = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
+        return ["uneven" if name == "uniform" else name for name in names]
+
+    def useless(self, kind: str) -> list[str]:
+        """Those of them that change nothing in how a "ct", "mri", "slide" or "image" is read."""
+        return [name for name in self.chosen if name not in _OF_KIND[kind]]
+
+    def check(self, kind: str, path: str | os.PathLike[str]) -> None:
+        """Raise `InputError` where something was chosen that changes nothing in what ``path`` holds."""
+        if useless := self.useless(kind):
+            flags = {**_VOLUME, **_SLIDE, **_IMAGE}
+            what = {"slide": "a slide", "image": "a 2D image"}.get(kind, "a volume")
+            raise InputError(
+                f"This is {what}, and {', '.join(useless)} would change nothing in how it is read.",
+                path=path,
+                remedy=f"Leave it out ({', '.join(flags[name] for name in useless)}).",
+            )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
-from openslide import OpenSlide
 from pydicom import dcmread
 from pydicom.uid import (
     CTImageStorage,
@@ -24,8 +23,10 @@ from tqdm.auto import tqdm
 
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
+from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
+from helpers.slides import SLIDE_SUFFIXES, is_slide, slide_key, slide_picture
 from helpers.volumes import (
     PassedOver,
     Volume,
@@ -44,8 +45,6 @@ from helpers.volumes import (
 KINDS = {"ct": "CT volume", "mri": "MR volume", "slide": "whole slide", "image": "2D image"}
 VOLUME_KINDS = ("ct", "mri")
 DEFAULT = Reading()
-_SLIDES = {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}  # a damaged one is still a slide
-_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 _CLASSES = {
     CTImageStorage: "ct",
     EnhancedCTImageStorage: "ct",
@@ -57,6 +56,8 @@ _CLASSES = {
 }
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
 _TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType"]
+_TAGS += ["ContainerIdentifier", "PyramidUID"]
+_UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
 # Made of images, and no image themselves, though some have rows and columns.
 _NO_IMAGES = ("Segmentation", "Label Map", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated")
 
@@ -100,7 +101,13 @@ class Study:
         return "\n".join([*map(str, self.parts), *passed_over])
 
 
-def find_study(path: str | os.PathLike[str], *, modality: str | None = None, series: Sequence[str] = ()) -> Study:
+def find_study(
+    path: str | os.PathLike[str],
+    *,
+    modality: str | None = None,
+    series: Sequence[str] = (),
+    mpp: float | None = None,
+) -> Study:
     """Find out what a path holds, without reading a pixel.
 
     Args:
@@ -108,6 +115,7 @@ def find_study(path: str | os.PathLike[str], *, modality: str | None = None, ser
             data_manifest.yaml. Several volumes, slides or images in a folder are taken for one examination.
         modality: "ct" or "mri"; NIfTI does not record it.
         series: series numbers to take from a folder with several DICOM series; all where empty.
+        mpp: microns per pixel of slides, for those that do not say it.
 
     Raises:
         InputError: nothing that can be read; several kinds; several patients; no such series; NIfTI without
@@ -118,11 +126,19 @@ def find_study(path: str | os.PathLike[str], *, modality: str | None = None, ser
         raise InputError("This is an address, not a file or folder.", path=path, remedy="Download it first.")
     root = fetch(path)
     folder = root.is_dir()
-    files = sorted(f for f in root.rglob("*") if f.is_file() and not is_hidden(f)) if folder else [root]
-    parts, passed_over = find_parts(files, modality, alone=not folder)
+    listed = sorted(f for f in root.rglob("*") if f.is_file()) if folder else [root]
+    files = [f for f in listed if not (folder and is_hidden(f))]
+    parts, passed_over = find_parts(files, modality, mpp=mpp, alone=not folder)
+    if media := {f.parent for f in listed if folder and f.name.upper() == "DICOMDIR"}:
+        # A CD's pictures are those of its viewer, or copies of what lies there as DICOM.
+        pictures = [part for part in parts if part.kind == "image" and not begins_as_dicom(part.files[0])]
+        copies = [part for part in pictures if media.intersection(part.files[0].parents)]
+        passed_over += (PassedOver(part.files[0], "a picture beside a DICOMDIR") for part in copies)
+        parts = [part for part in parts if part not in copies]
     if not parts:
+        seen = f": {'; '.join(names_by_kind(passed_over, 3))}" if passed_over else ""
         raise InputError(
-            f"There is no image that can be read ({len(passed_over)} files were looked at).",
+            f"There is no image that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
             remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF or DICOM image.",
         )
@@ -162,12 +178,14 @@ def find_parts(
     files: Sequence[Path],
     modality: str | None = None,
     *,
+    mpp: float | None = None,
     alone: bool = False,
     named: bool | None = None,
     damaged: list[InputError] | None = None,
 ) -> tuple[list[Part], list[PassedOver]]:
     """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
 
+    ``mpp``: microns per pixel that were given for slides; a tiled TIFF is one then, though it says none.
     ``alone``: a file is read as an image, whatever its name. ``named``: a label map or a 4D file is taken too, as
     it was asked for by its name; by default where it is ``alone``. A file whose header cannot be read raises
     `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
@@ -176,7 +194,7 @@ def find_parts(
     passed_over: list[PassedOver] = []
     for file in tqdm(files, desc="headers", unit="file", delay=2, leave=False):
         try:
-            key, part = _part_of(file, modality, alone, alone if named is None else named)
+            key, part = _part_of(file, modality, mpp, alone, alone if named is None else named)
         except InputError as error:
             if damaged is None:
                 raise
@@ -191,6 +209,18 @@ def find_parts(
         # A series is passed over where all of it is: a localizer within one is its reader's to leave out.
         beside = members[0][1].beside if all(part.beside for _, part in members) else ""
         parts.append(replace(members[0][1], files=tuple(file for file, _ in members), beside=beside))
+        folders = sorted({file.parent for file in parts[-1].files}) if parts[-1].kind == "slide" else []
+        if len(folders) > 1:
+            error = InputError(
+                f"The files of one slide lie in {len(folders)} folders, and OpenSlide reads one: "
+                f"{', '.join(f.name for f in folders[:5])}.",
+                path=folders[0].parent,
+                remedy="Put them into one folder, or give one of these folders.",
+            )
+            if damaged is None:
+                raise error
+            damaged.append(error)
+            parts.pop()
     if any(part.kind in VOLUME_KINDS and not part.beside for part in parts):
         passed_over += [PassedOver(file, part.beside) for part in parts if part.beside for file in part.files]
         parts = [part for part in parts if not part.beside]
@@ -200,14 +230,14 @@ def find_parts(
 def stands_alone(name: str) -> bool:
     """Whether a file of this name is a volume, slide or image by itself, and not one of the files of a series."""
     suffix = PurePath(name).suffix.lower()
-    return is_nifti(name) or suffix in _SLIDES or suffix in _IMAGES
+    return is_nifti(name) or suffix in SLIDE_SUFFIXES or suffix in SUFFIXES
 
 
 def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
     """The volume of a CT or MR part, headers only. Raises `InputError` as `read_volume`, and under 5 slices."""
     modality = "CT" if part.kind == "ct" else "MR"
     files = part.files[0] if len(part.files) == 1 else part.files
-    volume = read_volume(files, modality=modality, **reading.arguments)
+    volume = read_volume(files, modality=modality, **reading.of_volume)
     if volume.shape[0] < MIN_SLICES:
         raise InputError(
             f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
@@ -217,17 +247,21 @@ def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
     return volume
 
 
-def _part_of(file: Path, modality: str | None, alone: bool, named: bool) -> tuple[str, Part | PassedOver]:
+def _part_of(
+    file: Path, modality: str | None, mpp: float | None, alone: bool, named: bool
+) -> tuple[str, Part | PassedOver]:
     """What a file is a part of, and the name that it shares with that part's other files."""
     suffix, key = file.suffix.lower(), str(file)
+    if suffix in _UNFINISHED and not alone:
+        return key, PassedOver(file, "an unfinished download")
     if is_nifti(file):
         return key, _nifti_part(file, modality, named)
     if is_dicom_file(file):
         return _dicom_part(file)
-    if suffix in _SLIDES or (suffix not in {".png", ".jpg", ".jpeg"} and OpenSlide.detect_format(file)):
+    if is_slide(file, mpp):
         return key, Part("slide", (file,))
     # A single file is read as an image, whatever its name, so that the reason is told where it is none.
-    return key, Part("image", (file,)) if alone or suffix in _IMAGES else PassedOver(file, "no medical image")
+    return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "no medical image")
 
 
 def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedOver:
@@ -262,6 +296,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
     kind = _dicom_kind(get, what)
     if kind is None:
         return "", PassedOver(file, what or "DICOM of an unknown kind")
+    if kind == "slide" and (picture := slide_picture(header_text(get("ImageType")))):
+        return "", PassedOver(file, f"the {picture} of a slide")
     said = [header_text(get(k)) for k in ("SeriesDescription", "ProtocolName", "ConvolutionKernel")]
     localizer = "LOCALIZER" in header_text(get("ImageType")).upper().split("\\")
     part = Part(
@@ -273,7 +309,9 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
         uid := header_text(get("SeriesInstanceUID")),
         beside="a localizer" if localizer else what if "Secondary Capture" in what else "",
     )
-    return (str(file) if kind == "image" or not uid else f"{kind} {uid}"), part
+    if kind == "image" or not uid:
+        return str(file), part
+    return f"{kind} {slide_key(get) if kind == 'slide' else uid}", part
 
 
 def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
@@ -20,7 +24,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.slides import open_slide, read_patches, sample_slides
+from helpers.slides import open_slide, patch_notes, read_patches, sample_slides, tissue_mask, tissue_shown
 from helpers.volumes import NothingMatchesError, Volume, prompt_names, share_slices, volume_to_rgb
 
 YES_NO = ("yes", "no")
@@ -38,6 +42,10 @@ def ask_path(
     uniform: bool = True,
     offset: float | None = None,
     reformat: str | None = None,
+    mpp: float | None = None,
+    magnification: int | None = None,
+    icc: bool | None = None,
+    page: int | None = None,
     may_leave: str = "",
     max_new_tokens: int = 512,
 ) -> dict[str, Any]:
@@ -50,14 +58,18 @@ def ask_path(
         options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
         only, uniform, offset, reformat: how a volume is read, as for `helpers.volumes.read_volume`; ``only`` also
             as words such as "EchoTime=20". Volumes that it does not match are left out.
+        mpp: microns per pixel of a slide's level 0, for one that does not say it or says it wrongly.
+        magnification: of a slide's patches: 5, 10 (the default) or 20.
+        icc: whether colours become sRGB by an ICC profile; by default those of slides do, those of pictures not.
+        page: of a picture with several pages or frames, from 0.
         may_leave: why images may go to a model on another machine; else their headers must name nobody.
         max_new_tokens: of the answer.
 
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
         on none of them), ``finished``, ``thinking``, ``question``, ``kind``, ``images``, ``prompt_tokens``,
-        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes`` and
-        ``passed_over``.
+        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes``,
+        ``tissue_shown`` (the share of slides' tissue that the patches show; None of all else) and ``passed_over``.
 
     Raises:
         InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
@@ -65,13 +77,22 @@ def ask_path(
     """
     if not question.strip():
         raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
-    study = find_study(path, modality=modality, series=series)
+    reading = Reading.of(
+        only,
+        uniform=uniform,
+        offset=offset,
+        reformat=reformat,
+        mpp=mpp,
+        magnification=magnification,
+        icc=icc,
+        page=page,
+    )
+    study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
-    reading = Reading.of(only, uniform=uniform, offset=offset, reformat=reformat)
-    notes: list[str] = []
+    facts = Facts()
     asked = closed_question(question, options) if options else question
-    messages = study_messages(study, asked, reading, notes)
-    print("".join(f"{note}\n" for note in notes), end="")
+    messages = study_messages(study, asked, reading, facts)
+    print("".join(f"{note}\n" for note in facts.notes), end="")
     from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
     chat = load_model(model, sources=study.files, may_leave=may_leave)
@@ -91,38 +112,40 @@ def ask_path(
         "model": chat.name,
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
-        "notes": notes,
+        "notes": facts.notes,
+        "tissue_shown": facts.tissue_shown,
         "passed_over": [str(one.path) for one in study.passed_over],
     }
 
 
+@dataclass
+class Facts:
+    """What is to be said of the images of a prompt."""
+
+    notes: list[str] = field(default_factory=list)  # what was estimated, turned or left out
+    tissue_shown: float | None = None  # of slides: the share of their tissue that is in the patches, 0 to 1
+
+
 def study_messages(
-    study: Study, question: str, reading: Reading | None = None, notes: list[str] | None = None
+    study: Study, question: str, reading: Reading | None = None, facts: Facts | None = None
 ) -> list[Message]:
     """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
 
-    At most 85 slices of all volumes, 126 patches at 10x of all slides, or all images. What was done to volumes, or
-    left out, is added to ``notes``.
+    At most 85 slices of all volumes, 126 patches of all slides, or all images. What was done to them, or left out,
+    is added to ``facts``.
     """
-    if study.kind not in VOLUME_KINDS and reading not in (None, Reading()):
-        raise InputError(
-            "These choices are of how a CT or MR volume is read, and here is none.",
-            path=study.files[0],
-            remedy="Leave out only, uniform, offset and reformat (--only, --uneven, --offset, --reformat).",
-        )
+    reading, facts = reading or Reading(), facts or Facts()
+    reading.check(study.kind, study.files[0])
     if study.kind == "slide":
-        with ExitStack() as opened:
-            slides = [opened.enter_context(open_slide(part.files[0])) for part in study.parts]
-            chosen = sample_slides(slides)
-            patches = [list(read_patches(slide, each)) for slide, each in zip(slides, chosen, strict=True)]
-        if len(slides) > 1:
-            question += f"\n\nThere are {len(slides)} slides; the number of each stands before its patches."
+        patches = _patches(study, reading, facts)
+        if len(patches) > 1:
+            question += f"\n\nThere are {len(patches)} slides; the number of each stands before its patches."
         return slide_messages(patches, instruction=question)
     if study.kind in VOLUME_KINDS:
-        volumes = _volumes(study, reading or Reading(), found := [] if notes is None else notes)
+        volumes = _volumes(study, reading, facts.notes)
         for name, volume in volumes.items():
             for note in volume.notes:
-                found.append(f"{name}: {note}" if len(volumes) > 1 else note)
+                facts.notes.append(f"{name}: {note}" if len(volumes) > 1 else note)
         slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
         return volume_messages(slices, question)
     if len(study.parts) > MAX_PATCHES:
@@ -131,7 +154,26 @@ def study_messages(
             path=study.files[0].parent,
             remedy="Give fewer images.",
         )
-    return image_messages([read_image(part.files[0]) for part in study.parts], question)
+    images = [read_image(part.files[0], **reading.of_image) for part in study.parts]
+    return image_messages(images, question)
+
+
+def _patches(study: Study, reading: Reading, facts: Facts) -> list[list[Image.Image]]:
+    """The patches of each slide of a study."""
+    mpp = reading.patch_mpp
+    with ExitStack() as opened:
+        slides = [opened.enter_context(open_slide(part.files[0], **reading.of_slide)) for part in study.parts]
+        for slide in slides:
+            slide.best_level(mpp)  # fail before a mask is read
+        masks = [tissue_mask(slide) for slide in slides]
+        chosen = sample_slides(slides, mpp, masks=masks)
+        for slide, mask, patches in zip(slides, masks, chosen, strict=True):
+            name = f"{slide.path.name}: " if len(slides) > 1 else ""
+            facts.notes += [f"{name}{note}" for note in patch_notes(slide, mask, patches, mpp)]
+        areas = [mask.tissue.sum() * mask.mpp**2 for mask in masks]
+        shown = [tissue_shown(mask, patches) for mask, patches in zip(masks, chosen, strict=True)]
+        facts.tissue_shown = round(float(np.average(shown, weights=areas)), 4)
+        return [list(read_patches(slide, patches)) for slide, patches in zip(slides, chosen, strict=True)]
 
 
 def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volume]:

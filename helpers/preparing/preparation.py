@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,6 @@ from helpers.parallel import Killed
 from helpers.preparing.run import DONE, INDEX, QUARANTINE, Run, Summary
 from helpers.preparing.shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
 from helpers.preparing.sources import MARK, Root, find_sources
-from helpers.prompts import MAGNIFICATION_MPP
 from helpers.storage import Store
 
 __all__ = ["Prepared", "Summary", "find_sources", "prepare", "prepared_images", "read_prepared"]
@@ -39,6 +38,7 @@ class Prepared:
     series: str = field(repr=False)  # SeriesInstanceUID, where it is DICOM
     shard: str = field(repr=False)
     output: str = field(repr=False)
+    notes: Sequence[str] = field(default=(), compare=False)  # what was estimated, turned or left out
 
     def images(self) -> list[Image.Image]:
         """The images, RGB, as `volume_messages`, `slide_messages` and `image_messages` take them."""
@@ -63,13 +63,16 @@ def prepare(
     *,
     modality: str | None = None,
     limit: int | None = None,
-    mpp: float = MAGNIFICATION_MPP[10],
     seed: int = 0,
     retry: bool = False,
     only: Mapping[str, Any] | Iterable[str] = (),
     uniform: bool = True,
     offset: float | None = None,
     reformat: str | None = None,
+    mpp: float | None = None,
+    magnification: int | None = None,
+    icc: bool | None = None,
+    page: int | None = None,
     mapped: Callable[[Callable[[Task], Made], Iterable[Task]], Iterable[Made | Killed]] = map,
 ) -> Summary:
     """Make a shard of each volume, slide and image below ``path`` that ``output`` does not hold yet.
@@ -82,9 +85,10 @@ def prepare(
         path: a file, a folder with everything below it, a name in data_manifest.yaml, or an fsspec address.
         output: a folder, made where it is not there, or an fsspec address.
         modality: "ct" or "mri", of NIfTI, which does not record it.
-        limit, mpp, seed: see `helpers.preparing.shards.settings_of`.
+        limit, seed: see `helpers.preparing.shards.settings_of`.
         only, uniform, offset, reformat: how volumes are read, as for `helpers.volumes.read_volume`; ``only`` also
             as words such as "EchoTime=20".
+        mpp, magnification, icc, page: how slides and pictures are read, as for `helpers.models.ask_path`.
         retry: try again what was quarantined and has not changed since.
         mapped: how the work is spread: ``map``, `helpers.parallel.in_processes`, or anything that is called like
             ``map`` and gives results in any order; whatever does the work must see the same files.
@@ -93,8 +97,17 @@ def prepare(
         InputError: no such path, nothing in it that is an image, or an output of another folder or settings.
     """
     parquet()  # fail before anything is listed
-    reading = Reading.of(only, uniform=uniform, offset=offset, reformat=reformat)
-    settings = settings_of(limit, mpp, seed, reading)
+    reading = Reading.of(
+        only,
+        uniform=uniform,
+        offset=offset,
+        reformat=reformat,
+        mpp=mpp,
+        magnification=magnification,
+        icc=icc,
+        page=page,
+    )
+    settings = settings_of(limit, seed, reading)
     run = Run(Root(path), Store(output), modality or known_modality(path), settings, retry)
     for made in tqdm(mapped(make_shard, run.tasks()), desc="preparing", unit="shard"):
         run.take(made)

@@ -98,7 +98,7 @@ class Run:
         try:
             if not source.problem:
                 folder = stack.enter_context(self.root.local(source))
-                found = parts_of(source, folder, self.modality)
+                found = parts_of(source, folder, self.modality, self.settings["reading"]["mpp"])
                 parts, problems, passed_over = found.parts, found.problems, found.passed_over
         except Exception as error:  # one source that cannot be looked into is its own affair
             problems = [(source.path, reason(error, folder))]
@@ -122,7 +122,7 @@ class Run:
             receipt["problems"].append(_problem(task.path, made.reason))
         else:
             part = {"path": task.path, "kind": task.part.kind, "count": made.images, "shard": task.shard}
-            receipt["parts"].append(part | {"series": task.part.uid})
+            receipt["parts"].append(part | {"series": task.part.uid, "notes": made.notes})
             self.made += 1
         self.open[task.source].left -= 1
         if not self.open[task.source].left:

@@ -24,7 +24,7 @@ from pydicom.misc import is_dicom
 from helpers.errors import InputError
 from helpers.images import Part, Reading, identifying_in, part_images
 from helpers.preparing.sources import digest, reason
-from helpers.prompts import CT_WINDOWS, MAGNIFICATION_MPP, MAX_SLICE_SIDE, PATCH_SIDE
+from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, PATCH_SIDE
 from helpers.slides import MIN_TISSUE
 from helpers.storage import Store, load_pyarrow
 
@@ -36,7 +36,6 @@ _PLACE = ("slice", "x", "y", "size")
 
 def settings_of(
     limit: int | None = None,
-    mpp: float = MAGNIFICATION_MPP[10],
     seed: int = 0,
     reading: Reading | None = None,
 ) -> dict[str, Any]:
@@ -44,13 +43,11 @@ def settings_of(
 
     Args:
         limit: slices or patches of a source, at most; by default what fills MedGemma's context (85, 126).
-        mpp: microns per pixel of patches.
         seed: for the choice of patches.
-        reading: how volumes are read.
+        reading: how volumes, slides and pictures are read.
     """
     return {
         "limit": limit,
-        "mpp": mpp,
         "seed": seed,
         "reading": (reading or Reading()).arguments,
         "min_tissue": MIN_TISSUE,
@@ -85,6 +82,7 @@ class Made:
     task: Task
     images: int = 0
     reason: str = ""
+    notes: tuple[str, ...] = ()  # what was estimated, turned or left out
 
 
 class _UnreadableError(Exception):
@@ -96,7 +94,9 @@ def make_shard(task: Task) -> Made:
     store = Store(task.output)
     if store.has(task.shard):
         with store.open(task.shard) as stream:
-            return Made(task, parquet().ParquetFile(stream).metadata.num_rows)
+            held = parquet().ParquetFile(stream)
+            facts = json.loads(held.schema_arrow.metadata[b"prepared"])
+            return Made(task, held.metadata.num_rows, notes=tuple(facts["notes"]))
     rows, n = _blaming_the_source(_rows(task)), 0
     try:
         _, facts = next(rows)
@@ -108,7 +108,7 @@ def make_shard(task: Task) -> Made:
                     n += len(batch)
     except _UnreadableError as error:
         return Made(task, reason=reason(error.__cause__, Path(task.folder)))
-    return Made(task, n)
+    return Made(task, n, notes=tuple(facts["notes"]))
 
 
 def shard_images(store: Store, name: str) -> list[Image.Image]:
@@ -141,14 +141,19 @@ def _blaming_the_source(rows: Iterator[Any]) -> Iterator[Any]:
 def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
     """First the provenance, then PNG and place of each image."""
     before = _stamps(task.part)
-    yield None, _provenance(task)
-    chosen = {name: task.settings[name] for name in ("limit", "mpp", "seed")}
-    reading = Reading.of(**task.settings["reading"])
-    for image, place in part_images(task.part, **chosen, reading=reading):
+    notes: list[str] = []
+    images = part_images(
+        task.part,
+        task.settings["limit"],
+        seed=task.settings["seed"],
+        reading=Reading.of(**task.settings["reading"]),
+        notes=notes,
+    )
+    first = next(images)  # after it the notes are whole
+    yield None, {**_provenance(task), "notes": notes}
+    for image, place in itertools.chain([first], images):
         file = io.BytesIO()
-        if (
-            task.part.kind == "mri"
-        ):  # grey: one channel is a third of the bytes, and the same pixels when it is read
+        if task.part.kind == "mri":  # grey: one channel is a third of the bytes, and the same pixels when read
             image = image.getchannel(0)
         image.info.clear()  # EXIF and comments of a picture may name somebody
         image.save(file, "png", compress_level=PNG_LEVEL)

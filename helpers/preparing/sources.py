@@ -136,7 +136,7 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
         folders += [prefix + name for name in reversed(below)]
 
 
-def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
+def parts_of(source: Source, folder: Path, modality: str | None, mpp: float | None = None) -> Found:
     """Find out what a source holds, from headers alone.
 
     A DICOM file that cannot be read may be a slice of any series beside it: those volumes are problems too, as a
@@ -146,12 +146,13 @@ def parts_of(source: Source, folder: Path, modality: str | None) -> Found:
         source: as from `find_sources`.
         folder: where its files lie, see `Root.local`.
         modality: "ct" or "mri", of NIfTI.
+        mpp: microns per pixel that were given for slides.
     """
     files = [folder / name for name, _, _ in source.files]
     alone = stands_alone(source.path)
     damaged: list[InputError] = []
     parts, passed_over = find_parts(
-        files[:1] if alone else files, modality, alone=alone, named=False, damaged=damaged
+        files[:1] if alone else files, modality, mpp=mpp, alone=alone, named=False, damaged=damaged
     )
     problems = [(_inside(error.path, folder), reason(error, folder)) for error in damaged]
     series = [part for part in parts if len(part.files) > 1]

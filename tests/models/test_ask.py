@@ -15,7 +15,6 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import BasicTextSRStorage
 
-from helpers.cli import main
 from helpers.data import fetch
 from helpers.images import find_study
 from helpers.models import loading as models
@@ -23,6 +22,7 @@ from helpers.models.ask import study_messages
 from helpers.prompts import images_of
 from helpers.teaching import generate, write_case
 from helpers.volumes import prompt_names
+from tests.models.conftest import refused
 from tests.slide_files import real_tissue, write_dicom_slide
 
 ROOT = Path(__file__).parents[2]
@@ -32,20 +32,6 @@ VOXELS = np.random.default_rng(0).integers(0, 900, (6, 8, 8))
 
 def words(messages: list) -> list[str]:
     return [part["text"] for part in messages[0]["content"] if part["type"] == "text"]
-
-
-@pytest.fixture
-def asked(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, standin) -> Callable[..., tuple]:
-    """Run the command and return its exit code, what it printed and what it said beside it."""
-    load = models.load_model
-    monkeypatch.setattr(models, "load_model", lambda name, **k: standin if name == "standin" else load(name, **k))
-
-    def run(path: str | Path, question: str = "What is this?", *arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()  # what the test printed before
-        code = main(["ask", str(path), question, "--max-new-tokens", "12", *arguments])
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -135,13 +121,6 @@ def test_slides_of_a_folder_are_one_specimen_and_images_one_prompt(asked: Callab
     assert len(images_of(study_messages(study, "What?"))) == 2
 
 
-def refused(asked: Callable[..., tuple], path: str | Path, *arguments: str) -> str:
-    code, out, err = asked(path, *(arguments or ("What is this?",)), "--json")
-    assert (code, out) == (2, "")
-    assert err.strip().count("error: ") == 1
-    return err
-
-
 def test_what_cannot_be_asked_is_one_error_before_a_model_is_loaded(
     asked: Callable[..., tuple], write_series, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,11 +130,11 @@ def test_what_cannot_be_asked_is_one_error_before_a_model_is_loaded(
     assert "Download it first" in refused(asked, "https://example.org/studies/1/series/2")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("none")
-    assert "no image that can be read (1 files were looked at)" in refused(asked, tmp_path / "empty")
+    assert "1 files were looked at: notes.txt (no medical image)" in refused(asked, tmp_path / "empty")
     assert "no image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
     broken = tmp_path / "scan.svs"
     broken.write_bytes(fetch("slide-he").read_bytes()[:5000])
-    assert "no whole slide that OpenSlide can read" in refused(asked, broken)
+    assert "cut off" in refused(asked, broken)
     assert "--modality ct, or mri" in refused(asked, fetch("mri-t1"))
     assert "folder of the whole series" in refused(asked, fetch("ct-head") / "001.dcm")
 

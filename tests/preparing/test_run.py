@@ -117,7 +117,7 @@ def test_what_is_corrupt_is_quarantined_and_the_others_go_on(write_series, tmp_p
     expected = {
         "bad": "cut off",
         "2d/009.png": "image",
-        "cut.svs": "slide",
+        "cut.svs": "cut off",
         "empty.nii.gz": "CT or MR",
         "gap": "unevenly spaced",
         "header": "0005.dcm is damaged",
