@@ -201,12 +201,12 @@ def _fit(weights: int, kind: str) -> str:
     if kind == "unknown":
         return "whether it fits is unknown"
     whole = memory_for(weights, kind, quantized=False)
-    text = f"bfloat16 needs {whole.needed_gb:.1f} GB: {'fits' if whole.fits else 'does not fit'}"
+    text = f"bfloat16 needs {whole.needed_gb:.1f} GB for 85 slices: {'fits' if whole.fits else 'does not fit'}"
     if kind == "cuda":
         small = memory_for(weights, kind, quantized=True)
         text += f"; 4-bit needs {small.needed_gb:.1f} GB: {'fits' if small.fits else 'does not fit'}"
     elif kind == "cpu" and whole.fits:
-        text += " (on the CPU, minutes an answer)"
+        text += " (on the CPU, about an hour for a volume, minutes for one image)"
     return text
 
 

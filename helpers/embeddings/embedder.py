@@ -29,7 +29,9 @@ from helpers.models import (
     STANDIN,
     ChatModel,
     best_device,
+    check_numbers,
     damage_explained,
+    dtype_for,
     find_model,
     is_siglip,
     load_model,
@@ -73,6 +75,7 @@ class Embedder:
             seen = self.tower(pixel_values=pixels.to(device=self.tower.device, dtype=self.tower.dtype))
             patches, rows = seen.last_hidden_state.float(), out[done : done + len(pixels)]
             whole = patches.mean(1) if seen.pooler_output is None else seen.pooler_output.float()
+            check_numbers(whole, self.name)
             rows[:, :half], rows[:, half:] = whole.cpu().numpy(), patches.amax(1).cpu().numpy()
             done += len(pixels)
         return out
@@ -132,7 +135,7 @@ def load_embedder(
 
 def _siglip(name: str, folder: Path, device: str) -> Embedder:
     small = weight_bytes(folder) < 1e9
-    dtype = torch.float32 if small or device == "cpu" else torch.bfloat16
+    dtype = torch.float32 if device == "cpu" else dtype_for(device, None, small=small, name=name)
     with damage_explained(folder):
         model = AutoModel.from_pretrained(folder, dtype=dtype, device_map=device, use_safetensors=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")

@@ -29,7 +29,7 @@ from transformers import TrainerCallback
 from helpers.errors import InputError
 from helpers.finetuning.image_features import ImageFeatures
 from helpers.finetuning.training_data import Collator, Kept, Row, Taught, check_apart, prepare
-from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
+from helpers.models import ADAPTER_RECORD, ChatModel, computes_bfloat16, fingerprint
 from helpers.storage import write_json
 
 # peft asks transformers for this by its old name.
@@ -195,7 +195,7 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, va
         warmup_steps=tuning.warmup,
         max_grad_norm=1.0,
         weight_decay=0.0,
-        bf16=on_gpu,
+        bf16=on_gpu and computes_bfloat16("cuda"),
         use_cpu=chat.model.device.type == "cpu",
         activation_checkpointing=on_gpu,  # a third more time for a tenth of the memory; the stand-in needs none
         dataloader_pin_memory=on_gpu,

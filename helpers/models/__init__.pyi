@@ -19,6 +19,11 @@ from .loading import (
     damage_explained as damage_explained,
     load_model as load_model,
 )
+from .number_formats import (
+    check_numbers as check_numbers,
+    computes_bfloat16 as computes_bfloat16,
+    dtype_for as dtype_for,
+)
 from .server import Served as Served, serve as serve
 from .sessions import Session as Session
 from .vision import encode_images as encode_images, pixel_batches as pixel_batches, weights_key as weights_key

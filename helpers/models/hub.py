@@ -26,9 +26,10 @@ STANDIN_FOLDER = Path(__file__).resolve().parents[1] / "standin" / "standin_weig
 REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
 MEDSIGLIP = "google/medsiglip-448"  # a vision tower alone, for `helpers.embeddings`
 
-# Beside the weights, for a full 32K prompt on Gemma 3 4B, computed, not measured: key-value cache 0.8 GB, the two
-# attention masks up to 2 GB, the widest activations and the runtime 1 GB.
-OVERHEAD_GB = 4.0
+# Beside the weights, for 85 slices (22,420 tokens) and for 16 on Gemma 3 4B in bfloat16, as
+# `helpers.models.prompt_memory` counts each prompt; then what CUDA takes for itself. Computed, not measured.
+PROMPT_GB, SMALL_PROMPT_GB = 4.9, 0.8
+RUNTIME_GB = 0.6
 # Never pickles: weights as safetensors, everything else text.
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
 
@@ -45,7 +46,13 @@ def access_steps(name: str) -> str:
 
 
 def find_model(
-    name: str, *, device: str, quantized: bool, token: str | None = None, endpoint: str | None = None
+    name: str,
+    *,
+    device: str,
+    quantized: bool,
+    token: str | None = None,
+    endpoint: str | None = None,
+    wide: bool = False,
 ) -> Path:
     """Folder of a model: the stand-in, a local folder, a cached download, or a new download.
 
@@ -72,8 +79,8 @@ def find_model(
             "There is no such model.", path=name, remedy=f"Use {known}, or the folder of a saved model."
         )
     if folder is None:
-        return _download(name, device, quantized, token, endpoint)
-    check_memory(name, weight_bytes(folder), device, quantized)
+        return _download(name, device, quantized, token, endpoint, wide)
+    check_memory(name, weight_bytes(folder), device, quantized, wide)
     return folder
 
 
@@ -124,14 +131,16 @@ def weight_bytes(folder: Path) -> int:
     return sum(f.stat().st_size for f in folder.glob("*.safetensors"))
 
 
-def _download(name: str, device: str, quantized: bool, token: str | None, endpoint: str | None) -> Path:
+def _download(
+    name: str, device: str, quantized: bool, token: str | None, endpoint: str | None, wide: bool
+) -> Path:
     token = token or get_token()
     api = HfApi(endpoint=endpoint, token=token)
     try:
         api.auth_check(name)
         files = api.model_info(name, files_metadata=True).siblings or []
         weights = sum(f.size or 0 for f in files if f.rfilename.endswith(".safetensors"))
-        check_memory(name, weights, device, quantized)
+        check_memory(name, weights, device, quantized, wide)
         _check_disk(name, weights)
         print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, once.")
         return Path(snapshot_download(name, token=token, endpoint=endpoint, allow_patterns=_FILES))
@@ -170,8 +179,9 @@ def _download(name: str, device: str, quantized: bool, token: str | None, endpoi
 class Memory:
     """Free memory of a device in GB, and what a model needs there."""
 
-    needed_gb: float
+    needed_gb: float  # for 85 slices
     free_gb: float
+    least_gb: float  # for 16
 
     @property
     def fits(self) -> bool:
@@ -179,34 +189,45 @@ class Memory:
         return self.needed_gb <= self.free_gb
 
 
-def memory_for(weights: int, device: str, quantized: bool) -> Memory:
-    """Memory that bfloat16 weights of ``weights`` bytes need on ``device``, beside what is free there.
+def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -> Memory:
+    """Memory that a model needs on ``device`` for a prompt of 85 slices and of 16, beside what is free there.
 
-    In 4 bits (NF4) about 0.33 of the bytes remain: the embeddings and the norms stay in 16 bits.
+    Args:
+        weights: bytes of its weights in bfloat16. In 4 bits (NF4) 0.395 of them remain: the embeddings of words
+            and the norms stay whole.
+        device: "cuda", "mps" or "cpu".
+        quantized: whether they are loaded in 4 bits.
+        wide: whether it computes in float32.
     """
-    needed = weights * (0.33 if quantized else 1.0) / 1e9 + OVERHEAD_GB
+    share = {(False, False): 1.0, (False, True): 2.0, (True, False): 0.395, (True, True): 0.55}[quantized, wide]
+    bare, times = weights * share / 1e9 + RUNTIME_GB, 2 if wide else 1
     if device.startswith("cuda"):
         import torch
 
         free = torch.cuda.mem_get_info(device)[0]
     else:
         free = psutil.virtual_memory().available
-    return Memory(needed_gb=needed, free_gb=free / 1e9)
+    return Memory(bare + PROMPT_GB * times, free / 1e9, bare + SMALL_PROMPT_GB * times)
 
 
-def check_memory(name: str, weights: int, device: str, quantized: bool) -> None:
-    """Raise `InputError` if a model does not fit, and say what would."""
-    if weights < 1e9:  # the overhead of a large model says nothing about a small one
+def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bool = False) -> None:
+    """Raise `InputError` if a model does not fit with 16 slices, and say what would.
+
+    Whether a longer prompt fits is checked when it is asked (`helpers.models.prompt_memory`).
+    """
+    if weights < 1e9:  # the prompt of a large model says nothing about a small one
         return
-    memory = memory_for(weights, device, quantized)
-    if memory.fits:
+    memory = memory_for(weights, device, quantized, wide)
+    if memory.least_gb <= memory.free_gb:
         return
-    smaller = memory_for(weights, device, quantized=True)
+    smaller = memory_for(weights, device, quantized=True, wide=wide)
     remedies = ['MODEL = "standin" fits.']
-    if not quantized and device.startswith("cuda") and smaller.fits:
-        remedies.insert(0, f"load_model(..., quantized=True) needs {smaller.needed_gb:.1f} GB and fits.")
+    if not quantized and device.startswith("cuda") and smaller.least_gb <= smaller.free_gb:
+        remedies.insert(0, f"load_model(..., quantized=True) needs {smaller.least_gb:.1f} GB and fits.")
+    kind = " in float32, as it has no bfloat16" if wide and device.startswith("cuda") else ""
     raise InputError(
-        f"The model needs about {memory.needed_gb:.1f} GB on {device}; {memory.free_gb:.1f} GB are free.",
+        f"The model needs about {memory.least_gb:.1f} GB on {device}{kind} with 16 slices, "
+        f"{memory.needed_gb:.1f} GB with 85; {memory.free_gb:.1f} GB are free.",
         path=name,
         remedy="Close what else uses the memory, or choose a smaller model. " + " ".join(remedies),
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.endpoints import ENDPOINT_PREFIX
@@ -19,6 +19,8 @@ from helpers.errors import InputError
 from helpers.images import ImageSource
 from helpers.models.adapters import adapted_name, put_adapter
 from helpers.models.hub import STANDIN, find_model, weight_bytes
+from helpers.models.number_formats import NumbersOnly, dtype_for
+from helpers.models.prompt_memory import check_prompt_memory
 from helpers.models.sessions import Session
 from helpers.models.vision import encode_images
 from helpers.prompts import (
@@ -62,10 +64,11 @@ class ChatModel:
 
         Images pass the vision tower ``vision_batch`` at a time. ``on_text`` is called with the answer so far, a
         few times a second while it is written. Raises `InputError` for a prompt over the
-        budget and for memory that does not suffice.
+        budget, for memory that does not suffice, and for logits that are no numbers.
         """
-        self.count_tokens(messages)
+        check_prompt_memory(self.model, self.count_tokens(messages).total, self.name)
         start = time.perf_counter()
+        numbers = NumbersOnly(self.name)
         try:
             inputs = self.inputs(messages, vision_batch=vision_batch)
             with torch.inference_mode():
@@ -76,6 +79,7 @@ class ChatModel:
                     temperature=None,
                     top_k=None,
                     top_p=None,
+                    logits_processor=LogitsProcessorList([numbers]),
                     streamer=RunningText(self, on_text) if on_text else None,
                 )
         except torch.OutOfMemoryError as error:
@@ -84,6 +88,7 @@ class ChatModel:
                 path=self.name,
                 remedy="Use fewer images, a smaller vision_batch, or load_model(..., quantized=True).",
             ) from error
+        numbers.check()
         prompt_tokens = inputs["input_ids"].shape[1]
         return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
 
@@ -127,7 +132,7 @@ def load_model(
             with ``save_pretrained``, or ``"endpoint:URL#MODEL"`` of a server (`helpers.endpoints`).
         adapter: folder of a PEFT adapter to put on top.
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
-        dtype: by default bfloat16, and float32 for small models on a CPU.
+        dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
         quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
@@ -145,9 +150,9 @@ def load_model(
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
-    folder = find_model(name, device=device, quantized=quantized, token=token)
-    small = weight_bytes(folder) < 1e9
-    dtype = dtype or (torch.float32 if small and device == "cpu" else torch.bfloat16)
+    wanted = dtype_for(device, dtype, small=False, name=name)
+    folder = find_model(name, device=device, quantized=quantized, token=token, wide=wanted is torch.float32)
+    dtype = dtype_for(device, dtype, small=weight_bytes(folder) < 1e9, name=name)
     model, processor = _from_folder(folder, device, dtype, quantized)
     if adapter is not None:
         model = put_adapter(model, adapter)

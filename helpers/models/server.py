@@ -75,7 +75,8 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
     # A folder is served under its own name, from the folder above: no path of this machine is in any answer.
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
-    arguments = command(kind, name, port, cpu=small_on_cpu, float32=small_on_cpu and weight_bytes(folder) < 1e9)
+    wide = (small_on_cpu and weight_bytes(folder) < 1e9) or (_cuda() and not _has_bfloat16())
+    arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide)
     script = Path(__file__).with_name("server_process.py")
     Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # without it /v1/models fails
     # It needs no token, and the weights are here.
@@ -119,9 +120,13 @@ def best_kind(model: str) -> str:
     """
     if importlib.util.find_spec("vllm") is None or not _cuda() or is_standin(model):
         return "transformers"
-    import torch
+    return "vllm" if _has_bfloat16() else "transformers"
 
-    return "vllm" if torch.cuda.get_device_capability() >= (8, 0) else "transformers"
+
+def _has_bfloat16() -> bool:
+    from helpers.models.number_formats import computes_bfloat16  # torch, which the command line need not wait for
+
+    return computes_bfloat16("cuda")
 
 
 def _cuda() -> bool:

@@ -17,6 +17,8 @@ import torch
 from transformers import DynamicCache
 
 from helpers.errors import InputError
+from helpers.models.number_formats import check_numbers, not_numbers
+from helpers.models.prompt_memory import check_prompt_memory
 from helpers.prompts import Decoder, Message, Reply, check_budget, images_of, prompt_ids, reply_from, with_question
 
 # A batch of questions of different lengths leaves gaps before the shorter ones, and the layers with a sliding
@@ -26,6 +28,8 @@ SLACK = 128  # tokens
 
 class Reader(Decoder, Protocol):
     """A loaded model that a session asks: `helpers.models.ChatModel`."""
+
+    name: str
 
     @property
     def model(self) -> Any:
@@ -59,7 +63,7 @@ class Session:
         self._images = images_of(messages)
         if not self._images:
             raise InputError("There is no image to keep in a session.", remedy="Use generate for words alone.")
-        check_budget(messages, chat.processor)
+        check_prompt_memory(chat.model, check_budget(messages, chat.processor).total, chat.name)
         ids = prompt_ids(messages, chat.processor)
         self._prefix = ids[: _end_of_images(ids, chat)]
         text = full.config.get_text_config()
@@ -116,7 +120,8 @@ class Session:
     ) -> list[Reply]:
         """Answer whole prompts that begin with this session's: the same images with the same words between them.
 
-        Raises `InputError` for a prompt that does not, and where the batch would pass the session's limit.
+        Raises `InputError` for a prompt that does not, where the batch would pass the session's limit, and for
+        logits that are no numbers.
         """
         rows = [self._question_ids(prompt) for prompt in prompts]
         self._allow(1 + min(batch_size, len(rows)))
@@ -147,7 +152,7 @@ class Session:
         for batch in _batches([len(row) for row in rows], batch_size):
             step = _Step(self, [rows[k] for k in batch])
             out.update(zip(batch, step.logits(step.ids), strict=True))
-        logits = torch.stack([out[k] for k in range(len(rows))])
+        logits = check_numbers(torch.stack([out[k] for k in range(len(rows))]), self.chat.name)
         return logits if among is None else logits[:, list(among)]
 
     def fits(self, prompt: Sequence[Message]) -> bool:
@@ -193,7 +198,11 @@ class Session:
         step, outputs = _Step(self, rows), [[] for _ in rows]
         ids, going = step.ids, torch.ones(len(rows), dtype=torch.bool)
         for _ in range(limit):
-            chosen = step.logits(ids).argmax(-1).cpu()
+            logits = step.logits(ids)
+            # One transfer a token: a row whose logits are no numbers chooses -1.
+            chosen = torch.where(torch.isfinite(logits).all(-1), logits.argmax(-1), -1).cpu()
+            if (chosen[going] < 0).any():
+                raise not_numbers(self.chat.name, logits.dtype)
             for k in going.nonzero()[:, 0].tolist():
                 outputs[k].append(int(chosen[k]))
             going &= ~torch.isin(chosen, ends)

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from helpers.models.number_formats import check_numbers, name_of
+
 
 def pixel_batches(
     images: Sequence[Image.Image], image_processor: Any, batch_size: int = 8, workers: int | None = None
@@ -58,13 +60,26 @@ def _value_table(image_processor: Any) -> np.ndarray:
 def encode_images(
     model: Any, image_processor: Any, images: Sequence[Image.Image], batch_size: int = 8
 ) -> torch.Tensor:
-    """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device."""
-    parts = []
-    for pixels in pixel_batches(images, image_processor, batch_size):
-        features = model.get_image_features(
-            pixel_values=pixels.to(device=model.device, dtype=model.dtype), return_dict=True
-        )
-        parts.append(features.pooler_output)
+    """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device.
+
+    Images pass the tower ``batch_size`` at a time, and half as many wherever memory runs out. Raises `InputError`
+    where a result is no number.
+    """
+    parts: list[torch.Tensor] = []
+    done = 0
+    while done < len(images):
+        try:
+            for pixels in pixel_batches(images[done:], image_processor, batch_size):
+                features = model.get_image_features(
+                    pixel_values=pixels.to(device=model.device, dtype=model.dtype), return_dict=True
+                )
+                parts.append(check_numbers(features.pooler_output, name_of(model)))
+                done += len(pixels)
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+            batch_size //= 2  # the images that are done stay
+            torch.cuda.empty_cache()
     return torch.cat(parts)
 
 

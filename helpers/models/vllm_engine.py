@@ -22,6 +22,7 @@ from transformers import AutoConfig, GenerationConfig
 from helpers.errors import InputError
 from helpers.models.hub import find_model, is_standin
 from helpers.models.loading import ChatModel, damage_explained, load_model, load_processor
+from helpers.models.number_formats import check_numbers
 from helpers.models.server import CONTEXT, best_kind
 from helpers.models.vision import resized
 from helpers.prompts import (
@@ -78,7 +79,8 @@ class VllmModel:
         """Log-likelihoods of the tokens ``among`` after each prompt and ``begun``: (prompts, tokens)."""
         done = self._run(prompts, begun, max_tokens=1, logprob_token_ids=list(among))
         first = [one.outputs[0].logprobs[0] for one in done]
-        return torch.tensor([[options[token].logprob for token in among] for options in first])
+        found = torch.tensor([[options[token].logprob for token in among] for options in first])
+        return check_numbers(found, self.name)
 
     def _run(self, prompts: Sequence[Sequence[Message]], begun: str, **settings: Any) -> list[Any]:
         from vllm import SamplingParams

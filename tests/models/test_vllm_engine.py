@@ -36,7 +36,7 @@ def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The fake, and a GPU that torch is told of; other models stay on the CPU."""
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (8, 0))
     monkeypatch.setattr("helpers.models.loading.best_device", lambda: "cpu")
     yield importlib.import_module("vllm")
     del sys.modules["vllm"]
@@ -97,7 +97,7 @@ def test_which_engine_is_taken(
         load_engine("vllm", str(folder), tmp_path)
     with pytest.raises(InputError, match="no engine 'tgi'"):
         load_engine("tgi", str(folder))
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
     assert best_kind("google/medgemma-1.5-4b-it") == "transformers"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert best_kind(str(folder)) == "transformers"

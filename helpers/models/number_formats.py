@@ -1,0 +1,100 @@
+"""Number formats: the one that a device computes Gemma 3 in, and the error for results that are no numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import LogitsProcessor
+
+from helpers.errors import InputError
+
+# From here on GPUs multiply bfloat16. Older ones (T4, V100) emulate it, and torch calls that supported: attention
+# then takes the way that keeps a number for each pair of tokens, 2.2 GB an image and 40 GB a volume.
+BFLOAT16_CAPABILITY = (8, 0)
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Whether a device computes in bfloat16 without emulating it: every one but CUDA GPUs before capability 8."""
+    return not device.startswith("cuda") or torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
+
+
+def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str) -> torch.dtype:
+    """The number format that a Gemma 3 is loaded in.
+
+    By default bfloat16, in which it was trained; float32 for small models, and on GPUs without bfloat16, where
+    ``quantized`` weights of 4 bits are then multiplied in float32.
+
+    Args:
+        device: "cuda", "cuda:1", "mps" or "cpu".
+        asked: what somebody wants instead.
+        small: under 1 GB of weights.
+        name: of the model, for errors.
+
+    Raises:
+        InputError: float16, in which the values of Gemma 3 overflow (github.com/huggingface/transformers, issue
+            36822); bfloat16 where the GPU emulates it.
+    """
+    if asked is torch.float16:
+        raise InputError(
+            "float16 ends at 65,504, and values inside Gemma 3 pass that: its answers would be no numbers.",
+            path=name,
+            remedy="Leave dtype out: bfloat16, or float32 where the GPU has none, is chosen for you.",
+        )
+    native = computes_bfloat16(device)
+    if asked is torch.bfloat16 and not native and not small:
+        major, minor = torch.cuda.get_device_capability(device)
+        raise InputError(
+            f"This GPU (compute capability {major}.{minor}) emulates bfloat16: a volume would take over 40 GB.",
+            path=name,
+            remedy="Leave dtype out, which computes in float32; with quantized=True weights take 4 bits.",
+        )
+    if asked is not None:
+        return asked
+    return torch.float32 if small or not native else torch.bfloat16
+
+
+def not_numbers(name: str, dtype: torch.dtype) -> InputError:
+    """The error for results that are NaN or infinite: nothing may be made of them."""
+    return InputError(
+        f"The model's results are no numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
+        path=name,
+        remedy="Load it with dtype=torch.float32. If they still are none, its weights or its adapter are damaged.",
+    )
+
+
+def check_numbers(values: torch.Tensor, name: str) -> torch.Tensor:
+    """``values`` themselves; raises `not_numbers` where one is NaN or infinite."""
+    if not torch.isfinite(values).all():
+        raise not_numbers(name, values.dtype)
+    return values
+
+
+class NumbersOnly(LogitsProcessor):
+    """For ``generate``: notes logits that are NaN or infinite, without waiting for the device at every token.
+
+    The first token is checked at once, as a broken model writes nothing but padding from there on; `check` tells
+    of all others in the end.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name, self._broken, self._dtype = name, None, torch.float32
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Look at the logits ``scores`` of the next token, and give them back as they are."""
+        broken = scores.isnan().any() | scores.isposinf().any()  # words that are ruled out are minus infinity
+        if self._broken is None:
+            self._broken, self._dtype = broken, scores.dtype
+            self.check()
+        self._broken |= broken
+        return scores
+
+    def check(self) -> None:
+        """Raise `not_numbers` where any logits were none."""
+        if self._broken is not None and bool(self._broken):
+            raise not_numbers(self.name, self._dtype)
+
+
+def name_of(model: Any) -> str:
+    """The name or folder that a model of transformers was loaded from."""
+    return str(getattr(model.config, "_name_or_path", "") or type(model).__name__)
