@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalGeneration
+from transformers.quantizers.quantizers_utils import should_convert_module
 
 from helpers.errors import InputError
 from helpers.finetuning.train import Tuning, lora_config, with_frozen_vision
-from helpers.models import REAL_MODELS, STANDIN, STANDIN_FOLDER
+from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
 from helpers.prompts import CONTEXT_BUDGET
 
 # name: memory in GB, dense bfloat16 operations a second, both from the makers' data sheets
@@ -146,15 +147,20 @@ def model_config(model: str) -> Gemma3Config:
 
 
 def weight_bytes(config: Gemma3Config, quantized: bool) -> int:
-    """Bytes of the weights: 2 a parameter; with NF4, 0.5 and a float32 scale for 64, in linear layers only."""
+    """Bytes of the weights: 2 a parameter.
+
+    With NF4 half a byte in the linear layers of the language model, and for 64 of them a scale of a byte and its
+    share of a float32 for 256 scales (Dettmers et al., QLoRA, arXiv:2305.14314).
+    """
     model = _on_meta(config)
     linear = sum(
         m.weight.numel()
         for name, m in model.named_modules()
-        if isinstance(m, torch.nn.Linear) and "lm_head" not in name
+        if isinstance(m, torch.nn.Linear) and should_convert_module(name, KEPT_WHOLE)
     )
     everything = sum(p.numel() for p in model.parameters())
-    return round(linear * (0.5 + 4 / 64) + (everything - linear) * 2) if quantized else everything * 2
+    four_bits = 0.5 + 1 / 64 + 4 / (64 * 256)
+    return round(linear * four_bits + (everything - linear) * 2) if quantized else everything * 2
 
 
 def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:

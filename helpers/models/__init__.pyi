@@ -14,6 +14,7 @@ from .hub import (
     weight_bytes as weight_bytes,
 )
 from .loading import (
+    KEPT_WHOLE as KEPT_WHOLE,
     ChatModel as ChatModel,
     best_device as best_device,
     damage_explained as damage_explained,

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from helpers.endpoints import EndpointModel
 
 
+# Not in 4 bits: image tokens stay those that adapters are trained on, and the head is that of the embeddings. They
+# are a tenth of the weights.
+KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
+
+
 @dataclass(frozen=True)
 class ChatModel:
     """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
@@ -133,7 +138,7 @@ def load_model(
         adapter: folder of a PEFT adapter to put on top.
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
         dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
-        quantized: 4-bit NF4 weights (CUDA only, needs bitsandbytes).
+        quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
         sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
@@ -214,7 +219,11 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         from transformers import BitsAndBytesConfig
 
         settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=KEPT_WHOLE,
         )
     with damage_explained(folder):
         processor = load_processor(folder)

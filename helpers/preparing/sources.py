@@ -170,6 +170,8 @@ def parts_of(source: Source, folder: Path, modality: str | None, mpp: float | No
 
 def reason(error: Exception, folder: Path) -> str:
     """The words of an error, with paths from ``folder``."""
+    if isinstance(error, FileNotFoundError):
+        return "The file is not there: it is a link that leads nowhere, or it was deleted meanwhile."
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return text.replace(f"{folder}/", "")
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers.quantizers.quantizers_utils import should_convert_module
 
 from helpers.cli import main
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
-from helpers.models import load_model
+from helpers.models import KEPT_WHOLE, load_model
 from helpers.models.number_formats import dtype_for
 from helpers.models.vision import encode_images
 from helpers.prompts import images_of
@@ -140,3 +141,10 @@ def test_images_pass_the_tower_half_as_many_where_memory_runs_out(standin, monke
     monkeypatch.setattr(standin.model, "get_image_features", small_gpu)
     assert torch.allclose(encode_images(standin.model, processor, images, batch_size=8), whole, atol=1e-5)
     assert tried == [5, 4, 2, 2, 1]
+
+
+def test_four_bits_are_for_the_language_model_alone(standin) -> None:
+    linear = [name for name, module in standin.model.named_modules() if isinstance(module, torch.nn.Linear)]
+    changed = [name for name in linear if should_convert_module(name, KEPT_WHOLE)]
+    assert changed and all(".language_model.layers." in name for name in changed)
+    assert [name for name in linear if "vision" in name] and "lm_head" in linear

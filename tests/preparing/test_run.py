@@ -111,6 +111,7 @@ def test_what_is_corrupt_is_quarantined_and_the_others_go_on(write_series, tmp_p
     zeros = write_series(VOXELS, folder="in/zeros")
     (zeros / "0000.dcm").write_bytes(bytes(900))
     (folder / "elsewhere").symlink_to(tmp_path)
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
     assert main(["prepare", str(folder), "--output", str(output)]) == 0
     assert "11 prepared" in capsys.readouterr().out
     reasons = quarantined(output)
@@ -125,6 +126,7 @@ def test_what_is_corrupt_is_quarantined_and_the_others_go_on(write_series, tmp_p
         "zeros": "0000.dcm is damaged",
         "zeros/0000.dcm": "not a DICOM file",
         "elsewhere": "link",
+        "gone.png": "leads nowhere",
     }
     assert reasons.keys() == expected.keys()
     assert all(words in reasons[path] for path, words in expected.items()), reasons
