@@ -79,7 +79,7 @@ def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
 def density_of(rgb: np.ndarray, glass: np.ndarray, mpp: float) -> Density:
     """Measure optical density against ``glass`` (three values up to 255), ``mpp`` microns a pixel.
 
-    Row by row in bands, a thread for each: at once, the channels alone would be 30 MB of the largest overview.
+    Row by row in bands: at once, the channels alone would be 15 MB of the largest picture.
     """
     side = max(3, 2 * round(SMOOTH / mpp / 2) + 1)
     tables = [np.log10(light / np.arange(256).clip(DARKEST)).astype(np.float32) for light in glass]

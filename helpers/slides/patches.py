@@ -30,7 +30,7 @@ from helpers.slides.tissue import TissueMask, tissue_mask
 MIN_TISSUE = 0.1
 ENOUGH = 0.99  # of a slide's tissue: the rest is slivers, which would cost a patch each
 
-CACHE_BYTES = 32 << 20  # decoded tiles, shared by all readers of one slide
+CACHE_BYTES = 24 << 20  # decoded tiles, shared by all readers of one slide
 
 
 def sample_patches(

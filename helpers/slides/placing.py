@@ -114,16 +114,15 @@ def _pieces(tissue: np.ndarray, side: float) -> list[tuple[slice, slice]]:
     """Boxes of the pieces of tissue, the largest first: what is further apart than two cells is two pieces."""
     cell = max(side / _CELLS, 1.0)
     at = [(np.arange(length) / cell).astype(int) for length in tissue.shape]
-    cells = np.zeros([index[-1] + 1 for index in at], bool)
-    rows, columns = np.nonzero(tissue)
-    cells[at[0][rows], at[1][columns]] = True
+    rows, columns = (np.flatnonzero(np.diff(index, prepend=-1)) for index in at)  # where each cell begins
+    cells = np.logical_or.reduceat(np.logical_or.reduceat(tissue, rows, axis=0), columns, axis=1)
     around = np.ones((3, 3), bool)
     labels, _ = ndimage.label(ndimage.binary_dilation(cells, around), around)
-    of_pixel = np.zeros(tissue.shape, np.int32)
-    of_pixel[rows, columns] = labels[at[0][rows], at[1][columns]]
+    of_pixel = labels[at[0]][:, at[1]]
+    of_pixel *= tissue
     boxes = ndimage.find_objects(of_pixel)
-    counts = np.bincount(of_pixel.ravel(), minlength=len(boxes) + 1)[1:]
-    return [boxes[index] for index in np.argsort(-counts, kind="stable")]
+    counts = [np.count_nonzero(of_pixel[box] == label) for label, box in enumerate(boxes, start=1)]
+    return [boxes[index] for index in np.argsort(np.negative(counts), kind="stable")]
 
 
 def _starts(

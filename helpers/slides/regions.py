@@ -1,20 +1,17 @@
-"""Wide and narrow parts of a mask, by squares, in bands of rows: a thread for each."""
+"""Wide and narrow parts of a mask, by squares, in bands of rows: each takes little memory at once."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
 
 
 def in_bands(rows: int, work: Callable[[int, int], None], most: int) -> None:
-    """Call ``work`` with the first row and the one after the last of each band of ``most`` rows, in threads."""
-    starts = range(0, rows, most)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        list(pool.map(lambda first: work(first, min(first + most, rows)), starts))
+    """Call ``work`` with the first row and the one after the last of each band of ``most`` rows."""
+    for first in range(0, rows, most):
+        work(first, min(first + most, rows))
 
 
 def opened(mask: np.ndarray, width: float) -> np.ndarray:

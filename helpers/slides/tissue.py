@@ -94,7 +94,7 @@ def tissue_in(rgb: np.ndarray, mpp: float = MAGNIFICATION_MPP[5]) -> np.ndarray:
     Returns:
         bool (rows, columns), True where there is tissue.
     """
-    return _tissue(rgb, mpp, glass_colour(_at_most(rgb)))
+    return _tissue_and_glass(rgb, mpp)[0]
 
 
 def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
@@ -105,9 +105,8 @@ def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
     """
     rgb, downsample = overview(slide, mpp)
     mask_mpp = slide.mpp * downsample
-    glass = glass_colour(_at_most(rgb))
+    tissue, glass = _tissue_and_glass(rgb, mask_mpp)
     refuse_fluorescence(rgb, glass, slide.path)
-    tissue = _tissue(rgb, mask_mpp, glass)
     if not tissue.any():
         raise InputError(
             "There is no stained tissue on the slide.",
@@ -119,21 +118,22 @@ def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
     return TissueMask(tissue, rgb, mask_mpp, downsample, slide.bounds[:2], colour)
 
 
-def _at_most(rgb: np.ndarray) -> np.ndarray:
-    """A picture of more than `MASK_PIXELS` at half its resolution: no patch is placed by less than 50 microns."""
-    return rgb if rgb[..., 0].size <= MASK_PIXELS else np.asarray(Image.fromarray(rgb).reduce(2))
+def _tissue_and_glass(rgb: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """The tissue of a picture, and its glass (`glass_colour`).
+
+    Both are found at half the resolution of a picture of more than `MASK_PIXELS`.
+    """
+    rows, columns = rgb.shape[:2]
+    if rows * columns <= MASK_PIXELS:
+        glass = glass_colour(rgb)
+        return _tissue(rgb, mpp, glass), glass
+    half = np.asarray(Image.fromarray(rgb).reduce(2))
+    glass = glass_colour(half)
+    tissue = _tissue(half, 2 * mpp, glass)
+    return tissue.repeat(2, axis=0)[:rows].repeat(2, axis=1)[:, :columns], glass
 
 
 def _tissue(rgb: np.ndarray, mpp: float, glass: np.ndarray | None) -> np.ndarray:
-    rows, columns = rgb.shape[:2]
-    half = _at_most(rgb)
-    if half is rgb:
-        return _tissue_in_all(rgb, mpp, glass)
-    tissue = _tissue_in_all(half, 2 * mpp, glass)
-    return tissue.repeat(2, axis=0)[:rows].repeat(2, axis=1)[:, :columns]
-
-
-def _tissue_in_all(rgb: np.ndarray, mpp: float, glass: np.ndarray | None) -> np.ndarray:
     density = density_of(rgb, np.array(WHITE if glass is None else glass), mpp)
     limit = MOST_COLOUR
     colour, darkness, texture = density.colour[::3], density.darkness[::3], density.texture[::3]  # enough to tell
