@@ -20,6 +20,7 @@ from helpers.volumes import (
     check_coded,
     coded_frame,
     coded_frames,
+    empty_below,
     header_text,
     header_value,
     read_dataset,
@@ -72,6 +73,11 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
         raise undecodable(path, error) from error
 
 
+def is_no_image(what: str) -> bool:
+    """Whether a SOP class, by its name, is made of images and no image itself."""
+    return any(word in what for word in _NO_IMAGES)
+
+
 def _check_kind(path: Path, dataset: Dataset) -> None:
     said = header_text(header_value((dataset,), "SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID"))
     name = UID(said).name
@@ -84,7 +90,7 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
         )
     if "Whole Slide" in name:
         raise InputError("This is a file of a whole slide, and no 2D image.", path=path, remedy="Use open_slide.")
-    what = name if any(word in name for word in _NO_IMAGES) else ""
+    what = name if is_no_image(name) else ""
     what = what or _NO_MODALITIES.get(header_text(header_value((dataset,), "Modality")), "")
     if not what and not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
         what = f"{name} without pixels" if said and name != said else "DICOM without pixels"
@@ -209,24 +215,9 @@ def _stored(path: Path, dataset: Dataset, frame: int) -> tuple[np.ndarray, np.nd
         whole = pixel_array(dataset, index=frame)
         return whole, whole
     whole = pixel_array(dataset, index=frame, correct_unused_bits=False)
-    below = _empty_below(path, whole, int(dataset.get("HighBit", bits - 1)) + 1 - bits, bits, allocated)
+    below = empty_below(whole, int(dataset.get("HighBit", bits - 1)), bits, allocated, path)
     above = allocated - bits - below
     return whole, (whole << above) >> (above + below)
-
-
-def _empty_below(path: Path, whole: np.ndarray, below: int, bits: int, allocated: int) -> int:
-    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell."""
-    if not 0 < below <= allocated - bits:
-        return 0
-    if not (whole & ((1 << below) - 1)).any():
-        return below
-    if not np.isin(whole >> bits, (0, -1) if whole.dtype.kind == "i" else 0).all():
-        raise InputError(
-            f"The pixels do not lie where HighBit {below + bits - 1} and BitsStored {bits} say.",
-            path=path,
-            remedy="Export the file again.",
-        )
-    return 0
 
 
 def _squared(image: Image.Image, levels: Sequence[Dataset], path: Path) -> Image.Image:

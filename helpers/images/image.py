@@ -10,8 +10,8 @@ from PIL import Image
 from helpers.errors import InputError
 from helpers.images.dicom_image import read_dicom_image
 from helpers.images.picture import read_picture
-from helpers.images.tiff_picture import is_tiff, read_tiff_picture
-from helpers.slides import is_slide
+from helpers.images.tiff_picture import read_tiff_picture
+from helpers.slides import is_slide, is_tiff
 from helpers.volumes import begins_as_dicom
 
 

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
+from helpers.images.dicom_image import is_no_image
 from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
@@ -58,8 +59,6 @@ _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "Series
 _TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType"]
 _TAGS += ["ContainerIdentifier", "PyramidUID"]
 _UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
-# Made of images, and no image themselves, though some have rows and columns.
-_NO_IMAGES = ("Segmentation", "Label Map", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated")
 
 
 @dataclass(frozen=True)
@@ -318,6 +317,6 @@ def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:
     """One of `KINDS`, or None: objects made of images, and slices of what the model was not trained on (PET)."""
     if kind := _CLASSES.get(get("SOPClassUID")):
         return kind
-    if not get("Rows") or what.startswith(_NO_IMAGES):
+    if not get("Rows") or is_no_image(what):
         return None
     return None if get("ImagePositionPatient") else "image"

@@ -17,7 +17,6 @@ from helpers.images.pages import chosen_page
 from helpers.images.picture import damaged, decoded, opened
 from helpers.images.rgb import as_bytes, check_size, stretched, to_rgb, turned
 
-_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0)
 _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha in ExtraSamples
@@ -35,12 +34,6 @@ _USUAL = {
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there is told here, as an error
 
 
-def is_tiff(path: Path) -> bool:
-    """Whether a file begins as a TIFF or BigTIFF. Raises `OSError` where it cannot be read."""
-    with path.open("rb") as stream:
-        return stream.read(4) in _HEADS
-
-
 def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
     """One page of a TIFF as 8-bit RGB.
 
@@ -55,9 +48,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
             pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
             stack = _stack(tif, pages)
             count = len(pictures) if stack is None else len(stack)
-            slide = any((tif.is_svs, tif.is_ndpi, tif.is_scn, tif.is_bif, tif.is_philips))
-            otherwise = "A whole slide is read with open_slide." if slide else ""
-            index = chosen_page(path, count, page, f"pages{_names(tif, count)}", otherwise=otherwise)
+            index = chosen_page(path, count, page, f"pages{_names(tif, count)}")
             chosen = pictures[0 if stack is not None else index]
             check_size(path, chosen.imagewidth * chosen.imagelength, f"{chosen.imagewidth} x {chosen.imagelength}")
             said = _PHOTOMETRIC in chosen.tags

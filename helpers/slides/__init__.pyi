@@ -10,5 +10,5 @@ from .patches import (
 from .placing import Patch as Patch, patch_grid as patch_grid, tissue_shown as tissue_shown
 from .pyramid import Slide as Slide, open_slide as open_slide
 from .slide_file import SLIDE_SUFFIXES as SLIDE_SUFFIXES, is_slide as is_slide
-from .tiff_file import read_tiff as read_tiff
+from .tiff_file import is_tiff as is_tiff, read_tiff as read_tiff
 from .tissue import TissueMask as TissueMask, tissue_mask as tissue_mask

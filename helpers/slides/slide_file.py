@@ -36,9 +36,9 @@ def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
     path = Path(path)
     if path.suffix.lower() in SLIDE_SUFFIXES:
         return True
-    tiff = read_tiff(path)
-    if tiff is None or OpenSlide.detect_format(path) not in (None, "generic-tiff"):
-        return OpenSlide.detect_format(path) is not None
+    tiff, found = read_tiff(path), OpenSlide.detect_format(path)
+    if tiff is None or found not in (None, "generic-tiff"):
+        return found is not None
     large = max(tiff.width, tiff.height) > PICTURE_SIDE
     scaled = tiff.mpp is not None and PLAUSIBLE_MPP[0] <= tiff.mpp[0] <= MICROSCOPE_MPP
     if tiff.tiled:

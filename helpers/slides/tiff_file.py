@@ -40,6 +40,12 @@ class Tiff:
     largest: tuple[int, int, int]  # its number from 0, width and height: the largest of the tiled images
 
 
+def is_tiff(path: Path) -> bool:
+    """Whether a file begins as a TIFF or BigTIFF. Raises `OSError` where it cannot be read."""
+    with path.open("rb") as stream:
+        return stream.read(4) in _MAGIC
+
+
 def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
     """What a TIFF file holds; None of any other file. No pixel is read.
 
@@ -47,9 +53,8 @@ def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
         InputError: the file ends before the last of its pages or pixels, or they were never written.
     """
     path = Path(path)
-    with path.open("rb") as stream:
-        if stream.read(4) not in _MAGIC:
-            return None
+    if not is_tiff(path):
+        return None
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there is told here, as an error
@@ -79,7 +84,7 @@ def _is_whole(page, file) -> bool:
     if not any(page.databytecounts) or _unwritten(page, file):
         return False
     if tiff.is_ndpi:  # its directories have a form of their own
-        return len(ends) > 0 and max(ends) <= size
+        return max(ends) <= size
     file.filehandle.seek(page.offset)
     (count,) = struct.unpack(tiff.tagnoformat, file.filehandle.read(tiff.tagnosize))
     directory = file.filehandle.read(count * tiff.tagsize + tiff.offsetsize)
@@ -89,7 +94,7 @@ def _is_whole(page, file) -> bool:
         number, value = struct.unpack(tiff.tagformat2, directory[at + 4 : at + tiff.tagsize])
         if (length := number * _SIZES.get(kind, 0)) > tiff.offsetsize:  # else the value stands in the directory
             ends.append(struct.unpack(tiff.offsetformat, value)[0] + length)
-    return len(page.dataoffsets) > 0 and max(ends) <= size and next_page < size
+    return max(ends) <= size and next_page < size
 
 
 def _unwritten(page, file) -> bool:

@@ -21,7 +21,7 @@ from .dicom_files import (
     names_by_kind as names_by_kind,
     promises_dicom as promises_dicom,
 )
-from .dicom_pixels import read_dataset as read_dataset, undecodable as undecodable
+from .dicom_pixels import empty_below as empty_below, read_dataset as read_dataset, undecodable as undecodable
 from .dicom_series import NothingMatchesError as NothingMatchesError
 from .header_values import header_text as header_text, header_value as header_value
 from .nifti import volumes_in_nifti as volumes_in_nifti

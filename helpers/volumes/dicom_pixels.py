@@ -78,7 +78,7 @@ def _stored(path: Path | str, record: Slice) -> np.ndarray:
     if not unused:
         return whole
     # What is padding may lie outside the bits that are stored, and what lies outside of them else is no pixel.
-    below = _empty_below(whole, record)
+    below = empty_below(whole, record.high_bit, record.bits_stored, record.bits_allocated, record.name)
     above = record.bits_allocated - record.bits_stored - below
     stored = (whole << above) >> (above + below)
     if record.padding and not all(_ends(record)[0] <= end <= _ends(record)[1] for end in record.padding):
@@ -86,17 +86,25 @@ def _stored(path: Path | str, record: Slice) -> np.ndarray:
     return stored
 
 
-def _empty_below(whole: np.ndarray, record: Slice) -> int:
-    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell."""
-    below = record.high_bit + 1 - record.bits_stored
-    if not 0 < below <= record.bits_allocated - record.bits_stored:
+def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, name: Path | str) -> int:
+    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell.
+
+    Args:
+        whole: values in all bits allocated, of a signed type where they are signed.
+        high_bit, bits, allocated: HighBit, BitsStored and BitsAllocated.
+        name: of the file, for errors.
+
+    Raises `InputError` where bits lie on both sides.
+    """
+    below = high_bit + 1 - bits
+    if not 0 < below <= allocated - bits:
         return 0
     if not (whole & ((1 << below) - 1)).any():
         return below
-    if not np.isin(whole >> record.bits_stored, (0, -1) if record.signed else 0).all():
+    if not np.isin(whole >> bits, (0, -1) if whole.dtype.kind == "i" else 0).all():
         raise InputError(
-            f"The pixels do not lie where HighBit {record.high_bit} and BitsStored {record.bits_stored} say.",
-            path=record.name,
+            f"The pixels do not lie where HighBit {high_bit} and BitsStored {bits} say.",
+            path=name,
             remedy="Export the file again.",
         )
     return 0
