@@ -56,7 +56,8 @@ def finetune_from(config: FinetuneConfig) -> Path:
     """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
     from accelerate import PartialState
 
-    from helpers.finetuning.train import Tuning, finetune
+    from helpers.finetuning.train import finetune
+    from helpers.finetuning.tuning import Tuning
     from helpers.models import load_model
 
     try:

@@ -16,7 +16,7 @@ from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalG
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from helpers.errors import InputError
-from helpers.finetuning.train import Tuning, lora_config, with_frozen_vision
+from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
 from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
 from helpers.prompts import CONTEXT_BUDGET
 

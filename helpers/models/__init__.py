@@ -3,7 +3,11 @@
 In: a model's name and messages. Out: a `Reply`.
 
 - ``hub``: a name to a local folder; access, memory and disk are checked first.
-- ``loading``: `load_model` and the `ChatModel` that it gives.
+- ``loading``: a name to a loaded model.
+- ``chat``: the `ChatModel` that is loaded, and its answer to a prompt.
+- ``number_formats``: what a device computes in; results that are no numbers.
+- ``four_bits``: which weights become 4 bits, and how.
+- ``prompt_memory``: what a prompt takes of a GPU beside the weights.
 - ``adapters``: an adapter onto its own model, and no other.
 - ``vision``: images through the vision tower a few at a time.
 - ``sessions``: many questions about images that are read once.

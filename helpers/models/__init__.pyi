@@ -1,5 +1,7 @@
 from .adapters import ADAPTER_RECORD as ADAPTER_RECORD, adapted_name as adapted_name, fingerprint as fingerprint
 from .ask import ask_path as ask_path
+from .chat import ChatModel as ChatModel
+from .four_bits import KEPT_WHOLE as KEPT_WHOLE
 from .hub import (
     MEDSIGLIP as MEDSIGLIP,
     REAL_MODELS as REAL_MODELS,
@@ -14,8 +16,6 @@ from .hub import (
     weight_bytes as weight_bytes,
 )
 from .loading import (
-    KEPT_WHOLE as KEPT_WHOLE,
-    ChatModel as ChatModel,
     best_device as best_device,
     damage_explained as damage_explained,
     load_model as load_model,

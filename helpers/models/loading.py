@@ -1,122 +1,27 @@
-"""Load a MedGemma model, the stand-in of the same classes, or one that is served elsewhere, and ask it."""
+"""Load a MedGemma model or the stand-in of the same classes, or connect to one that is served elsewhere."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor, LogitsProcessorList
-from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.images import ImageSource
 from helpers.models.adapters import adapted_name, put_adapter
+from helpers.models.chat import ChatModel
+from helpers.models.four_bits import four_bit_settings
 from helpers.models.hub import STANDIN, find_model, weight_bytes
-from helpers.models.number_formats import NumbersOnly, dtype_for
-from helpers.models.prompt_memory import check_prompt_memory
-from helpers.models.sessions import Session
-from helpers.models.vision import encode_images
-from helpers.prompts import (
-    Message,
-    Reply,
-    RunningText,
-    TokenCount,
-    check_budget,
-    images_of,
-    prompt_ids,
-    reply_from,
-)
+from helpers.models.number_formats import dtype_for
 
 if TYPE_CHECKING:
     from helpers.endpoints import EndpointModel
-
-
-# Not in 4 bits: image tokens stay those that adapters are trained on, and the head is that of the embeddings. They
-# are a tenth of the weights.
-KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
-
-
-@dataclass(frozen=True)
-class ChatModel:
-    """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
-
-    name: str
-    model: Any
-    processor: Any
-    is_standin: bool
-    engine: ClassVar[str] = "transformers"
-
-    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
-        return check_budget(messages, self.processor)
-
-    def generate(
-        self,
-        messages: Sequence[Message],
-        max_new_tokens: int = 512,
-        *,
-        vision_batch: int = 8,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
-
-        Images pass the vision tower ``vision_batch`` at a time. ``on_text`` is called with the answer so far, a
-        few times a second while it is written. Raises `InputError` for a prompt over the
-        budget, for memory that does not suffice, and for logits that are no numbers.
-        """
-        check_prompt_memory(self.model, self.count_tokens(messages).total, self.name)
-        start = time.perf_counter()
-        numbers = NumbersOnly(self.name)
-        try:
-            inputs = self.inputs(messages, vision_batch=vision_batch)
-            with torch.inference_mode():
-                output = self.model.generate(
-                    **inputs,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    temperature=None,
-                    top_k=None,
-                    top_p=None,
-                    logits_processor=LogitsProcessorList([numbers]),
-                    streamer=RunningText(self, on_text) if on_text else None,
-                )
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                "The GPU has not enough memory for this prompt.",
-                path=self.name,
-                remedy="Use fewer images, a smaller vision_batch, or load_model(..., quantized=True).",
-            ) from error
-        numbers.check()
-        prompt_tokens = inputs["input_ids"].shape[1]
-        return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
-
-    def session(self, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8) -> Session:
-        """Read the images of ``messages`` once, to ask many questions about them: a `Session`."""
-        return Session(self, messages, cache_limit=cache_limit, vision_batch=vision_batch)
-
-    @property
-    def end_tokens(self) -> set[int]:
-        """The ids that end a reply."""
-        ends = self.model.generation_config.eos_token_id
-        return set(ends) if isinstance(ends, (list, tuple)) else {ends}
-
-    def inputs(self, messages: Sequence[Message], *, vision_batch: int = 8) -> dict[str, Any]:
-        """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
-        ids = torch.tensor([prompt_ids(messages, self.processor)], device=self.model.device)
-        # Marks image tokens: inside one image attention goes both ways, which these types switch on.
-        types = (ids == self.model.config.image_token_id).long()
-        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
-        if images := images_of(messages):
-            features = encode_images(self.model, self.processor.image_processor, images, vision_batch)
-            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
-        return inputs
 
 
 def load_model(
@@ -126,6 +31,7 @@ def load_model(
     device: str | None = None,
     dtype: torch.dtype | None = None,
     quantized: bool = False,
+    vision_batch: int = 8,
     token: str | None = None,
     sources: Sequence[ImageSource] | None = None,
     may_leave: str = "",
@@ -139,6 +45,7 @@ def load_model(
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
         dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
         quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
+        vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
         sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
@@ -162,7 +69,8 @@ def load_model(
     if adapter is not None:
         model = put_adapter(model, adapter)
     name = adapted_name(name, adapter)
-    loaded = ChatModel(name, model.eval(), processor, is_standin=bool(getattr(model.config, "is_standin", False)))
+    trial = bool(getattr(model.config, "is_standin", False))
+    loaded = ChatModel(name, model.eval(), processor, is_standin=trial, vision_batch=vision_batch)
     print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
     return loaded
 
@@ -212,19 +120,7 @@ def damage_explained(folder: Path) -> Iterator[None]:
 def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> tuple[Any, Any]:
     settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa", "use_safetensors": True}
     if quantized:
-        try:
-            import bitsandbytes  # noqa: F401
-        except ImportError as error:
-            raise InputError("4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes") from error
-        from transformers import BitsAndBytesConfig
-
-        settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_skip_modules=KEPT_WHOLE,
-        )
+        settings["quantization_config"] = four_bit_settings(dtype)
     with damage_explained(folder):
         processor = load_processor(folder)
         return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings), processor

@@ -35,7 +35,7 @@ class Reader(Decoder, Protocol):
     def model(self) -> Any:
         """As transformers loads it."""
 
-    def inputs(self, messages: Sequence[Message], *, vision_batch: int) -> dict[str, Any]:
+    def inputs(self, messages: Sequence[Message]) -> dict[str, Any]:
         """Arguments for the model's forward: token ids, types and encoded images."""
 
 
@@ -47,15 +47,12 @@ class Session:
         messages: a prompt with images, with a question or (`volume_messages` and `image_messages` without one) up
             to it. What comes after the last image is not kept.
         cache_limit: bytes that keys and values may take, those of a batch included.
-        vision_batch: images that pass the vision tower at once.
 
     Raises:
         InputError: there is no image, the prompt is over the budget, or its keys and values over ``cache_limit``.
     """
 
-    def __init__(
-        self, chat: Reader, messages: Sequence[Message], *, cache_limit: float = 8e9, vision_batch: int = 8
-    ) -> None:
+    def __init__(self, chat: Reader, messages: Sequence[Message], *, cache_limit: float = 8e9) -> None:
         self.messages = list(messages)
         self.chat, self._limit = chat, cache_limit
         full = chat.model.get_base_model() if hasattr(chat.model, "get_base_model") else chat.model
@@ -74,7 +71,7 @@ class Session:
         start = time.perf_counter()
         self._cache: DynamicCache | None = DynamicCache(config=self._layers)
         with torch.inference_mode():
-            inputs = chat.inputs(messages, vision_batch=vision_batch)
+            inputs = chat.inputs(messages)
             shared = {name: inputs[name][:, : len(self._prefix)] for name in ("input_ids", "token_type_ids")}
             self._model(
                 **shared,
@@ -138,16 +135,18 @@ class Session:
     def next_token(
         self,
         prompts: Sequence[Sequence[Message]],
-        begun: str,
+        begun: str | Sequence[str],
         among: Sequence[int] | None = None,
         batch_size: int = 8,
     ) -> torch.Tensor:
         """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, tokens).
 
-        Of the tokens ``among``, by default of the whole vocabulary.
+        ``begun`` is the same for all, or one for each prompt. Of the tokens ``among``, by default of the whole
+        vocabulary.
         """
-        words = self.chat.processor.tokenizer(begun, add_special_tokens=False)["input_ids"]
-        rows = [self._question_ids(prompt) + words for prompt in prompts]
+        begun = [begun] * len(prompts) if isinstance(begun, str) else begun
+        words = [self.chat.processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in begun]
+        rows = [self._question_ids(prompt) + ids for prompt, ids in zip(prompts, words, strict=True)]
         out: dict[int, torch.Tensor] = {}
         for batch in _batches([len(row) for row in rows], batch_size):
             step = _Step(self, [rows[k] for k in batch])

@@ -20,8 +20,9 @@ from PIL import Image
 from transformers import AutoConfig, GenerationConfig
 
 from helpers.errors import InputError
+from helpers.models.chat import ChatModel
 from helpers.models.hub import find_model, is_standin
-from helpers.models.loading import ChatModel, damage_explained, load_model, load_processor
+from helpers.models.loading import damage_explained, load_model, load_processor
 from helpers.models.number_formats import check_numbers
 from helpers.models.server import CONTEXT, best_kind
 from helpers.models.vision import resized

@@ -21,7 +21,7 @@ import torch
 from transformers import Gemma3ForConditionalGeneration
 
 from helpers.finetuning import Tuning, finetune
-from helpers.finetuning.train import lora_config
+from helpers.finetuning.tuning import lora_config
 from helpers.models import ChatModel, load_model
 from helpers.prompts import volume_messages
 from helpers.teaching import A_VOLUME, Case, generate

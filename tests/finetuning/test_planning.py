@@ -20,7 +20,7 @@ from tests.finetuning.conftest import QUICK
 def test_the_plan_counts_what_a_small_model_really_keeps(chat):
     from peft import get_peft_model
 
-    from helpers.finetuning.train import lora_config
+    from helpers.finetuning.tuning import lora_config
 
     config = model_config("standin")
     assert weight_bytes(config, quantized=False) == sum(p.numel() for p in chat.model.parameters()) * 2

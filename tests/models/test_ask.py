@@ -19,7 +19,7 @@ from helpers.data import fetch
 from helpers.images import find_study
 from helpers.models import loading as models
 from helpers.models.ask import study_messages
-from helpers.prompts import images_of
+from helpers.prompts import Reply, images_of
 from helpers.teaching import generate, write_case
 from helpers.volumes import prompt_names
 from tests.models.conftest import refused
@@ -70,7 +70,7 @@ def test_a_final_answer_is_read_by_its_options(
         def generate(self, messages: list, max_new_tokens: int) -> object:
             prompts.append(words(messages)[-1])
             text = "Final Answer: B" if "Options: A, B" in prompts[-1] else "It may be. Final Answer: Yes."
-            return models.Reply(text, "", 20, 4, 0.1, finished=True)
+            return Reply(text, "", 20, 4, 0.1, finished=True)
 
     monkeypatch.setattr(models, "load_model", lambda name, **_: Sure())
     said = [json.loads(asked("fundus", "Which?", "--json", *o)[1]) for o in ((), ("--options", "A", "B"))]

@@ -1,0 +1,103 @@
+"""A loaded model, the stand-in or the real one, ready to be asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from transformers import LogitsProcessorList
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from helpers.errors import InputError
+from helpers.models.number_formats import NumbersOnly
+from helpers.models.prompt_memory import check_prompt_memory
+from helpers.models.sessions import Session
+from helpers.models.vision import encode_images
+from helpers.prompts import (
+    Message,
+    Reply,
+    RunningText,
+    TokenCount,
+    check_budget,
+    images_of,
+    prompt_ids,
+    reply_from,
+)
+
+
+@dataclass(frozen=True)
+class ChatModel:
+    """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
+
+    name: str
+    model: Any
+    processor: Any
+    is_standin: bool
+    vision_batch: int = 8  # images that pass the vision tower at once; it halves itself where memory runs out
+    engine: ClassVar[str] = "transformers"
+
+    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
+        return check_budget(messages, self.processor)
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int = 512,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
+
+        ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
+        for a prompt over the budget, for memory that does not suffice, and for logits that are no numbers.
+        """
+        check_prompt_memory(self.model, self.count_tokens(messages).total, self.name)
+        start = time.perf_counter()
+        numbers = NumbersOnly(self.name)
+        try:
+            inputs = self.inputs(messages)
+            with torch.inference_mode():
+                output = self.model.generate(
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    temperature=None,
+                    top_k=None,
+                    top_p=None,
+                    logits_processor=LogitsProcessorList([numbers]),
+                    streamer=RunningText(self, on_text) if on_text else None,
+                )
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                "The GPU has not enough memory for this prompt.",
+                path=self.name,
+                remedy="Use fewer images, or load_model(..., quantized=True).",
+            ) from error
+        numbers.check()
+        prompt_tokens = inputs["input_ids"].shape[1]
+        return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
+
+    def session(self, messages: Sequence[Message], *, cache_limit: float = 8e9) -> Session:
+        """Read the images of ``messages`` once, to ask many questions about them: a `Session`."""
+        return Session(self, messages, cache_limit=cache_limit)
+
+    @property
+    def end_tokens(self) -> set[int]:
+        """The ids that end a reply."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, (list, tuple)) else {ends}
+
+    def inputs(self, messages: Sequence[Message]) -> dict[str, Any]:
+        """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
+        ids = torch.tensor([prompt_ids(messages, self.processor)], device=self.model.device)
+        # Marks image tokens: inside one image attention goes both ways, which these types switch on.
+        types = (ids == self.model.config.image_token_id).long()
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
+        if images := images_of(messages):
+            features = encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
+            inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
+        return inputs

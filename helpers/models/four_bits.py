@@ -1,0 +1,33 @@
+"""Weights of 4 bits: which of a model's become so, and how (NF4, Dettmers et al., QLoRA, arXiv:2305.14314)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from helpers.errors import InputError
+
+# Not in 4 bits: image tokens stay those that adapters are trained on, and the head is that of the embeddings. They
+# are a tenth of the weights.
+KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
+
+
+def four_bit_settings(dtype: torch.dtype) -> Any:
+    """What ``from_pretrained`` takes to load weights in 4 bits and multiply them in ``dtype``.
+
+    Raises `InputError` where bitsandbytes is missing.
+    """
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise InputError("4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes") from error
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=KEPT_WHOLE,
+    )
