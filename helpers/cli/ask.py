@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from helpers.cli.model import add_tuned
 from helpers.cli.reading import add_reading, reading
 
 
@@ -20,6 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
     )
+    add_tuned(parser)
     parser.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
     parser.add_argument("--series", nargs="+", default=[], metavar="N", help="only these DICOM series numbers")
     parser.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
@@ -33,25 +35,27 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    import json
     from contextlib import redirect_stdout
 
     from helpers.models import ask_path
+    from helpers.storage import json_text
 
     with redirect_stdout(sys.stderr if options.json else sys.stdout):
         asked = ask_path(
             options.path,
             options.question,
             model=options.model,
+            adapter=options.adapter,
             modality=options.modality,
             series=options.series,
             options=options.options,
             **reading(options),
             may_leave=options.may_leave,
             max_new_tokens=options.max_new_tokens,
+            vision_batch=options.vision_batch,
         )
     if options.json:
-        print(json.dumps(asked, ensure_ascii=False))
+        print(json_text(asked))
         return 0
     print(f"\n{asked['answer']}{'' if asked['finished'] else ' (cut off)'}\n")
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"

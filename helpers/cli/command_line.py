@@ -7,10 +7,23 @@ import sys
 from collections.abc import Sequence
 
 from helpers import __version__
-from helpers.cli import ask, badges, doctor, evaluate, finetune, gallery, prepare, report, run, serve
+from helpers.cli import (
+    ask,
+    badges,
+    benchmark,
+    doctor,
+    evaluate,
+    finetune,
+    gallery,
+    merge,
+    prepare,
+    report,
+    run,
+    serve,
+)
 from helpers.errors import InputError
 
-COMMANDS = (run, ask, evaluate, prepare, serve, finetune, report, gallery, doctor, badges)
+COMMANDS = (run, ask, benchmark, evaluate, prepare, serve, finetune, merge, report, gallery, doctor, badges)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from helpers.cli.model import add_tuned
 from helpers.errors import InputError
 
 
@@ -15,12 +16,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
     )
-    parser.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
+    add_tuned(parser)
     parser.add_argument(
         "--cases",
-        required=True,
         metavar="FILE|teaching:KIND",
-        help="your own table (.csv or .jsonl; helpers.evaluation.COLUMNS), or teaching:ct, :mri, :slide, :image",
+        help="your own table (.csv or .jsonl; see --columns), or teaching:ct, :mri, :slide, :image",
     )
     parser.add_argument(
         "--prepared", metavar="DIR", help="output of prepare, from which a table's images are taken"
@@ -28,7 +28,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--n", type=int, default=40, help="teaching cases; default: %(default)s")
     parser.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
     parser.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
-    parser.add_argument("--output", required=True, metavar="DIR", help="answers.jsonl and scores.json go here")
+    parser.add_argument("--output", metavar="DIR", help="answers.jsonl and scores.json go here")
+    parser.add_argument("--columns", action="store_true", help="print the columns of a table, and end")
+    parser.add_argument("--example", metavar="FILE", help="write a table that runs, with its images, and end")
     parser.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to that endpoint")
     parser.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
@@ -41,9 +43,24 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from helpers.evaluation import cases_from, summary
+    from helpers.evaluation import cases_from, check_output, columns_text, summary, write_example
+    from helpers.models import check_batch, read_adapter
 
-    # Checked whole before a model is loaded.
+    if options.columns:
+        print(columns_text())
+        return 0
+    if options.example is not None:
+        print(*write_example(options.example), sep="\n")
+        return 0
+    for name in ("cases", "output"):
+        if getattr(options, name) is None:
+            raise InputError(f"--{name} is missing.", remedy=f"Give --{name}; --columns and --example need none.")
+    # All is checked before a model is loaded.
+    if options.ray is None or "://" not in options.output:
+        check_output(options.output)
+    check_batch(options.vision_batch)
+    if options.adapter is not None:
+        read_adapter(options.adapter)
     cases = cases_from(options.cases, options.n, options.seed, options.prepared)
     scores = (_ask_here if options.ray is None else _ask_on_ray)(options, cases)
     print(summary(scores))
@@ -55,6 +72,7 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
     from helpers.endpoints import ENDPOINT_PREFIX
     from helpers.evaluation import run_evaluation
     from helpers.models import load_engine, load_model
+    from helpers.teaching import for_model
 
     if options.workers is not None:
         raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
@@ -62,17 +80,30 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
         raise InputError("A server has its own engine.", path=options.model, remedy="Leave out --engine.")
     teaching = options.cases.startswith("teaching:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
-    sources = None if teaching else list(dict.fromkeys(case.source for case in cases))
+    sources = None if teaching else list(dict.fromkeys(source for case in cases for source in case.sources))
     if options.engine == "vllm":
+        _check_default_batch(options, "vLLM makes its own batches")
         chat = load_engine(options.engine, options.model, options.adapter)
     else:
-        chat = load_model(options.model, adapter=options.adapter, sources=sources, may_leave=may_leave)
+        chat = load_model(
+            options.model,
+            adapter=options.adapter,
+            vision_batch=options.vision_batch,
+            sources=sources,
+            may_leave=may_leave,
+        )
+    cases = for_model(cases, chat, allowed=True)  # naming them asks for them
     return run_evaluation(chat, cases, options.output, max_new_tokens=options.max_new_tokens)
 
 
 def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
     from helpers.evaluation import evaluate_on_ray
+    from helpers.models import is_standin
+    from helpers.teaching import for_any_model
 
+    if options.cases.startswith("teaching:") and not is_standin(options.model):
+        cases = for_any_model(cases)
+    _check_default_batch(options, "Workers on Ray begin with 8 images at once")
     return evaluate_on_ray(
         options.model,
         cases,
@@ -83,3 +114,8 @@ def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, 
         adapter=options.adapter,
         engine=options.engine,
     )
+
+
+def _check_default_batch(options: argparse.Namespace, why: str) -> None:
+    if options.vision_batch != 8:
+        raise InputError(f"{why}.", remedy="Leave out --vision-batch.")

@@ -9,6 +9,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser("serve", help="serve a model on this machine, and on no other, until Ctrl-C")
     parser.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
+    parser.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
     parser.set_defaults(command=_serve)
 
@@ -17,7 +18,7 @@ def _serve(options: argparse.Namespace) -> int:
     from helpers.models import serve
 
     print("Starting the server.", flush=True)
-    with serve(options.model, options.port) as served:
+    with serve(options.model, options.port, adapter=options.adapter) as served:
         print(f"{served.url} answers ({served.kind}), for this machine alone. To use it:", flush=True)
         print(f'MODEL = "{served.model}"\nCtrl-C stops it.', flush=True)
         return served.process.wait()

@@ -29,13 +29,16 @@ from helpers.models import (
     STANDIN,
     ChatModel,
     best_device,
+    check_batch,
     check_numbers,
     damage_explained,
     dtype_for,
     find_model,
+    in_batches,
     is_siglip,
     load_model,
-    pixel_batches,
+    load_weights,
+    read_adapter,
     weight_bytes,
     weights_key,
 )
@@ -52,6 +55,7 @@ class Embedder:
     tower: Any = field(repr=False)
     image_processor: Any = field(repr=False)
     is_standin: bool
+    vision_batch: int = 8  # images that pass the tower at once; it halves itself where memory runs out
 
     @property
     def width(self) -> int:
@@ -64,21 +68,30 @@ class Embedder:
         return weights_key(self.image_processor, self.tower.named_parameters())
 
     @torch.inference_mode()
-    def encode(self, images: Sequence[Image.Image], batch_size: int = 8) -> np.ndarray:
+    def encode(self, images: Sequence[Image.Image], batch_size: int | None = None) -> np.ndarray:
         """A vector of each image, float32 (images, width): mean (or head) first, then maximum.
 
-        Images are square, as of a prompt (`helpers.prompts.pad_to_square`). Memory is that of ``batch_size``.
+        Images are square, as of a prompt (`helpers.prompts.pad_to_square`). ``batch_size`` of them, by default
+        ``vision_batch``, pass the tower at once, and half as many wherever memory runs out. Raises `InputError`
+        for results that are no numbers, and where one image is too much for the memory.
         """
-        out = np.empty((len(images), self.width), np.float32)
-        done, half = 0, self.width // 2
-        for pixels in pixel_batches(images, self.image_processor, batch_size):
+
+        def summarise(pixels: torch.Tensor) -> np.ndarray:
             seen = self.tower(pixel_values=pixels.to(device=self.tower.device, dtype=self.tower.dtype))
-            patches, rows = seen.last_hidden_state.float(), out[done : done + len(pixels)]
+            patches = seen.last_hidden_state.float()
             whole = patches.mean(1) if seen.pooler_output is None else seen.pooler_output.float()
-            check_numbers(whole, self.name)
-            rows[:, :half], rows[:, half:] = whole.cpu().numpy(), patches.amax(1).cpu().numpy()
-            done += len(pixels)
-        return out
+            return torch.cat([check_numbers(whole, self.name), patches.amax(1)], dim=1).cpu().numpy()
+
+        size = self.vision_batch if batch_size is None else batch_size
+        try:
+            made = list(in_batches(images, self.image_processor, summarise, size))
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                "The GPU has not enough memory for one image.",
+                path=self.name,
+                remedy='Close what else uses it, or load_embedder(..., device="cpu").',
+            ) from error
+        return np.concatenate([np.empty((0, self.width), np.float32), *made])
 
 
 @dataclass(frozen=True)
@@ -100,49 +113,80 @@ def pool(parts: np.ndarray) -> np.ndarray:
 
 
 def load_embedder(
-    model: str | ChatModel = STANDIN, *, device: str | None = None, token: str | None = None
+    model: str | ChatModel = STANDIN,
+    *,
+    adapter: str | os.PathLike[str] | None = None,
+    device: str | None = None,
+    vision_batch: int = 8,
+    token: str | None = None,
 ) -> Embedder:
     """The vision tower of a model, by name, or of one that is loaded already.
 
     Args:
         model: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medsiglip-448"``, a folder saved with
             ``save_pretrained`` (of such a model, or of a SigLIP), or a loaded `ChatModel`.
-        device: as of `helpers.models.load_model`.
+        adapter: folder of an adapter that changes the vision tower, as of `helpers.models.load_model`.
+        device: likewise.
+        vision_batch: images that pass the tower at once; half as many wherever memory runs out.
         token: Hugging Face token, likewise.
 
     Raises:
-        InputError: as `load_model`; also for an endpoint, which answers with words only.
+        InputError: as `load_model`; also for an endpoint, which answers with words only, and for an adapter that
+            leaves the tower as it is, or comes with a model that is loaded already or is no MedGemma.
     """
+    check_batch(vision_batch)
     if isinstance(model, str) and model.startswith(ENDPOINT_PREFIX):
         raise InputError(
             "A served model gives answers and no embeddings.",
             path=model,
             remedy='Load one here: "standin", a name, or the folder of a saved model.',
         )
+    if adapter is not None:
+        _check_adapter(adapter, model)
     if isinstance(model, str):
         device = device or best_device()
         folder = find_model(model, device=device, quantized=False, token=token)
         if is_siglip(folder):
-            return _siglip(model, folder, device)
-        model = load_model(model, device=device, token=token)
+            if adapter is not None:
+                raise InputError(
+                    "An adapter of a SigLIP is not loaded here.", path=adapter, remedy="Leave it out."
+                )
+            return _siglip(model, folder, device, vision_batch)
+        model = load_model(model, adapter=adapter, device=device, vision_batch=vision_batch, token=token)
     if not isinstance(model, ChatModel):
         raise InputError(
             f"There is no vision tower in a {type(model).__name__}.", remedy="Give a name or a loaded model."
         )
     tower = next(module for name, module in model.model.named_modules() if name.endswith("vision_tower"))
-    return Embedder(model.name, tower, model.processor.image_processor, model.is_standin)
+    return Embedder(model.name, tower, model.processor.image_processor, model.is_standin, vision_batch)
 
 
-def _siglip(name: str, folder: Path, device: str) -> Embedder:
+def _check_adapter(adapter: str | os.PathLike[str], model: str | ChatModel) -> None:
+    """Raise for an adapter that would change no embedding, or one for a model that is loaded without it."""
+    if not isinstance(model, str):
+        raise InputError(
+            "The model is loaded already.",
+            path=adapter,
+            remedy="Give the adapter to load_model, or a model's name.",
+        )
+    if not read_adapter(adapter).in_vision:
+        raise InputError(
+            "The adapter leaves the vision tower as it is, so every embedding would be that of the model alone.",
+            path=adapter,
+            remedy="Leave it out, or train one with adapt_vision=True.",
+        )
+
+
+def _siglip(name: str, folder: Path, device: str, vision_batch: int) -> Embedder:
     small = weight_bytes(folder) < 1e9
     dtype = torch.float32 if device == "cpu" else dtype_for(device, None, small=small, name=name)
     with damage_explained(folder):
-        model = AutoModel.from_pretrained(folder, dtype=dtype, device_map=device, use_safetensors=True)
+        model = load_weights(AutoModel, folder, dtype=dtype, device_map=device, use_safetensors=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
     tower = getattr(model, "vision_model", model).eval()  # what reads words is let go
     parameters = sum(p.numel() for p in tower.parameters())
     print(f"{name}: a vision tower of {parameters / 1e6:.1f}M parameters on {device}.")
-    return Embedder(name, tower, image_processor, is_standin=False)
+    return Embedder(name, tower, image_processor, is_standin=False, vision_batch=vision_batch)
 
 
 def embed(
@@ -150,7 +194,7 @@ def embed(
     source: Volume | Image.Image | np.ndarray | Iterable[Image.Image | np.ndarray],
     *,
     limit: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Embedding:
     """Embed a volume (its slices), one image, or images in order, such as the patches of a slide.
@@ -159,7 +203,7 @@ def embed(
         embedder: see `load_embedder`.
         source: files become images by `helpers.images.read_images`. A volume is shown as in a prompt.
         limit: slices of a volume, at most; by default 85.
-        batch_size: images that pass the tower together.
+        batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
         cache: folder for what was computed. A file there is named by tower, settings and pixels, so that the
             same pixels are never encoded twice and others never taken for them.
 

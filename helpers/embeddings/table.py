@@ -43,7 +43,7 @@ def embed_folder(
     kind: str,
     pattern: str = "*",
     limit: int | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     every: int = 16,
 ) -> EmbeddingTable:
     """Embed each source in ``folder`` that the table in ``output`` does not hold yet, and return the table.
@@ -56,7 +56,7 @@ def embed_folder(
         kind: "ct", "mri", "slide" or "image", of all sources.
         pattern: which entries are sources, e.g. ``"*/*"`` for series in folders of patients.
         limit: slices or patches of a source, at most.
-        batch_size: images that pass the tower together.
+        batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
         every: sources after which a file is written; so many are lost when a run is killed.
 
     Raises:

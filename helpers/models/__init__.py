@@ -7,10 +7,14 @@ In: a model's name and messages. Out: a `Reply`.
 - ``chat``: the `ChatModel` that is loaded, and its answer to a prompt.
 - ``number_formats``: what a device computes in; results that are no numbers.
 - ``four_bits``: which weights become 4 bits, and how.
+- ``prefill``: how a prompt is read, by blocks or with dense masks; ``attention``, ``block_masks`` do it.
 - ``prompt_memory``: what a prompt takes of a GPU beside the weights.
-- ``adapters``: an adapter onto its own model, and no other.
+- ``adapter_files``: what an adapter's folder holds, and whether it can be used.
+- ``adapters``: an adapter onto its own model, and no other; merged into its weights.
+- ``merging``: a model and its adapter, written as one whole model.
 - ``vision``: images through the vision tower a few at a time.
 - ``sessions``: many questions about images that are read once.
+- ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
 - ``vllm_engine``: a model in vLLM's engine, asked many prompts at once.
 - ``server``, ``server_process``: a real server on this machine, which ends with the process that started it.
 - ``ask``: a question about a path of your own.

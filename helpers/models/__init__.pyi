@@ -1,4 +1,5 @@
-from .adapters import ADAPTER_RECORD as ADAPTER_RECORD, adapted_name as adapted_name, fingerprint as fingerprint
+from .adapter_files import ADAPTER_RECORD as ADAPTER_RECORD, read_adapter as read_adapter
+from .adapters import adapted_name as adapted_name, fingerprint as fingerprint
 from .ask import ask_path as ask_path
 from .chat import ChatModel as ChatModel
 from .four_bits import KEPT_WHOLE as KEPT_WHOLE
@@ -8,6 +9,7 @@ from .hub import (
     STANDIN as STANDIN,
     STANDIN_FOLDER as STANDIN_FOLDER,
     cached_model as cached_model,
+    check_name as check_name,
     find_model as find_model,
     is_siglip as is_siglip,
     is_standin as is_standin,
@@ -19,13 +21,23 @@ from .loading import (
     best_device as best_device,
     damage_explained as damage_explained,
     load_model as load_model,
+    load_weights as load_weights,
 )
+from .merging import merge as merge
 from .number_formats import (
     check_numbers as check_numbers,
     computes_bfloat16 as computes_bfloat16,
     dtype_for as dtype_for,
 )
+from .prefill import prefill_attention as prefill_attention
 from .server import Served as Served, serve as serve
 from .sessions import Session as Session
-from .vision import encode_images as encode_images, pixel_batches as pixel_batches, weights_key as weights_key
+from .vision import (
+    VISION_BATCH as VISION_BATCH,
+    check_batch as check_batch,
+    encode_images as encode_images,
+    in_batches as in_batches,
+    pixel_batches as pixel_batches,
+    weights_key as weights_key,
+)
 from .vllm_engine import VllmModel as VllmModel, load_engine as load_engine

@@ -1,71 +1,238 @@
-"""Adapters: small trained matrices beside a model's own weights, and the check that they belong to it."""
+"""Adapters: small trained matrices beside a model's own weights, put there exactly, or merged into them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import warnings
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from helpers.errors import InputError
+from helpers.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFiles, release
 
-ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
+FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DAMAGE = (SafetensorError, re.error)  # of weights that are cut off, of layers named by a broken expression
+# Parts of weights' names that versions of transformers put in other places, or leave out.
+_PREFIXES = {"base_model", "model", "language_model", "vision_model"}
 
 
-def put_adapter(model: Any, adapter: str | Path) -> Any:
-    """The model with a PEFT adapter on top.
+def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
+    """The model called ``name`` with an adapter beside its weights, a ``PeftModel``.
 
-    Raises `InputError` when there is no adapter in that folder, or it was trained on other weights: on a model of
-    other shapes, or of the same shapes, as MedGemma 1 and 1.5 have, by the fingerprint kept with it.
+    Every tensor of the adapter's file is then in the model, under its own layer and unchanged (in the number
+    format that it has there), and no tensor of the adapter is another one.
+
+    Raises `InputError` where that is not so; where the adapter was trained on other weights: of other shapes, or
+    of the same, as MedGemma 1 and 1.5 have, by the fingerprint kept with it or by the name that it keeps; and
+    where it holds what is no number.
     """
-    adapter = Path(adapter)
-    for file in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (adapter / file).is_file():
-            raise InputError(f"There is no adapter here (no {file}).", path=adapter, remedy="Give its folder.")
-    try:
-        from peft import PeftModel, get_peft_model_state_dict
-    except ImportError as error:
-        raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
-    record = (
-        json.loads((adapter / ADAPTER_RECORD).read_text("utf-8")) if (adapter / ADAPTER_RECORD).is_file() else {}
-    )
-    misfit = InputError(
-        "The adapter does not fit this model.",
-        path=adapter,
-        remedy=f"Load the model that it was trained on ({record.get('base', 'named in adapter_config.json')}).",
-    )
-    if record and record["base_fingerprint"] != fingerprint(model):
-        raise misfit
+    check_base(adapter, name, fingerprint(model))
+    # One with a record was just found to be of these very weights.
+    if not adapter.record and adapter.sha256()[:16] in (getattr(model.config, "merged_adapters", None) or ()):
+        raise InputError(
+            f"The adapter is in the weights of {name} already, and would count twice.",
+            path=adapter.folder,
+            remedy="Leave it out, or give the model without it.",
+        )
+    config = _peft_config(adapter)
+    from peft import PeftModel
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what peft warns of is checked below
-            adapted = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError) as error:
-        raise misfit from error
-    # peft passes over weights for layers that the model does not have.
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as weights:
-        if set(weights.keys()) != set(get_peft_model_state_dict(adapted, save_embedding_layers=False)):
-            raise misfit
+            adapted = PeftModel.from_pretrained(model, adapter.folder, config=config)
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError, *DAMAGE) as error:
+        # torch writes a line for every tensor, under one that tells nothing.
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        said = [f"it has no {error}"] if isinstance(error, KeyError) else said
+        raise misfit(adapter, said[-1].strip().rstrip(".")[:300]) from error
+    _check_exact(adapted, adapter)
     return adapted
+
+
+def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
+    """The model with its adapter merged into its weights: no longer a ``PeftModel``; ``adapted`` is used up.
+
+    Beside the weights an adapter adds a hundredth to the arithmetic of a token, but half to the operations, and a
+    GPU waits for those. Sums are made in float32, a layer at a time, and rounded once to the format of the
+    weights: in bfloat16 what is far smaller than a weight is lost. The model's settings note the adapter, so that
+    its `fingerprint` is another one.
+
+    Raises `InputError` where a sum is no number.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    base = adapted.get_base_model()
+    _untie(base)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of layers that are merged already, below, and of tied ones, above
+            for layer in adapted.modules():
+                if isinstance(layer, BaseTunerLayer):
+                    inner = layer.get_base_layer()
+                    dtype = inner.weight.dtype
+                    inner.to(torch.float32)
+                    layer.merge(safe_merge=True)
+                    inner.to(dtype)
+            merged = adapted.merge_and_unload(safe_merge=True)
+    except ValueError as error:  # of peft's own check
+        raise misfit(adapter, f"merged weights are no numbers: {error}") from error
+    if not _tied(merged):
+        merged.config.tie_word_embeddings = merged.config.get_text_config().tie_word_embeddings = False
+    done = [*(getattr(merged.config, "merged_adapters", None) or ()), adapter.sha256()[:16]]
+    merged.config.merged_adapters = done
+    return merged
 
 
 def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
     """What a model is called with an adapter on top, or without one: answers are kept by that name."""
-    return model if adapter is None else f"{model}+{Path(adapter).name}"
+    return model if adapter is None else f"{model}+{Path(adapter).absolute().name}"
 
 
 def fingerprint(model: Any) -> str:
     """A hash of a model's norm weights: the same in float32, bfloat16 and 4 bits, another for another model.
 
-    Norms are never quantized, and rounding them to bfloat16 forgets in which precision they were loaded.
+    Norms are never quantized, and rounding them to bfloat16 forgets in which precision they were loaded. Adapters
+    seldom change them, so those that were merged count too.
     """
+    norms = [(name, weight) for name, weight in model.named_parameters() if "norm" in name and weight.dim() == 1]
+    return _digest([one for one in norms if "lora_" not in one[0]], getattr(model.config, "merged_adapters", None))
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """The `fingerprint` of a saved model, without loading it."""
+    norms = []
+    for file in folder.glob("*.safetensors"):
+        with safe_open(file, "pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - it is no dict
+                if "norm" in name and len(weights.get_slice(name).get_shape()) == 1:
+                    norms.append((name, weights.get_tensor(name)))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return _digest(norms, config.get("merged_adapters"))
+
+
+def _digest(norms: Sequence[tuple[str, torch.Tensor]], merged: Sequence[str] | None) -> str:
     digest = hashlib.sha256()
-    for name, weight in sorted(model.named_parameters()):
-        if "norm" in name and "lora_" not in name and weight.dim() == 1:
-            digest.update(weight.detach().to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+    for _, weight in sorted(norms, key=lambda named: named[0]):
+        digest.update(weight.detach().to("cpu", torch.bfloat16).view(torch.int16).numpy().tobytes())
+    for adapter in merged or ():
+        digest.update(adapter.encode())
     return digest.hexdigest()[:16]
+
+
+def misfit(adapter: AdapterFiles, why: str) -> InputError:
+    """The error for an adapter that a model cannot take as it was trained."""
+    base = adapter.base or "its files do not tell which"
+    remedy = f"Load the model that it was trained on ({base}), or copy the adapter again."
+    if "+" in base:
+        remedy = f"Merge what it was trained on ({base}; medgemma-tutorials merge), and give the merged folder."
+    return InputError(f"The adapter does not fit this model: {why}.", path=adapter.folder, remedy=remedy)
+
+
+def check_base(adapter: AdapterFiles, name: str, print_of_base: str) -> None:
+    """Raise for another base than the adapter's; say it where nothing but a name tells."""
+    if adapter.record:
+        if adapter.record["base_fingerprint"] != print_of_base:
+            raise misfit(adapter, "it was trained on other weights")
+        return
+    ours, its = release(name), release(adapter.base)
+    if ours and its and ours != its:  # of one size all shapes are the same
+        raise misfit(adapter, "it was trained on another release of MedGemma")
+    if adapter.base.rstrip("/").rpartition("/")[2] != name.rstrip("/").rpartition("/")[2]:
+        trained = f"was trained on {adapter.base!r}" if adapter.base else "does not say what it was trained on"
+        print(f"{adapter.folder.name} {trained}, and nothing in it tells whether {name} is the same model.")
+
+
+def _peft_config(adapter: AdapterFiles) -> Any:
+    """The adapter's settings for peft; a setting that this version does not know is not passed over."""
+    try:
+        from peft import PeftConfig, __version__
+        from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+    except ImportError as error:
+        raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
+    settings = dict(adapter.config)
+    kind = PEFT_TYPE_TO_CONFIG_MAPPING.get(settings["peft_type"], PeftConfig)
+    known = {one.name for one in fields(kind)}
+    unknown = sorted(key for key in settings if settings[key] and key not in {*known, "peft_version"})
+    if unknown:
+        raise InputError(
+            f"peft {__version__} does not know its settings {', '.join(unknown)}.",
+            path=adapter.folder / ADAPTER_CONFIG,
+            remedy=f"Update peft (the adapter was saved by {settings.get('peft_version', 'another version')}).",
+        )
+    # A task only adds heads to a model; auto_mapping names a package to import.
+    settings |= {"task_type": "CAUSAL_LM", "auto_mapping": None, "inference_mode": True}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kind(**{key: value for key, value in settings.items() if key in known})
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        raise InputError(
+            f"Its settings cannot be used ({error}).",
+            path=adapter.folder / ADAPTER_CONFIG,
+            remedy="Copy the adapter's folder again.",
+        ) from error
+
+
+def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
+    """Raise unless the adapter in the model is that of the file, tensor by tensor."""
+    from peft import get_peft_model_state_dict
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+        # Where embeddings are adapted a file may hold the base's own too.
+        there = own | get_peft_model_state_dict(adapted, save_embedding_layers=True)
+    wanted, there = {_place(key) for key in own}, {_place(key): value for key, value in there.items()}
+    found: set[str] = set()
+    with safe_open(adapter.folder / ADAPTER_WEIGHTS, "pt") as weights:
+        for key in adapter.names:
+            place, value = _place(key), weights.get_tensor(key)
+            if place in found:
+                raise misfit(adapter, f"two of its tensors are for {place}")
+            found.add(place)
+            if place not in there:
+                raise misfit(adapter, f"the model has no place for {key}")
+            if value.dtype not in FORMATS:
+                raise misfit(adapter, f"{key} is of {value.dtype}, in which no adapter is trained")
+            if not torch.isfinite(value).all():
+                raise InputError(
+                    f"The adapter's weights are no numbers (NaN or infinity, first in {key}).",
+                    path=adapter.folder,
+                    remedy="Train it again, with a lower learning rate.",
+                )
+            loaded = there[place].detach().cpu()
+            if loaded.shape != value.shape or not torch.equal(loaded, value.to(loaded.dtype)):
+                raise misfit(adapter, f"{key} does not come out as it is in the file")
+    if lacking := sorted(wanted - found):
+        raise misfit(adapter, f"{len(lacking)} of its tensors are missing, first {lacking[0]}")
+
+
+def _place(key: str) -> str:
+    """A weight's name without what differs between versions: the same for the same layer, tower and matrix."""
+    return ".".join(part for part in key.split(".") if part not in _PREFIXES)
+
+
+def _tied(model: Any) -> bool:
+    """Whether the embeddings of words and the head are one tensor."""
+    return model.get_input_embeddings().weight.data_ptr() == model.get_output_embeddings().weight.data_ptr()
+
+
+def _untie(model: Any) -> None:
+    """Give the head weights of its own where an adapter changes it, or the embeddings that it shares, alone."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if any(isinstance(layer, BaseTunerLayer) for layer in (words, head)) and _tied(model):
+        inner = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
+        inner.weight = torch.nn.Parameter(inner.weight.detach().clone(), requires_grad=False)

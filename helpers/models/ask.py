@@ -13,10 +13,12 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
+from helpers.models.adapter_files import read_adapter
 from helpers.prompts import (
     CONTEXT_BUDGET,
     MAX_PATCHES,
     Message,
+    check_options,
     closed_question,
     image_messages,
     images_of,
@@ -35,6 +37,7 @@ def ask_path(
     question: str,
     *,
     model: str = "standin",
+    adapter: str | os.PathLike[str] | None = None,
     modality: str | None = None,
     series: Sequence[str] = (),
     options: Sequence[str] = (),
@@ -48,6 +51,7 @@ def ask_path(
     page: int | None = None,
     may_leave: str = "",
     max_new_tokens: int = 512,
+    vision_batch: int = 8,
 ) -> dict[str, Any]:
     """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
 
@@ -55,6 +59,7 @@ def ask_path(
         path: what `helpers.images.find_study` takes, as ``modality`` and ``series``.
         question: in your words. Of a slide it goes before the patches, of everything else after the images.
         model: as for `helpers.models.load_model`. It is loaded when the prompt is whole.
+        adapter: folder of an adapter for that model.
         options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
         only, uniform, offset, reformat: how a volume is read, as for `helpers.volumes.read_volume`; ``only`` also
             as words such as "EchoTime=20". Volumes that it does not match are left out.
@@ -64,6 +69,7 @@ def ask_path(
         page: of a picture with several pages or frames, from 0.
         may_leave: why images may go to a model on another machine; else their headers must name nobody.
         max_new_tokens: of the answer.
+        vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
 
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
@@ -73,10 +79,14 @@ def ask_path(
 
     Raises:
         InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
-            prompt over the budget; images that may not leave.
+            prompt over the budget; images that may not leave; an adapter that does not fit.
     """
     if not question.strip():
         raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
+    if options:
+        check_options(options)
+    if adapter is not None:
+        read_adapter(adapter)  # a mistake in it shows before images are read
     reading = Reading.of(
         only,
         uniform=uniform,
@@ -95,7 +105,7 @@ def ask_path(
     print("".join(f"{note}\n" for note in facts.notes), end="")
     from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
-    chat = load_model(model, sources=study.files, may_leave=may_leave)
+    chat = load_model(model, adapter=adapter, vision_batch=vision_batch, sources=study.files, may_leave=may_leave)
     print(f"{chat.count_tokens(messages)}, of {CONTEXT_BUDGET:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
     return {

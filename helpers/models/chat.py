@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from transformers import LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.errors import InputError
+from helpers.models.attention import reading, without_adapter
 from helpers.models.number_formats import NumbersOnly
+from helpers.models.prefill import prefill_attention
 from helpers.models.prompt_memory import check_prompt_memory
-from helpers.models.sessions import Session
+from helpers.models.sessions import Session, check_length
 from helpers.models.vision import encode_images
 from helpers.prompts import (
     Message,
@@ -37,6 +40,7 @@ class ChatModel:
     processor: Any
     is_standin: bool
     vision_batch: int = 8  # images that pass the vision tower at once; it halves itself where memory runs out
+    prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best that is there
     engine: ClassVar[str] = "transformers"
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
@@ -52,22 +56,22 @@ class ChatModel:
     ) -> Reply:
         """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
 
+        Of the model's own generation settings only the tokens that end a reply count, as in a session.
+
         ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
         for a prompt over the budget, for memory that does not suffice, and for logits that are no numbers.
         """
-        check_prompt_memory(self.model, self.count_tokens(messages).total, self.name)
+        check_length(max_new_tokens)
+        tokens = self.count_tokens(messages).total
+        way = prefill_attention(self.model, tokens, self.prefill)
+        check_prompt_memory(self.model, tokens, self.name, way)
         start = time.perf_counter()
         numbers = NumbersOnly(self.name)
         try:
             inputs = self.inputs(messages)
-            with torch.inference_mode():
-                output = self.model.generate(
+            with torch.inference_mode(), reading(self.model, way):
+                output = self._plainly_greedy(max_new_tokens).generate(
                     **inputs,
-                    max_new_tokens=max_new_tokens,
-                    do_sample=False,
-                    temperature=None,
-                    top_k=None,
-                    top_p=None,
                     logits_processor=LogitsProcessorList([numbers]),
                     streamer=RunningText(self, on_text) if on_text else None,
                 )
@@ -81,9 +85,19 @@ class ChatModel:
         prompt_tokens = inputs["input_ids"].shape[1]
         return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
 
-    def session(self, messages: Sequence[Message], *, cache_limit: float = 8e9) -> Session:
+    def session(self, messages: Sequence[Message], *, cache_limit: float | None = None) -> Session:
         """Read the images of ``messages`` once, to ask many questions about them: a `Session`."""
         return Session(self, messages, cache_limit=cache_limit)
+
+    def _plainly_greedy(self, max_new_tokens: int) -> Any:
+        """The model, its weights shared, without the settings it was saved with, which fill what is left out."""
+        model, saved = copy.copy(without_adapter(self.model)), self.model.generation_config
+        model.generation_config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            **{name: getattr(saved, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")},
+        )
+        return model
 
     @property
     def end_tokens(self) -> set[int]:

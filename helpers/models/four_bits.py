@@ -16,7 +16,8 @@ KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
 def four_bit_settings(dtype: torch.dtype) -> Any:
     """What ``from_pretrained`` takes to load weights in 4 bits and multiply them in ``dtype``.
 
-    Raises `InputError` where bitsandbytes is missing.
+    They are stored as numbers of ``dtype`` too, the same bits in fewer numbers: FSDP shards weights of one format
+    only (peft's guide to QLoRA with FSDP). Raises `InputError` where bitsandbytes is missing.
     """
     try:
         import bitsandbytes  # noqa: F401
@@ -29,5 +30,6 @@ def four_bit_settings(dtype: torch.dtype) -> Any:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_storage=dtype,
         llm_int8_skip_modules=KEPT_WHOLE,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from huggingface_hub.errors import (
 )
 
 from helpers.errors import InputError
+from helpers.models.adapter_files import ADAPTER_CONFIG, adapter_as_model, refuse_as_model
 
 STANDIN = "standin"
 STANDIN_FOLDER = Path(__file__).resolve().parents[1] / "standin" / "standin_weights"
@@ -60,40 +62,54 @@ def find_model(
         InputError: an unknown name, no access, no connection, or not enough memory or disk. A download that is
             cut off is taken up where it stopped the next time.
     """
+    check_name(name)
     if name == STANDIN:
         return STANDIN_FOLDER
-    if Path(name).is_dir():
-        folder = Path(name)
-        missing = missing_files(folder)
-        if missing:
-            raise InputError(
-                f"The folder holds no whole model: {', '.join(missing)} missing.",
-                path=folder,
-                remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
-            )
-    elif re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not name.startswith("."):
-        folder = cached_model(name)
-    else:
-        known = ", ".join(repr(n) for n in (STANDIN, *REAL_MODELS))
-        raise InputError(
-            "There is no such model.", path=name, remedy=f"Use {known}, or the folder of a saved model."
-        )
+    folder = Path(name) if Path(name).is_dir() else cached_model(name)
     if folder is None:
         return _download(name, device, quantized, token, endpoint, wide)
     check_memory(name, weight_bytes(folder), device, quantized, wide)
     return folder
 
 
+def check_name(name: str) -> None:
+    """Raise `InputError` unless ``name`` can be a model's: the stand-in's, a whole folder's, or one of a hub."""
+    if name == STANDIN:
+        return
+    if os.path.isdir(name):  # noqa: PTH112 - Path's raises for some texts
+        folder = Path(name)
+        refuse_as_model(folder)
+        if missing := missing_files(folder):
+            raise InputError(
+                f"The folder holds no whole model: {', '.join(missing)} missing.",
+                path=folder,
+                remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
+            )
+    elif not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        known = ", ".join(repr(n) for n in (STANDIN, *REAL_MODELS))
+        raise InputError(
+            "There is no such model.", path=name, remedy=f"Use {known}, or the folder of a saved model."
+        )
+
+
 def missing_files(folder: Path) -> list[str]:
-    """Files without which ``folder`` is no whole model; empty when it is one."""
+    """Files without which ``folder`` is no whole model; empty when it is one.
+
+    Raises `InputError` where the list of its weights' files cannot be read.
+    """
     either = [("config.json",), ("processor_config.json", "preprocessor_config.json")]
     if not is_siglip(folder):  # of which images are embedded, and no words
         either.append(("tokenizer.json", "tokenizer.model"))
     missing = [names[0] for names in either if not any((folder / name).is_file() for name in names)]
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        missing += [s for s in shards if not (folder / s).is_file()]
+        try:
+            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+            missing += [s for s in shards if not (folder / s).is_file()]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"The list of the model's files cannot be read ({error}).", path=index, remedy="Copy it again."
+            ) from error
     elif not (folder / "model.safetensors").is_file():
         missing.append("model.safetensors")
     return missing
@@ -112,9 +128,10 @@ def is_standin(name: str) -> bool:
 def _config(folder: Path) -> dict[str, Any]:
     """The ``config.json`` of a folder; empty where there is none that can be read."""
     try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def cached_model(name: str) -> Path | None:
@@ -139,6 +156,8 @@ def _download(
     try:
         api.auth_check(name)
         files = api.model_info(name, files_metadata=True).siblings or []
+        if ADAPTER_CONFIG in {f.rfilename for f in files}:
+            raise adapter_as_model(name, "ITS BASE MODEL")
         weights = sum(f.size or 0 for f in files if f.rfilename.endswith(".safetensors"))
         check_memory(name, weights, device, quantized, wide)
         _check_disk(name, weights)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging
 
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.images import ImageSource
-from helpers.models.adapters import adapted_name, put_adapter
+from helpers.models.adapter_files import AdapterFiles, read_adapter
+from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
 from helpers.models.chat import ChatModel
 from helpers.models.four_bits import four_bit_settings
 from helpers.models.hub import STANDIN, find_model, weight_bytes
 from helpers.models.number_formats import dtype_for
+from helpers.models.vision import VISION_BATCH, check_batch
+
+FORMATS = ("BF16", "F16", "F32", "F64")  # of weights that are not quantized, as safetensors calls them
+# Parts of names that weights have inside peft, torch.compile and data-parallel wrappers.
+_WRAPPERS = {"base_model", "base_layer", "lora_A", "lora_B", "modules_to_save", "_orig_mod", "module"}
 
 if TYPE_CHECKING:
     from helpers.endpoints import EndpointModel
@@ -28,10 +37,11 @@ def load_model(
     name: str = STANDIN,
     *,
     adapter: str | Path | None = None,
+    merge: bool = True,
     device: str | None = None,
     dtype: torch.dtype | None = None,
     quantized: bool = False,
-    vision_batch: int = 8,
+    vision_batch: int = VISION_BATCH,
     token: str | None = None,
     sources: Sequence[ImageSource] | None = None,
     may_leave: str = "",
@@ -41,7 +51,9 @@ def load_model(
     Args:
         name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, a local folder saved
             with ``save_pretrained``, or ``"endpoint:URL#MODEL"`` of a server (`helpers.endpoints`).
-        adapter: folder of a PEFT adapter to put on top.
+        adapter: folder of a PEFT adapter to put on top; see `helpers.models.adapters` for what is checked.
+        merge: whether it is added to the weights, without which each token takes half as many operations again.
+            Weights of 4 bits keep it beside them, as it was trained; the line that is printed tells.
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
         dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
         quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
@@ -57,8 +69,11 @@ def load_model(
         InputError: unknown or unreachable model, no access (with the steps to get it), too little memory; for an
             endpoint also a setting that only a local model has, or sources that may not leave.
     """
+    check_batch(vision_batch)
     if name.startswith(ENDPOINT_PREFIX):
-        return _from_endpoint(name, adapter or device or dtype or quantized, sources, may_leave, token)
+        of_server = adapter or device or dtype or quantized or vision_batch != VISION_BATCH
+        return _from_endpoint(name, of_server, sources, may_leave, token)
+    files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
@@ -66,13 +81,24 @@ def load_model(
     folder = find_model(name, device=device, quantized=quantized, token=token, wide=wanted is torch.float32)
     dtype = dtype_for(device, dtype, small=weight_bytes(folder) < 1e9, name=name)
     model, processor = _from_folder(folder, device, dtype, quantized)
-    if adapter is not None:
-        model = put_adapter(model, adapter)
+    precision = "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")
+    if files:
+        model, way = _adapted(model, files, name, merge)
+        precision = f"{precision}, the adapter {way}"
     name = adapted_name(name, adapter)
     trial = bool(getattr(model.config, "is_standin", False))
     loaded = ChatModel(name, model.eval(), processor, is_standin=trial, vision_batch=vision_batch)
-    print(_introduction(loaded, folder, device, "4-bit NF4" if quantized else str(dtype).removeprefix("torch.")))
+    print(_introduction(loaded, folder, device, precision))
     return loaded
+
+
+def _adapted(model: Any, adapter: AdapterFiles, name: str, merge: bool) -> tuple[Any, str]:
+    """The model with an adapter, and how it has it."""
+    whole = getattr(model, "hf_quantizer", None) is None
+    model = put_adapter(model, adapter, name)
+    if merge and whole and adapter.can_merge:
+        return merge_adapter(model, adapter), "merged into them"
+    return model, "beside them, which makes each token slower"
 
 
 def _from_endpoint(
@@ -84,7 +110,7 @@ def _from_endpoint(
 ) -> EndpointModel:
     if local_setting:
         raise InputError(
-            "Adapter, device, dtype and 4-bit weights are the server's to choose.",
+            "Adapter, device, dtype, 4-bit weights and vision_batch are the server's to choose.",
             path=name,
             remedy="Give them where the server is started, and only the address here.",
         )
@@ -109,12 +135,32 @@ def damage_explained(folder: Path) -> Iterator[None]:
     """What fails in loading a saved folder, in whatever way, as one `InputError` that names the folder."""
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+    except InputError:
+        raise
+    except torch.OutOfMemoryError as error:
         raise InputError(
-            f"The model cannot be loaded ({error}).",
+            "The GPU has not enough memory for the model's weights.",
+            path=folder,
+            remedy="Close what else uses it, or load_model(..., quantized=True).",
+        ) from error
+    except ImportError as error:
+        raise InputError(
+            f"The model needs a package that is not here ({_first_line(error)}).",
+            path=folder,
+            remedy="Install it, or give the model with weights in bfloat16.",
+        ) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"The model cannot be loaded ({_first_line(error)}).",
             path=folder,
             remedy="Check that the folder was saved with save_pretrained and copied whole.",
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without the lists that transformers writes below it."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return f"no {said[0]}" if isinstance(error, KeyError) else said[0]
 
 
 def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool) -> tuple[Any, Any]:
@@ -123,7 +169,89 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         settings["quantization_config"] = four_bit_settings(dtype)
     with damage_explained(folder):
         processor = load_processor(folder)
-        return AutoModelForImageTextToText.from_pretrained(folder, device_map=device, **settings), processor
+        model = load_weights(AutoModelForImageTextToText, folder, device_map=device, **settings)
+        _check_pair(model, processor)
+        if (
+            ends := folder / "generation_config.json"
+        ).is_file():  # a broken one is passed over, and answers run on
+            json.loads(ends.read_text(encoding="utf-8"))
+    return model, processor
+
+
+def _check_pair(model: Any, processor: Any) -> None:
+    """Raise ValueError where a prompt of the processor is none of the model."""
+    words, tokenizer = model.get_input_embeddings().num_embeddings, processor.tokenizer
+    if len(tokenizer) > words:
+        raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, and the model knows {words:,}")
+    for what, ours, theirs in (
+        ("image token", tokenizer.image_token_id, model.config.image_token_id),
+        ("number of tokens an image", processor.image_seq_length, model.config.mm_tokens_per_image),
+    ):
+        if ours != theirs:
+            raise ValueError(f"the {what} is {ours} in its processor, and {theirs} in its config.json")
+
+
+def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
+    """The model of a saved folder, by ``kind.from_pretrained``, if all of its weights are there.
+
+    transformers makes up what is missing by drawing random numbers, and says so in a warning. Raises `InputError`
+    for weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
+    unmerged or renamed, or that were rounded to whole numbers or 8 bits without the settings that tell how.
+    """
+    _check_formats(folder)
+    said = logging.get_verbosity()
+    logging.set_verbosity_error()  # its table of missing weights, which advises to train them
+    try:
+        model, found = kind.from_pretrained(
+            folder, output_loading_info=True, ignore_mismatched_sizes=True, **settings
+        )
+    finally:
+        logging.set_verbosity(said)
+    missing, left = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
+    if wrapped := [key for key in left if any(part in _WRAPPERS for part in key.split("."))]:
+        raise InputError(
+            f"{len(wrapped)} of its weights have names that a trainer's wrapper gave them, first {wrapped[0]}.",
+            path=folder,
+            remedy="Save the model inside: peft's merge_and_unload, then save_pretrained.",
+        )
+    if missing or found["mismatched_keys"]:
+        lacking = missing or sorted(key for key, *_ in found["mismatched_keys"])
+        how = "missing" if missing else "of other sizes"
+        raise InputError(
+            f"{len(lacking)} of the model's weights are {how} in its files, first {lacking[0]}.",
+            path=folder,
+            remedy="Copy the folder again, whole, or save it again where it was made.",
+        )
+    own = {_any_layer(key) for key in model.state_dict()}
+    if layers := [key for key in left if _any_layer(key) in own]:
+        raise InputError(
+            f"{len(layers)} weights are of layers that its config.json has not, first {layers[0]}.",
+            path=folder,
+            remedy="Copy the folder again, with the config.json that its weights were saved with.",
+        )
+    if left:
+        print(f"{folder.name}: {len(left)} of its weights belong to nothing in the model, first {left[0]}.")
+    return model
+
+
+def _any_layer(key: str) -> str:
+    return re.sub(r"\.\d+\.", ".N.", key)
+
+
+def _check_formats(folder: Path) -> None:
+    """Raise `InputError` for quantized weights of a model whose settings do not say that they are."""
+    if "quantization_config" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        return
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "np") as weights:
+            for key in weights.keys():  # noqa: SIM118 - it is no dict
+                dtype = weights.get_slice(key).get_dtype()
+                if key.endswith("weight") and dtype not in FORMATS:
+                    raise InputError(
+                        f"Weights are of {dtype}, and config.json does not tell how, first {key}.",
+                        path=folder,
+                        remedy="Give the model with weights in bfloat16.",
+                    )
 
 
 def load_processor(folder: Path) -> Any:
@@ -137,7 +265,7 @@ def load_processor(folder: Path) -> Any:
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:
-    parameters = sum(p.numel() for p in loaded.model.parameters())
+    parameters = loaded.model.num_parameters()  # which knows how many 4-bit weights a stored number holds
     size = f"{parameters / 1e9:.1f}B" if parameters >= 1e8 else f"{parameters / 1e6:.1f}M"
     line = f"{loaded.name}: {size} parameters on {device} in {precision}."
     if loaded.is_standin:

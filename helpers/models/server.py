@@ -24,6 +24,7 @@ from huggingface_hub import constants
 
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
+from helpers.models.adapter_files import AdapterFiles, read_adapter
 from helpers.models.hub import STANDIN, find_model, is_standin, weight_bytes
 from helpers.prompts import MAX_PATCHES
 
@@ -32,6 +33,7 @@ START_SECONDS = 600.0  # of 4B weights from a slow disk
 STOP_SECONDS = 10.0
 # 126 images with their four wrapper tokens each, the text and an answer of 1,024.
 CONTEXT = 36_864
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,32 @@ class Served:
 
 
 @contextmanager
-def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> Iterator[Served]:
+def serve(
+    model: str = STANDIN,
+    port: int = 0,
+    *,
+    kind: str | None = None,
+    adapter: str | os.PathLike[str] | None = None,
+) -> Iterator[Served]:
     """Start a server, wait until it answers, and stop it at the end of the ``with`` block.
 
     It also ends when this process does, even if that is killed. What it writes goes to a log file, which is
-    removed at the end.
+    removed at the end. A model with an adapter is called by both names, as by ``load_model``. It is a merged copy,
+    removed at the end too; vLLM takes plain LoRA of the language model as it is, and serves both from one model.
 
     Args:
         model: as for ``load_model``; downloaded first if need be.
         port: 0 takes one that is free.
         kind: "transformers" or "vllm"; by default that of `best_kind`.
+        adapter: folder of an adapter to put on the model.
 
     Raises:
-        InputError: packages missing, the port taken, or a server that ends before it answers (its last words).
+        InputError: packages missing, an adapter that does not fit, the port taken, or a server that ends before it
+            answers (its last words).
     """
     kind = kind or best_kind(model)
     _check_packages(kind)
+    files = None if adapter is None else read_adapter(adapter)
     small_on_cpu = not _cuda()
     folder = find_model(model, device="cpu" if small_on_cpu else "cuda", quantized=False)
     port = port or _free_port()
@@ -76,12 +88,19 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
     wide = (small_on_cpu and weight_bytes(folder) < 1e9) or (_cuda() and not _has_bfloat16())
-    arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide)
     script = Path(__file__).with_name("server_process.py")
     Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # without it /v1/models fails
     # It needs no token, and the weights are here.
     env = {k: v for k, v in os.environ.items() if not k.upper().endswith("_TOKEN")} | {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="medgemma-serve-", ignore_cleanup_errors=True) as scratch:
+        lora: list[str] = []
+        called = name if files is None else _adapted_name(name, files)
+        if files and kind == "vllm" and files.only_matrices and files.rank <= LORA_RANKS[-1]:
+            lora, where = _lora(files, called, model, folder, Path(scratch)), Path(scratch)
+        elif files:
+            name = called = _merged(files, called, model, Path(scratch))
+            where = Path(scratch)
+        arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide) + lora
         log = Path(scratch) / "server.log"
         with log.open("wb") as stream:
             # -P: the folder above the model, which may be this package's own, is no place to import from.
@@ -93,12 +112,38 @@ def serve(model: str = STANDIN, port: int = 0, *, kind: str | None = None) -> It
                 cwd=where,
                 env=env,
             )
-        served = Served(f"http://{HOST}:{port}/v1", name, kind, log, process)
+        served = Served(f"http://{HOST}:{port}/v1", called, kind, log, process)
         try:
             _wait_until_it_answers(served, port)
             yield served
         finally:
             _stop(process)
+
+
+def _adapted_name(name: str, adapter: AdapterFiles) -> str:
+    from helpers.models.adapters import adapted_name  # torch, which the command line need not wait for
+
+    return adapted_name(name, adapter.folder)
+
+
+def _merged(adapter: AdapterFiles, called: str, model: str, scratch: Path) -> str:
+    """Write the model with its adapter merged into ``scratch``; return the name of its folder."""
+    from helpers.models.merging import merge
+
+    return merge(model, adapter.folder, scratch / called.rpartition("/")[2]).name
+
+
+def _lora(adapter: AdapterFiles, called: str, model: str, folder: Path, scratch: Path) -> list[str]:
+    """vLLM's arguments for an adapter; ``scratch`` becomes where it starts, so that no path is in any answer."""
+    from helpers.models.adapters import check_base, folder_fingerprint
+
+    check_base(adapter, model, folder_fingerprint(folder))
+    link = called.rpartition("/")[2]
+    (scratch / link).symlink_to(adapter.folder.absolute(), target_is_directory=True)
+    if model == STANDIN or Path(model).is_dir():
+        (scratch / folder.resolve().name).symlink_to(folder.resolve(), target_is_directory=True)
+    rank = next(size for size in LORA_RANKS if size >= adapter.rank)
+    return ["--enable-lora", "--max-lora-rank", str(rank), "--lora-modules", f"{called}={link}"]
 
 
 def command(kind: str, name: str, port: int, *, cpu: bool, float32: bool) -> list[str]:

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
+from helpers.errors import InputError
 from helpers.models.number_formats import check_numbers, name_of
+
+VISION_BATCH = 8  # images that pass the tower at once, unless somebody says otherwise
+Made = TypeVar("Made")
 
 
 def pixel_batches(
-    images: Sequence[Image.Image], image_processor: Any, batch_size: int = 8, workers: int | None = None
+    images: Sequence[Image.Image], image_processor: Any, batch_size: int = VISION_BATCH, workers: int | None = None
 ) -> Iterator[torch.Tensor]:
     """Yield float32 tensors (up to ``batch_size``, 3, height, width), bit for bit what the processor gives.
 
@@ -56,31 +60,56 @@ def _value_table(image_processor: Any) -> np.ndarray:
     return np.ascontiguousarray(np.asarray(out, np.float32).reshape(3, 256))
 
 
+def check_batch(size: int) -> int:
+    """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise InputError(f"{size} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
+    return size
+
+
+def in_batches(
+    images: Sequence[Image.Image],
+    image_processor: Any,
+    encode: Callable[[torch.Tensor], Made],
+    batch_size: int = VISION_BATCH,
+) -> Iterator[Made]:
+    """Yield what ``encode`` makes of `pixel_batches`, in order; of half as many wherever memory runs out.
+
+    Raises `InputError` for a batch of less than one, and torch's own error where one image is too much.
+    """
+    done, size = 0, check_batch(batch_size)
+    while done < len(images):
+        short = False
+        try:
+            for pixels in pixel_batches(images[done:], image_processor, size):
+                made = encode(pixels)
+                done += len(pixels)
+                yield made
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            short = True
+        if short:  # by now the error has let go of what it held
+            size //= 2
+            torch.cuda.empty_cache()
+
+
 @torch.inference_mode()
 def encode_images(
-    model: Any, image_processor: Any, images: Sequence[Image.Image], batch_size: int = 8
+    model: Any, image_processor: Any, images: Sequence[Image.Image], batch_size: int = VISION_BATCH
 ) -> torch.Tensor:
     """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device.
 
     Images pass the tower ``batch_size`` at a time, and half as many wherever memory runs out. Raises `InputError`
     where a result is no number.
     """
-    parts: list[torch.Tensor] = []
-    done = 0
-    while done < len(images):
-        try:
-            for pixels in pixel_batches(images[done:], image_processor, batch_size):
-                features = model.get_image_features(
-                    pixel_values=pixels.to(device=model.device, dtype=model.dtype), return_dict=True
-                )
-                parts.append(check_numbers(features.pooler_output, name_of(model)))
-                done += len(pixels)
-        except torch.OutOfMemoryError:
-            if batch_size == 1:
-                raise
-            batch_size //= 2  # the images that are done stay
-            torch.cuda.empty_cache()
-    return torch.cat(parts)
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        pixels = pixels.to(device=model.device, dtype=model.dtype)
+        features = model.get_image_features(pixel_values=pixels, return_dict=True)
+        return check_numbers(features.pooler_output, name_of(model))
+
+    return torch.cat(list(in_batches(images, image_processor, encode, batch_size)))
 
 
 def weights_key(image_processor: Any, weights: Iterable[tuple[str, torch.Tensor]]) -> str:

@@ -68,35 +68,43 @@ class VllmModel:
         `InputError` for a prompt over the budget.
         """
         start = time.perf_counter()
-        done = self._run(prompts, "", max_tokens=max_new_tokens, stop_token_ids=sorted(self.end_tokens))
+        started = [""] * len(prompts)
+        done = self._run(prompts, started, max_tokens=max_new_tokens, stop_token_ids=sorted(self.end_tokens))
         seconds = (time.perf_counter() - start) / max(1, len(prompts))
         return [
             reply_from(list(one.outputs[0].token_ids), len(one.prompt_token_ids), seconds, self) for one in done
         ]
 
     def next_token(
-        self, prompts: Sequence[Sequence[Message]], begun: str, among: Sequence[int], batch_size: int | None = None
+        self,
+        prompts: Sequence[Sequence[Message]],
+        begun: str | Sequence[str],
+        among: Sequence[int],
+        batch_size: int | None = None,
     ) -> torch.Tensor:
-        """Log-likelihoods of the tokens ``among`` after each prompt and ``begun``: (prompts, tokens)."""
+        """Log-likelihoods, in the whole vocabulary, of the tokens ``among``: (prompts, tokens).
+
+        Each stands after its prompt and ``begun``, its answer's first words: the same for all, or one for each.
+        """
+        begun = [begun] * len(prompts) if isinstance(begun, str) else begun
         done = self._run(prompts, begun, max_tokens=1, logprob_token_ids=list(among))
         first = [one.outputs[0].logprobs[0] for one in done]
         found = torch.tensor([[options[token].logprob for token in among] for options in first])
         return check_numbers(found, self.name)
 
-    def _run(self, prompts: Sequence[Sequence[Message]], begun: str, **settings: Any) -> list[Any]:
+    def _run(self, prompts: Sequence[Sequence[Message]], begun: Sequence[str], **settings: Any) -> list[Any]:
         from vllm import SamplingParams
 
-        words = self._ids(begun) if begun else []
         made: dict[int, Image.Image] = {}  # of images that several prompts share
         requests = []
-        for messages in prompts:
+        for messages, text in zip(prompts, begun, strict=True):
             self.count_tokens(messages)
             images = images_of(messages)
             for image in images:
                 if id(image) not in made:
                     # As the processor does for transformers; what vLLM then resizes has that size already.
                     made[id(image)] = resized(image, self.processor.image_processor)
-            ids = self._ids(render_prompt(messages, self.processor)) + words
+            ids = self._ids(render_prompt(messages, self.processor)) + (self._ids(text) if text else [])
             shown = {"multi_modal_data": {"image": [made[id(image)] for image in images]}} if images else {}
             requests.append({"prompt_token_ids": ids, **shown})
         params = SamplingParams(temperature=0.0, detokenize=False, **settings)
@@ -170,7 +178,7 @@ def _check_prompt(loaded: VllmModel) -> None:
     """vLLM puts the tokens of images into a prompt itself; the text must be the one that transformers makes."""
     messages = volume_messages([Image.new("RGB", (8, 8))] * 2, "Is this a test?")
     tokenizer = loaded.processor.tokenizer
-    (done,) = loaded._run([messages], "", max_tokens=1)
+    (done,) = loaded._run([messages], [""], max_tokens=1)
     # Around an image vLLM may cut line ends into other tokens, of the same text.
     if tokenizer.decode(done.prompt_token_ids) != tokenizer.decode(prompt_ids(messages, loaded.processor)):
         raise InputError(

@@ -3,6 +3,7 @@
 In: content and a path or address. Out: files and folders that nobody ever sees half-written.
 
 - ``files``: a file, a folder or JSON on this machine.
+- ``places``: whether a folder can be made, before the work that fills it.
 - ``stores``: the same in any folder that fsspec reaches (``s3://``, ``gs://`` ...), and Parquet's library.
 """
 

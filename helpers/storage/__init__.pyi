@@ -1,7 +1,9 @@
 from .files import (
+    json_text as json_text,
     make_folder as make_folder,
     whole_file as whole_file,
     whole_folder as whole_folder,
     write_json as write_json,
 )
+from .places import free_place as free_place
 from .stores import Store as Store, filesystem as filesystem, is_local as is_local, load_pyarrow as load_pyarrow

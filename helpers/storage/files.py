@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import uuid
@@ -56,10 +57,28 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     """Write ``content`` as indented UTF-8 JSON, whole or not at all, and return the path."""
     path = Path(path)
-    text = json.dumps(content, indent=2, ensure_ascii=False)
     with whole_file(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def json_text(content: Any, **settings: Any) -> str:
+    """``content`` as JSON, with null for NaN and infinity, for which JSON has no word and most readers an error.
+
+    Other ``settings`` are those of `json.dumps`.
+    """
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, **settings)
+    except ValueError:
+        return json.dumps(_numbers_or_none(content), ensure_ascii=False, allow_nan=False, **settings)
+
+
+def _numbers_or_none(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _numbers_or_none(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_numbers_or_none(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -70,5 +89,9 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
             "Where a folder is to be made is a file.", path=folder, remedy="Choose another folder."
+        ) from error
+    except (OSError, ValueError) as error:  # no right to it, a disk that is full or read-only, a name that is none
+        raise InputError(
+            f"The folder cannot be made ({error}).", path=folder, remedy="Choose another folder."
         ) from error
     return folder

@@ -130,7 +130,7 @@ def encoded_once(model: str, examples: int, epochs: int) -> Callable[[], int]:
 
 def _ours(model: str, examples: int, epochs: int, cached: bool) -> Callable[[], int]:
     chat, cases = _chat(model), _examples(examples)
-    tuning = Tuning(**{**TUNING.__dict__, "epochs": epochs, "cached": cached})
+    tuning = replace(TUNING, epochs=epochs, cached=cached)
 
     def work() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,8 +1,8 @@
-"""Many questions about one volume of 85 slices: a session beside asking each question by itself.
+"""Many questions about one volume of 85 slices: sessions beside asking each question by itself.
 
 Run: python -m tests.benchmarks.bench_sessions
 
-Both ways have to give the same answers. Models: the stand-in, and with ``--model mid-size`` a Gemma 3 of about 100
+All ways have to give the same answers. Models: the stand-in, and with ``--model mid-size`` a Gemma 3 of about 100
 million random weights, in which the language model is most of the work. Time to load a model and to read the files
 is left out, and the answers are cut after 16 tokens.
 """
@@ -61,15 +61,20 @@ def one_by_one(model: str, questions: int) -> Callable[[], list[str]]:
     return lambda: [chat.generate(with_question(volume, q), max_new_tokens=TOKENS).text for q in asked]
 
 
-def one_session(model: str, questions: int) -> Callable[[], list[str]]:
-    """a session: the images are encoded and read once."""
+def one_session(model: str, questions: int, together: int = 18) -> Callable[[], list[str]]:
+    """a session: the images are encoded and read once, and 18 questions are asked together."""
     chat, volume, asked = _chat(model), _volume(), _questions(questions)
 
     def work() -> list[str]:
         with chat.session(volume) as session:
-            return [reply.text for reply in session.ask_all(asked, batch_size=18, max_new_tokens=TOKENS)]
+            return [reply.text for reply in session.ask_all(asked, batch_size=together, max_new_tokens=TOKENS)]
 
     return work
+
+
+def in_turn(model: str, questions: int) -> Callable[[], list[str]]:
+    """a session, in turn: one question after another, and none together."""
+    return one_session(model, questions, together=1)
 
 
 def main() -> None:
@@ -86,12 +91,12 @@ def main() -> None:
                 way.__doc__.partition(":")[0]: Variant(
                     f"{__spec__.name}:{way.__name__}", {"model": options.model, "questions": n}
                 )
-                for way in (one_by_one, one_session)
+                for way in (one_by_one, in_turn, one_session)
             },
             options.repeats,
         )
         if len({str(row.result) for row in rows.values()}) > 1:
-            raise SystemExit(f"{n} questions: the two ways do not give the same answers")
+            raise SystemExit(f"{n} questions: the ways do not give the same answers")
         print(f"\n### {n} questions\n", table(rows, baseline=next(iter(rows))), sep="\n", flush=True)
         measured |= {f"{n} questions, {way}": row for way, row in rows.items()}
     save(BUILD / f"bench_sessions_{options.model}.json", measured)

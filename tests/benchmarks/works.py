@@ -166,15 +166,16 @@ WORKS = (
         axis="questions",
         each="question",
         package=Way("the package, a session", "bench_sessions:one_session"),
-        others=(Way("each by itself", "bench_sessions:one_by_one"),),
+        others=(
+            Way("a session, one question after another", "bench_sessions:in_turn"),
+            Way("each by itself", "bench_sessions:one_by_one"),
+        ),
         limit=Way("limit: its operations as large matrix products", "limits:session_products"),
         inputs=lambda n: {"model": "standin", "questions": n},
         sizes={"quick": (1, 6), "usual": (1, 4, 18, 72)},
         shown=18,
-        why="one question gains nothing from a session. The keys and values of all questions that are answered "
-        "side by side are its memory; a smaller batch_size lowers it. Half of the time are matrix products and "
-        "attention, of matrices much smaller than those of the limit; a fifth of the writing is copying keys and "
-        "values, to add those of each new token.",
+        why="one question gains nothing from a session. More than half of the time are matrix products and "
+        "attention, of matrices much smaller than those of the limit.",
     ),
     Work(
         key="middle",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import SiglipModel
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, SiglipModel
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from helpers.embeddings import Embedder, embed, load_embedder, pool
 from helpers.errors import InputError
-from helpers.models import MEDSIGLIP
+from helpers.models import MEDSIGLIP, STANDIN_FOLDER, load_model
 from helpers.volumes import ct_to_rgb, read_volume
 from tests.embeddings.conftest import pictures
 
@@ -67,6 +70,54 @@ def test_a_damaged_siglip_is_named(siglip: Path, tmp_path: Path, file: str) -> N
     with pytest.raises(InputError, match=r"cannot be loaded|missing") as caught:
         load_embedder(str(tmp_path), device="cpu")
     assert caught.value.path == str(tmp_path) and caught.value.remedy
+
+
+def test_missing_weights_of_a_siglip_are_an_error(siglip: Path, tmp_path: Path) -> None:
+    shutil.copytree(siglip, tmp_path, dirs_exist_ok=True)
+    kept = {k: v for k, v in load_file(tmp_path / "model.safetensors").items() if "post_layernorm" not in k}
+    save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="missing in its files"):
+        load_embedder(str(tmp_path), device="cpu")
+
+
+def test_an_adapter_of_the_tower_changes_embeddings_and_another_is_refused(
+    standin, siglip, tmp_path: Path
+) -> None:
+    paths = {name: tmp_path / name for name in ("vision_tower", "language_model")}
+    for name, path in paths.items():
+        base = AutoModelForImageTextToText.from_pretrained(STANDIN_FOLDER, dtype=torch.float32)
+        config = LoraConfig(r=2, target_modules=rf".*{name}.*\.q_proj", init_lora_weights=False)
+        get_peft_model(base, config).save_pretrained(path)
+    adapted = load_embedder("standin", adapter=paths["vision_tower"], device="cpu")
+    assert adapted.name == "standin+vision_tower" and adapted.key != load_embedder(standin).key
+    beside = load_model("standin", adapter=paths["vision_tower"], merge=False, device="cpu")
+    expected = embed(load_embedder(beside), pictures(2)).parts
+    np.testing.assert_allclose(embed(adapted, pictures(2)).parts, expected, rtol=1e-4, atol=1e-4)
+    assert abs(expected - embed(load_embedder(standin), pictures(2)).parts).max() > 0.01
+    with pytest.raises(InputError, match="leaves the vision tower as it is"):
+        load_embedder("standin", adapter=paths["language_model"], device="cpu")
+    with pytest.raises(InputError, match="loaded already"):
+        load_embedder(standin, adapter=paths["vision_tower"])
+    with pytest.raises(InputError, match="An adapter of a SigLIP"):
+        load_embedder(str(siglip), adapter=paths["vision_tower"], device="cpu")
+
+
+def test_a_batch_halves_where_memory_runs_out(embedder, monkeypatch) -> None:
+    images, tower = pictures(5), type(embedder.tower)
+    expected, forward, limit = embedder.encode(images), tower.forward, 2
+
+    def little_memory(self, pixel_values, **settings):
+        if len(pixel_values) > limit:
+            raise torch.OutOfMemoryError("full")
+        return forward(self, pixel_values=pixel_values, **settings)
+
+    monkeypatch.setattr(tower, "forward", little_memory)
+    np.testing.assert_allclose(embedder.encode(images), expected, rtol=1e-5, atol=1e-5)
+    limit = 0
+    with pytest.raises(InputError, match="not enough memory for one image"):
+        embedder.encode(images)
+    with pytest.raises(InputError, match="at once"):
+        load_embedder("standin", vision_batch=0)
 
 
 def test_what_has_no_tower_or_no_images_is_refused(embedder) -> None:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from transformers import Gemma3ForConditionalGeneration
 
 from helpers.cli import main
-from helpers.models import loading as models
+from helpers.models import ChatModel, loading as models
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """So small a model gains nothing from a second thread, and on a busy machine waits for it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -30,3 +45,43 @@ def refused(asked: Callable[..., tuple], path: str | Path, *arguments: str) -> s
     assert (code, out) == (2, "")
     assert err.strip().count("error: ") == 1
     return err
+
+
+@pytest.fixture(scope="session")
+def wide_chat(standin: ChatModel) -> ChatModel:
+    """Two layers of random weights whose attention has its true size: 8 and 4 heads of 256, windows of 1,024.
+
+    Images are 256 tokens. What attention does not see, the width between the layers, is small.
+    """
+    config = copy.deepcopy(standin.model.config)
+    text, vision = config.text_config, config.vision_config
+    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 320, 320, 2
+    text.num_attention_heads, text.num_key_value_heads, text.head_dim = 8, 4, 256
+    text.query_pre_attn_scalar, text.sliding_window = 256, 1024
+    text.layer_types = ["sliding_attention", "full_attention"]
+    vision.hidden_size = vision.intermediate_size = 64
+    vision.num_hidden_layers, vision.num_attention_heads, vision.image_size, vision.patch_size = 1, 4, 896, 56
+    config.mm_tokens_per_image = 256
+    # Tied, a random model would repeat its input.
+    config.tie_word_embeddings = text.tie_word_embeddings = False
+    torch.manual_seed(0)
+    model = Gemma3ForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=0.04)
+        model.lm_head.weight.normal_(std=0.5)
+    model.generation_config = copy.deepcopy(standin.model.generation_config)
+    processor = copy.deepcopy(standin.processor)
+    processor.image_processor.size = {"height": 896, "width": 896}
+    processor.image_seq_length = 256
+    words = processor.full_image_sequence
+    start, end = words.index("<image_soft_token>"), words.rindex("<image_soft_token>") + len("<image_soft_token>")
+    processor.full_image_sequence = words[:start] + "<image_soft_token>" * 256 + words[end:]
+    return replace(standin, name="wide", model=model, processor=processor)
+
+
+def noise(n: int, seed: int = 0) -> list[Image.Image]:
+    """Images of noise."""
+    rng = np.random.default_rng(seed)
+    return [Image.fromarray(rng.integers(256, size=(40, 40, 3), dtype=np.uint8)) for _ in range(n)]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, Gemma3ForConditionalGeneration
 
 from helpers.data import fetch
@@ -140,6 +143,44 @@ def test_an_adapter_is_put_on_top_and_a_foreign_one_refused(standin, true_geomet
         load_model("standin", adapter=tmp_path / "nothing")
 
 
+def test_weights_that_are_missing_are_an_error_and_never_random(tmp_path: Path, capsys) -> None:
+    def saved(name: str, change: Callable[[str], str | None]) -> str:
+        shutil.copytree(hub.STANDIN_FOLDER, tmp_path / name)
+        file = tmp_path / name / "model.safetensors"
+        kept = {change(key): value for key, value in load_file(file).items() if change(key)}
+        save_file(kept, file, {"format": "pt"})
+        return str(tmp_path / name)
+
+    lacking = saved("a layer less", lambda key: None if "language_model.model.layers.0." in key else key)
+    tower = saved("a norm less", lambda key: None if "post_layernorm" in key else key)
+    head = saved("half a merge", lambda key: key.replace("q_proj.weight", "q_proj.base_layer.weight"))
+    wrapped = saved("a wrapper's names", lambda key: f"base_model.model.{key}")
+    for folder, said in ((lacking, "missing"), (tower, "missing"), (head, "wrapper"), (wrapped, "wrapper")):
+        with pytest.raises(InputError, match=said) as caught:
+            load_model(folder, device="cpu")
+        assert caught.value.path == folder and caught.value.remedy
+
+
+def test_a_batch_halves_where_memory_runs_out_and_is_one_or_more(standin, monkeypatch) -> None:
+    images, sizes = pictures(7), []
+    expected = encode_images(standin.model, standin.processor.image_processor, images)
+    encode = type(standin.model).get_image_features
+
+    def little_memory(model, pixel_values, **settings):
+        sizes.append(len(pixel_values))
+        if len(pixel_values) > 2:
+            raise torch.OutOfMemoryError("full")
+        return encode(model, pixel_values=pixel_values, **settings)
+
+    monkeypatch.setattr(type(standin.model), "get_image_features", little_memory)
+    found = encode_images(standin.model, standin.processor.image_processor, images, batch_size=5)
+    torch.testing.assert_close(found, expected)
+    assert sizes == [5, 2, 2, 2, 1]
+    for batch in (0, -3, True, 2.0):
+        with pytest.raises(InputError, match="at once"):
+            load_model("standin", vision_batch=batch)
+
+
 @pytest.mark.parametrize(
     ("decoded", "answer", "thinking"),
     [
@@ -176,3 +217,65 @@ def test_a_damaged_folder_is_named(tmp_path: Path, file: str, content: str | Non
     with pytest.raises(InputError, match=r"cannot be loaded|missing") as caught:
         load_model(str(tmp_path))
     assert caught.value.path == str(tmp_path) and caught.value.remedy
+
+
+def weights(folder: Path, change: Callable[[str, torch.Tensor], torch.Tensor | None]) -> None:
+    kept = {k: change(k, v) for k, v in load_file(folder / "model.safetensors").items()}
+    save_file({k: v for k, v in kept.items() if v is not None}, folder / "model.safetensors", {"format": "pt"})
+
+
+def settings(folder: Path, part: str = "", **changed: object) -> None:
+    content = json.loads((folder / "config.json").read_text("utf-8"))
+    (content[part] if part else content).update(changed)
+    (folder / "config.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def index(content: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "model.safetensors.index.json").write_text(content, encoding="utf-8")
+
+
+ONE = "language_model.model.layers.0.self_attn.q_proj.weight"
+WRONG = {
+    "a list of files that is none": (index("{"), "list of the model's files"),
+    "a list of files without files": (index("{}"), "list of the model's files"),
+    "a file too few": (
+        index(json.dumps({"weight_map": {"a": "model-2.safetensors"}})),
+        "model-2.safetensors missing",
+    ),
+    "ends that cannot be read": (lambda f: (f / "generation_config.json").write_text("{"), "cannot be loaded"),
+    "settings that are a list": (lambda f: (f / "config.json").write_text("[]"), "cannot be loaded"),
+    "other sizes": (lambda f: weights(f, lambda k, v: v[:-1].clone() if k == ONE else v), "1 .* of other sizes"),
+    "whole numbers": (lambda f: weights(f, lambda k, v: v.int() if k == ONE else v), "of I32"),
+    "8 bits": (lambda f: weights(f, lambda k, v: v.to(torch.float8_e4m3fn) if v.dim() == 2 else v), "of F8_E4M3"),
+    "layers that the settings have not": (
+        lambda f: settings(f, "text_config", num_hidden_layers=2, layer_types=["full_attention"] * 2),
+        "layers that its config.json has not",
+    ),
+    "a head of its own that is not there": (
+        lambda f: (settings(f, tie_word_embeddings=False), settings(f, "text_config", tie_word_embeddings=False)),
+        "first lm_head",
+    ),
+    "another image token": (lambda f: settings(f, image_token_id=5), "image token is"),
+    "other tokens an image": (lambda f: settings(f, mm_tokens_per_image=4), "tokens an image is"),
+    "fewer words than tokens": (
+        lambda f: (
+            weights(f, lambda k, v: v[:1500].clone() if "embed_tokens" in k else v),
+            settings(f, "text_config", vocab_size=1500),
+        ),
+        "the model knows 1,500",
+    ),
+    "a package that is not here": (
+        lambda f: settings(f, quantization_config={"quant_method": "gptq", "bits": 4}),
+        "needs a package",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "said"), WRONG.values(), ids=WRONG)
+def test_a_model_that_is_not_what_its_files_say_is_one_error(tmp_path: Path, spoil, said: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(hub.STANDIN_FOLDER, folder)
+    spoil(folder)
+    with pytest.raises(InputError, match=said) as caught:
+        load_model(str(folder), device="cpu")
+    assert caught.value.path.startswith(str(folder)) and caught.value.remedy

@@ -104,7 +104,11 @@ def test_no_answer_is_made_of_logits_that_are_no_numbers() -> None:
 def test_an_evaluation_notes_the_case_and_scores_the_others(standin, tmp_path: Path) -> None:
     cases = [case for case in generate("ct", 8, seed=5) if case.options][:4]
     run_evaluation(standin, cases[:2], tmp_path, max_new_tokens=8)
-    scores = run_evaluation(broken(), cases, tmp_path, max_new_tokens=8)
+    spoilt = standin.model.lm_head.register_forward_hook(lambda _module, _inputs, logits: logits * float("nan"))
+    try:
+        scores = run_evaluation(standin, cases, tmp_path, max_new_tokens=8)
+    finally:
+        spoilt.remove()
     assert (scores["answers"], scores["failed"]) == (2, 2)
     answers = {answer["id"]: answer for answer in read_answers(tmp_path / "answers.jsonl")}
     assert all("no numbers" in answers[case.id]["error"] for case in cases[2:])

@@ -15,7 +15,7 @@ from transformers import AttentionInterface, DynamicCache, Gemma3ForConditionalG
 from helpers.errors import InputError
 from helpers.finetuning.planning import model_config, weight_bytes
 from helpers.models import memory_for
-from helpers.models.prompt_memory import check_prompt_memory, prompt_bytes
+from helpers.models.prompt_memory import check_prompt_memory, free_bytes, prompt_bytes
 
 LAYERS = 6  # five with a sliding window and one without; the others come after, and take only keys and values
 WEIGHTS = 8.6e9  # bytes in bfloat16
@@ -58,18 +58,27 @@ def efficient(layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.T
     return torch.empty_like(query).transpose(1, 2).contiguous(), None
 
 
-def traced(tokens: int) -> int:
+def by_blocks(layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **_: Any) -> Any:
+    """Allocates as the kernel by blocks does: the result, and a number of each row's sum."""
+    assert mask is None
+    sums = query.new_empty(query.shape[:3], dtype=torch.float32)
+    return (torch.empty_like(query) + sums[..., None].to(query.dtype)).transpose(1, 2).contiguous(), None
+
+
+def traced(tokens: int, way: str = "sdpa") -> int:
     """The most bytes beside the weights while ``tokens`` are read, with the keys and values of all layers."""
     config = model_config("google/medgemma-1.5-4b-it")
     text = config.text_config
     text.num_hidden_layers, text.layer_types = LAYERS, text.layer_types[:LAYERS]
     config.vision_config.num_hidden_layers = 1
-    AttentionInterface.register("efficient", efficient)
+    AttentionInterface.register("traced", efficient if way == "sdpa" else by_blocks)
     with torch.device("meta"):
         model = Gemma3ForConditionalGeneration(config).to(torch.bfloat16).eval()
-    model.set_attn_implementation("efficient")
+    model.set_attn_implementation("traced")
 
-    def mask() -> torch.Tensor:
+    def mask() -> torch.Tensor | None:
+        if way != "sdpa":  # a list of blocks, a few bytes for each 128 x 128 pairs
+            return None
         return torch.zeros(1, 1, tokens, tokens, dtype=torch.bool, device="meta")
 
     with LiveBytes() as counted, torch.no_grad():
@@ -99,6 +108,20 @@ def test_the_count_is_at_least_the_traced_peak_and_within_15_percent(tokens: int
             assert 0.999 * (weights + peak + 0.6e9) <= needed <= 1.15 * (weights + peak + 0.6e9)
 
 
+@pytest.mark.parametrize("tokens", [290, 4756, 22420, 32916], ids="{} tokens".format)
+def test_by_blocks_the_count_is_the_traced_peak_too(tokens: int) -> None:
+    text = model_config("google/medgemma-1.5-4b-it").text_config
+    peak, counted = traced(tokens, "flex_attention"), prompt_bytes(text, tokens, way="flex_attention")
+    assert peak <= counted <= 1.15 * peak
+
+
+def test_by_blocks_no_pair_of_tokens_is_counted() -> None:
+    text = model_config("google/medgemma-1.5-4b-it").text_config
+    once, twice = (prompt_bytes(text, n, way="flex_attention") for n in (20_000, 40_000))
+    assert once < twice <= 2 * once
+    assert prompt_bytes(text, 40_000) > 2 * prompt_bytes(text, 20_000) > 2 * once
+
+
 def test_a_prompt_that_does_not_fit_is_refused_before_it_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     config = model_config("google/medgemma-1.5-4b-it")
     model = SimpleNamespace(device=torch.device("cuda"), dtype=torch.bfloat16, config=config)
@@ -106,6 +129,8 @@ def test_a_prompt_that_does_not_fit_is_refused_before_it_is_encoded(monkeypatch:
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda *_: 9_000_000_000)
     for free, fits in ((4.2e9, True), (3.2e9, False)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_, free=free: (free, 24e9))
+        assert free_bytes(model.device) == free + 1e9  # with what torch holds unused
+        check_prompt_memory(model, 22_420, "m", "flex_attention")  # which needs less
         if fits:
             check_prompt_memory(model, 22_420, "m")
             continue

@@ -12,10 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from PIL import Image
+from transformers import AutoModelForImageTextToText
 
 from helpers.errors import InputError
-from helpers.models import serve, server as serving
+from helpers.models import STANDIN_FOLDER, load_model, serve, server as serving
 from helpers.models.server import HOST, command
+from helpers.prompts import image_messages
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,6 +83,48 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(serving, "command", lambda *_, **__: ["json.tool", "--no-such-option"])
     with pytest.raises(InputError, match=r"(?s)ended before it answered \(2\).*no-such-option"), serve():
         pass
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    base = AutoModelForImageTextToText.from_pretrained(STANDIN_FOLDER, dtype=torch.float32)
+    config = LoraConfig(r=9, target_modules=r".*language_model.*\.q_proj", init_lora_weights=False)
+    get_peft_model(base, config).save_pretrained(tmp_path / "staining")
+    return tmp_path / "staining"
+
+
+def test_a_served_adapter_answers_as_the_loaded_one_under_its_name(adapter: Path) -> None:
+    messages = image_messages([Image.new("RGB", (64, 64), "red")], "What is it?")
+    expected = load_model("standin", adapter=adapter, device="cpu").generate(messages, 12)
+    with serve(adapter=adapter) as served:
+        assert served.name == "standin_weights+staining"
+        assert load_model(served.model).generate(messages, 12).text == expected.text
+        folder = served.log.parent
+    assert not folder.exists()
+    with pytest.raises(InputError, match="no adapter"), serve(adapter=folder):
+        pass
+
+
+def test_vllm_loads_a_plain_adapter_beside_the_model(adapter: Path, tmp_path: Path, monkeypatch) -> None:
+    started: list[tuple[list[str], Path]] = []
+
+    class Process(subprocess.Popen):
+        def __init__(self, words: list[str], cwd: Path, **settings: object) -> None:
+            started.append((words[3:], cwd))
+            assert (cwd / "standin_weights+staining" / "adapter_config.json").is_file()
+            assert (cwd / "standin_weights" / "config.json").is_file()
+            super().__init__([sys.executable, "-c", ""], cwd=cwd, **settings)
+
+    monkeypatch.setattr(serving, "_check_packages", lambda kind: None)
+    monkeypatch.setattr(serving.subprocess, "Popen", Process)
+    with pytest.raises(InputError, match="ended before it answered"), serve(kind="vllm", adapter=adapter):
+        pass
+    words, folder = started[0]
+    assert words[:3] == ["vllm.entrypoints.cli.main", "serve", "standin_weights"]
+    lora = ["--enable-lora", "--max-lora-rank", "16", "--lora-modules"]
+    assert words[-5:] == [*lora, "standin_weights+staining=standin_weights+staining"]
+    assert not folder.exists() and str(tmp_path) not in " ".join(words)
+    assert adapter.is_dir()  # what was removed is the link
 
 
 def test_the_commands_of_both_servers() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from transformers import Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
-from helpers.models import ChatModel, Session
+from helpers.models import ChatModel, Session, attention, kept_keys, packed, sessions
 from helpers.prompts import image_messages, slide_messages, volume_messages, with_question
 
 QUESTIONS = [
@@ -87,19 +90,133 @@ def test_an_open_turn_takes_the_question_that_it_was_left_open_for(n: int, quest
     assert with_question(image_messages(pictures(n), None), question) == image_messages(pictures(n), question)
 
 
+def watched(session: Session, monkeypatch: pytest.MonkeyPatch, most: int | None = None) -> list[int]:
+    """How many questions each batch that is asked has; with more than ``most``, memory runs out."""
+    sizes: list[int] = []
+    read = packed.PackedQuestions.read
+
+    def noted(self: packed.PackedQuestions, rows: list[list[int]]) -> torch.Tensor:
+        sizes.append(len(rows))
+        logits = read(self, rows)
+        if most is not None and len(rows) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return logits
+
+    monkeypatch.setattr(packed.PackedQuestions, "read", noted)
+    return sizes
+
+
 def test_what_does_not_fit_is_refused(random_chat: ChatModel) -> None:
     open_turn = volume_messages(pictures(6), None)
     with pytest.raises(InputError, match="no image"):
         random_chat.session(image_messages([], "What is a voxel?"))
-    with pytest.raises(InputError, match="Use fewer images"):
+    with pytest.raises(
+        InputError, match=r"random: Keys.*over the limit of 0\.0 MB. Use fewer images, or a higher"
+    ):
         random_chat.session(open_turn, cache_limit=1000)
     session = random_chat.session(open_turn)
-    tight = Session(random_chat, open_turn, cache_limit=3.5 * session.cache_bytes)
-    assert len(tight.ask_all(QUESTIONS, batch_size=2, max_new_tokens=2)) == len(QUESTIONS)
-    with pytest.raises(InputError, match="batch_size=2"):
-        tight.ask_all(QUESTIONS, batch_size=5)
     with pytest.raises(InputError, match="other images"):
         session.generate_all([volume_messages(pictures(6, seed=1), "Why?")])
+    with pytest.raises(InputError, match="0 questions cannot be asked together"):
+        session.ask_all(QUESTIONS, batch_size=0)
+    with pytest.raises(InputError, match="2 prompts have 1 beginnings"):
+        session.next_token([volume_messages(pictures(6), q) for q in QUESTIONS[:2]], ["Final Answer:"])
+    for ask in (session.ask, lambda q, n: random_chat.generate(with_question(open_turn, q), n)):
+        with pytest.raises(InputError, match=r"cannot have -1 tokens\. Use max_new_tokens=1"):
+            ask("Why?", -1)
+    assert session.ask_all([]) == []
     session.close()
     with pytest.raises(InputError, match="closed"):
         session.ask("Why?")
+
+
+def test_as_many_are_asked_together_as_the_limit_has_room_for(random_chat, monkeypatch) -> None:
+    open_turn = volume_messages(pictures(6), None)
+    with random_chat.session(open_turn) as session:
+        expected = [reply.text for reply in session.ask_all(QUESTIONS, max_new_tokens=3)]
+        prefix = session.cache_bytes
+        lengths = [len(session._question_ids(with_question(open_turn, q))) + 3 for q in QUESTIONS]
+    # Each token behind the prefix takes the same in every layer.
+    text = random_chat.model.config.text_config
+    each = 2 * text.num_key_value_heads * text.head_dim * 4 * text.num_hidden_layers
+    room = max(lengths) + min(lengths) + 16  # for the longest and little more
+    with random_chat.session(open_turn, cache_limit=prefix + each * room) as tight:
+        sizes = watched(tight, monkeypatch)
+        assert [reply.text for reply in tight.ask_all(QUESTIONS, batch_size=5, max_new_tokens=3)] == expected
+        assert sum(sizes) == len(QUESTIONS) and 1 < len(sizes) < len(QUESTIONS)
+        assert tight._kept.nbytes <= prefix + each * room
+        with pytest.raises(InputError, match=r"Use fewer images, a shorter answer, or a higher cache_limit"):
+            tight.ask(QUESTIONS[0], max_new_tokens=10 * room)
+
+
+def test_the_limit_follows_what_is_free(random_chat, monkeypatch) -> None:
+    open_turn = volume_messages(pictures(6), None)
+    with random_chat.session(open_turn) as session:
+        prefix = session.cache_bytes
+    for free, refused in ((1.2 * prefix, True), (1.3 * prefix, False)):  # four fifths of it are allowed
+        monkeypatch.setattr(sessions, "free_bytes", lambda _, free=free: free)
+        if refused:
+            with pytest.raises(InputError, match="Use fewer images, or close what else uses the memory"):
+                random_chat.session(open_turn)
+        else:
+            random_chat.session(open_turn).close()
+
+
+@pytest.mark.parametrize(("most", "tried"), [(1, [5, 2, 1, 1, 1, 1, 1]), (2, [5, 2, 2, 1])])
+def test_fewer_are_asked_together_where_memory_runs_out(random_chat, monkeypatch, most, tried) -> None:
+    open_turn = volume_messages(pictures(6), None)
+    prompts = [with_question(open_turn, q) for q in QUESTIONS]
+    with random_chat.session(open_turn) as session:
+        expected = session.ask_all(QUESTIONS, max_new_tokens=4)
+        logits = session.next_token(prompts, "Yes")
+        full = session._kept.nbytes
+        sizes = watched(session, monkeypatch, most)
+        replies = session.ask_all(QUESTIONS, max_new_tokens=4)
+        assert sizes == tried
+        assert session._kept.nbytes < full  # the room of the batch that failed is given back
+        torch.testing.assert_close(session.next_token(prompts, "Yes"), logits, rtol=1e-4, atol=1e-4)
+        assert [reply.text for reply in replies] == [reply.text for reply in expected]
+
+
+def test_no_memory_even_for_one_question_or_for_the_images_is_one_error(random_chat, monkeypatch) -> None:
+    open_turn = volume_messages(pictures(6), None)
+    with random_chat.session(open_turn) as session, monkeypatch.context() as patch:
+        sizes = watched(session, patch, most=0)
+        with pytest.raises(InputError, match=r"random: The memory of cpu does not suffice for one question"):
+            session.ask_all(QUESTIONS)
+        assert sizes == [5, 2, 1]
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(kept_keys.KeptLayer, "update", full)
+    with pytest.raises(InputError, match=r"does not suffice to read these images. Use fewer images"):
+        random_chat.session(open_turn)
+    text = random_chat.model.config.get_text_config()
+    assert text._attn_implementation == attention.NAMES["sdpa"]  # also after an error
+
+
+@given(begun=st.lists(st.text(alphabet="Final Aswer: yno", max_size=12), min_size=3, max_size=3))
+@settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_prompt_has_its_own_beginning(random_chat: ChatModel, begun: list[str]) -> None:
+    prompts = [with_question(volume_messages(pictures(2), None), q) for q in QUESTIONS[:3]]
+    with random_chat.session(prompts[0]) as session:
+        together = session.next_token(prompts, begun, among=[5, 7, 300])
+        alone = [session.next_token([p], [b], among=[5, 7, 300])[0] for p, b in zip(prompts, begun, strict=True)]
+    torch.testing.assert_close(together, torch.stack(alone), rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_acts_in_sessions_as_in_generate(random_chat: ChatModel) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    base = copy.deepcopy(random_chat.model)
+    plain = ChatModel("plain", base, random_chat.processor, is_standin=True)
+    opened = volume_messages(pictures(3), None)
+    before = [plain.generate(with_question(opened, q), max_new_tokens=6).text for q in QUESTIONS]
+    torch.manual_seed(3)
+    settings_ = LoraConfig(r=4, target_modules=["q_proj", "v_proj", "down_proj"], init_lora_weights=False)
+    adapted = replace(plain, model=get_peft_model(base, settings_).eval())
+    alone = [adapted.generate(with_question(opened, q), max_new_tokens=6).text for q in QUESTIONS]
+    with adapted.session(opened) as session:
+        assert [reply.text for reply in session.ask_all(QUESTIONS, max_new_tokens=6)] == alone
+    assert alone != before

@@ -48,12 +48,13 @@ def in_vllm(fake_vllm: Any) -> VllmModel:
 
 
 def answers(chat: Any, cases: list[Any], folder: Path) -> dict[str, Answer]:
-    """By case, without what another engine has otherwise; p_yes to four digits."""
+    """By case, without what another engine has otherwise; likelihoods to four digits."""
     run_evaluation(chat, cases, folder, max_new_tokens=40)
     kept = {a["id"]: a for a in read_answers(folder / "answers.jsonl")}
-    other = ("seconds", "engine", "p_yes")
+    likely = ("p_yes", "yes_no_mass", "p_yes_direct", "yes_no_mass_direct")
+    other = ("seconds", "engine", "key")  # the key stands for the weights too, which each engine holds in its way
     return {
-        name: {k: v for k, v in a.items() if k not in other} | {"p_yes": a["p_yes"] and round(a["p_yes"], 4)}
+        name: {k: v and round(v, 4) if k in likely else v for k, v in a.items() if k not in other}
         for name, a in kept.items()
     }
 
@@ -62,7 +63,7 @@ def test_answers_are_those_of_transformers(in_vllm: VllmModel, standin: ChatMode
     cases = [*generate("ct", 4, HELD_OUT), *generate("text", 2, HELD_OUT)]
     found = answers(in_vllm, cases, tmp_path / "vllm")
     assert found == answers(standin, cases, tmp_path / "transformers")
-    assert any(answer["p_yes"] is not None for answer in found.values())
+    assert any(answer["p_yes"] is not None and answer["yes_no_mass"] > 0.5 for answer in found.values())
     engines = {a["engine"] for a in read_answers(tmp_path / "vllm" / "answers.jsonl")}
     assert engines == {"vllm 0 (a fake)"} and in_vllm.is_standin
     assert {a["engine"] for a in read_answers(tmp_path / "transformers" / "answers.jsonl")} == {"transformers"}
@@ -112,7 +113,7 @@ def test_the_command_line_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.
         assert said in capsys.readouterr().err
     with pytest.raises(InputError, match=r"vLLM takes a whole GPU, not 0.5"):
         evaluate_on_ray("m", [], tmp_path, engine="vllm", gpus_per_worker=0.5)
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

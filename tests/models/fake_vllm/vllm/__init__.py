@@ -37,7 +37,7 @@ class LLM:
         self.chat = load_model(model, device="cpu", dtype=torch.float32)
         assert dtype == "bfloat16" and max_model_len > 85 * 260
         self.limit = settings["limit_mm_per_prompt"]["image"]
-        self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(is_mm_prefix_lm=True))
+        self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(is_mm_prefix_lm=True, model=model))
         self.share = settings["gpu_memory_utilization"]
 
     def generate(self, prompts: list[dict[str, Any]], params: SamplingParams, use_tqdm: bool) -> list[Any]:

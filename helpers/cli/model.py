@@ -1,0 +1,17 @@
+"""The options of every command that asks a model on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_tuned(parser: argparse.ArgumentParser) -> None:
+    """Add an adapter for the model, and how many images pass its vision tower at once."""
+    parser.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
+    parser.add_argument(
+        "--vision-batch",
+        type=int,
+        default=8,
+        metavar="N",
+        help="images that pass the vision tower at once, half as many where memory runs out; default: %(default)s",
+    )

@@ -1,0 +1,194 @@
+"""An adapter's folder: what it holds, what kind it is, and whether it can be put on a model as it was trained.
+
+Nothing is loaded here but the names of the weights, so that a mistake shows before a model is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from helpers.errors import InputError
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft names them
+ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
+
+# What these do is all in the layers that they change. Other kinds act in the call of the adapted model, as the
+# words that prompt tuning puts before a prompt, and would be lost wherever the model inside is called.
+KINDS = ("LORA", "ADALORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3", "HRA", "LN_TUNING", "TRAINABLE_TOKENS")
+# Settings of LoRA with which an adapter is more than its matrices: acts on some tokens only, draws lots, repeats
+# layers, or imports a module by name.
+BEYOND_MATRICES = (
+    *("alora_invocation_tokens", "arrow_config", "monteclora_config", "velora_config", "kasa_config"),
+    *("layer_replication", "megatron_config", "use_bdlora"),
+)
+# With all other words for it, training began by changing the base's own weights, which are not in the adapter.
+PLAIN_STARTS = ("gaussian", "eva", "orthogonal")
+_RELEASE = re.compile(r"medgemma-(1\.5-)?(\d+b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """The folder of a PEFT adapter, read and found usable; see `read_adapter`."""
+
+    folder: Path
+    config: dict[str, Any] = field(repr=False)  # adapter_config.json
+    record: dict[str, Any] = field(repr=False)  # training.json of `helpers.finetuning`; empty for other trainers
+    names: tuple[str, ...] = field(repr=False)  # of its weights
+
+    @property
+    def base(self) -> str:
+        """The model that it was trained on, as its files call it, or ""."""
+        return str(self.record.get("base") or self.config.get("base_model_name_or_path") or "")
+
+    @property
+    def in_vision(self) -> bool:
+        """Whether it changes the vision tower."""
+        return any("vision_tower" in name for name in self.names)
+
+    @property
+    def rank(self) -> int:
+        """The largest rank of its matrices."""
+        return max([self.config.get("r") or 0, *(self.config.get("rank_pattern") or {}).values()])
+
+    @property
+    def only_matrices(self) -> bool:
+        """Whether it is plain LoRA of the language model, as servers load it beside a model."""
+        return (
+            self.config["peft_type"] == "LORA"
+            and not self.config.get("use_dora")
+            and all(".lora_A." in name or ".lora_B." in name for name in self.names)
+            and all("language_model" in name and "embed_tokens" not in name for name in self.names)
+        )
+
+    @property
+    def can_merge(self) -> bool:
+        """Whether it can be added to weights: not where it has biases of its own, for which Gemma has no place."""
+        return not self.config.get("lora_bias")
+
+    def sha256(self) -> str:
+        """The hash of its weights."""
+        with (self.folder / ADAPTER_WEIGHTS).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
+    """Read what an adapter's folder says of itself.
+
+    Raises:
+        InputError: no adapter there, weights that are pickled or cut off, a file that is no JSON, a kind of
+            adapter that changes more than layers, or settings with which its weights are not all of it.
+    """
+    folder = Path(folder)
+    _check_there(folder)
+    config = _json(folder / ADAPTER_CONFIG)
+    kind = config.get("peft_type")
+    if kind not in KINDS:
+        raise InputError(
+            f"An adapter of the kind {kind} cannot be put on a model here." if kind else "It names no peft_type.",
+            path=folder / ADAPTER_CONFIG,
+            remedy="Train one that changes layers, such as LoRA." if kind else "Copy the folder again.",
+        )
+    beyond = [name for name in BEYOND_MATRICES if config.get(name)]
+    start = config.get("init_lora_weights", True)
+    if isinstance(start, str) and start.lower() not in PLAIN_STARTS:
+        raise InputError(
+            f"Its training changed the base's own weights ({start}), and they are not in it.",
+            path=folder,
+            remedy="Save it with peft's path_initial_model_for_weight_conversion.",
+        )
+    if beyond:
+        raise InputError(
+            f"With {', '.join(beyond)} an adapter is more than its matrices, and is not loaded here.",
+            path=folder / ADAPTER_CONFIG,
+            remedy="Merge it with peft where it was trained, and give the whole model.",
+        )
+    record = _json(folder / ADAPTER_RECORD) if (folder / ADAPTER_RECORD).is_file() else {}
+    try:
+        with safe_open(folder / ADAPTER_WEIGHTS, "np") as weights:
+            names = tuple(weights.keys())
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"Its weights cannot be read ({error}).",
+            path=folder / ADAPTER_WEIGHTS,
+            remedy="Copy the adapter's folder again, whole.",
+        ) from error
+    if not names:
+        raise InputError("The adapter holds no weights.", path=folder, remedy="Save it where it was trained.")
+    # Other trainers may write a file of that name too.
+    return AdapterFiles(folder, config, record if "base_fingerprint" in record else {}, names)
+
+
+def _check_there(folder: Path) -> None:
+    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (folder / name).is_file()]
+    if not missing:
+        return
+    if (folder / "adapter_model.bin").is_file():
+        raise InputError(
+            "The adapter's weights are a pickle, which can run code when it is read.",
+            path=folder / "adapter_model.bin",
+            remedy=f"Have it saved as {ADAPTER_WEIGHTS}: model.save_pretrained(folder) of today's peft does that.",
+        )
+    if (folder / "config.json").is_file():
+        raise InputError("This is a whole model, not an adapter.", path=folder, remedy="Give it as the model.")
+    if parts := sorted(folder.glob("adapter_model*-of-*.safetensors")):
+        raise InputError(
+            f"The adapter's weights are in {len(parts)} files, first {parts[0].name}.",
+            path=folder,
+            remedy=f"Have them saved as one {ADAPTER_WEIGHTS}.",
+        )
+    if inside := sorted(str(config.parent) for config in folder.glob(f"*/{ADAPTER_CONFIG}")):
+        raise InputError(
+            f"There is no adapter here, but in {len(inside)} folders inside.",
+            path=folder,
+            remedy=f"Give one of these: {', '.join(inside[:5])}.",
+        )
+    raise InputError(
+        f"There is no adapter here (no {missing[0]}).",
+        path=folder,
+        remedy="Give its folder; one on Hugging Face is downloaded with: hf download NAME --local-dir DIR",
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"This is no JSON ({error}).", path=path, remedy="Copy the folder again.") from error
+    if not isinstance(content, dict):
+        raise InputError("This is no JSON object.", path=path, remedy="Copy the folder again.")
+    return content
+
+
+def refuse_as_model(folder: Path) -> None:
+    """Raise `InputError` where a folder that is given as a model is an adapter's, and say how to give that."""
+    if not (folder / ADAPTER_CONFIG).is_file():
+        return
+    try:
+        base = str(_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path") or "ITS BASE MODEL")
+    except InputError:
+        base = "ITS BASE MODEL"
+    raise adapter_as_model(str(folder), base)
+
+
+def adapter_as_model(name: str, base: str) -> InputError:
+    """The error for an adapter that is given as a model."""
+    return InputError(
+        "This is an adapter, not a whole model.",
+        path=name,
+        remedy=f"Give its base as the model and it as the adapter: --model {base} --adapter {name}; "
+        f"in Python load_model({base!r}, adapter={name!r}).",
+    )
+
+
+def release(name: str) -> str | None:
+    """The release of MedGemma that a model's name or folder tells, such as "1.5-4b"; None for all others."""
+    found = _RELEASE.search(Path(name).name)
+    return f"{found[1] or ''}{found[2]}".lower() if found else None

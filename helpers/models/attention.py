@@ -1,0 +1,143 @@
+"""How Gemma 3's language model attends: as the type of the mask says that it is given.
+
+transformers looks the function up by a name in the model's configuration, which all who use the model share. Here
+the name says no more than how the masks of a prompt are made. So a prompt that is read by blocks, a session and a
+training run do not disturb each other: whoever has a mask attends by it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from helpers.models.block_masks import block_mask
+
+Way = Literal["flex_attention", "sdpa"]  # how a prompt is read: by blocks, or with masks of a byte for each pair
+FAULTS: dict[str, str] = {}  # devices on which attention by blocks has failed, and how
+NAMES: dict[Way, str] = {"flex_attention": "prompts_by_blocks", "sdpa": "prompts_dense"}
+
+
+class SharedKeys:
+    """A mask for few queries and many keys: heads that share keys take turns as rows, so no key is copied.
+
+    Args:
+        seen: whether a query sees a key, of bools: (queries, keys).
+    """
+
+    def __init__(self, seen: torch.Tensor) -> None:
+        self._seen, self._bias = seen, None
+
+    def bias(self, groups: int, dtype: torch.dtype) -> torch.Tensor:
+        """What is added to the scores, (1, 1, groups x queries, keys): made for the first layer, kept for all."""
+        if self._bias is None:
+            bias = torch.zeros_like(self._seen, dtype=dtype).masked_fill_(~self._seen, -torch.inf)
+            self._bias = bias.repeat(groups, 1)[None, None]
+        return self._bias
+
+
+def attend(
+    layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **settings: Any
+) -> tuple[torch.Tensor, None]:
+    """Attention for transformers: (1, heads, tokens, numbers) to (1, tokens, heads, numbers), and no weights."""
+    if isinstance(mask, BlockMask):
+        try:
+            return by_blocks(query, key, value, mask, settings["scaling"]), None
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # a compiler's, of whatever kind, on a prompt unlike those that were tried
+            note_fault(query.device, described(error))
+        mask = create_mask(mask.mask_mod, 1, 1, *mask.seq_lengths, device=query.device)
+    if isinstance(mask, SharedKeys):
+        _, heads, tokens, numbers = query.shape
+        rows = query.reshape(1, key.shape[1], -1, numbers)
+        bias = mask.bias(heads // key.shape[1], query.dtype)
+        out = scaled_dot_product_attention(rows, key, value, attn_mask=bias, scale=settings["scaling"])
+        return out.reshape(1, heads, tokens, numbers).transpose(1, 2).contiguous(), None
+    return sdpa_attention_forward(layer, query, key, value, mask, **settings)
+
+
+def by_blocks(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: BlockMask, scaling: float
+) -> torch.Tensor:
+    """Attention by blocks, (1, tokens, heads, numbers); raises what its compiler does."""
+    if query.device.type == "cuda" and str(query.device) in FAULTS:
+        raise RuntimeError(FAULTS[str(query.device)])
+    flex = _compiled() if query.device.type == "cuda" else flex_attention
+    out = flex(query, key, value, block_mask=mask, scale=scaling, enable_gqa=True)
+    return out.transpose(1, 2).contiguous()
+
+
+@functools.cache
+def _compiled() -> Callable[..., torch.Tensor]:
+    # Where it cannot be compiled it fails: not compiled, it would keep a number for each pair of tokens and head.
+    return torch.compile(flex_attention, fullgraph=True)
+
+
+def note_fault(device: torch.device, fault: str) -> None:
+    """Say once for each device that attention by blocks does not work on it; prompts are then read densely."""
+    if str(device) not in FAULTS:
+        print(f"Prompts are read with dense masks, since attention by blocks does not work on {device}: {fault}")
+    FAULTS.setdefault(str(device), fault)
+
+
+def described(error: Exception) -> str:
+    """An error's kind and its first line."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
+
+
+def _prompt_masks(
+    *,
+    batch_size: int,
+    q_length: int,
+    kv_length: int,
+    device: torch.device,
+    mask_function: Callable,
+    **settings: Any,
+) -> BlockMask | torch.Tensor | None:
+    """A mask by blocks for a prompt that is read whole; for anything else the one that sdpa takes."""
+    padding = settings.get("attention_mask")
+    if batch_size == 1 and 1 < q_length == kv_length and (padding is None or bool(padding.all())):
+        return block_mask(mask_function, q_length, device)
+    return sdpa_mask(
+        batch_size=batch_size,
+        q_length=q_length,
+        kv_length=kv_length,
+        device=device,
+        mask_function=mask_function,
+        **settings,
+    )
+
+
+for _name, _masks in ((NAMES["flex_attention"], _prompt_masks), (NAMES["sdpa"], sdpa_mask)):
+    AttentionInterface.register(_name, attend)
+    AttentionMaskInterface.register(_name, _masks)
+
+
+@contextmanager
+def reading(model: Any, way: Way) -> Iterator[None]:
+    """Within the block the masks of prompts are made the given way; afterwards, as by default, densely.
+
+    Args:
+        model: a Gemma 3 of transformers, with an adapter or without.
+        way: how prompts are read.
+    """
+    full = without_adapter(model)
+    full.set_attn_implementation({"text_config": NAMES[way]})
+    try:
+        yield
+    finally:
+        full.set_attn_implementation({"text_config": NAMES["sdpa"]})
+
+
+def without_adapter(model: Any) -> Any:
+    """The model of transformers itself, in which an adapter's layers act."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

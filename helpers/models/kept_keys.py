@@ -1,0 +1,116 @@
+"""Keys and values that are held once for many questions, with room after them that each batch writes in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+ALIGNED = 8  # CUDA's kernels read masks by so many; what is between the end and a multiple is never seen
+
+
+class KeptLayer(CacheLayerMixin):
+    """One layer's: first those of the prefix, then those of a batch.
+
+    The first update brings the prefix. Attention gets it as it is, and the layer keeps a copy: all of it, or what
+    ``window`` lets later tokens see. Each later update is written behind what is there, and attention gets a view
+    of everything so far, up to a multiple of `ALIGNED`.
+    """
+
+    def __init__(self, window: int | None = None) -> None:
+        super().__init__()
+        self.window, self.is_sliding = window, window is not None
+        self.prefix = self.used = 0  # tokens, of the prefix and in all
+        self._read = 0  # tokens of the prefix before any was let go
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Keep the prefix, without room."""
+        self._read = key_states.shape[-2]
+        self.prefix = self.used = self._read if self.window is None else min(self._read, self.window - 1)
+        first = self._read - self.prefix
+        self.keys, self.values = (
+            states[:, :, first:].clone(memory_format=torch.contiguous_format)
+            for states in (key_states, value_states)
+        )
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keep the newest keys and values, (1, heads, tokens, numbers), and return all that attention looks at."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            return key_states, value_states
+        start, self.used = self.used, self.used + key_states.shape[-2]
+        self.keys[:, :, start : self.used] = key_states
+        self.values[:, :, start : self.used] = value_states
+        end = self.length_with(self.used - self.prefix)
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+    def length_with(self, tokens: int) -> int:
+        """How long the view for attention is when so many tokens stand behind the prefix."""
+        return aligned(self.prefix + tokens)
+
+    def resize(self, room: int) -> None:
+        """Room for so many tokens behind the prefix, and for no more. What a batch has written is forgotten."""
+        self.used = self.prefix
+        size = aligned(self.prefix + room)
+        if size == self.keys.shape[-2]:
+            return
+        for name in ("keys", "values"):  # one after the other, so that no more than one is there twice
+            old = getattr(self, name)
+            new = old.new_zeros(*old.shape[:2], size, old.shape[3])  # what is never written may be no NaN
+            new[:, :, : self.prefix] = old[:, :, : self.prefix]
+            setattr(self, name, new)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """For the prefix's own masks, which transformers makes: how many keys there are, from which on."""
+        return self.used + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Tokens read so far."""
+        return self._read + self.used - self.prefix
+
+    def get_max_length(self) -> int:
+        """No limit of its own."""
+        return -1
+
+
+class KeptKeys(Cache):
+    """Keys and values of all layers of a Gemma 3 language model, a row of one batch."""
+
+    def __init__(self, text_config: Any) -> None:
+        kinds = text_config.layer_types
+        super().__init__(
+            layers=[
+                KeptLayer(text_config.sliding_window if kind == "sliding_attention" else None) for kind in kinds
+            ]
+        )
+        self.room = 0  # tokens behind the prefix
+
+    def make_room(self, tokens: int, *, exactly: bool = False) -> None:
+        """Forget a batch, and have room for the next one's tokens; room that is there stays unless ``exactly``."""
+        room = tokens if exactly else max(tokens, self.room)
+        for layer in self.layers:
+            layer.resize(room)
+        self.room = room
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, room included."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
+
+
+def kept_bytes(text_config: Any, width: int, prefix: int, room: int = 0) -> int:
+    """What `KeptKeys` take for a prefix and the room behind it, with numbers of ``width`` bytes."""
+    each = 2 * text_config.num_key_value_heads * text_config.head_dim * width
+    full = text_config.layer_types.count("full_attention")
+    sliding = len(text_config.layer_types) - full
+    near = min(prefix, text_config.sliding_window - 1)
+    return each * (full * aligned(prefix + room) + sliding * aligned(near + room))
+
+
+def aligned(tokens: int) -> int:
+    """The next multiple of `ALIGNED`."""
+    return -(-tokens // ALIGNED) * ALIGNED

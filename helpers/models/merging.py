@@ -1,0 +1,97 @@
+"""A model and its adapter, written as one whole model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from helpers.endpoints import ENDPOINT_PREFIX
+from helpers.errors import InputError
+from helpers.models.adapter_files import ADAPTER_RECORD, AdapterFiles, read_adapter
+from helpers.models.hub import find_model, weight_bytes
+from helpers.models.loading import load_model
+from helpers.storage import free_place, whole_folder, write_json
+
+PACKAGES = ("medgemma-tutorials", "transformers", "peft", "torch")
+
+
+def merge(
+    model: str, adapter: str | os.PathLike[str], output: str | os.PathLike[str], *, token: str | None = None
+) -> Path:
+    """Write a whole model: ``model`` with ``adapter`` merged into its weights.
+
+    It is made on the CPU, of whole weights, never of those of 4 bits: in bfloat16, or in float32 for models under
+    1 GB (`helpers.models.adapters.merge_adapter` says what rounding loses). The folder is one for ``load_model``,
+    with the processor and a ``training.json`` that tells of what it was made. It appears when all is written.
+
+    Args:
+        model: as for `helpers.models.load_model`, but no endpoint.
+        adapter: folder of the adapter.
+        output: folder of the merged model; must not exist.
+        token: Hugging Face token.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        InputError: an output that is there; a model or adapter that cannot be loaded, or does not fit; one that
+            cannot be merged; too little memory or room on the disk.
+    """
+    model, output = os.fspath(model), free_place(output)
+    if model.startswith(ENDPOINT_PREFIX):
+        raise InputError("A served model has no weights here.", path=model, remedy="Give its own name or folder.")
+    files = read_adapter(adapter)
+    if not files.can_merge:
+        raise InputError(
+            "The adapter adds biases (lora_bias), for which the model has no place.",
+            path=adapter,
+            remedy="Use it beside the model: --adapter, or load_model(..., adapter=...).",
+        )
+    folder = find_model(model, device="cpu", quantized=False, token=token)
+    _check_disk(output, weight_bytes(folder))
+    chat = load_model(model, adapter=adapter, device="cpu", token=token)
+    if getattr(chat.model, "hf_quantizer", None) is not None:
+        raise InputError(
+            "The model's weights are quantized, and a sum of them and an adapter would be rounded coarsely.",
+            path=model,
+            remedy="Give the model that they were made of, in bfloat16.",
+        )
+    if files.record.get("quantized"):
+        print("The adapter was trained beside 4-bit weights; with whole ones it may answer otherwise. Score it.")
+    try:
+        with whole_folder(output) as partial:
+            chat.model.save_pretrained(partial)
+            chat.processor.save_pretrained(partial)
+            write_json(partial / ADAPTER_RECORD, files.record | {"merged": _made_of(model, files)})
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"The merged model cannot be written ({error}).", path=output, remedy="Choose a disk with more room."
+        ) from error
+    return output
+
+
+def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
+    """What a merged model is made of, without a path of this machine."""
+    return {
+        "base": Path(model).resolve().name if Path(model).is_dir() else model,
+        "adapter": adapter.folder.absolute().name,
+        "adapter_sha256": adapter.sha256(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _check_disk(output: Path, stored: int) -> None:
+    parent = next(folder for folder in output.absolute().parents if folder.is_dir())
+    # A small model is written in float32; of a large one the head may get weights of its own.
+    needed = stored * (2 if stored < 1e9 else 1.2)
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise InputError(
+            f"The merged model needs about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            path=output,
+            remedy="Free some space, or choose an output on a larger disk.",
+        )

@@ -1,0 +1,39 @@
+"""Where something is to be written: what can be known before the work begins that fills it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from helpers.errors import InputError
+
+LONGEST_NAME = 200  # bytes; disks take 255, and what is half-written has a longer name
+
+
+def free_place(path: str | os.PathLike[str]) -> Path:
+    """The path of a folder that is not there yet, and can be made.
+
+    Raises `InputError` where something is there, a broken link too; for a path that no folder can have; and where
+    the folder above cannot be written to.
+    """
+    path = Path(path)
+    try:
+        taken = os.path.lexists(path) or path.name in ("", "..")
+        if max(len(os.fsencode(part)) for part in path.absolute().parts) > LONGEST_NAME:
+            raise ValueError("a name of more than 200 bytes")
+        if "\0" in str(path):
+            raise ValueError("a null character in a name")
+        above = next((folder for folder in path.absolute().parents if os.path.lexists(folder)), path)
+        above.stat()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"No folder can be made here ({why}).", path=path, remedy="Choose another output folder."
+        ) from error
+    if taken:
+        raise InputError("There is something here already.", path=path, remedy="Choose another output folder.")
+    if not above.is_dir():
+        raise InputError(f"{above} is a file, so no folder can be in it.", path=path, remedy="Choose another one.")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"The folder {above} cannot be written to.", path=path, remedy="Choose another one.")
+    return path
