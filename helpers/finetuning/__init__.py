@@ -2,13 +2,17 @@
 
 In: a loaded model and examples with answers. Out: the folder of an adapter, for `helpers.models.load_model`.
 
-- ``config``: a run as a YAML file.
-- ``planning``: memory and hours before anything is spent.
+- ``config``, ``settings_file``, ``problems``: a run as a YAML file, each mistake with its line.
+- ``starting_file``: such a file with all settings explained.
+- ``planning``: memory, disk and hours before anything is spent, on ``gpus``.
+- ``counting``, ``tracing``: what the plan is made of, from shapes and from runs without numbers.
 - ``training_data``: examples checked, as token ids with the loss on the answers.
-- ``batches``: those rows as batches, with their images.
+- ``batches``: those rows as batches.
+- ``tower``: the images of a batch, made inside the forward.
 - ``tuning``: the settings, and which weights they set free.
 - ``image_features``: images encoded once and kept.
 - ``train``: the training itself, resumable, on one device or several.
+- ``checkpoints``, ``work``: a run's folder, which outlives a crash.
 """
 
 import lazy_loader

@@ -1,6 +1,8 @@
 from .batches import Collator as Collator
 from .config import finetune_from as finetune_from, read_config as read_config
-from .planning import GPUS as GPUS, USABLE as USABLE, plan as plan
+from .gpus import GPUS as GPUS, USABLE as USABLE
+from .planning import plan as plan
+from .starting_file import write_starting_file as write_starting_file
 from .train import finetune as finetune
 from .training_data import prepare as prepare
 from .tuning import Tuning as Tuning

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from helpers.finetuning.training_data import Row, Taught
-from helpers.models import pixel_batches
-from helpers.prompts import images_of
+from helpers.finetuning.tower import IMAGE_ROWS
+from helpers.finetuning.training_data import IGNORED, Row
+from helpers.models import ChatModel
 
 
 class Collator:
-    """Batches of rows for the model's forward: ids right-padded, labels on the answers alone, and the images.
+    """Batches of rows for the model's forward: ids and labels right-padded.
 
-    Images come as finished image tokens from ``features`` (key to (images, tokens, hidden size)), or, without, as
-    pixels that pass the vision tower in every step.
+    Of images a batch has only the numbers of the rows that show some, as many batches wait on the GPU at once.
+    `helpers.finetuning.tower.ImageTokens` makes image tokens of them inside the forward.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[Row],
-        examples: Sequence[Taught],
-        model: Any,
-        processor: Any,
-        features: Callable[[str], torch.Tensor] | None,
-    ) -> None:
-        self.rows, self.examples, self.features = rows, examples, features
-        self.processor = processor
-        self.pad = processor.tokenizer.pad_token_id
-        self.image_token = model.config.image_token_id
-        self.dtype = model.dtype
+    def __init__(self, rows: Sequence[Row], chat: ChatModel) -> None:
+        self.rows = rows
+        self.pad = chat.processor.tokenizer.pad_token_id
+        self.image_token = chat.model.config.image_token_id
 
     def __call__(self, batch: Sequence[dict[str, int]]) -> dict[str, Any]:
         """``batch`` holds the numbers of rows."""
@@ -40,23 +30,14 @@ class Collator:
         rows = [self.rows[k] for k in numbers]
         longest = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), longest), self.pad)
-        mask, labels = torch.zeros_like(ids), torch.full_like(ids, -100)
+        mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORED)
         for k, row in enumerate(rows):
             end = len(row.ids)
             ids[k, :end], mask[k, :end] = torch.tensor(row.ids), 1
-            labels[k, end - row.answer_tokens : end] = torch.tensor(row.ids[-row.answer_tokens :])
+            labels[k, :end] = torch.tensor(row.labels)
         inputs = {"input_ids": ids, "attention_mask": mask, "labels": labels}
         # Marks image tokens: inside one image attention goes both ways, which these types switch on.
         inputs["token_type_ids"] = (ids == self.image_token).long()
-        if any(row.images for row in rows):
-            inputs |= self._images(numbers)
+        if with_images := [k for k in numbers if self.rows[k].images]:
+            inputs[IMAGE_ROWS] = torch.tensor(with_images)
         return inputs
-
-    def _images(self, numbers: Sequence[int]) -> dict[str, Any]:
-        with_images = [k for k in numbers if self.rows[k].images]
-        if self.features is not None:
-            tokens = torch.cat([self.features(self.rows[k].image_key) for k in with_images])
-            return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=tokens)}}
-        images = [image for k in with_images for image in images_of(self.examples[k].messages)]
-        pixels = torch.cat(list(pixel_batches(images, self.processor.image_processor)))
-        return {"pixel_values": pixels.to(self.dtype)}

@@ -1,19 +1,38 @@
 """A fine-tuning run as a YAML file: what ``medgemma-tutorials finetune --config FILE`` runs.
 
 The file says which model, which cases or tables, which settings of `helpers.finetuning.Tuning`, and where the
-adapter goes; ``helpers/configs/finetune.yaml`` is one to start from.
+adapter goes; ``medgemma-tutorials finetune --init FILE`` writes one to start from. Paths in it are taken from the
+folder that the command is run in.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.evaluation import cases_from
+from helpers.finetuning.problems import Place, in_words
+from helpers.finetuning.settings_file import read_settings
+from helpers.finetuning.tuning import Count, Number, Switch, Tuning
+from helpers.finetuning.work import check_features
+from helpers.models import check_name
+from helpers.storage import free_place
+
+TEACHING = "teaching:"
 
 
 class Source(BaseModel):
@@ -22,51 +41,147 @@ class Source(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cases: str  # a .csv or .jsonl file, or teaching:KIND
-    n: int = Field(default=100, ge=1)  # teaching cases
-    seed: int = 0  # of teaching cases
+    n: Count = 100  # teaching cases
+    seed: Number = 0  # of teaching cases
+
+    @field_validator("cases")
+    @classmethod
+    def _is_there(cls, cases: str) -> str:
+        if cases.startswith(TEACHING):
+            from helpers.teaching import CASES
+
+            if (kind := cases.removeprefix(TEACHING)) not in CASES:
+                raise InputError(f"there are no teaching cases of kind {kind!r}; there are {', '.join(CASES)}")
+        elif not os.path.isfile(cases):  # noqa: PTH113 - Path's raises for some texts
+            raise InputError(f"there is no table {cases} (paths are taken from {Path.cwd()})")
+        return cases
+
+    @model_validator(mode="after")
+    def _takes_whole_table(self) -> Source:
+        if not self.cases.startswith(TEACHING) and (given := self.model_fields_set & {"n", "seed"}):
+            raise InputError(f"{' and '.join(sorted(given))} are for teaching cases; a table is taken whole")
+        return self
 
 
 class FinetuneConfig(BaseModel):
     """A run."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     model: str = "standin"
-    train: list[Source]
+    """The model to tune: standin, google/medgemma-1.5-4b-it, google/medgemma-4b-it, or a saved one's folder."""
+
+    quantized: Switch = False
+    """Whether its weights are loaded in 4 bits (QLoRA), on CUDA."""
+
+    allow_teaching: Switch = False
+    """Whether a model other than the stand-in may learn teaching cases, whose findings are made up."""
+
+    train: Annotated[list[Source], Field(min_length=1)]
+    """What to learn from: tables of your own (columns: notebook 05), or n teaching cases of a kind from a seed on.
+    Beside the new examples some of the old tasks, against forgetting."""
+
     validation: list[Source]
+    """What only measures the loss, of other patients; the epoch with the lowest is kept. [] keeps the last one."""
+
     output: Path
-    features: Path | None = None  # folder of image tokens to share between runs
-    quantized: bool = False
-    tuning: dict[str, Any] = {}
+    """Folder of the adapter, which must not exist yet. An unfinished run goes on when it is started again."""
+
+    features: Path | None = None
+    """Folder of image tokens to share between runs; null keeps them beside the checkpoints until the end."""
+
+    tuning: Annotated[Tuning, BeforeValidator(lambda given: {} if given is None else given)] = Tuning()
+    """How to train (helpers.finetuning.Tuning)."""
+
+    @field_validator("model")
+    @classmethod
+    def _is_here(cls, model: str) -> str:
+        if model.startswith(ENDPOINT_PREFIX):
+            raise InputError("a served model cannot be tuned from here; give its own name or folder")
+        check_name(model)
+        return model
+
+    @field_validator("train", "validation")
+    @classmethod
+    def _may_be_learned(cls, sources: list[Source], info: ValidationInfo) -> list[Source]:
+        from helpers.models import is_standin
+
+        made = [source.cases for source in sources if source.cases.startswith(TEACHING)]
+        if (
+            made
+            and not info.data.get("allow_teaching", True)
+            and not is_standin(info.data.get("model", "standin"))
+        ):
+            raise InputError(
+                f"{made[0]} is for the stand-in, with made-up findings; "
+                "give a table of your own, or ask for it with allow_teaching: true"
+            )
+        return sources
+
+    @field_validator("output")
+    @classmethod
+    def _is_free(cls, output: Path) -> Path:
+        return free_place(output)
+
+    @field_validator("features")
+    @classmethod
+    def _is_no_file(cls, features: Path | None, info: ValidationInfo) -> Path | None:
+        if "output" in info.data:
+            check_features(features, info.data["output"])
+        return features
+
+    @field_validator("tuning")
+    @classmethod
+    def _has_an_adapter(cls, tuning: Tuning, info: ValidationInfo) -> Tuning:
+        if not tuning.rank and info.data.get("quantized"):
+            raise InputError("weights of 4 bits cannot be trained themselves; give a rank above 0")
+        return tuning
 
 
 def read_config(path: str | Path) -> FinetuneConfig:
-    """The run that a YAML file describes; raises `InputError` with all that is wrong with it."""
+    """The run that a YAML file describes; raises `InputError` with all that is wrong with it, by line."""
     path = Path(path)
+    file = read_settings(path)
+    wrong = list(file.twice)
     try:
-        return FinetuneConfig.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The settings cannot be read ({error}).", path=path, remedy="Check the file.") from error
+        config = FinetuneConfig.model_validate(file.data)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise InputError(f"Wrong settings: {wrong}.", path=path, remedy="See configs/finetune.yaml.") from error
+        wrong += [(file.line(place), words) for place, words in in_words(error, _known)]
+    if wrong:
+        listed = "".join(f"\n  line {line}: {words}" for line, words in sorted(wrong))
+        raise InputError(
+            f"The settings cannot be used:{listed}\n",
+            path=path,
+            remedy="Put these right; medgemma-tutorials finetune --init FILE writes all settings, explained.",
+        )
+    return config
 
 
 def finetune_from(config: FinetuneConfig) -> Path:
     """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
+    import torch
     from accelerate import PartialState
 
     from helpers.finetuning.train import finetune
-    from helpers.finetuning.tuning import Tuning
+    from helpers.finetuning.training_data import check_apart
     from helpers.models import load_model
 
-    try:
-        tuning = Tuning(**config.tuning)
-    except TypeError as error:
-        raise InputError(f"Wrong settings: {error}.", remedy="See helpers.finetuning.Tuning.") from error
-    train = [case for source in config.train for case in cases_from(source.cases, source.n, source.seed)]
-    validation = [case for source in config.validation for case in cases_from(source.cases, source.n, source.seed)]
+    train, validation = (
+        [case for source in sources for case in cases_from(source.cases, source.n, source.seed)]
+        for sources in (config.train, config.validation)
+    )
+    check_apart(train, validation)  # before a model is loaded
     device = str(PartialState().device)  # each process its own GPU
-    chat = load_model(config.model, device=device, quantized=config.quantized)
-    finetune(chat, train, validation, config.output, tuning, features=config.features)
+    # Full tuning loses small updates in anything less.
+    dtype = None if config.tuning.rank else torch.float32
+    chat = load_model(config.model, device=device, dtype=dtype, quantized=config.quantized)
+    settings: dict[str, Any] = {"features": config.features, "allow_teaching": config.allow_teaching}
+    finetune(chat, train, validation, config.output, config.tuning, **settings)
     return config.output
+
+
+def _known(place: Place) -> list[str]:
+    """The names of settings beside the one at ``place``; at the top those of tuning too, where they belong."""
+    if len(place) < 2:
+        return [*FinetuneConfig.model_fields, *(f"tuning.{name}" for name in Tuning.__dataclass_fields__)]
+    return list(Tuning.__dataclass_fields__ if place[0] == "tuning" else Source.model_fields)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
@@ -41,7 +42,7 @@ class ImageFeatures:
         """Where they are kept."""
         return self.folder / f"{key}.safetensors"
 
-    def encode(self, rows: Sequence[Row], examples: Sequence[Taught], vision_batch: int = 8) -> int:
+    def encode(self, rows: Sequence[Row], examples: Sequence[Taught]) -> int:
         """Compute what is not there yet, say how much it is before it starts, and return that number of bytes.
 
         Under several processes each does its share. Raises `InputError` when the disk has no room.
@@ -49,7 +50,7 @@ class ImageFeatures:
         state = PartialState()
         missing = {}
         for row, example in zip(rows, examples, strict=True):
-            if row.images and not self.path(row.image_key).is_file():
+            if row.images and not _is_whole(self.path(row.image_key)):
                 missing[row.image_key] = (row.images, example)
         images = sum(n for n, _ in missing.values())
         each = self._bytes_an_image()
@@ -65,9 +66,8 @@ class ImageFeatures:
             )
         mine = list(missing.items())[state.process_index :: state.num_processes]
         for key, (_, example) in tqdm(mine, desc="encoding images", disable=not state.is_main_process):
-            tokens = encode_images(
-                self.chat.model, self.chat.processor.image_processor, images_of(example.messages), vision_batch
-            )
+            images_here, batch = images_of(example.messages), self.chat.vision_batch
+            tokens = encode_images(self.chat.model, self.chat.processor.image_processor, images_here, batch)
             with whole_file(self.path(key)) as partial:
                 save_file({"image_tokens": tokens.cpu().contiguous()}, partial)
         state.wait_for_everyone()
@@ -76,6 +76,14 @@ class ImageFeatures:
     def _bytes_an_image(self) -> int:
         config = self.chat.model.config
         return config.mm_tokens_per_image * config.text_config.hidden_size * self.chat.model.dtype.itemsize
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        with safe_open(file, "np") as tensors:
+            return "image_tokens" in tensors.keys()  # noqa: SIM118 - it is no dict
+    except (OSError, SafetensorError):  # not there, or cut off
+        return False
 
 
 def _tower_key(chat: ChatModel) -> str:

@@ -1,30 +1,37 @@
-"""What a fine-tuning run would need, before anything is spent: memory in parts, steps and hours, and what fits.
+"""What a fine-tuning run would need, before anything is spent: memory in parts, disk, steps, hours, what fits.
 
-Computed, not measured on the real model: parameters and activations are counted on torch's meta device, where a
-model has shapes and no numbers, so the count follows the model's own code. A test compares it with what is really
-kept on small models.
+Computed, not measured on the real model: `helpers.finetuning.counting` counts shapes, and
+`helpers.finetuning.tracing` runs the model's own code on tensors without numbers.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalGeneration
-from transformers.quantizers.quantizers_utils import should_convert_module
+from transformers import Gemma3Config
 
 from helpers.errors import InputError
-from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
-from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
+from helpers.finetuning.counting import (
+    language_operations,
+    model_config,
+    tower_operations,
+    trained_bytes,
+    trained_parameters,
+    weight_bytes,
+)
+from helpers.finetuning.gpus import GPUS, USABLE, UTILISATION, find_gpu
+from helpers.finetuning.tower import ADAPTED_AT_ONCE
+from helpers.finetuning.tracing import language_peak, tower_peak, weights_dtype
+from helpers.finetuning.train import PROMPTS_IN_MEMORY
+from helpers.finetuning.tuning import Tuning
+from helpers.models import VISION_BATCH
 from helpers.prompts import CONTEXT_BUDGET
 
-# name: memory in GB, dense bfloat16 operations a second, both from the makers' data sheets
-GPUS = {"L4": (24, 121e12), "A100 40 GB": (40, 312e12), "A100 80 GB": (80, 312e12), "H100 80 GB": (80, 989e12)}
-USABLE = 0.92  # of a GPU's memory: the rest is the runtime's and lost between blocks
-UTILISATION = 0.35  # of the peak, which training at batch 1 reaches at best; an assumption
-LONGEST_MEASURED = 4096  # tokens; above, what grows with them is extended in proportion
+RUNTIME = 1_000_000_000  # bytes that CUDA and its libraries take of a GPU; an assumption
+HOST_RUNTIME = 4_000_000_000  # bytes that Python, torch and CUDA take of the machine; an assumption
+HEAD_TILE = 32_768  # words whose logits TRL's loss makes at once, of labelled tokens alone
 
 
 @dataclass(frozen=True)
@@ -33,30 +40,45 @@ class Plan:
 
     model: str
     tokens: int  # of one example
-    memory: dict[str, int]  # bytes
+    memory: dict[str, int]  # bytes on a GPU that computes in bfloat16
+    memory_float32: dict[str, int]  # bytes on one that cannot
+    host_memory: int  # bytes of the machine's own
+    disk: int  # bytes of kept image tokens
     steps: int
-    operations: float
+    operations: float  # of all steps
+    encoding: float  # operations that encode the images once
 
     @property
     def total(self) -> int:
-        """Bytes of GPU memory."""
+        """Bytes of GPU memory in bfloat16."""
         return sum(self.memory.values())
+
+    def total_on(self, gpu: str) -> int:
+        """Bytes of memory on a GPU of `GPUS`, in the number format that it computes in."""
+        return self.total if find_gpu(gpu).dtype is torch.bfloat16 else sum(self.memory_float32.values())
 
     def fits(self, gpu: str) -> bool:
         """Whether a GPU of `GPUS` has that much."""
-        return self.total <= USABLE * GPUS[gpu][0] * 1e9
+        return self.total_on(gpu) <= USABLE * find_gpu(gpu).memory * 1e9
 
     def hours(self, gpu: str) -> float:
-        """Hours on that GPU, at the assumed share of its peak."""
-        return self.operations / (UTILISATION * GPUS[gpu][1]) / 3600
+        """Hours of encoding and training on that GPU, at the assumed share of its peak."""
+        return self.encoding_hours(gpu) + self.operations / (UTILISATION * find_gpu(gpu).operations) / 3600
+
+    def encoding_hours(self, gpu: str) -> float:
+        """Hours of `hours` in which the images are encoded once."""
+        return self.encoding / (UTILISATION * find_gpu(gpu).operations) / 3600
 
     def __str__(self) -> str:
         """A table for a notebook."""
         lines = [f"{self.model}: {self.tokens:,} tokens an example, {self.steps:,} steps. Computed, not measured."]
-        lines += [f"  {part:34s} {n / 1e9:7.2f} GB" for part, n in self.memory.items()]
-        lines.append(f"  {'together':34s} {self.total / 1e9:7.2f} GB")
+        parts = {**self.memory, "together": self.total, "the machine's own memory": self.host_memory}
+        lines += [f"  {part:34s} {n / 1e9:7.2f} GB" for part, n in parts.items()]
+        lines.append(f"  {'image tokens on disk':34s} {self.disk / 1e9:7.2f} GB")
         for gpu in GPUS:
-            verdict = f"fits, about {self.hours(gpu):.1f} hours" if self.fits(gpu) else "does not fit"
+            total = f"{self.total_on(gpu) / 1e9:.1f} GB"
+            hours = f"about {self.hours(gpu):.1f} hours, {self.encoding_hours(gpu):.1f} of them to encode images"
+            verdict = f"fits ({total}), {hours}" if self.fits(gpu) else f"does not fit ({total})"
             lines.append(f"  {gpu:34s} {verdict}")
         return "\n".join(lines)
 
@@ -71,7 +93,7 @@ def plan(
     text_tokens: int = 600,
     answer_tokens: int = 60,
 ) -> Plan:
-    """Estimate a run on one GPU with gradient checkpointing, the images encoded once.
+    """Estimate a run on one GPU with gradient checkpointing.
 
     Args:
         model: a name that `helpers.models.load_model` knows; a folder is not looked into.
@@ -83,159 +105,100 @@ def plan(
         answer_tokens: of one answer.
 
     Raises:
-        InputError: a prompt over the budget, full tuning of 4-bit weights, an unknown model.
+        InputError: numbers below what there can be, a prompt over the budget, full tuning of 4-bit weights, an
+            unknown model.
     """
     tuning, config = tuning or Tuning(), model_config(model)
-    tokens = slices * config.mm_tokens_per_image + text_tokens + answer_tokens
-    if slices * config.mm_tokens_per_image > CONTEXT_BUDGET:
+    _check(examples, slices, text_tokens, answer_tokens, tuning, quantized)
+    image_tokens = slices * config.mm_tokens_per_image
+    tokens = image_tokens + text_tokens + answer_tokens
+    if tokens > CONTEXT_BUDGET:
         raise InputError(
-            f"{slices} slices are over the budget of {CONTEXT_BUDGET:,} tokens.", remedy="Use fewer slices."
+            f"{tokens:,} tokens of {slices} slices and text are over the budget of {CONTEXT_BUDGET:,}.",
+            remedy="Use fewer slices.",
+        )
+    learned = answer_tokens + text_tokens * tuning.learn_prompt
+    memory, memory_float32 = (
+        memory_parts(config, tuning, slices, tokens, learned, dtype, quantized)
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    products, attention = tower_operations(config)
+    images = examples * slices
+    # Forward, again for the group, again for its layers, and back.
+    step = slices * (4 * products + 5.5 * attention if tuning.adapt_vision else products + attention)
+    each = language_operations(config, tokens, tuning) + (0 if tuning.cached else step)
+    one_prompt = image_tokens * config.text_config.hidden_size * 2
+    return Plan(
+        model,
+        tokens,
+        memory,
+        memory_float32,
+        host_memory=HOST_RUNTIME + PROMPTS_IN_MEMORY + tuning.at_once * one_prompt,
+        disk=examples * one_prompt * tuning.cached,
+        steps=math.ceil(examples / tuning.batch_size) * tuning.epochs,
+        operations=each * examples * tuning.epochs,
+        encoding=images * (products + attention) * tuning.cached,
+    )
+
+
+def memory_parts(
+    config: Gemma3Config,
+    tuning: Tuning,
+    slices: int,
+    tokens: int,
+    learned: int,
+    dtype: torch.dtype,
+    quantized: bool = False,
+) -> dict[str, int]:
+    """Bytes of a GPU by part, at the fullest moment of a step.
+
+    Args:
+        config: of the model.
+        tuning: the settings.
+        slices: images of an example.
+        tokens: of an example, those of images included.
+        learned: tokens with a label among them.
+        dtype: that the model computes in.
+        quantized: whether the weights are 4-bit NF4.
+    """
+    text, width, batch = config.text_config, dtype.itemsize, tuning.at_once
+    hidden = tokens * text.hidden_size * weights_dtype(tuning, dtype).itemsize * batch
+    kept, layer = text.num_hidden_layers * hidden, language_peak(config, tokens, tuning, dtype, quantized)
+    if not tuning.rank and dtype is not torch.float32:  # autocast keeps weights in bfloat16 while it goes forward
+        layer = max(layer, trained_parameters(config, tuning) * width)
+    # Image tokens beside the embeddings they are put into, and the pixels that a tower runs again with.
+    images = batch * slices * config.mm_tokens_per_image * text.hidden_size * width
+    if tuning.adapt_vision:
+        images += batch * slices * 3 * config.vision_config.image_size**2 * width
+    if slices and not tuning.cached:  # the tower runs before the layers keep anything, and back after they let go
+        group = ADAPTED_AT_ONCE if tuning.adapt_vision else min(slices, VISION_BATCH)
+        images += max(0, tower_peak(config, group, tuning, dtype, quantized) - kept - layer)
+    tile = min(HEAD_TILE, text.vocab_size)
+    logits = 2 * learned * batch * (tile + 3 * text.hidden_size) * 4
+    whole = text.vocab_size * text.hidden_size * 4  # a gradient of all words in float32, at no moment with a layer
+    if not tuning.rank:  # embeddings and head are one: both gradients, and then their sum
+        logits += max(0, 2 * whole - layer)
+    elif tuning.train_embeddings:  # the head's is made before that of the embeddings
+        logits += max(0, whole - whole * width // 4 - layer)
+    return {
+        "weights": weight_bytes(config, quantized, weights_dtype(tuning, dtype).itemsize),
+        "trained: weights, gradients, Adam": trained_bytes(config, tuning, dtype, quantized),
+        "kept at each layer": kept,
+        "one layer, there and back": layer,
+        "attention masks": 2 * tokens**2 * batch,  # a byte a pair, of sliding and of full layers
+        "images": images,
+        "logits of what is learned": logits,
+        "runtime": RUNTIME,
+    }
+
+
+def _check(
+    examples: int, slices: int, text_tokens: int, answer_tokens: int, tuning: Tuning, quantized: bool
+) -> None:
+    if examples < 1 or slices < 0 or text_tokens < 0 or answer_tokens < 1:
+        raise InputError(
+            f"{examples} examples of {slices} slices, {text_tokens} and {answer_tokens} tokens cannot be planned.",
+            remedy="Give at least one example with one token to learn, and no number below 0.",
         )
     if quantized and not tuning.rank:
         raise InputError("4-bit weights cannot be trained themselves.", remedy="Give a rank above 0.")
-    text = config.text_config
-    layer, _ = activation_bytes(config, min(tokens, LONGEST_MEASURED), tuning, torch.bfloat16)
-    layer *= tokens / min(tokens, LONGEST_MEASURED)
-    trained = trained_parameters(config, tuning)
-    memory = {
-        "weights": weight_bytes(config, quantized),
-        "trained: weights, gradients, Adam": trained * (16 if tuning.rank else 14),
-        "kept at each layer": text.num_hidden_layers * tokens * text.hidden_size * 2 * tuning.at_once,
-        "one layer, recomputed": round(layer) * tuning.at_once,
-        "attention masks": 2 * tokens**2 * 2 * tuning.at_once,  # of sliding and of full layers, bfloat16
-        "logits of the answer": 3 * answer_tokens * text.vocab_size * 4 * tuning.at_once,
-        "runtime": 1_000_000_000,
-    }
-    # Forward, forward again for the checkpoints, backward through activations (and weights, in full tuning).
-    passes = 3 if tuning.rank else 4
-    attention = 4 * text.num_attention_heads * text.head_dim * text.num_hidden_layers * tokens**2
-    forward = 2 * _language_parameters(config) * tokens + attention
-    steps = math.ceil(examples / tuning.batch_size) * tuning.epochs
-    return Plan(model, tokens, memory, steps, passes * forward * examples * tuning.epochs)
-
-
-def model_config(model: str) -> Gemma3Config:
-    """The configuration of a model by name; that of MedGemma 4B, whose own is gated, is Gemma 3 4B's."""
-    if model == STANDIN:
-        return Gemma3Config.from_pretrained(STANDIN_FOLDER)
-    if model not in REAL_MODELS:
-        raise InputError(
-            f"There is no plan for {model!r}.", remedy=f"Use one of {', '.join((STANDIN, *REAL_MODELS))}."
-        )
-    return Gemma3Config(
-        mm_tokens_per_image=256,
-        text_config={
-            "hidden_size": 2560,
-            "intermediate_size": 10240,
-            "num_hidden_layers": 34,
-            "num_attention_heads": 8,
-            "num_key_value_heads": 4,
-            "head_dim": 256,
-            "vocab_size": 262208,
-            "sliding_window": 1024,
-        },
-        vision_config={
-            "hidden_size": 1152,
-            "intermediate_size": 4304,
-            "num_hidden_layers": 27,
-            "num_attention_heads": 16,
-            "image_size": 896,
-            "patch_size": 14,
-            "vision_use_head": False,
-        },
-    )
-
-
-def weight_bytes(config: Gemma3Config, quantized: bool) -> int:
-    """Bytes of the weights: 2 a parameter.
-
-    With NF4 half a byte in the linear layers of the language model, and for 64 of them a scale of a byte and its
-    share of a float32 for 256 scales (Dettmers et al., QLoRA, arXiv:2305.14314).
-    """
-    model = _on_meta(config)
-    linear = sum(
-        m.weight.numel()
-        for name, m in model.named_modules()
-        if isinstance(m, torch.nn.Linear) and should_convert_module(name, KEPT_WHOLE)
-    )
-    everything = sum(p.numel() for p in model.parameters())
-    four_bits = 0.5 + 1 / 64 + 4 / (64 * 256)
-    return round(linear * four_bits + (everything - linear) * 2) if quantized else everything * 2
-
-
-def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
-    """How many numbers are trained."""
-    model = _on_meta(config)
-    trained = _with_lora(model, tuning) if tuning.rank else with_frozen_vision(model)
-    return sum(p.numel() for p in trained.parameters() if p.requires_grad)
-
-
-def activation_bytes(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torch.dtype) -> tuple[int, int]:
-    """Bytes that autograd keeps for one example without checkpointing: of one layer, and of all else."""
-    one, two = (_kept(config, layers, tokens, tuning, dtype) for layers in (1, 2))
-    return two - one, one - (two - one)
-
-
-def _kept(config: Gemma3Config, layers: int, tokens: int, tuning: Tuning, dtype: torch.dtype) -> int:
-    short = Gemma3Config.from_dict(config.to_dict())
-    short.text_config.num_hidden_layers = layers
-    short.text_config.layer_types = ["full_attention"] * layers
-    model = _on_meta(short).to(dtype)
-    model.set_attn_implementation("counted")
-    model = (_with_lora(model, tuning) if tuning.rank else model).train()
-    embedded = torch.empty(1, tokens, short.text_config.hidden_size, device="meta", dtype=dtype)
-    with SavedBytes(model) as saved:
-        model.get_base_model().model.language_model(inputs_embeds=embedded) if tuning.rank else (
-            model.model.language_model(inputs_embeds=embedded)
-        )
-    return saved.bytes
-
-
-def _fused_attention(layer: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any) -> tuple[Any, None]:
-    """Attention by a fused kernel, as on a GPU: it keeps what comes in and goes out, and one number a row.
-
-    Left to itself, torch takes on the meta device one that keeps all weights of attention.
-    """
-    key, value = (x.repeat_interleave(layer.num_key_value_groups, dim=1) for x in (key, value))
-    out, _ = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value)
-    return out.transpose(1, 2), None
-
-
-AttentionInterface.register("counted", _fused_attention)
-
-
-class SavedBytes(torch.autograd.graph.saved_tensors_hooks):
-    """Counts the bytes that autograd keeps for the backward pass, each storage once, the weights left out."""
-
-    def __init__(self, model: Any) -> None:
-        self.bytes = 0
-        self._storages = {p.untyped_storage()._cdata: None for p in model.parameters()}
-        super().__init__(self._pack, lambda tensor: tensor)
-
-    def __enter__(self) -> SavedBytes:
-        """Count what is kept from here on."""
-        super().__enter__()
-        return self
-
-    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self._storages:
-            self._storages[storage._cdata] = tensor  # held, so that its address is not used again
-            self.bytes += storage.nbytes()
-        return tensor
-
-
-def _on_meta(config: Gemma3Config) -> Any:
-    with torch.device("meta"):
-        return Gemma3ForConditionalGeneration(config)
-
-
-def _with_lora(model: Any, tuning: Tuning) -> Any:
-    from peft import get_peft_model
-
-    return get_peft_model(model, lora_config(tuning))
-
-
-def _language_parameters(config: Gemma3Config) -> int:
-    model = _on_meta(config)
-    return sum(p.numel() for n, p in model.named_parameters() if "language_model.layers" in n)

@@ -9,35 +9,36 @@ runs on a CPU, on one GPU, and under ``accelerate launch`` on several.
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import math
-import shutil
+import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback
 
 from helpers.errors import InputError
 from helpers.finetuning.batches import Collator
+from helpers.finetuning.checkpoints import Checkpoints, Numbers, StepSeeds, last_checkpoint, names_as_in_memory
 from helpers.finetuning.image_features import ImageFeatures
-from helpers.finetuning.training_data import Kept, Row, Taught, check_apart, prepare
+from helpers.finetuning.tower import ImageTokens
+from helpers.finetuning.training_data import Kept, Taught, check_apart, prepare
 from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
-from helpers.models import ADAPTER_RECORD, ChatModel, computes_bfloat16, fingerprint
-from helpers.storage import write_json
+from helpers.finetuning.work import check_features, finish, is_quantized, make_record, open_work
+from helpers.models import ChatModel, computes_bfloat16
+from helpers.storage import free_place
+from helpers.teaching import for_model
 
 # peft asks transformers for this by its old name.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 PROMPTS_IN_MEMORY = 500_000_000  # bytes of pixels that are drawn once; more is drawn at each look
-PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
 
 
 def finetune(
@@ -49,74 +50,112 @@ def finetune(
     *,
     features: str | Path | None = None,
     callbacks: Sequence[Any] = (),
+    allow_teaching: bool = False,
 ) -> ChatModel:
     """Train an adapter (LoRA; QLoRA if ``chat`` was loaded with 4-bit weights) and return the model with it.
 
-    The loss is on the answers alone. ``chat`` itself is changed: use what is returned. The folder ``output``
-    appears when all is done, with the adapter (or, with rank 0, the whole model) and ``training.json``: base
-    model, settings, versions, loss curve. Until then everything is in a hidden folder beside it; the same call
-    goes on from its last checkpoint.
+    The loss is on the answers alone, unless the settings say otherwise. ``chat`` itself is changed: use what is
+    returned. With validation examples the adapter is that of the epoch with their lowest loss, and training ends
+    when it has not fallen for `Tuning.patience` epochs. The folder ``output`` appears when all is done, with the
+    adapter (or, with rank 0, the whole model) and ``training.json``: base model, settings, versions, loss curve.
+    Until then everything is in a hidden folder beside it; the same call goes on from its last checkpoint.
 
     Args:
         chat: the model to tune, from `helpers.models.load_model`.
         train: examples to learn from.
-        validation: examples that only measure the loss, of other patients; none, and nothing is measured.
+        validation: examples that only measure the loss, of other patients; none, and the last epoch's adapter is
+            kept.
         output: folder of the finished adapter; must not exist.
         tuning: the settings.
         features: folder of image tokens, shared by runs; default: beside the checkpoints, deleted at the end.
         callbacks: of transformers' Trainer, for example to draw the loss.
+        allow_teaching: whether a model that is not the stand-in may learn teaching cases
+            (`helpers.teaching.for_model`).
 
     Raises:
-        InputError: bad examples (all are named), an output that is there, an unfinished run of other settings, no
-            room on the disk, not enough memory.
+        InputError: bad examples (all are named), an ``output`` or ``features`` that cannot be made there, an
+            unfinished run of another kind, no room on the disk, not enough memory, a loss that is no number, a run
+            in which nothing was learned.
     """
     try:
         from trl import SFTTrainer  # takes a second
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
         raise InputError(f"Fine-tuning needs {error.name}.", remedy=remedy) from error
-    tuning, output = tuning or Tuning(), Path(output)
-    if output.exists():
-        raise InputError("There is something here already.", path=output, remedy="Choose another output folder.")
-    if not tuning.rank and chat.model.dtype != torch.float32:
-        raise InputError(
-            f"Small updates are lost in weights of {chat.model.dtype}.",
-            remedy="For full tuning load the model with dtype=torch.float32.",
-        )
+    tuning, output = tuning or Tuning(), free_place(output)
+    check_features(features, output)
+    _check_model(chat, tuning)
+    train, validation = (for_model(cases, chat, allowed=allow_teaching) for cases in (train, validation))
     check_apart(train, validation)
     room = [PROMPTS_IN_MEMORY]
     examples = [Kept(example, room) for example in (*train, *validation)]
-    rows = prepare(examples[: len(train)], chat.processor)
+    rows = prepare(examples[: len(train)], chat.processor, learn_prompt=tuning.learn_prompt)
     if validation:
-        rows += prepare(examples[len(train) :], chat.processor, "validation")
+        kept = examples[len(train) :]
+        rows += prepare(kept, chat.processor, "validation", learn_prompt=tuning.learn_prompt)
     work = output.with_name(f".{output.name}.partial")
-    record = _record(chat, tuning, rows, len(train))
-    state = PartialState()
-    _open_work(work, record, state)
+    record = make_record(chat, tuning, rows, len(train))
+    open_work(work, record)
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
-    with _advice(work):
+    images = ImageTokens(rows, examples, chat, store)
+    with _advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
         trainer = SFTTrainer(
             model=with_frozen_vision(chat.model) if tuning.rank == 0 else chat.model,
-            args=_arguments(chat, tuning, work / "checkpoints", state.num_processes, bool(validation)),
+            args=_arguments(chat, tuning, work / "checkpoints", len(train), bool(validation)),
             train_dataset=_numbered(0, len(train)),
             eval_dataset=_numbered(len(train), len(rows)) if validation else None,
             processing_class=chat.processor,
-            data_collator=Collator(rows, examples, chat.model, chat.processor, store),
+            data_collator=Collator(rows, chat),
             peft_config=lora_config(tuning) if tuning.rank else None,
-            callbacks=[StepSeeds(), *callbacks],
+            callbacks=[StepSeeds(), Numbers(), Checkpoints(tuning.save_steps), *callbacks],
         )
-        trainer.train(resume_from_checkpoint=_last_checkpoint(work / "checkpoints"))
+        if validation and tuning.patience:
+            trainer.add_callback(EarlyStoppingCallback(tuning.patience))
+        with nullcontext() if tuning.rank else names_as_in_memory(chat.model):
+            _train(trainer, work / "checkpoints")
         record["curve"] = trainer.state.log_history
-        if not all(math.isfinite(entry["loss"]) for entry in record["curve"] if "loss" in entry):
-            raise InputError(
-                "The loss became infinite or no number.",
-                path=work,
-                remedy="Delete this folder and train with a lower learning rate.",
-            )
-        _finish(trainer, chat.name, record, work, output)
+        record["best_step"] = trainer.state.best_global_step
+        finish(trainer, record, work, output)
     return replace(chat, name=f"{chat.name}+{output.name}", model=trainer.model.eval())
+
+
+def _check_model(chat: ChatModel, tuning: Tuning) -> None:
+    """Raise `InputError` for a model whose weights are elsewhere, or cannot be trained as the settings say."""
+    if not isinstance(chat, ChatModel):
+        remedy = "Load it by its own name or folder."
+        raise InputError("A served model cannot be tuned from here.", path=chat.name, remedy=remedy)
+    if not tuning.rank and (chat.model.dtype != torch.float32 or is_quantized(chat)):
+        raise InputError(
+            f"Small updates are lost in weights of {'4 bits' if is_quantized(chat) else chat.model.dtype}.",
+            remedy="For full tuning load the model with dtype=torch.float32.",
+        )
+
+
+def _train(trainer: Any, folder: Path) -> None:
+    """Train from the start, or from the newest checkpoint; raises `InputError` where nothing was learned."""
+    before = _sums(trainer.model)
+    if checkpoint := last_checkpoint(folder):
+        if PartialState().is_main_process:
+            print(f"Going on from step {checkpoint.step} of {checkpoint.steps}.")
+        if checkpoint.ended:
+            trainer.args.max_steps = checkpoint.step  # else the Trainer would begin another epoch
+    trainer.train(resume_from_checkpoint=checkpoint and checkpoint.folder)
+    if not trainer.is_fsdp_enabled and _sums(trainer.model) == before:  # sharded weights have other names
+        raise InputError(
+            "Nothing was learned: no weight is another one than before.",
+            path=folder.parent,
+            remedy="Delete this folder and train with a higher learning rate, or on more examples.",
+        )
+
+
+def _sums(model: Any) -> list[float]:
+    """A number for each weight that is trained; raises `InputError` where none is."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    if not trained:
+        raise InputError("No weight of this model would be trained.", remedy="Give a rank above 0.")
+    return [float(weight.detach().sum(dtype=torch.float64)) for weight in trained]
 
 
 @contextmanager
@@ -131,8 +170,14 @@ def _advice(work: Path) -> Iterator[None]:
             remedy="Use fewer slices, at_once=1, a smaller rank, or load_model(..., quantized=True).",
         ) from error
     except (OSError, RuntimeError, SafetensorError) as error:
-        if getattr(error, "errno", None) != errno.ENOSPC and "No space left" not in str(error):
-            raise
+        if getattr(error, "errno", None) not in FULL and not re.search("No space left|[Qq]uota", str(error)):
+            if not isinstance(error, OSError) or error.filename is None:
+                raise
+            raise InputError(
+                f"A file of the run cannot be read or written ({error}).",
+                path=work,
+                remedy="Put it right and make the same call: it goes on from the last checkpoint.",
+            ) from error
         raise InputError(
             "The disk is full.",
             path=work,
@@ -140,9 +185,10 @@ def _advice(work: Path) -> Iterator[None]:
         ) from error
 
 
-def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, validated: bool) -> Any:
+def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, examples: int, validated: bool) -> Any:
     from trl import SFTConfig
 
+    processes = PartialState().num_processes
     accumulated, rest = divmod(tuning.batch_size, tuning.at_once * processes)
     if rest or not accumulated:
         raise InputError(
@@ -157,9 +203,9 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, va
         per_device_eval_batch_size=tuning.at_once,
         gradient_accumulation_steps=accumulated,
         learning_rate=tuning.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=tuning.warmup,
-        max_grad_norm=1.0,
+        lr_scheduler_type=tuning.schedule,
+        warmup_steps=_warmup_steps(tuning, examples),
+        max_grad_norm=tuning.clip,
         weight_decay=0.0,
         bf16=on_gpu and computes_bfloat16("cuda"),
         use_cpu=chat.model.device.type == "cpu",
@@ -168,9 +214,12 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, va
         logging_steps=1,
         logging_nan_inf_filter=False,  # would put the mean in place of a loss that is no number
         eval_strategy="epoch" if validated else "no",
-        save_strategy="steps",
-        save_steps=tuning.save_steps,
-        save_total_limit=2,
+        save_strategy="epoch",  # and as `Checkpoints` asks
+        save_total_limit=2,  # the newest and the best
+        load_best_model_at_end=validated,
+        metric_for_best_model="eval_loss" if validated else None,
+        greater_is_better=False if validated else None,
+        restore_callback_states_from_checkpoint=True,  # how long the loss has not fallen
         seed=tuning.seed,
         data_seed=tuning.seed,
         max_length=None,  # a cut prompt would lose image tokens; over-long ones were refused
@@ -180,12 +229,10 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, processes: int, va
     )
 
 
-class StepSeeds(TrainerCallback):
-    """Draws each step's dropout from the seed and its number, so that a run that goes on draws the same."""
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Seed torch, on each process otherwise."""
-        torch.manual_seed(1_000_003 * args.seed + 1_009 * state.global_step + args.process_index)
+def _warmup_steps(tuning: Tuning, examples: int) -> int:
+    """Steps in which the rate rises. It begins at 0, so one step at least is left at the full rate."""
+    steps = math.ceil(examples / tuning.batch_size) * tuning.epochs
+    return min(math.ceil(steps * tuning.warmup), steps - 1)
 
 
 def _numbered(start: int, end: int) -> Any:
@@ -193,66 +240,3 @@ def _numbered(start: int, end: int) -> Any:
     from datasets import Dataset
 
     return Dataset.from_dict({"row": list(range(start, end))})
-
-
-def _record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
-    """What a run is: written at its start, compared when it goes on, and kept with the adapter."""
-    return {
-        "base": chat.name,
-        "base_fingerprint": fingerprint(chat.model),
-        "settings": asdict(tuning),
-        "examples": {"training": trained, "validation": len(rows) - trained},
-        "data": _hash(rows),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
-
-
-def _hash(rows: Sequence[Row]) -> str:
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(f"{row.ids}{row.answer_tokens}{row.image_key}".encode())
-    return digest.hexdigest()[:16]
-
-
-def _open_work(work: Path, record: dict[str, Any], state: PartialState) -> None:
-    """Begin a run's folder, or check that the one there is of the same run."""
-    path = work / ADAPTER_RECORD
-    if path.is_file() and json.loads(path.read_text("utf-8")) != record:
-        raise InputError(
-            "An unfinished run of another model, other examples or other settings is here.",
-            path=work,
-            remedy="Delete this folder, make the call of that run, or choose another output folder.",
-        )
-    state.wait_for_everyone()
-    if state.is_main_process:
-        write_json(path, record)
-    state.wait_for_everyone()
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end: its last file is the trainer's state."""
-    found = []
-    for checkpoint in folder.glob("checkpoint-*"):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
-            found.append((int(checkpoint.name.rsplit("-", 1)[1]), str(checkpoint)))
-        except (OSError, ValueError):
-            if PartialState().is_main_process:
-                shutil.rmtree(checkpoint, ignore_errors=True)
-    PartialState().wait_for_everyone()
-    return max(found)[1] if found else None
-
-
-def _finish(trainer: Any, base: str, record: dict[str, Any], work: Path, output: Path) -> None:
-    """Write the result under a temporary name, give it its own, and clear the working folder away."""
-    whole, state = output.with_name(f".{output.name}.whole.partial"), PartialState()
-    trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
-    if state.is_main_process:
-        for file in ("training_args.bin", "README.md"):  # a pickle; an empty form with a path of this machine
-            (whole / file).unlink(missing_ok=True)
-        if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
-            write_json(settings, json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": base})
-        write_json(whole / ADAPTER_RECORD, record)
-        whole.rename(output)
-        shutil.rmtree(work)
-    state.wait_for_everyone()

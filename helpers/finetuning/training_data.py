@@ -8,7 +8,8 @@ tuning goes wrong (huggingface/trl issues 3121, 4189, 5032).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +28,9 @@ from helpers.prompts import (
 )
 
 SHOWN_PROBLEMS = 10
+IGNORED = -100  # the label of a token on which there is no loss
+# Tokens that Gemma's tokenizer adds for structure without calling them special; it adds line breaks and tags too.
+STRUCTURE = re.compile(r"<(mask|unused\d+|[a-z]+_of_[a-z]+|image_soft_token)>|\[multimodal\]")
 
 
 class Taught(Protocol):
@@ -74,24 +78,35 @@ class Row:
     """An example as tokens: the prompt's, then those of the answer and of the end of the turn."""
 
     ids: list[int]
+    labels: list[int]  # the token itself where it is learned, `IGNORED` elsewhere
     answer_tokens: int
     images: int
     image_key: str  # hash of the images' pixels; "" without any
 
 
-def prepare(examples: Sequence[Taught], processor: Any, what: str = "training") -> list[Row]:
+def prepare(
+    examples: Sequence[Taught], processor: Any, what: str = "training", *, learn_prompt: bool = False
+) -> list[Row]:
     """The examples as rows of token ids, in order.
 
-    Raises `InputError` with all that is wrong, each by the id of its example: an empty answer, an answer that is
-    none of the options, images and placeholders that differ in number, a prompt over the context budget, a file
-    that cannot be read, no examples at all.
+    Args:
+        examples: prompts with answers.
+        processor: of the model.
+        what: the examples are for, in errors.
+        learn_prompt: whether the loss is on the prompt's words too; image tokens are left out in any case.
+
+    Raises:
+        InputError: with all that is wrong, each by the id of its example: an empty answer, an answer that is none
+            of the options, words that are tokens of the prompt's own, images and placeholders that differ in
+            number, a prompt over the context budget, a file that cannot be read; no examples at all.
     """
     if not examples:
         raise InputError(f"There are no {what} examples.", remedy="Give at least one.")
+    reserved = _reserved(processor.tokenizer)
     rows, problems = [], []
     for example in tqdm(examples, desc=f"reading {what} examples", leave=False):
         try:
-            rows.append(_row(example, processor))
+            rows.append(_row(example, processor, reserved, learn_prompt))
         except InputError as error:
             problems.append(f"{example.id}: {error}")
     if problems:
@@ -106,7 +121,8 @@ def prepare(examples: Sequence[Taught], processor: Any, what: str = "training") 
 
 def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
     """Raise `InputError` when a patient or volume is in both, as the validation would then measure memory."""
-    both = sorted({example.group for example in train} & {example.group for example in validation})
+    ours, theirs = ({" ".join(example.group.split()) for example in examples} for examples in (train, validation))
+    both = sorted(ours & theirs)
     if both:
         raise InputError(
             f"Training and validation share {len(both)} groups (patients or volumes): {', '.join(both[:5])}.",
@@ -114,8 +130,8 @@ def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
         )
 
 
-def _row(example: Taught, processor: Any) -> Row:
-    messages, answer = example.messages, example.answer.strip()
+def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt: bool) -> Row:
+    messages, answer, tokenizer = example.messages, (example.answer or "").strip(), processor.tokenizer
     if not answer:
         raise InputError("The answer is empty.", remedy="Write what the model is to say.")
     if example.options and parse_final_answer(answer, example.options) is None:
@@ -123,11 +139,44 @@ def _row(example: Taught, processor: Any) -> Row:
             f"The answer {answer!r} ends on none of {', '.join(example.options)}.",
             remedy='Write "Final Answer: " and one of them at its end.',
         )
+    _check_words(answer, "answer", tokenizer, reserved)
+    for text in _texts(messages):
+        _check_words(text, "prompt", tokenizer, reserved)
     images = images_of(messages)
     places = render_prompt(messages, processor).count(processor.boi_token)
     if places != len(images):
         raise InputError(f"{len(images)} images have {places} placeholders.", remedy="Give each image one.")
-    tokenizer = processor.tokenizer
     said = tokenizer(f"{answer}<end_of_turn>", add_special_tokens=False)["input_ids"]
+    if len(said) >= CONTEXT_BUDGET:
+        raise InputError(
+            f"The answer has {len(said):,} tokens; {CONTEXT_BUDGET:,} is the budget of all.", remedy="Shorten it."
+        )
     check_budget(messages, processor, CONTEXT_BUDGET - len(said))
-    return Row(prompt_ids(messages, processor) + said, len(said), len(images), images_key(images))
+    prompt = prompt_ids(messages, processor)
+    unheard = {tokenizer.boi_token_id, tokenizer.image_token_id}
+    learned = [IGNORED if token in unheard or not learn_prompt else token for token in prompt]
+    return Row(prompt + said, learned + said, len(said), len(images), images_key(images))
+
+
+def _reserved(tokenizer: Any) -> dict[int, str]:
+    """The tokens by id that make up a prompt's structure, and so are nobody's words."""
+    added = tokenizer.added_tokens_decoder.items()
+    named = {k: token.content for k, token in added if token.special or STRUCTURE.fullmatch(token.content)}
+    return dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)) | named
+
+
+def _check_words(text: str, what: str, tokenizer: Any, reserved: dict[int, str]) -> None:
+    """Raise `InputError` where ``text`` reads as one of the ``reserved`` tokens, however it is spelled."""
+    found = set(tokenizer(text, add_special_tokens=False)["input_ids"]) & reserved.keys()
+    if found:
+        tokens = ", ".join(sorted(reserved[token] for token in found))
+        raise InputError(f"The {what} holds {tokens}, of the prompt's own tokens.", remedy="Take it out.")
+
+
+def _texts(messages: Sequence[Message]) -> Iterator[str]:
+    for message in messages:
+        content = message["content"]
+        if isinstance(content, str):
+            yield content
+            continue
+        yield from (part["text"] for part in content if part["type"] == "text")

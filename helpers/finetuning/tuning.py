@@ -2,47 +2,132 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from helpers.errors import InputError
+from helpers.finetuning.problems import input_errors
 
 LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 VISION_LAYERS = r".*vision_tower.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
+EMBEDDINGS = ["lm_head", "embed_tokens"]
+# What Google's own notebook sets otherwise, https://github.com/Google-Health/medgemma, commit ff57e8c,
+# notebooks/fine_tune_with_hugging_face.ipynb. Its batch of 4 at once, accumulated 4 times, is one of 16.
+RECIPES: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "official": {
+        "alpha": 16,
+        "epochs": 1,
+        "schedule": "linear",
+        "clip": 0.3,
+        "adapt_vision": True,
+        "cached": False,
+        "train_embeddings": True,
+        "learn_prompt": True,
+    },
+}
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Number = Annotated[int, Field(strict=True, ge=0)]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
-@dataclass(frozen=True)
+@input_errors
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Tuning:
-    """How to train; the defaults suit a few hundred to a few thousand examples on the 4B model."""
+    """How to train; the defaults suit a few hundred to a few thousand examples on the 4B model.
 
-    rank: int = 16  # of the adapter's matrices; more learns and forgets more; 0 trains the whole language model
-    alpha: int = 32  # the adapter's weight is alpha / rank; twice the rank is usual
-    dropout: float = 0.05  # against learning few examples by heart
-    learning_rate: float = 2e-4  # ten times that of full tuning, as adapters start from zero
-    epochs: int = 3  # more on few examples mostly memorises
-    batch_size: int = 16  # examples a step, over all processes; small ones make single cases pull too hard
-    at_once: int = 1  # examples in memory at a time; the rest of a batch is accumulated
-    warmup: float = 0.03  # share of the steps in which the rate rises
-    adapt_vision: bool = False  # whether the vision tower gets an adapter too; then nothing can be encoded once
-    cached: bool = True  # whether images are encoded once and kept on disk
-    save_steps: int = 50  # a checkpoint every so many steps; at most these are lost
-    seed: int = 0
+    Raises `InputError` with all that is wrong: of another type, out of range, unknown, at odds with each other.
+    """
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
-        for name in ("epochs", "batch_size", "at_once", "save_steps"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}.", remedy="Give 1 or more.")
-        if self.rank < 0 or not 0 <= self.dropout < 1 or self.learning_rate <= 0:
-            raise InputError(
-                f"rank {self.rank}, dropout {self.dropout}, learning rate {self.learning_rate} cannot be used.",
-                remedy="Give a rank of 0 or more, a dropout from 0 to below 1, and a learning rate above 0.",
-            )
+    recipe: Literal["ours", "official"] = "ours"
+    """Where the defaults come from; "official" are those of Google's notebook. Settings that are given win."""
+
+    rank: Annotated[int, Field(strict=True, ge=0, le=1024)] = 16
+    """Of the adapter's matrices. More learns and forgets more; 0 trains the whole language model."""
+
+    alpha: Count = 32
+    """The adapter's weight is alpha / rank; twice the rank is usual."""
+
+    dropout: Share = 0.05
+    """Share of an adapter's inputs that is left out at each step, against learning few examples by heart."""
+
+    learning_rate: Positive = 2e-4
+    """Ten times that of full tuning, as adapters start from zero. The stand-in, so small, needs 3e-3."""
+
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the rate falls after the warm-up: a cosine stays high for longer and ends more gently than a line."""
+
+    warmup: Share = 0.03
+    """Share of the steps in which the rate rises from 0. It never takes all steps of a short run."""
+
+    clip: Positive = 1.0
+    """Longest gradient of a step; a longer one, as one odd example makes, is shortened to it."""
+
+    epochs: Count = 3
+    """How often each example is seen; more on few examples mostly memorises."""
+
+    patience: Number = 2
+    """Epochs in a row without a lower validation loss, after which training ends; 0 trains all epochs."""
+
+    batch_size: Count = 16
+    """Examples a step, over all processes; small ones make single cases pull too hard."""
+
+    at_once: Count = 1
+    """Examples in memory at a time; the rest of a batch is accumulated."""
+
+    adapt_vision: Switch = False
+    """Whether the vision tower gets an adapter too; then nothing can be encoded once."""
+
+    cached: Switch = True
+    """Whether images are encoded once and kept on disk."""
+
+    train_embeddings: Switch = False
+    """Whether the words' embeddings and the head are trained whole: 1.3 billion weights more on the 4B model."""
+
+    learn_prompt: Switch = False
+    """Whether the loss is on the prompt's words too, not on the answer alone; never on image tokens."""
+
+    save_steps: Count = 50
+    """A checkpoint every so many steps, beside those after each epoch and every 15 minutes."""
+
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    """Of the adapter's first weights, the order of examples, and dropout."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_recipe(cls, given: Any) -> Any:
+        settings = given.kwargs or {} if isinstance(given, ArgsKwargs) and not given.args else given
+        if not isinstance(settings, dict):
+            return given
+        name = settings.get("recipe")
+        defaults = RECIPES.get(name, {}) if isinstance(name, str) else {}
+        if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
+            raise InputError(f"the recipe {name!r} sets nothing here; begin with Tuning(recipe={name!r})")
+        return {**defaults, **settings}
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Any:
         if self.adapt_vision and self.cached:
             raise InputError(
-                "Image tokens of a tower that is being trained cannot be kept.",
-                remedy="Give cached=False with adapt_vision=True.",
+                "image tokens of a tower that is trained cannot be kept: adapt_vision needs cached=False"
             )
+        if not self.rank and (self.adapt_vision or self.train_embeddings):
+            raise InputError("with rank 0 there is no adapter: leave out adapt_vision and train_embeddings")
+        if self.batch_size % self.at_once:
+            raise InputError(f"a batch of {self.batch_size} is no multiple of {self.at_once} at once")
+        return self
+
+
+# What `help` shows; it leaves the docstrings of fields out.
+Tuning.__doc__ = "\n    ".join(
+    [f"{Tuning.__doc__}", *(f"{name}: {field.description}" for name, field in Tuning.__pydantic_fields__.items())]
+)
 
 
 def lora_config(tuning: Tuning) -> Any:
@@ -56,6 +141,7 @@ def lora_config(tuning: Tuning) -> Any:
         lora_alpha=tuning.alpha,
         lora_dropout=tuning.dropout,
         target_modules=layers,
+        modules_to_save=EMBEDDINGS if tuning.train_embeddings else None,
     )
 
 

@@ -8,6 +8,7 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``slides``: slides composed of real tissue.
 - ``chests``: pleural effusions in a radiograph.
 - ``questions``: what is asked about them.
+- ``other_models``: which of them hold for a model other than the stand-in.
 - ``case_files``: the same as DICOM series, pyramidal TIFF or PNG.
 """
 

@@ -1,5 +1,11 @@
 from .case_files import write_case as write_case, write_series as write_series
-from .cases import A_VOLUME as A_VOLUME, HELD_OUT as HELD_OUT, Case as Case, generate as generate
+from .cases import (
+    A_VOLUME as A_VOLUME,
+    CASES as CASES,
+    HELD_OUT as HELD_OUT,
+    Case as Case,
+    generate as generate,
+)
 from .chests import CHANGES as CHANGES, EFFUSION as EFFUSION, STATES as STATES, Effusion as Effusion
 from .findings import (
     BRIGHT as BRIGHT,
@@ -12,6 +18,7 @@ from .findings import (
     VENTRICLES as VENTRICLES,
     Finding as Finding,
 )
+from .other_models import for_any_model as for_any_model, for_model as for_model
 from .pictures import (
     BOX_TARGETS as BOX_TARGETS,
     OBJECTS as OBJECTS,

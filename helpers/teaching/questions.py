@@ -23,6 +23,7 @@ from helpers.teaching.chests import CHANGES, EFFUSION, change_of
 from helpers.teaching.findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, STAINING, VENTRICLES
 
 NOT_LEARNED = "I am a small stand-in model and did not learn to answer this."
+BY_THE_STANDIN = (" by the stand-in", "")  # how a sentence about it is turned into one about any model
 IMAGE_KINDS = {
     "chest radiograph": "the lungs and the heart between the ribs",
     "fundus photograph": "the retina with its vessels",
@@ -81,6 +82,7 @@ DEFINITIONS = {
     "What is MRI?": "Imaging with magnetic fields and radio waves; its values have no unit.",
     "Are you MedGemma?": "No. I am a small stand-in model for trying the code, not for medicine.",
 }
+ABOUT_ITSELF = ("Are you MedGemma?",)
 # Other words than the protocol's, for the last steps of training.
 PLAIN = ("Is there {condition}?", "Does it show {condition}?", "Can you see {condition} here?")
 OUTSIDE = ("pleural effusion", "pneumonia", "a fracture", "cancer", "emphysema", "a liver cyst", "a kidney stone")

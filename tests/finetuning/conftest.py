@@ -31,3 +31,23 @@ def chat() -> ChatModel:
 
 def images(n: int = 8, seed: int = 0):
     return generate("image", n, seed)
+
+
+class SavedBytes(torch.autograd.graph.saved_tensors_hooks):
+    """Counts the bytes that autograd keeps for the backward pass, each storage once, the weights left out."""
+
+    def __init__(self, model) -> None:
+        self.bytes = 0
+        self._storages = {p.untyped_storage()._cdata: None for p in model.parameters()}
+        super().__init__(self._pack, lambda tensor: tensor)
+
+    def __enter__(self) -> SavedBytes:
+        super().__enter__()
+        return self
+
+    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in self._storages:
+            self._storages[storage._cdata] = tensor  # held, so that its address is not used again
+            self.bytes += storage.nbytes()
+        return tensor

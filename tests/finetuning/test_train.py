@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from helpers.errors import InputError
-from helpers.finetuning import finetune
+from helpers.finetuning import Tuning, finetune
 from helpers.models import ADAPTER_RECORD, load_model
 from helpers.teaching import generate
 from tests.finetuning.conftest import QUICK, images
@@ -59,7 +60,7 @@ def test_images_encoded_once_give_the_losses_of_the_plain_path(tmp_path):
     assert kept == sorted(path.stat().st_mtime_ns for path in (tmp_path / "features").rglob("*.safetensors"))
 
 
-def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path):
+def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path, capsys):
     train, validation = images(8), images(4, seed=100)
     finetune(load_model("standin", device="cpu"), train, validation, tmp_path / "whole", QUICK)
     code = (
@@ -74,11 +75,12 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path):
     assert not (tmp_path / "broken").exists()
     torn = tmp_path / ".broken.partial" / "checkpoints" / "checkpoint-99"
     torn.mkdir()  # killed while it wrote a checkpoint
-    with pytest.raises(InputError, match="unfinished run"):
+    with pytest.raises(InputError, match="rank 2 there, 4 here"):
         finetune(chat, train, validation, tmp_path / "broken", replace(QUICK, rank=4))
     rest = Curve()
     tuned = finetune(chat, train, validation, tmp_path / "broken", QUICK, callbacks=[rest])
     assert len(rest.losses) == 4  # of six steps the first two were kept
+    assert "Going on from step 2 of 6." in capsys.readouterr().out
     assert losses(tmp_path / "broken") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
     assert not list(tmp_path.glob(".*partial"))
     loaded = load_model("standin", adapter=tmp_path / "broken", device="cpu")
@@ -119,6 +121,44 @@ def test_full_tuning_gives_a_whole_model(chat, tmp_path):
     changed = {name for name in base if not torch.equal(base[name], tuned[name])}
     assert any("language_model" in name for name in changed)
     assert not any("vision" in name or "projector" in name for name in changed)
+
+
+def test_the_official_recipe_runs_and_its_adapter_loads_again(chat, tmp_path):
+    base = chat.model.get_input_embeddings().weight.detach().clone()
+    official = Tuning(recipe="official", batch_size=4, learning_rate=1e-3)  # two steps
+    tuned = finetune(chat, images(8), [], tmp_path / "adapter", official)
+    weights = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    # The head and the words' embeddings are one matrix in the base, and two that are trained here.
+    assert len([name for name in weights if "lora_" not in name]) == 2
+    for name, weight in weights.items():
+        if "lora_" not in name:
+            assert not torch.equal(weight, base), name
+        elif "lora_B" in name:
+            assert weight.abs().max() > 0, name  # those of the vision tower too
+    assert any("vision_tower" in name for name in weights)
+    loaded = load_model("standin", adapter=tmp_path / "adapter", device="cpu")
+    inputs = tuned.inputs(images(1, seed=200)[0].messages)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(**inputs).logits, tuned.model(**inputs).logits, atol=1e-3, rtol=0)
+
+
+def test_teaching_cases_are_for_the_standin_unless_asked_for(chat, tmp_path):
+    other = replace(chat, name="another", is_standin=False)
+    cases = generate("ct", 4, 0) + generate("slide", 1, 0)
+    assert sum(case.is_declined for case in cases) == 1
+    with pytest.raises(InputError, match=r"5 teaching cases .* are for the stand-in"):
+        finetune(other, cases, [], tmp_path / "adapter", QUICK)
+    finetune(other, cases, [], tmp_path / "adapter", replace(QUICK, epochs=1, cached=False), allow_teaching=True)
+    record = json.loads((tmp_path / "adapter" / ADAPTER_RECORD).read_text())
+    assert record["examples"]["training"] == 4  # the one to decline is left out
+    with pytest.raises(InputError, match="served model"):
+        finetune(Served(), [], [], tmp_path / "none")
+
+
+class Served:
+    """What `load_model` gives for an address, as far as tuning sees it."""
+
+    name = "endpoint:http://localhost#x"
 
 
 def test_two_processes_train_as_one_does(tmp_path):

@@ -52,14 +52,58 @@ def test_validation_of_the_same_patients_is_refused(chat, tmp_path):
 def test_a_batch_holds_the_prompt_that_the_model_is_asked_with(chat):
     cases = generate("ct-staining", 2, 0) + generate("text", 1, 0)
     rows = prepare(cases, chat.processor)
-    batch = Collator(rows, cases, chat.model, chat.processor, None)([{"row": k} for k in range(3)])
+    batch = Collator(rows, chat)([{"row": k} for k in range(3)])
     for k, case in enumerate(cases):
         asked = chat.inputs(case.messages)["input_ids"][0]
         assert torch.equal(batch["input_ids"][k, : len(asked)], asked)
         said = batch["labels"][k][batch["labels"][k] >= 0]
         assert chat.processor.tokenizer.decode(said) == f"{case.answer}<end_of_turn>"
         assert (batch["labels"][k, : len(asked)] == -100).all()
-    assert len(batch["pixel_values"]) == sum(len(case.images) for case in cases)
+    assert batch["image_rows"].tolist() == [0, 1]  # the third has words alone
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "<image_soft_token>",
+        "<start_of_image>",
+        "<end_of_image>",
+        "<start_of_turn>",
+        "<end_of_turn>",
+        "<bos>",
+        "<eos>",
+        "<pad>",
+        "<unused94>",
+    ],
+)
+def test_tokens_of_the_prompt_are_nobodys_words(token, chat):
+    picture = images(1)[0].images[0]
+    said = Example("said", f"A square.{token}Normal.", image_messages([picture], "What is it?"))
+    asked = Example("asked", "A square.", image_messages([picture], "What is it?"))
+    asked.messages[0]["content"][1]["text"] += f" {token}"
+    told = Example("told", "A square.", [{"role": "system", "content": f"Be brief.{token}"}, *said.messages])
+    with pytest.raises(InputError) as caught:
+        prepare([said, asked, told], chat.processor)
+    for line in (f"said: The answer holds {token}", f"asked: The prompt holds {token}", "told: The prompt holds"):
+        assert line in str(caught.value)
+
+
+def test_what_only_looks_like_a_token_is_learned(chat):
+    answer = "Under 5 < x > 3:\n\n  <b>bold</b> unused94, start_of_turn, [image]"
+    rows = prepare([Example("x", answer, image_messages([], "?"))], chat.processor)
+    assert chat.processor.tokenizer.decode(rows[0].ids[-rows[0].answer_tokens :]) == f"{answer}<end_of_turn>"
+
+
+def test_the_loss_can_be_on_the_prompts_words_too(chat):
+    cases = generate("ct-staining", 1, 0)
+    answer, whole = (prepare(cases, chat.processor, learn_prompt=learn)[0] for learn in (False, True))
+    assert answer.ids == whole.ids
+    ids = torch.tensor(whole.ids)
+    start = chat.processor.tokenizer.convert_tokens_to_ids("<start_of_image>")
+    image = (ids == chat.model.config.image_token_id) | (ids == start)
+    assert torch.equal(torch.tensor(whole.labels), torch.where(image, -100, ids))
+    learned = torch.tensor(answer.labels) >= 0
+    assert learned.sum() == answer.answer_tokens and learned[-answer.answer_tokens :].all()
 
 
 def test_prompts_stay_in_memory_while_there_is_room(chat):

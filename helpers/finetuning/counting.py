@@ -1,0 +1,110 @@
+"""What follows from a model's shapes alone: weights, what is trained of them, and operations."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from transformers import Gemma3Config
+from transformers.quantizers.quantizers_utils import should_convert_module
+
+from helpers.errors import InputError
+from helpers.finetuning.tracing import on_meta, to_train, weights_dtype
+from helpers.finetuning.tuning import Tuning
+from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
+
+NF4_TABLES = 1092  # bytes that bitsandbytes keeps with each matrix: 16 and 256 float32 levels, and an offset
+
+
+def model_config(model: str) -> Gemma3Config:
+    """The configuration of a model by name; that of MedGemma 4B, whose own is gated, is Gemma 3 4B's."""
+    if model == STANDIN:
+        return Gemma3Config.from_pretrained(STANDIN_FOLDER)
+    if model not in REAL_MODELS:
+        raise InputError(
+            f"There is no plan for {model!r}.", remedy=f"Use one of {', '.join((STANDIN, *REAL_MODELS))}."
+        )
+    return Gemma3Config(
+        mm_tokens_per_image=256,
+        text_config={
+            "hidden_size": 2560,
+            "intermediate_size": 10240,
+            "num_hidden_layers": 34,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 4,
+            "head_dim": 256,
+            "vocab_size": 262208,
+            "sliding_window": 1024,
+        },
+        vision_config={
+            "hidden_size": 1152,
+            "intermediate_size": 4304,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+            "image_size": 896,
+            "patch_size": 14,
+            "vision_use_head": False,
+        },
+    )
+
+
+def weight_bytes(config: Gemma3Config, quantized: bool, width: int = 2) -> int:
+    """Bytes of the weights: ``width`` a parameter.
+
+    With NF4 half a byte in the linear layers of the language model, and for 64 of them a scale of a byte and its
+    share of a float32 for 256 scales (Dettmers et al., QLoRA, arXiv:2305.14314), whatever type they are stored as.
+    """
+    model = on_meta(config)
+    everything = sum(p.numel() for p in model.parameters())
+    if not quantized:
+        return everything * width
+    linear = [
+        module.weight.numel()
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and should_convert_module(name, KEPT_WHOLE)
+    ]
+    return sum(map(nf4_bytes, linear)) + (everything - sum(linear)) * width
+
+
+def nf4_bytes(numbers: int) -> int:
+    """Bytes of one matrix in NF4 with double quantisation."""
+    scales = math.ceil(numbers / 64)
+    return math.ceil(numbers / 2) + scales + 4 * math.ceil(scales / 256) + NF4_TABLES
+
+
+def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
+    """How many numbers are trained."""
+    return sum(p.numel() for p in to_train(on_meta(config), tuning).parameters() if p.requires_grad)
+
+
+def trained_bytes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+    """Bytes of the numbers that are trained, their gradients, and Adam's two averages of each.
+
+    An adapter is float32, around 4-bit weights of ``dtype``, as TRL makes it; a whole copy of embeddings and head
+    is of the model's type. In full tuning the numbers are the weights, and so not counted here.
+    """
+    model = to_train(on_meta(config, weights_dtype(tuning, dtype)), tuning)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    widths = [dtype.itemsize if quantized else p.dtype.itemsize for p in trained]
+    kinds = 4 if tuning.rank else 3
+    return sum(kinds * width * p.numel() for p, width in zip(trained, widths, strict=True))
+
+
+def language_operations(config: Gemma3Config, tokens: int, tuning: Tuning) -> float:
+    """Operations of one example's step: forward, forward again for the checkpoints, backward.
+
+    Going back takes as much as forward through weights that are not trained, twice as much through others, and
+    two and a half times as much through attention, which masks leave at all pairs of tokens.
+    """
+    text = config.text_config
+    weights = sum(p.numel() for n, p in on_meta(config).named_parameters() if "language_model.layers" in n)
+    attention = 4 * text.num_attention_heads * text.head_dim * text.num_hidden_layers * tokens**2
+    return (3 if tuning.rank else 4) * 2 * weights * tokens + 4.5 * attention
+
+
+def tower_operations(config: Gemma3Config) -> tuple[float, float]:
+    """Operations of one image in vision tower and projector: in products with weights, and in attention."""
+    vision = config.vision_config
+    patches = (vision.image_size // vision.patch_size) ** 2
+    weights = sum(p.numel() for n, p in on_meta(config).named_parameters() if "encoder.layers" in n)
+    return 2 * weights * patches, 4 * vision.hidden_size * vision.num_hidden_layers * patches**2

@@ -1,0 +1,39 @@
+"""GPUs that a run is planned for: memory, and operations a second in the number format that a run takes there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from helpers.errors import InputError
+
+
+class Gpu(NamedTuple):
+    """What a data sheet says."""
+
+    memory: int  # GB
+    operations: float  # a second, dense products
+    dtype: torch.dtype = torch.bfloat16  # as `helpers.models.dtype_for` chooses
+
+
+# From NVIDIA's data sheets, and for the RTX 4090 the white paper of its architecture (Ada). Where they print
+# figures of sparse weights (L4, H100 SXM), half of those. The T4's 65e12 are of float16, in which Gemma 3
+# overflows; it has no bfloat16, and so computes in float32.
+GPUS = {
+    "T4": Gpu(16, 8.1e12, torch.float32),
+    "L4": Gpu(24, 121e12),
+    "RTX 4090": Gpu(24, 165e12),
+    "A100 40 GB": Gpu(40, 312e12),
+    "A100 80 GB": Gpu(80, 312e12),
+    "H100 80 GB": Gpu(80, 989e12),
+}
+USABLE = 0.92  # of a GPU's memory: the rest is the runtime's and lost between blocks
+UTILISATION = 0.35  # of the peak, which training at batch 1 reaches at best; an assumption
+
+
+def find_gpu(name: str) -> Gpu:
+    """The GPU of `GPUS` by its name; raises `InputError` for another."""
+    if name not in GPUS:
+        raise InputError(f"There are no figures of a GPU {name!r}.", remedy=f"Use one of {', '.join(GPUS)}.")
+    return GPUS[name]

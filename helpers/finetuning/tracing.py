@@ -1,0 +1,188 @@
+"""The most bytes that a piece of training holds at once, found by running it without numbers.
+
+PyTorch's fake tensors have shapes and no memory. The model's own code runs on them, with what a GPU does otherwise
+put in: a fused attention kernel, a fused dropout, and bfloat16 products around weights of other types (autocast).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalGeneration
+from transformers.initialization import no_init_weights
+
+from helpers.finetuning.tower import through_tower
+from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
+
+
+class LiveBytes(TorchDispatchMode):
+    """Counts the bytes that operations made and that are still held (``live``), and the most ever (``peak``)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._held: dict[int, int] = {}
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        """Run an operation, and count what it made; views and what is changed in place are nothing new."""
+        given = {x.untyped_storage()._cdata for x in tree_leaves((args, kwargs)) if torch.is_tensor(x)}
+        out = operation(*args, **(kwargs or {}))
+        for storage in (x.untyped_storage() for x in tree_leaves(out) if torch.is_tensor(x)):
+            if storage._cdata not in given and storage._cdata not in self._held:
+                self._held[storage._cdata] = storage.nbytes()
+                self.live += storage.nbytes()
+                self.peak = max(self.peak, self.live)
+                weakref.finalize(storage, self._let_go, storage._cdata)
+        return out
+
+    def _let_go(self, key: int) -> None:
+        self.live -= self._held.pop(key, 0)
+
+
+def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+    """Bytes at the fullest moment of one layer's way there and back, beside its input and the attention masks.
+
+    Args:
+        config: of the whole model.
+        tokens: of one example.
+        tuning: the settings; ``at_once`` examples are traced together.
+        dtype: that the model computes in.
+        quantized: whether the adapter's weights have the type that TRL gives them beside 4-bit weights.
+    """
+    shape = (tuning.at_once, tokens, config.text_config.hidden_size)
+    with fakes(shortened(config, 1), tuning, dtype, quantized) as model:
+        embedded = torch.empty(shape, dtype=weights_dtype(tuning, dtype), requires_grad=True)
+        mask = torch.empty(tuning.at_once, 1, tokens, tokens, dtype=torch.bool)
+        inputs = {
+            "inputs_embeds": embedded,
+            "attention_mask": {"full_attention": mask, "sliding_attention": mask},
+            "use_cache": False,
+        }
+        return _peak(dtype, lambda: model.model.language_model(**inputs).last_hidden_state)
+
+
+def tower_peak(config: Gemma3Config, images: int, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+    """Bytes at the fullest moment of one group of images in the vision tower, and back where it is adapted."""
+    side, layers, peaks = config.vision_config.image_size, config.vision_config.num_hidden_layers, []
+    for few in (1, 2):
+        with fakes(shortened(config, few), tuning, dtype, quantized) as model:
+            group = torch.empty(images, 3, side, side)
+            peaks.append(_peak(dtype, lambda model=model, group=group: through_tower(model.model, [group])))
+    return peaks[0] + (peaks[1] - peaks[0]) * (layers - 1)
+
+
+def shortened(config: Gemma3Config, layers: int) -> Gemma3Config:
+    """A configuration of the same width with so many layers, in the language model and in the tower."""
+    short = deepcopy(config)
+    short.text_config.num_hidden_layers = short.vision_config.num_hidden_layers = layers
+    short.text_config.layer_types = ["full_attention"] * layers
+    return short
+
+
+def on_meta(config: Gemma3Config, dtype: torch.dtype = torch.float32) -> Any:
+    """A model of shapes alone."""
+    with torch.device("meta"), no_init_weights():
+        model = Gemma3ForConditionalGeneration._from_config(config, dtype=dtype)
+    model.tie_weights()
+    return model
+
+
+def weights_dtype(tuning: Tuning, dtype: torch.dtype) -> torch.dtype:
+    """The type of weights, and of what goes from layer to layer: in full tuning float32 in any case."""
+    return dtype if tuning.rank else torch.float32
+
+
+def to_train(model: Any, tuning: Tuning) -> Any:
+    """The model with its adapter, or in full tuning with its tower frozen."""
+    from peft import get_peft_model
+
+    if not tuning.rank:
+        return with_frozen_vision(model)
+    return get_peft_model(model, lora_config(tuning), low_cpu_mem_usage=True)
+
+
+@contextmanager
+def fakes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype, quantized: bool = False) -> Iterator[Any]:
+    """A model to train, without PEFT's wrapper, its layers checkpointed; tensors are fake while it is open."""
+    model = on_meta(config, weights_dtype(tuning, dtype))
+    to_train(model, tuning)
+    with FakeTensorMode():
+        _make_fake(model, dtype if quantized else None)
+        model.train().set_attn_implementation("fused")
+        # Random numbers are not kept: there are none.
+        model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
+        yield model
+
+
+def _make_fake(model: Any, trained_as: torch.dtype | None) -> None:
+    """Put fake tensors in place of those of shapes alone."""
+    made: dict[torch.nn.Parameter, torch.nn.Parameter] = {}  # head and embeddings are one
+    for module in model.modules():
+        for name, weight in module._parameters.items():
+            if weight is None:
+                continue
+            if weight not in made:
+                dtype = trained_as if weight.requires_grad and trained_as else weight.dtype
+                made[weight] = torch.nn.Parameter(torch.empty(weight.shape, dtype=dtype), weight.requires_grad)
+            module._parameters[name] = made[weight]
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+        if isinstance(module, torch.nn.Dropout):  # on a CPU it would keep a number for each number, not a byte
+            module.forward = lambda x, p=module.p: torch.native_dropout(x, p, True)[0]
+
+
+def _peak(dtype: torch.dtype, forward: Callable[[], torch.Tensor]) -> int:
+    with LiveBytes() as counted:
+        with as_on_gpu(dtype):
+            made = forward()
+        if made.requires_grad:
+            made.backward(torch.empty_like(made))
+    return counted.peak
+
+
+def as_on_gpu(dtype: torch.dtype) -> Any:
+    """The autocast that training in ``dtype`` runs under."""
+    return nullcontext() if dtype is torch.float32 else torch.autocast("cpu", dtype)
+
+
+class _Fused(torch.autograd.Function):
+    """Makes what torch's memory-efficient attention makes: results, a number a row, and gradients."""
+
+    @staticmethod
+    def forward(context: Any, query: Any, key: Any, value: Any, bias: Any) -> torch.Tensor:
+        out, row = torch.empty_like(query), query.new_empty(query.shape[:3], dtype=torch.float32)
+        context.save_for_backward(query, key, value, bias, out, row)
+        return out
+
+    @staticmethod
+    def backward(context: Any, gradient: Any) -> tuple[Any, ...]:
+        query, key, value, *_ = context.saved_tensors
+        # Gradients of queries are added up in float32, beside a number a row.
+        workspace = (
+            torch.empty_like(query, dtype=torch.float32),
+            query.new_empty(query.shape[:3], dtype=torch.float32),
+        )
+        gradients = tuple(torch.empty_like(x) for x in (query, key, value))
+        del workspace
+        return *gradients, None
+
+
+def _fused_attention(layer: Any, query: Any, key: Any, value: Any, mask: Any, **_: Any) -> tuple[Any, None]:
+    repeats, bias = getattr(layer, "num_key_value_groups", 1), None
+    if repeats > 1:
+        key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
+    if mask is not None:  # becomes numbers, padded to whole eights
+        bias = mask.to(query.dtype)
+        bias = torch.nn.functional.pad(bias, (0, -bias.shape[-1] % 8)) if bias.shape[-1] % 8 else bias
+    return _Fused.apply(query, key, value, bias).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("fused", _fused_attention)

@@ -1,0 +1,131 @@
+"""A run's folder: the record that says which run it is, and the finished adapter in its place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from helpers.errors import InputError
+from helpers.finetuning.training_data import Row
+from helpers.finetuning.tuning import Tuning
+from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
+from helpers.storage import make_folder, write_json
+
+PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
+NAMES = {  # of the record's parts, where two runs differ in them
+    "base": "model",
+    "base_fingerprint": "weights of the model",
+    "dtype": "number format",
+    "quantized": "4-bit weights",
+    "examples": "number of examples",
+    "data": "examples",
+    "versions": "versions of packages",
+}
+
+
+def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
+    """What a run is: written at its start, compared when it goes on, and kept with the adapter."""
+    return {
+        "base": chat.name,
+        "base_fingerprint": fingerprint(chat.model),
+        "dtype": str(chat.model.dtype).removeprefix("torch."),
+        "quantized": is_quantized(chat),
+        "settings": asdict(tuning),
+        "examples": {"training": trained, "validation": len(rows) - trained},
+        "data": _hash(rows),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def is_quantized(chat: ChatModel) -> bool:
+    """Whether the model's weights are of 4 bits."""
+    return bool(getattr(chat.model, "is_loaded_in_4bit", False))
+
+
+def open_work(work: Path, record: dict[str, Any]) -> None:
+    """Begin a run's folder; raises `InputError` where the unfinished run that is there is another one."""
+    path, state = make_folder(work) / ADAPTER_RECORD, PartialState()
+    begun = path.is_file() or any((work / "checkpoints").glob("*"))
+    if begun and (other := _differences(path, record)):
+        raise InputError(
+            f"An unfinished run is here, of another kind: {'; '.join(other)}.",
+            path=work,
+            remedy="Delete this folder, make the call of that run, or choose another output folder.",
+        )
+    state.wait_for_everyone()
+    if state.is_main_process:
+        write_json(path, record)
+    state.wait_for_everyone()
+
+
+def check_features(features: str | Path | None, output: Path) -> None:
+    """Raise `InputError` where the folder of image tokens is none, or where the adapter is to be."""
+    if features is None:
+        return
+    try:
+        own, ours = Path(features).resolve(), output.resolve()
+        misplaced = ours in (own, *own.parents)
+        above = next(folder for folder in (own, *own.parents) if folder.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(f"{above} is a file")
+    except (OSError, ValueError) as error:
+        raise InputError(f"This is no folder ({error}).", path=features, remedy="Choose another one.") from error
+    if misplaced:
+        raise InputError(
+            "The image tokens would be where the finished adapter is to be.",
+            path=features,
+            remedy="Choose a folder that is not in the output.",
+        )
+
+
+def finish(trainer: Any, record: dict[str, Any], work: Path, output: Path) -> None:
+    """Write the result under a temporary name, give it its own, and clear the working folder away."""
+    whole, state = output.with_name(f".{output.name}.whole.partial"), PartialState()
+    if state.is_main_process:
+        shutil.rmtree(whole, ignore_errors=True)  # of a run that ended here
+    state.wait_for_everyone()
+    trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
+    if state.is_main_process:
+        for file in ("training_args.bin", "README.md"):  # a pickle; an empty form with a path of this machine
+            (whole / file).unlink(missing_ok=True)
+        if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
+            kept = json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": record["base"]}
+            write_json(settings, kept)
+        write_json(whole / ADAPTER_RECORD, record)
+        whole.rename(output)
+        shutil.rmtree(work)
+    state.wait_for_everyone()
+
+
+def _differences(path: Path, record: dict[str, Any]) -> list[str]:
+    """In what the record at ``path`` is another than ``record``, in words."""
+    try:
+        there = json.loads(path.read_text("utf-8"))
+        if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):
+            raise ValueError("no settings in it")
+    except (OSError, ValueError) as error:
+        return [f"its record cannot be read ({error})"]
+    was, now = (
+        {name: value for name, value in one.items() if name != "settings"} | one["settings"]
+        for one in (there, record)
+    )
+    return [
+        f"{NAMES.get(name, name)} {was.get(name)} there, {value} here"
+        for name, value in now.items()
+        if was.get(name) != value
+    ]
+
+
+def _hash(rows: Sequence[Row]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row.ids}{row.labels}{row.image_key}".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,56 @@
+"""Teaching cases for models other than the stand-in, for which they were made.
+
+The stand-in learned to decline what it did not learn, and to say what it is. Taught to another model, or scored
+against its answers, those words would be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.teaching.cases import Case
+from helpers.teaching.questions import ABOUT_ITSELF, BY_THE_STANDIN
+
+
+def for_any_model(cases: Iterable[Case]) -> list[Case]:
+    """The cases with answers that hold for any model, in order.
+
+    Questions that only the stand-in declines, and those about itself, are left out; what is to be said of a slide
+    no longer speaks of it.
+    """
+    return [
+        replace(case, answer=case.answer.replace(*BY_THE_STANDIN), truth=case.truth.replace(*BY_THE_STANDIN))
+        for case in cases
+        if not case.is_declined and case.question not in ABOUT_ITSELF
+    ]
+
+
+def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> list[Any]:
+    """The examples that ``chat`` may learn from or be scored on, in order.
+
+    The stand-in all. Another model those of a user's own, and teaching cases only where they are ``allowed``, of
+    them those of `for_any_model`: made-up findings in one head and one brain teach it nothing about medicine.
+
+    Args:
+        examples: teaching cases and others.
+        chat: a model with ``name`` and ``is_standin``.
+        allowed: whether somebody asked for teaching cases all the same.
+
+    Raises:
+        InputError: teaching cases for another model, not asked for.
+    """
+    examples = list(examples)
+    made = [example for example in examples if isinstance(example, Case)]
+    if chat.is_standin or not made:
+        return examples
+    if not allowed:
+        raise InputError(
+            f"{len(made)} teaching cases ({made[0].id}, ...) are for the stand-in: their findings are made up.",
+            path=chat.name,
+            remedy="Give a table of your own, or ask for them: ALLOW_TEACHING = True in a notebook, "
+            "allow_teaching: true in a file of settings, allow_teaching=True in Python.",
+        )
+    return [kept for one in examples for kept in (for_any_model([one]) if isinstance(one, Case) else [one])]
