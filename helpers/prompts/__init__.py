@@ -6,7 +6,11 @@ In: images and words. Out: chat messages in the order of the MedGemma 1.5 report
 - ``messages``: images and a question as messages, their tokens counted.
 - ``keys``: short names for pixels and prompts, by their content.
 - ``sharing``: how several volumes or slides share the places of one prompt.
-- ``replies``: thinking trace, final answer and boxes of what a model said.
+- ``replies``: what a model said and what it cost, its thinking trace taken out.
+- ``statements``: where a reply states its answer, in the forms that the templates ask for; ``remarks``: where not.
+- ``final_answers``: which option it states; ``option_forms``, ``spelling``: how options may be spelled.
+- ``box_answers``, ``number_answers``: the boxes or the number that it states; ``literals``: its lists and objects.
+- ``loops``: replies that ran away.
 - ``boxes``: boxes of the padded prompt image to pixels of the image as it was, and back.
 """
 

@@ -1,5 +1,12 @@
+from .box_answers import parse_boxes as parse_boxes, read_truth_boxes as read_truth_boxes
 from .boxes import from_pixels as from_pixels, side_of_patient as side_of_patient, to_pixels as to_pixels
+from .final_answers import (
+    check_options as check_options,
+    find_final_answer as find_final_answer,
+    parse_final_answer as parse_final_answer,
+)
 from .keys import images_key as images_key, prompt_key as prompt_key
+from .loops import is_runaway as is_runaway
 from .messages import (
     RESERVED as RESERVED,
     Message as Message,
@@ -15,12 +22,14 @@ from .messages import (
     volume_messages as volume_messages,
     with_question as with_question,
 )
+from .number_answers import parse_number as parse_number
 from .protocol import (
     BOX_QUESTION as BOX_QUESTION,
     CHANGE_QUESTION as CHANGE_QUESTION,
     CHOICE_QUESTION as CHOICE_QUESTION,
     CONTEXT_BUDGET as CONTEXT_BUDGET,
     CT_QUESTION as CT_QUESTION,
+    CT_RATE_QUESTION as CT_RATE_QUESTION,
     CT_WINDOWS as CT_WINDOWS,
     IMAGE_SIDE as IMAGE_SIDE,
     IMAGE_TOKENS as IMAGE_TOKENS,
@@ -38,8 +47,6 @@ from .replies import (
     Decoder as Decoder,
     Reply as Reply,
     RunningText as RunningText,
-    parse_boxes as parse_boxes,
-    parse_final_answer as parse_final_answer,
     reply_from as reply_from,
     split_thinking as split_thinking,
 )

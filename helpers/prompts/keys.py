@@ -21,12 +21,14 @@ def images_key(images: Iterable[Image.Image]) -> str:
 
 
 def prompt_key(messages: Iterable[Message]) -> str:
-    """16 letters that tell a prompt's words and pixels, so that two runs can be seen to have asked the same."""
+    """16 letters that tell a prompt's turns, words and pixels: two runs can be seen to have asked the same."""
     digest = hashlib.sha256()
     for turn in messages:
+        digest.update(f"{turn['role']}{len(turn['content'])}:".encode())
         for part in turn["content"]:
             if (image := part.get("image")) is None:
-                digest.update(part["text"].encode())
+                text = part["text"].encode()
+                digest.update(f"text{len(text)}:".encode() + text)
             else:
                 _add(digest, image)
     return digest.hexdigest()[:16]

@@ -254,7 +254,10 @@ def _image(image: Image.Image | np.ndarray) -> dict[str, Any]:
 
 
 # A user's words with one of these would break the prompt's structure.
-RESERVED = ("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>")
+RESERVED = (
+    *("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>"),
+    *("<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<unused"),  # the last begins those of numbers
+)
 
 
 def _text(text: str, what: str) -> dict[str, Any]:

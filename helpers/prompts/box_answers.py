@@ -1,0 +1,165 @@
+"""The boxes that a reply states, and the boxes that a table gives as truth.
+
+MedGemma is asked for a JSON list of ``{"box_2d": [y0, x0, y1, x1], "label": ...}``: of 1000 in the official
+notebooks, which let it reason first and end on "Final Answer: " and the list; of 1 in the MedGemma 1.5 report
+(arXiv:2604.05081). Here boxes are of 1000.
+
+| in a reply | read as |
+|---|---|
+| the last list or object with ``box_2d``: JSON, or with single quotes, a comma too many, in a fence | boxes |
+| objects one after the other, nothing but commas between them | one list of them |
+| the list ``[]`` that ends a line of its own or stands behind a colon | no boxes: nothing is there |
+| all numbers from 0 to 1, or a little outside | boxes of 1, brought to 1000 |
+| corners exchanged | put in order |
+| up to 5 % outside of the picture | cut off at its edge |
+| what is no finite number, not four of them, further outside, no area, of 1 beside of 1000 | unparsable |
+| a list with ``box_2d`` that is cut off behind the last one that can be read | unparsable |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.prompts.literals import Literal, literals_in
+from helpers.prompts.replies import split_thinking
+
+SLACK = 0.05  # how far outside of the picture a corner may lie, as a share of its side
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?\s*", re.IGNORECASE | re.ASCII)
+_KEY = re.compile(r"""["']?box_2d["']?\s*:""")
+_NAME = re.compile(r"(?!nan\b|inf)[a-z_]+\d?|\.\.\.", re.IGNORECASE)
+_BEFORE_NONE = re.compile(r"(?:^|\n|:)[\s*_`>]*(?:json)?\s*\Z", re.IGNORECASE)
+_AFTER_NONE = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
+
+
+def parse_boxes(reply: str) -> list[list[float]] | None:
+    """The boxes (y0, x0, y1, x1, of 1000) that a reply ends on, each with its corners in order and in the picture.
+
+    Returns:
+        The boxes; an empty list where the reply says ``[]``, that nothing is there; None where it says neither.
+    """
+    text, _ = split_thinking(reply)
+    stated, end = _last_stated(text)
+    if stated is None or _KEY.search(text, end):
+        return None
+    entries = [entry for one in stated for entry in _entries(one.value)]
+    boxes = [_corners(entry["box_2d"]) for entry in entries if "box_2d" in entry]
+    if len(boxes) < len(entries) or None in boxes:
+        return None
+    return _of_1000(boxes)
+
+
+def read_truth_boxes(cell: str) -> list[list[float]]:
+    """The boxes (y0, x0, y1, x1, of 1000) that a table gives as truth; an empty list for ``[]``, nothing there.
+
+    A truth is not put right as a reply is: it is JSON, and every box has four finite numbers, its upper left
+    corner before its lower right one, in the picture. All are of 1 or all of 1000.
+
+    Raises:
+        InputError: for any other cell, with what is wrong with which box.
+    """
+    try:
+        entries = json.loads(cell, parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise _wrong(f"{_short(cell)} is no JSON ({error})") from error
+    if not isinstance(entries, list) or not all(isinstance(one, dict) and "box_2d" in one for one in entries):
+        raise _wrong(f"{_short(cell)} is no list of objects with box_2d")
+    boxes = [one["box_2d"] for one in entries]
+    for k, box in enumerate(boxes, start=1):
+        if problem := _problem(box):
+            raise _wrong(f"box {k} of {len(boxes)}, {_short(json.dumps(box))}, {problem}")
+    ones = [max(box) <= 1 for box in boxes]
+    if len(set(ones)) > 1:
+        raise _wrong(f"box {ones.index(True) + 1} of {len(boxes)} is of 1, and others are of 1000")
+    return [[float(v) * (1000 if all(ones) else 1) for v in box] for box in boxes]
+
+
+def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
+    """The last list or object with boxes, or the objects in a row that end there, or ``[]``; None for none.
+
+    And where the last one ends that speaks of boxes, be it the words of the question.
+    """
+    rows: list[list[Literal]] = []
+    end = 0
+    for one in literals_in(text):
+        if one.value == [] and not (_BEFORE_NONE.search(text[: one.start]) and _AFTER_NONE.match(text, one.end)):
+            continue  # words about brackets
+        entries = _entries(one.value)
+        if one.value != [] and not entries:
+            continue
+        end = one.end
+        if entries and all(_is_template(entry.get("box_2d")) for entry in entries):
+            continue
+        last = rows[-1][-1] if rows else None
+        in_a_row = last and isinstance(last.value, dict) and isinstance(one.value, dict)
+        if in_a_row and not text[last.end : one.start].strip(", \t\r\n"):
+            rows[-1].append(one)
+        else:
+            rows.append([one])
+    return (rows[-1] if rows else None), end
+
+
+def _entries(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list of which one has a box, of an object that is one, or of one that holds such a list."""
+    if isinstance(value, dict):
+        inner = [entries for one in value.values() if isinstance(one, list) and (entries := _entries(one))]
+        return [value] if "box_2d" in value else inner[-1] if inner else []
+    if isinstance(value, list) and any(isinstance(one, dict) and "box_2d" in one for one in value):
+        return [one if isinstance(one, dict) else {} for one in value if one != ""]
+    return []
+
+
+def _is_template(box: Any) -> bool:
+    """Whether a box is the question's own [y0, x0, y1, x1], said again."""
+    names = box if isinstance(box, list) else [box]
+    return bool(names) and all(isinstance(v, str) and _NAME.fullmatch(v) for v in names)
+
+
+def _corners(box: Any) -> list[float] | None:
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    if not all(isinstance(value, str) and _NUMBER.fullmatch(value) for value in box):
+        return None
+    y0, x0, y1, x1 = map(float, box)
+    return [min(y0, y1), min(x0, x1), max(y0, y1), max(x0, x1)]
+
+
+def _of_1000(boxes: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Boxes in the picture and of 1000; None where one lies outside, has no area, or is of another scale."""
+    ones = [max(box) <= 1 + SLACK for box in boxes]
+    if len(set(ones)) > 1:
+        return None
+    side = 1 if all(ones) else 1000
+    low, high = -SLACK * side, (1 + SLACK) * side
+    if not all(math.isfinite(v) and low <= v <= high for box in boxes for v in box):
+        return None
+    cut = [[1000 * min(max(v, 0), side) / side for v in box] for box in boxes]
+    return cut if all(y0 < y1 and x0 < x1 for y0, x0, y1, x1 in cut) else None
+
+
+def _problem(box: Any) -> str:
+    """What is wrong with a truth's box; empty for nothing."""
+    if not isinstance(box, list) or len(box) != 4:
+        return "has not four numbers"
+    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in box):
+        return "holds what is no finite number"
+    if min(box) < 0 or max(box) > 1000:
+        return "lies outside of 0 to 1000"
+    y0, x0, y1, x1 = box
+    return "" if y0 < y1 and x0 < x1 else "has y0 not before y1, or x0 not before x1"
+
+
+def _wrong(problem: str) -> InputError:
+    return InputError(
+        f"These are no boxes: {problem}.",
+        remedy='Write [{"box_2d": [y0, x0, y1, x1]}], of 1000 on the padded square; '
+        "`helpers.prompts.from_pixels` makes these numbers of pixels.",
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}..."

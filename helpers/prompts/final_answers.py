@@ -1,0 +1,156 @@
+"""Which of several options a reply states as its final answer.
+
+Where it is stated, and what is no statement, is in `helpers.prompts.statements`; how an option may be spelled in
+`helpers.prompts.option_forms`. An option counts where it is all that is said: up to the end of the line, a comma,
+a full stop or a mark that closes it. Words that go on ("no change", "not yes", "A is wrong") make another answer
+of it, and so does a second option ("yes or no"): such a reply is unparsable rather than guessed.
+
+A letter that the options do not bear, "(B) Stable" for improved, stable or worsened, is passed over. Alone it
+names none of them, as nothing says in which order they were lettered.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from helpers.errors import InputError
+from helpers.prompts.option_forms import Forms, forms_of
+from helpers.prompts.replies import split_thinking
+from helpers.prompts.spelling import Spelled
+from helpers.prompts.statements import TAG, Read, Statement, last_statement, openings
+
+# How an option is said where `check_options` tries whether it is read as itself.
+SAID = (
+    "Final Answer: {}",
+    "Final Answer: {}.",
+    "The final answer is {}",
+    "## Final Answer\n\n{}\n",
+    "**Final Answer:** {}",
+    "**Final Answer: {}**",
+    "Final Answer: `{}`",
+    'Final Answer: "{}"',
+    "Final Answer: ({})",
+    "<b>Final Answer:</b> <i>{}</i>",
+    "The most likely diagnosis is: {}",
+    "$\\boxed{{{}}}$",
+    "{}",
+)
+_LABEL = re.compile(r"\(?(?:[A-Za-z]|\d{1,2})[).:][*_]*\s+|(?:option|choice|letter)\s+", re.IGNORECASE)
+_CLOSING = re.compile(rf"""(?:[^\S\n]*[)\]}}$]|[*_`"']|{TAG})*""", re.IGNORECASE)
+_NEW_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|h\d)\b", re.IGNORECASE)
+_ENDS = re.compile(
+    r"""\s*\Z | [^\S\n]*(?: \n | [(\[|] | \.\.\. | — ) | [,;:!。、.] | [^\S\n]+[-–—]\s
+      | [^\S\n]+(?: because | since | due\s+to | based\s+on | given | there\s+(?:is|are)
+                 | is\s+(?:the\s+)?(?:correct|right|best|most\s+likely) | (?:or|and)\s+["'`*]*final )\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_GOES_ON = re.compile(r"[,;:.]\d|[,;:]\s\d|\s+[-–—]\s+\d")  # behind a digit: a decimal, several numbers, a range
+_NEXT_LINE = re.compile(r"[^\S\n]*\n[^\S\n]*")
+_LINE_ENDS = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
+_JOINING = re.compile(
+    rf"""[^\S\n]|[*_`"'()\[\]{{}}$,;:/|&+.!—–-]|{TAG}|\n[^\S\n]*(?:[-*•]\s|(?=(?:or|and)\b))
+      |\b(?:or|and|nor|but|to|vs|versus|then|also|perhaps|maybe|possibly|probably|wait|actually|correction|or\s+rather
+      |sorry|hmm|otherwise|either|even|alternatively|i[ ]mean)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def parse_final_answer(reply: str, options: Sequence[str]) -> str | None:
+    """Which of ``options`` a reply ends on, as it is spelled there; None where it ends on none of them.
+
+    The last statement counts ("Final Answer: X" and the other forms of `helpers.prompts.statements`). Without one,
+    only a reply that is an option and nothing else does, so that a "yes" somewhere in an argument is never taken
+    for the answer. A thinking trace is no answer, and neither is an option with another beside it ("yes or no").
+    """
+    found = find_final_answer(split_thinking(reply)[0], options)
+    return found.value if found else None
+
+
+def find_final_answer(text: str, options: Sequence[str]) -> Statement | None:
+    """The last statement of a reply without thinking trace: its option and where in ``text`` its words begin.
+
+    None where nothing is stated; an option of None where what is stated is none of ``options``.
+    """
+    return last_statement(text, functools.partial(_read_option, forms_of(tuple(options))))
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Raise `InputError` unless each of ``options`` is read as itself from a reply that states it, in every form.
+
+    Refused are fewer than two options, one that is there twice, is empty, has spaces around it or several lines,
+    and one that is read as another or as none: "yes." beside "yes", as a sentence may end on it.
+    """
+    if problem := _problem(tuple(options)):
+        raise InputError(
+            f"The options {' | '.join(options)} cannot be told apart in a reply: {problem}.",
+            remedy="Give each a name of its own that is no other's name with a mark more.",
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _problem(options: tuple[str, ...]) -> str:
+    if len(options) < 2:
+        return "there are fewer than two"
+    if len(set(options)) < len(options):
+        return "one is there twice"
+    for option in options:
+        if not option or option != option.strip() or "\n" in option or "\r" in option:
+            return f"{option!r} is empty, has spaces around it or is of several lines"
+        said = [form.format(option) for form in SAID]
+        said += [json.dumps({"final_answer": option}, ensure_ascii=ascii) for ascii in (True, False)]
+        for reply in said:
+            if (read := parse_final_answer(reply, options)) != option:
+                return f"{reply!r} is read as {'none of them' if read is None else repr(read)}"
+    return ""
+
+
+def _read_option(forms: Forms, text: Spelled, start: int) -> Read | None:
+    """The option that stands at ``start``, marks and a letter before it passed over."""
+    for places in _beginnings(text.text, start):
+        # The first to begin, of these the longest, of these the closest in spelling.
+        standing = [(k, -end, option) for k in places for option, end in forms.at(text, k)]
+        standing.sort(key=lambda one: one[:2])
+        ended = [one for one in standing if _is_end(text.text, -one[1])]
+        if standing:
+            place, end, option = (ended or standing)[0]
+            several = _is_joined(forms, text, -end, option)
+            if not ended and not several:
+                return None  # another answer that only begins like one of these
+            longer = any(k <= place and other < end for k, other, _ in standing)
+            return Read(None if several or longer or not ended else option, place, -end)
+    return None
+
+
+def _beginnings(text: str, start: int) -> Iterator[list[int]]:
+    places = openings(text, start)
+    yield places
+    for place in places:
+        if label := _LABEL.match(text, place):
+            yield openings(text, label.end())
+            return
+
+
+def _is_end(text: str, end: int) -> bool:
+    """Whether an answer that ends there is all that is said."""
+    closed = _CLOSING.match(text, end).end()
+    if closed > end and (text[closed : closed + 1].isspace() or _NEW_LINE.search(text, end, closed)):
+        return True
+    goes_on = text[end - 1].isdigit() and _GOES_ON.match(text, closed)
+    return not goes_on and _ENDS.match(text, closed) is not None
+
+
+def _is_joined(forms: Forms, text: Spelled, end: int, option: str) -> bool:
+    """Whether another option follows: marks and words such as "or" between, or the next line by itself."""
+    place = end
+    below = _NEXT_LINE.match(text.text, end)
+    if below and any(o != option and _LINE_ENDS.match(text.text, k) for o, k in forms.at(text, below.end())):
+        return True
+    while True:
+        if any(other != option and _is_end(text.text, stop) for other, stop in forms.at(text, place)):
+            return True
+        if not (joining := _JOINING.match(text.text, place)):
+            return False
+        place = joining.end()

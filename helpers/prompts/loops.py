@@ -1,0 +1,39 @@
+"""Replies that ran away: a model that says the same again and again, or that never came to an end."""
+
+from __future__ import annotations
+
+import re
+
+# Copies of the same words, and the letters that they take together, from which on a reply's end is a loop.
+_LOOPS = ((10, 0), (4, 100), (3, 400))
+_MARKS_ALONE = re.compile(r"(?:[^\w\s]\s*){200}\Z")  # a ruled line is shorter
+
+
+def is_runaway(text: str, *, finished: bool = True) -> bool:
+    """Whether a reply was cut off at the token limit (``finished`` False) or ends on the same words over and over.
+
+    Words in a row count, whatever marks stand between them; a last copy may be cut. A reply that repeats itself
+    and comes to an answer in the end has not run away.
+    """
+    if not finished:
+        return True
+    words = "".join(f" {word}" for word in re.findall(r"\w+", text.casefold()))
+    return _MARKS_ALONE.search(text[-1000:]) is not None or any(
+        copies >= number and length >= letters
+        for copies, length in _repeats(words[::-1])
+        for number, letters in _LOOPS
+    )
+
+
+def _repeats(text: str) -> list[tuple[float, int]]:
+    """Of each beginning of a text: how many copies of its shortest period it is, and its length.
+
+    The longest border of each beginning, as Knuth, Morris and Pratt find it in one pass, leaves its period.
+    """
+    border = [0] * len(text)
+    for k in range(1, len(text)):
+        n = border[k - 1]
+        while n and text[k] != text[n]:
+            n = border[n - 1]
+        border[k] = n + (text[k] == text[n])
+    return [((k + 1) / (k + 1 - n), k + 1) for k, n in enumerate(border) if n]

@@ -1,0 +1,64 @@
+"""Which "final answer" of a reply states none: remarks, answers withheld, echoes of the template, conditions."""
+
+from __future__ import annotations
+
+import re
+
+_BEGINS = re.compile(
+    r"""(?:^|[\n.!?:;,*_#>"'`(\[|}-]|\b(?:so|thus|hence|therefore|then|and|is|conclude)\b,?)\s*(?:(?:the|my|our)\s+)?$""",
+    re.IGNORECASE,
+)
+_DETERMINER = r"(?:the|my|our|your|this|that|a|an|any|its|one|such)"
+_OF_SOMETHING = re.compile(rf"\b(?:{_DETERMINER}|of|on|about|regarding|for|to|with|in|no|not)\s*$", re.IGNORECASE)
+_WITHHELD = re.compile(
+    rf"""\b(?:cannot|can't|couldn't|don't|didn't|won't|wouldn't|shouldn't|not|no|unable|impossible|refuse
+        |without|before|instead[ ]of|rather[ ]than|refrain[ ]from)
+      (?:[ ]+(?:to|be|you|safely|reliably|yet|responsibly|currently|able|possible))*
+      (?:[ ]+(?:giv|stat|provid|reach|offer|mak|determin|conclud|writ|com|hav|draw|say|commit|answer|form)\w*)?
+      (?:[ ]+(?:to|up|with|you|{_DETERMINER}|definite|definitive|clear|reliable|safe|single|firm|true))*
+      [ "'*`:]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_ASKED = re.compile(
+    r"""\b(?:must|should|asked|told|instruct\w*|required|template|format|form|either|write)\b[^.:\n]*["'`]\s*$""",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(r"\b(?:if|were|had|unless)\b[^.;]*$", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"""[*_`"')\],\s]*\b(?:only\s+)?(?:if|unless|provided|depending|assuming|in\s+case)\b""", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"""["'`*_)\]}$ ]*(?:,? *\b(?:and/or|or|and)\b|[,/|]) *(?:with +)?["'`*_(\[ ]*""", re.I)
+_DOUBT = re.compile(
+    r"\s*(?:un(?:certain|clear|known|determined|sure)|in(?:determinate|conclusive)|"
+    r"not\s+(?:certain|clear|known|sure|determined|possible))\b",
+    re.IGNORECASE,
+)
+
+
+def begins_a_sentence(before: str, *, as_printed: bool) -> bool:
+    """Whether "final answer" stands where a sentence begins, or as the template prints it and not of something.
+
+    ``before`` is the line up to it. "The final answer: X" begins one, "a note on this final answer: X" does not.
+    """
+    return bool(_BEGINS.search(before)) or (as_printed and not _OF_SOMETHING.search(before))
+
+
+def is_withheld(before: str, link: str) -> bool:
+    """Whether the line before "final answer" says that there is none, asks for one, or only supposes one."""
+    supposed = link.lower().startswith("would") and _SUPPOSED.search(before)
+    return bool(_WITHHELD.search(before) or _ASKED.search(before) or supposed)
+
+
+def is_conditional(text: str, end: int) -> bool:
+    """Whether a condition follows the answer that ends there."""
+    return _CONDITION.match(text, end) is not None
+
+
+def are_echoes(between: str) -> bool:
+    """Whether two answers with these words between them are offered, as the template offers them."""
+    return _BETWEEN.fullmatch(between) is not None
+
+
+def is_doubt(text: str, start: int) -> bool:
+    """Whether the words there say that there is no answer to give."""
+    return _DOUBT.match(text, start) is not None

@@ -1,0 +1,92 @@
+"""Numbers: one, in the unit asked for, or none."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from helpers.errors import InputError
+from helpers.prompts import parse_number
+
+
+@pytest.mark.parametrize(
+    ("said", "unit", "expected"),
+    [
+        ("3", None, 3),
+        ("three.", None, 3),
+        ("３", None, 3),
+        ("about 3 lesions", None, 3),
+        ("0.5", None, 0.5),
+        ("12,5", None, 12.5),
+        ("0,123", None, 0.123),
+        ("1,234", None, 1234),
+        ("1,234,567", None, 1234567),
+        ("1,234.5", None, 1234.5),
+        ("1.234,5", None, 1234.5),
+        ("1 234", None, 1234),
+        ("12 mm", "mm", 12),
+        ("12", "mm", 12),
+        ("**1.25 cm**", "mm", 12.5),
+        ("12 millimetres", "cm", 1.2),
+        ("5 µm", "um", 5),
+        ("2 cm^2", "mm2", 200),
+        ("2.5 ml", "cm³", 2.5),
+        ("−30 HU", "HU", -30),
+        ("50 %", "%", 50),
+        ("1 lesion", "lesions", 1),
+        ("12 mm (1.2 cm) in diameter", "mm", 12),
+        ("12 mm. The other one is 5 mm.", "mm", 12),
+        (r"\boxed{12}", None, 12),
+        ("2e253", None, None),
+        ("1e3", None, None),
+        ("2" + "3" * 12, None, None),
+        ("10²", None, None),
+        ("½", None, None),
+        ("1/2", None, None),
+        ("3 to 5", None, None),
+        ("3–5 mm", "mm", None),
+        ("between 3 and 5", None, None),
+        ("3 or 4", None, None),
+        ("3 x 4 cm", "cm", None),
+        ("12 mm and 5 mm", "mm", None),
+        ("> 5", None, None),
+        ("at least 5", None, None),
+        ("5 or more", None, None),
+        ("5+", None, None),
+        ("5 ± 1", None, None),
+        ("1,2,3", None, None),
+        ("3?", None, None),
+        ("not 3", None, None),
+        ("none", None, None),
+        ("3 mm", None, None),
+        ("50 %", None, None),
+        ("3 kg", "mm", None),
+        ("3 mm", "mm2", None),
+    ],
+)
+def test_a_number_is_one_in_the_unit_asked_for(said: str, unit: str | None, expected: float | None) -> None:
+    assert parse_number(f"There are 7 of 9. Final Answer: {said}", unit) == (expected and pytest.approx(expected))
+
+
+@given(st.integers(0, 10**9), st.integers(0, 99), st.sampled_from(["{:,}.{:02}", "{}.{:02}"]))
+def test_a_number_with_or_without_thousands_is_itself(whole: int, part: int, form: str) -> None:
+    assert parse_number(f"Final Answer: {form.format(whole, part)} mm", "mm") == pytest.approx(whole + part / 100)
+
+
+def test_only_a_statement_counts_and_only_in_its_range() -> None:
+    assert parse_number("There are 3 lesions.") is None
+    assert parse_number("3 lesions.") == 3
+    assert parse_number('{"final_answer": 3}') == 3
+    assert parse_number("Final Answer: 3\nThis final answer is 1 of 2 opinions.") == 3
+    assert parse_number("Final Answer: 3\nFinal Answer: several") is None
+    assert [parse_number(f"Final Answer: {n} cm", "mm", low=10, high=30) for n in (0.9, 1, 3, 3.1)] == [
+        None,
+        10,
+        30,
+        None,
+    ]
+
+
+def test_a_range_that_holds_no_number_is_refused() -> None:
+    with pytest.raises(InputError, match="No number is from 5 to 3"):
+        parse_number("Final Answer: 4", low=5, high=3)
