@@ -7,6 +7,7 @@ In: the folder of the notebooks. Out: executed notebooks, their results, and an 
 - ``run_report``: the pages of a run.
 - ``badges``: the launch links of notebooks and README.
 - ``doctor``: what this machine can run.
+- ``model_time``: how long MedGemma takes, by arithmetic.
 """
 
 import lazy_loader

@@ -1,5 +1,22 @@
 from .badges import update_badges as update_badges
 from .doctor import examine as examine, report as report
+from .model_time import (
+    BANDWIDTH_SHARE as BANDWIDTH_SHARE,
+    COMPUTE_SHARE as COMPUTE_SHARE,
+    HARDWARE as HARDWARE,
+    LAUNCH as LAUNCH,
+    MEDGEMMA_4B as MEDGEMMA_4B,
+    Hardware as Hardware,
+    Seconds as Seconds,
+    Weights as Weights,
+    estimate as estimate,
+    likely as likely,
+    measured_speed as measured_speed,
+    minutes_on_cpu as minutes_on_cpu,
+    read_operations as read_operations,
+    step_bytes as step_bytes,
+    vision_operations as vision_operations,
+)
 from .parameters import typed_value as typed_value
 from .run_report import (
     key_figures as key_figures,

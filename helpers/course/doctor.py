@@ -26,6 +26,7 @@ _CONNECT_SECONDS = 2.0
 _SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
 _WEIGHTS_4B = int(8.6e9)
+_SLICES = 85
 
 
 def examine() -> dict[str, Any]:
@@ -33,8 +34,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         Plain data with "problems": what is broken in the install, one sentence each, empty if nothing is. All else
-        ("python", "packages", "device", "memory_gb", "hub", "server_tokens_present", "models") describes. Memory
-        and disk are in GB (1e9).
+        ("python", "packages", "device", "memory_gb", "hub", "server_tokens_present", "models", "time_of_4b")
+        describes. Memory and disk are in GB (1e9).
     """
     problems: list[str] = []
     reachable: list[bool] = []
@@ -56,6 +57,7 @@ def examine() -> dict[str, Any]:
         "hub": hub,
         "server_tokens_present": {name: bool(os.environ.get(name)) for name in _SERVER_TOKENS},
         "models": models,
+        "time_of_4b": _time(device),
         "problems": problems,
     }
 
@@ -87,6 +89,8 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
     tokens = ", ".join(f"{name} {'present' if present[name] else 'none'}" for name in present)
     rows.append(("Servers", f"{tokens} (for a served model, and for a DICOMweb server that wants one)"))
     rows += [("Models", f"{name}: {text}") for name, text in findings["models"].items()]
+    if how_long := findings["time_of_4b"]:
+        rows.append(("Time", f"of a 4B model: {how_long['text']}"))
     lines = []
     for number, (name, text) in enumerate(rows):
         label = "" if number and rows[number - 1][0] == name else name
@@ -205,9 +209,45 @@ def _fit(weights: int, kind: str) -> str:
     if kind == "cuda":
         small = memory_for(weights, kind, quantized=True)
         text += f"; 4-bit needs {small.needed_gb:.1f} GB: {'fits' if small.fits else 'does not fit'}"
-    elif kind == "cpu" and whole.fits:
-        text += " (on the CPU, about an hour for a volume, minutes for one image)"
     return text
+
+
+def _time(device: Mapping[str, Any]) -> dict[str, Any]:
+    """How long a volume takes on this device, and from what that is computed; empty where nothing is known."""
+    if device["kind"] == "unknown":
+        return {}
+    from helpers.course.model_time import HARDWARE, MEDGEMMA_4B, likely, measured_speed, minutes_on_cpu
+
+    if device["kind"] == "mps":
+        return {"text": "no time was measured on MPS, and no answer compared with those of another device"}
+    if device["kind"] == "cpu":
+        speed = measured_speed()
+        volume, image = (minutes_on_cpu(speed, images) for images in (_SLICES, 1))
+        return {
+            "text": f"about {_minutes(volume)} on this CPU for {_SLICES} slices, {_minutes(image)} for one image, "
+            "before the first word; computed from a matrix product and an attention measured just now "
+            f"({speed.products / 1e9:.0f} and {speed.attention / 1e9:.0f} billion operations a second)",
+            "minutes_for_85_slices": round(volume, 1),
+            "minutes_for_one_image": round(image, 2),
+        }
+    words = device["name"].replace("-", " ").split()
+    for gpu in HARDWARE:
+        if gpu.name.split()[0] in words:
+            found = likely(MEDGEMMA_4B, gpu)
+            before = found.vision + found.reading
+            return {
+                "text": f"about {before:.0f} s for {_SLICES} slices, {found.writing:.1f} s for 60 tokens of an "
+                f"answer: estimated for transformers from the data sheet of the {gpu.name}, not measured",
+                "seconds_for_85_slices": round(before, 1),
+            }
+    return {}
+
+
+def _minutes(value: float) -> str:
+    """Minutes in words, of two digits: an estimate has no more."""
+    if value >= 90:
+        return f"{value / 60:.1f} hours"
+    return f"{value:.0f} minutes" if value >= 1.5 else f"{60 * value:.0f} seconds"
 
 
 def _host() -> str:

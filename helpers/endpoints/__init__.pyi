@@ -1,5 +1,7 @@
 from .addresses import ENDPOINT_PREFIX as ENDPOINT_PREFIX, check_address as check_address
-from .client import EndpointModel as EndpointModel, connect as connect
+from .client import EndpointModel as EndpointModel
+from .connecting import connect as connect
 from .image_urls import image_bytes as image_bytes, wire_bytes as wire_bytes, wire_messages as wire_messages
+from .likelihoods import Step as Step
 from .limits import Limits as Limits
 from .redaction import without_tokens as without_tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from urllib.parse import urlsplit
 
@@ -26,10 +27,41 @@ def endpoint_token() -> str:
     return os.environ.get(TOKEN_VARIABLE, "").strip()
 
 
+def checked_token(token: str, url: str) -> str:
+    """A token without spaces and line ends around it. Raises `InputError` for one that no header can hold."""
+    token = token.strip()
+    if not all("!" <= character <= "~" for character in token):
+        raise InputError(
+            "The token holds a line end, a space or a letter with an accent, which no token has.",
+            path=url,
+            remedy=f"Copy it anew, on one line ({TOKEN_VARIABLE}, or the argument token).",
+        )
+    return token
+
+
+def trusted_certificates() -> ssl.SSLContext | bool:
+    """Those in ``SSL_CERT_FILE``, else True: the client's own. Raises `InputError` for a file that holds none.
+
+    Without the environment's proxies, as for this machine's own servers, the client would pass that file over too.
+    """
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return True
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # of which those of ssl are a kind
+        remedy = "Set SSL_CERT_FILE to a .pem file with certificates, or unset it."
+        raise InputError(f"No certificates can be read here ({error}).", path=path, remedy=remedy) from None
+
+
 def check_address(url: str) -> str:
     """The host of a server's address. Raises `InputError` for one that would send anything in the clear."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:  # a port that is no number, or brackets that do not close
+        remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
+        raise InputError(f"This is no address ({error}).", path=url.rpartition("@")[2], remedy=remedy) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
             "This is no address of a server.",

@@ -1,26 +1,27 @@
 """Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
 
 vLLM, ``transformers serve`` (`helpers.models.server` starts one here), TGI and Vertex AI's dedicated endpoints do.
-What an endpoint cannot give: a session (the server keeps its own cache, or none), the likelihood of "yes"
-(``p_yes``), an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
+What an endpoint cannot give: a session (the server keeps its own cache, or none), a likelihood of words that it
+did not come to write, an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import openai
 
-from helpers.endpoints.addresses import ENDPOINT_PREFIX, check_address, endpoint_token
+from helpers.endpoints.addresses import check_address, checked_token, endpoint_token, trusted_certificates
 from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
+from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
 from helpers.endpoints.limits import Limits, estimate_tokens
 from helpers.endpoints.redaction import without_tokens
 from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, may_pass, retry_after
+from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError
 from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
 from helpers.network import is_loopback, retried
@@ -84,6 +85,7 @@ class EndpointModel:
     _room: threading.Semaphore = field(init=False, repr=False, compare=False)
     _lock: threading.Lock = field(init=False, repr=False, compare=False)
     _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # tokens, to be cut out
+    _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # what it does not take
 
     model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
     processor: ClassVar[None] = None
@@ -97,6 +99,7 @@ class EndpointModel:
             timeout=openai.Timeout(self.timeout, connect=min(10.0, self.timeout)),
             trust_env=not is_loopback(host),
             follow_redirects=False,
+            verify=trusted_certificates(),
         )
         made = {
             "name": self.name or f"{self.served}@{host}",
@@ -140,24 +143,48 @@ class EndpointModel:
         Failures that may pass are waited out (`helpers.endpoints.retries`). Raises `InputError` for a prompt over
         the limits, images that may not leave, and a server that refuses or stays away.
         """
+        return self._answered(messages, max_new_tokens, {})[0]
+
+    def generate_with_likelihoods(
+        self, messages: Sequence[Message], max_new_tokens: int = 512
+    ) -> tuple[Reply, list[Step] | None]:
+        """`generate`, and the likeliest tokens at each place of the answer; None of a server that tells none.
+
+        One that refuses to be asked for them is asked without, from then on. Raises `InputError` also for
+        log-probabilities that are no numbers.
+        """
+        reply, told = self._answered(messages, max_new_tokens, {} if "likelihoods" in self._refused else WISH)
+        try:
+            return reply, steps_of(told)
+        except NoNumbers as error:
+            raise self._problem(
+                f"The server's log-probabilities are no numbers ({error}).",
+                "Its model is damaged, or computes in a format that overflows: serve it in bfloat16 or float32.",
+            ) from None
+
+    def _answered(
+        self, messages: Sequence[Message], max_new_tokens: int, wish: dict[str, Any]
+    ) -> tuple[Reply, Any]:
+        """The reply, and what was told of its tokens."""
         with self._room:  # the images of those who wait are not encoded yet, so memory stays as it is
             body, size = self._body(messages, max_new_tokens)
             start = time.perf_counter()
-            answer = self._sent(lambda: self._whole_answer(body), size)
+            answer = self._sent(lambda: self._whole_answer(body, wish), size)
         message, usage = answer["message"], answer["usage"]
         text, thinking = split_thinking(message.get("content") or "")
         with self._lock:
             self.totals.answers += 1
             self.totals.prompt_tokens += usage.get("prompt_tokens") or 0
             self.totals.completion_tokens += usage.get("completion_tokens") or 0
-        return Reply(
+        reply = Reply(
             text,
-            thinking or message.get("reasoning_content") or "",
+            thinking or thinking_of(message),
             usage.get("prompt_tokens") or 0,
             usage.get("completion_tokens") or 0,
             time.perf_counter() - start,
             finished=answer["finish_reason"] == "stop",
         )
+        return reply, answer["logprobs"]
 
     def stream(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Iterator[str]:
         """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`."""
@@ -219,7 +246,8 @@ class EndpointModel:
         return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size
 
     def _headers(self) -> dict[str, Any]:
-        token = self.token() if callable(self.token) else self.token or endpoint_token()
+        given = self.token() if callable(self.token) else self.token or endpoint_token()
+        token = checked_token(given or "", self.url)
         if token:
             self._used.add(token)
         authorization = f"Bearer {token}" if token else openai.Omit()
@@ -243,8 +271,18 @@ class EndpointModel:
             self._count(failed=1)
             raise self._explained(error) from None  # the client's own error may quote the token
 
-    def _whole_answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Message, finish_reason and usage. The time limit holds for the whole, not from one piece to the next."""
+    def _whole_answer(self, body: dict[str, Any], wish: dict[str, Any]) -> dict[str, Any]:
+        """As `read_answer` gives it. The time limit holds for the whole, not from one piece to the next."""
+        if wish:
+            try:
+                return self._whole_answer({**body, **wish}, {})
+            except Exception as error:
+                if not refuses_wish(error):
+                    raise
+            self._count(bytes_sent=wire_bytes(body["messages"]))
+            answer = self._whole_answer(body, {})
+            self._refused.add("likelihoods")
+            return answer
         deadline, content = time.monotonic() + self.timeout, bytearray()
         ask = self._client.chat.completions.with_streaming_response.create
         with ask(**body, extra_headers=self._headers()) as response:
@@ -252,15 +290,7 @@ class EndpointModel:
                 content += piece
                 if time.monotonic() > deadline:
                     raise SlowAnswer(f"not whole after {self.timeout:g} s")
-        try:
-            answer = json.loads(content)
-            choice = answer["choices"][0]
-            message, usage = dict(choice["message"]), dict(answer.get("usage") or {})
-            if not isinstance(message.get("content") or "", str):
-                raise UnreadableAnswer("an answer that is no text")
-            return {"message": message, "usage": usage, "finish_reason": choice["finish_reason"]}
-        except (ValueError, KeyError, IndexError, TypeError):
-            raise UnreadableAnswer(f"{len(content)} bytes that are no whole answer") from None
+        return read_answer(bytes(content))
 
     def _count(self, **amounts: int) -> None:
         with self._lock:
@@ -287,31 +317,3 @@ class EndpointModel:
         except InputError:
             known = ""
         return f"It lists these models: {known}." if known else "It lists no models."
-
-
-def connect(
-    name: str, *, sources: Sequence[ImageSource] | None = None, may_leave: str = "", **settings: Any
-) -> EndpointModel:
-    """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
-
-    Asks the server for its list, and takes the context's length from there where it is told. ``settings`` are
-    those of `EndpointModel`. Raises `InputError` where the server is not there, refuses the token, or lists no or
-    several models and no name says which.
-    """
-    url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
-    chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
-    listed = {entry["id"]: entry for entry in chat.models() or []}
-    if not served:
-        if len(listed) != 1:
-            known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
-            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {ENDPOINT_PREFIX}{url}#MODEL")
-        served = next(iter(listed))
-        chat = replace(chat, served=served, name="")
-    length = listed.get(served, {}).get("max_model_len")  # vLLM tells
-    if length and "limits" not in settings:
-        chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
-    line = f"{chat.name}: served at {chat.url}, images as {chat.image_format}, {chat.at_once} requests at once."
-    if chat.is_standin:
-        line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
-    print(line)
-    return chat

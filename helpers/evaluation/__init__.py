@@ -2,12 +2,17 @@
 
 In: a model and cases (a table of your own, or teaching cases). Out: ``answers.jsonl`` and scores with intervals.
 
-- ``labelled``: your own table as cases.
+- ``labelled``: your own table as cases; ``table_file`` reads its rows, ``row_checks`` says what is wrong with one,
+  ``example_table`` writes one to begin with.
 - ``asking``: how a case is asked, and what is kept of its answer.
-- ``run``: a run here that can be stopped and gone on with.
+- ``run``: a run here that can be stopped and gone on with, in a folder of its own (``answer_file``).
+- ``kept_answers``: which answer belongs to which question, of which model (``asked_model``) and which state of its
+  files (``source_state``).
 - ``on_ray``, ``answer_shards``: the same by many workers, with the answers in Parquet.
-- ``scores``: scores from the answers alone.
-- ``report``: several runs side by side.
+- ``scores``: scores from the answers alone, with ``intervals``: of what each answer is worth (``marks``,
+  ``text_scores``) and of its likelihood of yes (``likelihood_scores``, ``calibration``).
+- ``comparing``: one run against another on the same cases.
+- ``report``: several runs as one page.
 """
 
 import lazy_loader

@@ -10,25 +10,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
 from helpers.storage import Store, filesystem, load_pyarrow
 
 if TYPE_CHECKING:
-    from helpers.evaluation.scores import Answer
+    from helpers.evaluation.marks import Answer
 
 FOLDER = "answers"  # of the files, in the folder of a run
+SET_ASIDE = "set_aside"  # of the answers to what is not asked any more
 READ_AT_ONCE = 500  # files; one request each, sent together where the file system can
 ABOUT = ("id", "kind", "group", "condition", "model", "medgemma-tutorials", "transformers", "torch")
 AS_JSON = ("parsed", "truth")  # an option, a sentence, or boxes: no single type of Parquet holds them all
-WORDS = (*ABOUT, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
-NUMBERS = {"p_yes": "float64", "seconds": "float64", "began": "float64", "ended": "float64"}
-NUMBERS |= {"prompt_tokens": "int64", "completion_tokens": "int64", "finished": "bool_"}
+OF_QUESTION = ("question", "path", "state", "key")  # only in answers whose cases have them
+WORDS = (*ABOUT, *OF_QUESTION, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
+LIKELIHOODS = ("p_yes", "yes_no_mass", "p_yes_direct", "yes_no_mass_direct")
+NUMBERS = dict.fromkeys((*LIKELIHOODS, "seconds", "began", "ended"), "float64")
+NUMBERS |= {"prompt_tokens": "int64", "completion_tokens": "int64", "finished": "bool_", "runaway": "bool_"}
 
 
-def write_shard(output: str, answers: Sequence[Answer]) -> str:
-    """Write the answers of one group into the run's folder ``output`` and return the file's path.
+def write_shard(output: str, answers: Sequence[Answer], folder: str = FOLDER) -> str:
+    """Write the answers of one group into ``folder`` of the run's folder ``output`` and return the file's path.
 
     Besides what `helpers.evaluation` keeps of a case, an answer names its ``worker`` and when the group ``began``
     and ``ended`` (seconds since 1970).
@@ -37,8 +41,8 @@ def write_shard(output: str, answers: Sequence[Answer]) -> str:
     rows = [answer | {name: json.dumps(answer[name]) for name in AS_JSON if name in answer} for answer in answers]
     buffer = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow)), buffer)
-    ids = "\n".join(sorted(answer["id"] for answer in answers))
-    name = f"{FOLDER}/part-{hashlib.sha256(ids.encode()).hexdigest()[:20]}.parquet"
+    ids = "\n".join(sorted(answer["id"] if folder == FOLDER else answer["key"] for answer in answers))
+    name = f"{folder}/part-{hashlib.sha256(ids.encode()).hexdigest()[:20]}.parquet"
     Store(output).write(name, buffer.getvalue().to_pybytes())
     return f"{output}/{name}"
 
@@ -55,8 +59,30 @@ def read_shards(output: str) -> list[Answer]:
     return list(answers.values())
 
 
-def _rows(output: str) -> Iterator[Answer]:
-    files, root = filesystem(f"{output}/{FOLDER}")
+def read_set_aside(output: str) -> list[Answer]:
+    """All answers that were set aside, also several of one case."""
+    return list(_rows(output, SET_ASIDE))
+
+
+def keep_only(output: str, kept: Sequence[Answer]) -> None:
+    """Leave these answers in the folder of a run, as they are given, and set all others aside; errors go.
+
+    Killed at any moment it loses none. Where nothing changes, nothing is written.
+    """
+    before = read_shards(output)
+    here = {answer["id"]: answer for answer in before if "error" not in answer}
+    if {answer["id"]: answer for answer in kept} == here:
+        return
+    keys = {answer["key"] for answer in kept}
+    if lost := [answer for answer in here.values() if "key" in answer and answer["key"] not in keys]:
+        write_shard(output, lost, SET_ASIDE)
+    left = {PurePosixPath(write_shard(output, kept)).name} if kept else set()
+    store = Store(output)
+    store.remove(f"{FOLDER}/{name}" for name in store.names(FOLDER) - left if name.startswith("part-"))
+
+
+def _rows(output: str, folder: str = FOLDER) -> Iterator[Answer]:
+    files, root = filesystem(f"{output}/{folder}")
     files.invalidate_cache()  # another process has written
     paths = sorted(files.glob(f"{root}/part-*.parquet"))
     for start in range(0, len(paths), READ_AT_ONCE):
@@ -71,8 +97,11 @@ def _answers(path: str, content: bytes) -> Iterator[Answer]:
         rows = pyarrow.parquet.read_table(pyarrow.BufferReader(content), schema=_schema(pyarrow)).to_pylist()
         for row in rows:
             failed = row["error"] is not None
-            names = (*ABOUT, "error", "worker", "began", "ended") if failed else row.keys() - {"error"}
-            yield {name: json.loads(row[name]) if name in AS_JSON else row[name] for name in names}
+            names = (
+                (*ABOUT, *OF_QUESTION, "error", "worker", "began", "ended") if failed else row.keys() - {"error"}
+            )
+            kept = [name for name in names if name not in OF_QUESTION or row[name] is not None]
+            yield {name: json.loads(row[name]) if name in AS_JSON else row[name] for name in kept}
     except (pyarrow.ArrowException, ValueError, TypeError) as error:
         raise InputError(
             f"This file does not hold answers ({error}).",

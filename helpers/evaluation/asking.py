@@ -11,14 +11,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Protocol
 
-import torch
-
 from helpers.errors import InputError
-from helpers.evaluation.scores import Answer
+from helpers.evaluation.likelihood import UNKNOWN, of_model, of_server
+from helpers.evaluation.marks import Answer
 from helpers.models import ChatModel, Session, VllmModel
-from helpers.prompts import Message, Reply, images_of, parse_boxes, parse_final_answer, prompt_key
-
-ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth to read its yes and no
+from helpers.prompts import (
+    Message,
+    Reply,
+    images_of,
+    is_runaway,
+    parse_boxes,
+    parse_final_answer,
+    prompt_key,
+    read_truth_boxes,
+)
 
 
 class Asked(Protocol):
@@ -29,7 +35,7 @@ class Asked(Protocol):
     group: str  # of cases about one volume or patient, which are not independent
     condition: str  # "" where there is none
     options: Sequence[str]  # what can be answered; empty for a sentence or boxes
-    truth: str  # an option, a sentence, or a JSON list of one box
+    truth: str  # an option, a sentence, or a JSON list of one box or none
 
     @property
     def messages(self) -> list[Message]:
@@ -102,6 +108,9 @@ def ask_group(
 
 def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Answer:
     try:
+        if _is_yes_no(case) and hasattr(chat, "generate_with_likelihoods"):  # of `helpers.endpoints`
+            reply, steps = chat.generate_with_likelihoods(prompt, max_new_tokens=limit)
+            return _answer(chat, case, prompt, reply, of_server(reply, steps))
         return _answer(chat, case, prompt, chat.generate(prompt, max_new_tokens=limit))
     except Exception as error:
         return failed_answer(chat.name, case, reason(error))
@@ -117,37 +126,26 @@ def _ask_batch(
     prompts = [prompt for _, prompt in batch]
     try:
         replies = asker.generate_all(prompts, batch_size=len(batch), max_new_tokens=limit)
-        closed = [prompt for case, prompt in batch if _is_ranked(case, prompt)]
-        shares = iter(yes_shares(chat, asker, closed) if closed else [])
+        closed = [k for k, (case, prompt) in enumerate(batch) if _is_yes_no(case) and images_of(prompt)]
+        found = of_model(chat, asker, [prompts[k] for k in closed], [replies[k] for k in closed]) if closed else []
+        likelihoods = dict(zip(closed, found, strict=True))
     except Exception as error:
         if len(batch) == 1:
             return [failed_answer(chat.name, batch[0][0], reason(error))]
         return [answer for pair in batch for answer in _ask_batch(chat, asker, [pair], limit)]
     return [
-        _answer(chat, case, prompt, reply, next(shares) if _is_ranked(case, prompt) else None)
-        for (case, prompt), reply in zip(batch, replies, strict=True)
+        _answer(chat, case, prompt, reply, likelihoods.get(k, UNKNOWN))
+        for k, ((case, prompt), reply) in enumerate(zip(batch, replies, strict=True))
     ]
 
 
-def _is_ranked(case: Asked, prompt: list[Message]) -> bool:
-    """Whether the likelihood of yes is kept: of yes-or-no questions about images."""
-    return set(case.options) == {"yes", "no"} and bool(images_of(prompt))
+def _is_yes_no(case: Asked) -> bool:
+    return set(case.options) == {"yes", "no"}
 
 
-def yes_shares(
-    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
-) -> list[float]:
-    """The likelihood of "yes" of yes and no, after each prompt and "Final Answer:": one forward pass, no argument.
-
-    0 to 1. It is a score to rank cases by (AUROC); whether 0.8 means 80 % is what a calibration plot shows.
-    """
-    tokenizer = chat.processor.tokenizer
-    words = [tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")]
-    logits = asker.next_token(prompts, ANSWER_BEGUN, among=words, batch_size=len(prompts))
-    return torch.softmax(logits.float(), dim=-1)[:, 0].tolist()
-
-
-def _answer(chat: Any, case: Asked, prompt: list[Message], reply: Reply, p_yes: float | None = None) -> Answer:
+def _answer(
+    chat: Any, case: Asked, prompt: list[Message], reply: Reply, likelihoods: dict[str, float | None] = UNKNOWN
+) -> Answer:
     form, truth = form_of(case)
     parsed = {
         "choice": lambda: parse_final_answer(reply.text, case.options),
@@ -163,20 +161,30 @@ def _answer(chat: Any, case: Asked, prompt: list[Message], reply: Reply, p_yes: 
         "parsed": parsed[form]() if form in parsed else None,
         "truth": truth,
         "options": list(case.options),
-        "p_yes": None if p_yes is None else round(p_yes, 6),
+        **likelihoods,
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,
         "finished": reply.finished,
+        "runaway": is_runaway(reply.text or reply.thinking),
         "seconds": round(reply.seconds, 4),
     }
 
 
 def form_of(case: Asked) -> tuple[str, Any]:
-    """How a case is marked, "choice", "box" or "text", and its truth in that form."""
+    """How a case is marked, "choice", "box" or "text", and its truth in that form: of no box the empty list.
+
+    Raises `InputError` for a truth that begins like boxes and is not one box, or none.
+    """
     if case.options:
         return "choice", case.truth
-    boxes = parse_boxes(case.truth)
-    return ("box", boxes[0]) if boxes else ("text", case.truth)
+    if not case.truth.startswith("["):
+        return "text", case.truth
+    boxes = read_truth_boxes(case.truth)
+    if len(boxes) > 1:
+        raise InputError(
+            f"The truth of {case.id} holds {len(boxes)} boxes.", remedy="Ask for one box, or for none: []."
+        )
+    return "box", boxes[0] if boxes else []
 
 
 def failed_answer(model: str, case: Asked, why: str) -> Answer:

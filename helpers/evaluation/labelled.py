@@ -6,31 +6,31 @@ at once.
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
-import json
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.images import MODALITIES, Reading, check_readable, read_images
+from helpers.evaluation.row_checks import SAYS_HOW, options_of, plain_cells, reading_of, row_problems
+from helpers.evaluation.source_state import source_state
+from helpers.evaluation.table_file import read_rows
+from helpers.images import Reading, check_readable, read_images
 from helpers.preparing import Prepared, read_prepared
 from helpers.prompts import (
     CT_QUESTION,
     MRI_QUESTION,
-    RESERVED,
     Message,
     closed_question,
     image_messages,
     pad_to_square,
-    parse_boxes,
     slide_messages,
     volume_messages,
 )
@@ -38,9 +38,10 @@ from helpers.prompts import (
 COLUMNS = {
     "path": "file or folder of the image, from the table's own folder",
     "modality": "ct, mri, slide or image",
-    "condition": "what to look for, put into the report's question; or",
-    "question": "the whole question; of a slide, its tissue and procedure",
-    "answer": "yes or no, one of the options, a sentence, or a JSON list of one box",
+    "condition": "what to look for, put into the report's question where there is none; scores are by it",
+    "question": "the whole question, as it stands where it says 'Final Answer'; of a slide, tissue and procedure",
+    "prior": "an earlier image of the same patient, shown before the one in path",
+    "answer": "yes or no, one of the options, a sentence, or a JSON list of one box, or of none: []",
     "options": "what can be answered, with | between; yes|no where the answer is one of them",
     "history": "patient history for the report's CT and MRI questions",
     "group": "patient or volume, of rows that are not independent; the path where empty",
@@ -54,12 +55,14 @@ COLUMNS = {
     "page": "of a picture with several pages or frames, from 0",
     "id": "a name for the row; made from the other columns where empty",
 }
-NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
 REQUIRED = ("path", "modality", "answer")
+_version = functools.cache(version)  # reads files, and is asked for each case
 
 
 @functools.lru_cache(maxsize=1)
-def _last_images(path: Path, kind: str, prepared: Prepared | None, reading: Reading) -> list[Image.Image]:
+def _last_images(
+    path: Path, kind: str, prepared: Prepared | None, reading: Reading, state: tuple[str, ...]
+) -> list[Image.Image]:
     if prepared:
         return [pad_to_square(image) for image in prepared.images()]
     return read_images(path, kind, reading=reading)
@@ -78,7 +81,9 @@ class LabelledCase:
     group: str
     id: str
     prepared: Prepared | None = None  # its images, where they come from there
+    prior: Path | None = None  # of a 2D image, one that is shown before it
     reading: Reading = field(default_factory=Reading)  # how a volume is read
+    table: tuple[str, str] = field(default=("", ""), compare=False)  # the file's name and its SHA-256
 
     @property
     def source(self) -> Path | Prepared:
@@ -86,14 +91,35 @@ class LabelledCase:
         return self.prepared or self.path
 
     @property
+    def sources(self) -> list[Path | Prepared]:
+        """All of it, where a prior image is shown too."""
+        return [self.source, *([self.prior] if self.prior else [])]
+
+    @property
     def answer(self) -> str:
         """What a model would be taught to say: the truth, in the protocol's form where there are options."""
         return f"Final Answer: {self.truth}" if self.options else self.truth
 
     @property
+    def state(self) -> str:
+        """As long as it is the same, so is the prompt: of the words, of how images are read, and of their files.
+
+        Nothing is opened for it (`helpers.evaluation.source_state`). Raises OSError where there is no such file.
+        """
+        words = (self.kind, self.question, *astuple(self.reading), _version("medgemma-tutorials"))
+        before = source_state(self.prior, self.kind) if self.prior else []
+        return _digest(*words, *before, *source_state(self.path, self.kind, self.prepared))
+
+    @property
     def messages(self) -> list[Message]:
         """The prompt; the images of the last file are kept, so that rows about one file read it once."""
-        images = _last_images(self.path, self.kind, self.prepared, self.reading)
+        try:
+            state = tuple(source_state(self.path, self.kind, self.prepared))
+        except OSError:  # what is wrong with the file is its reader's to say
+            state = ()
+        images = _last_images(self.path, self.kind, self.prepared, self.reading, state)
+        if self.prior:
+            images = [*read_images(self.prior, self.kind, reading=self.reading), *images]
         if self.kind == "slide":
             return slide_messages(images, self.question)
         return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
@@ -104,8 +130,9 @@ def read_cases(
 ) -> list[LabelledCase]:
     """The cases of a table: CSV with a header row, or JSONL with one object a line; columns as in `COLUMNS`.
 
-    Paths are taken from the table's folder. Files are opened and their headers read, pixels not yet; a file that
-    several rows name is looked at once.
+    Paths are taken from the table's folder, with / or \\ in them. Files are opened and their headers read, pixels
+    not yet; a file that several rows name is looked at once. The ``id`` of a row that has none does not depend on
+    where the files lie, so that runs from files and from what was prepared can be compared.
 
     Args:
         table: the file.
@@ -118,181 +145,115 @@ def read_cases(
     table = Path(table)
     if not table.is_file():
         raise InputError("There is no such table.", path=table, remedy="Give a .csv or .jsonl file.")
-    cases: list[LabelledCase] = []
+    cases: list[tuple[int, LabelledCase]] = []
     problems: list[str] = []
     files: dict[tuple[Path, str, Reading], str | None] = {}
     held = None if prepared is None else read_prepared(prepared)
-    for line, row in _rows(table):
-        found = [row] if isinstance(row, str) else _problems(row)
-        if not found and not isinstance(row, str):
-            case = _case(row, table.parent, held or {})
+    for line, row in read_rows(table, tuple(COLUMNS), REQUIRED):
+        cells = None if isinstance(row, str) else plain_cells(row)
+        found = [row] if cells is None else row_problems(cells)
+        if cells is not None and not found:
+            case = _case(cells, table.parent, held)
             key = (case.path, case.kind, case.reading)
             if key not in files:
                 files[key] = _file_problem(*key) if held is None else _prepared_problem(case)
             found = [files[key]] if files[key] else []
-            cases.append(case)
+            if case.prior:
+                first = (case.prior, case.kind, case.reading)
+                if first not in files:
+                    files[first] = _file_problem(*first) if held is None else "a prior image cannot be prepared"
+                found += [f"prior: {files[first]}"] if files[first] else []
+            cases.append((line, case))
         problems += [f"line {line}: {problem}" for problem in found]
-    twice = [name for name, count in Counter(case.id for case in cases).items() if count > 1]
-    problems += [f"{name!r} is there twice (the same question about the same file, or one id)" for name in twice]
+    named = _with_ids([case for _, case in cases])
+    lines = defaultdict(list)
+    for (line, _), case in zip(cases, named, strict=True):
+        lines[case.id].append(str(line))
+    problems += [
+        f"lines {' and '.join(where)}: {name!r} is there twice (the same question about the same file, or one id)"
+        for name, where in lines.items()
+        if len(where) > 1
+    ]
     if problems or not cases:
         listed = "".join(f"\n  {problem}" for problem in problems) or "\n  it has no rows"
         raise InputError(
             f"The table cannot be used:{listed}\n", path=table, remedy="Put these right and try again."
         )
-    return cases
+    mark = (table.name, hashlib.sha256(table.read_bytes()).hexdigest())
+    return [replace(case, table=mark) for case in named]
 
 
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line numbers with rows, or with what is wrong with the line."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError("The table is not UTF-8.", path=table, remedy="Save it as CSV UTF-8.") from error
-    if table.suffix.lower() == ".csv":
-        reader = csv.DictReader(text.splitlines(keepends=True))
-        names = [name.strip().lower() for name in reader.fieldnames or ()]
-        reader.fieldnames = names
-        if len(names) == 1 and (";" in names[0] or "\t" in names[0]):
-            yield 1, "the columns are not separated by commas"
-            return
-        if unknown := [name for name in names if name not in COLUMNS]:
-            yield 1, f"unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            yield 1, f"the column {', '.join(twice)} is there twice"
-        if absent := [name for name in REQUIRED if names and name not in names]:
-            yield 1, f"there is no column {', '.join(absent)}"
-        for row in reader:
-            wide = row.pop(None, None)
-            kept = {name: value for name, value in row.items() if name in COLUMNS}
-            if wide:
-                yield reader.line_num, "it has more cells than the header"
-            elif not twice and not absent:  # else every line would repeat what the first one says
-                yield reader.line_num, kept
-    elif table.suffix.lower() in (".jsonl", ".ndjson"):
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip():
-                yield number, _json_row(line)
-    else:
-        raise InputError("This is neither .csv nor .jsonl.", path=table, remedy="Save the table as one of them.")
-
-
-def _json_row(line: str) -> dict[str, Any] | str:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        return f"not JSON ({error})"
-    if not isinstance(row, dict):
-        return "not an object"
-    unknown = [name for name in row if name not in COLUMNS]
-    if unknown:
-        return f"unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
-    if isinstance(row.get("options"), list):
-        row["options"] = "|".join(map(str, row["options"]))
-    if isinstance(row.get("answer"), list):
-        row["answer"] = json.dumps(row["answer"])
-    return row
-
-
-def _problems(row: dict[str, Any]) -> list[str]:
-    """What is wrong with the words of a row."""
-    cell = _cells(row)
-    found = [f"{name} is empty" for name in ("path", "answer") if not cell[name]]
-    if cell["modality"] not in MODALITIES:
-        found.append(f"modality is {cell['modality']!r}, not one of {', '.join(MODALITIES)}")
-    if cell["condition"] and cell["modality"] in ("slide", "image"):
-        found.append("a condition is for ct and mri; write a question")
-    if not cell["question"] and not cell["condition"] and cell["modality"] != "slide":
-        found.append("there is neither a question nor a condition")
-    found += [f"the {name} holds {token}, a token of the prompt's own" for name, token in _reserved(cell)]
-    options = _options(cell)
-    if cell["options"] and len(set(options)) < 2:
-        found.append("fewer than two different options")
-    if not options and cell["answer"].lower().rstrip(".") in NEAR_YES_NO:
-        found.append(f"the answer {cell['answer']!r} is no sentence; write yes or no, or give the options")
-    if not options and cell["answer"][:1] in ("[", "{") and len(parse_boxes(cell["answer"]) or ()) != 1:
-        found.append(f'the answer {cell["answer"]!r} is no JSON list of one {{"box_2d": [y0, x0, y1, x1]}}')
-    if options and cell["answer"] not in options:
-        found.append(f"the answer {cell['answer']!r} is not one of {', '.join(options)}")
-    try:
-        reading = _reading(cell)
-        if cell["modality"] in MODALITIES and (useless := reading.useless(cell["modality"])):
-            found.append(f"{', '.join(useless)} would change nothing: this is of modality {cell['modality']}")
-    except (InputError, ValueError) as error:
-        found.append(f"how the images are read: {error}")
-    if cell["condition"] and set(options) != {"yes", "no"}:
-        found.append(f"the answer to a condition is yes or no, not {cell['answer']!r}")
-    return found
-
-
-def _reserved(cell: dict[str, str]) -> list[tuple[str, str]]:
-    names = ("condition", "question", "options", "history")
-    return [(name, token) for name in names for token in RESERVED if token in cell[name]]
-
-
-def _case(row: dict[str, Any], folder: Path, held: Mapping[str, Prepared]) -> LabelledCase:
-    cell = _cells(row)
-    path, options = folder / cell["path"], _options(cell)
-    question = cell["question"]
-    if cell["condition"] and not question:
-        template = CT_QUESTION if cell["modality"] == "ct" else MRI_QUESTION
-        question = template.format(history=cell["history"] or "None given.", condition=cell["condition"])
-    elif options:
+def _case(cells: Mapping[str, str], folder: Path, held: Mapping[str, Prepared] | None) -> LabelledCase:
+    """A row as a case; its id is "" where the row has none."""
+    name, options = _plain_path(cells["path"], folder, held), options_of(cells)
+    question = cells["question"]
+    if cells["condition"] and not question:
+        template = CT_QUESTION if cells["modality"] == "ct" else MRI_QUESTION
+        question = template.format(history=cells["history"] or "None given.", condition=cells["condition"])
+    elif options and SAYS_HOW not in question.lower():
         question = closed_question(question, options)
-    digest = hashlib.sha256(f"{cell['path']}|{question}".encode()).hexdigest()[:8]
     return LabelledCase(
-        path=path,
-        kind=cell["modality"],
+        path=folder / name,
+        kind=cells["modality"],
         question=question,
-        condition=cell["condition"],
-        truth=cell["answer"],
+        condition=cells["condition"],
+        truth=cells["answer"],
         options=options,
-        group=cell["group"] or cell["path"],
-        id=cell["id"] or f"{Path(cell['path']).name}-{digest}",
-        prepared=held.get(PurePath(cell["path"]).as_posix()),
-        reading=_reading(cell),
+        group=cells["group"] or name,
+        id=cells["id"],
+        prepared=(held or {}).get(name),
+        reading=reading_of(cells),
+        prior=folder / _plain_path(cells["prior"], folder, held) if cells["prior"] else None,
     )
 
 
-def _cells(row: dict[str, Any]) -> dict[str, str]:
-    """All columns as trimmed text; yes and no, the modality in small letters."""
-    cell = {name: "" if row.get(name) is None else str(row[name]).strip() for name in COLUMNS}
-    cell["modality"] = cell["modality"].lower()
-    if cell["answer"].lower() in ("yes", "no"):
-        cell["answer"] = cell["answer"].lower()
-    return cell
+def _plain_path(name: str, folder: Path, held: Mapping[str, Prepared] | None) -> str:
+    if "\\" in name and (held is not None or not (folder / name).exists()):
+        name = name.replace("\\", "/")
+    return Path(os.path.normpath(name)).as_posix()
 
 
-def _reading(cell: dict[str, str]) -> Reading:
-    """Raises `InputError` or ValueError for cells that say it in no known way."""
-    if cell["reformat"] not in ("", "axial"):
-        raise InputError(f"reformat is {cell['reformat']!r}, not axial")
-    for name in ("uneven", "icc"):
-        if cell[name].lower() not in ("", "yes", "no"):
-            raise InputError(f"{name} is {cell[name]!r}, not yes or no")
-    return Reading.of(
-        [text for text in cell["only"].split(";") if text.strip()],
-        uniform=cell["uneven"].lower() != "yes",
-        offset=float(cell["offset"]) if cell["offset"] else None,
-        reformat=cell["reformat"] or None,
-        mpp=float(cell["mpp"]) if cell["mpp"] else None,
-        magnification=int(cell["magnification"].removesuffix("x")) if cell["magnification"] else None,
-        icc=cell["icc"].lower() == "yes" if cell["icc"] else None,
-        page=int(cell["page"]) if cell["page"] else None,
-    )
+def _with_ids(cases: Sequence[LabelledCase]) -> list[LabelledCase]:
+    """The cases, each without an id called by its file, its question, and how the file is read."""
+    names = short_names(path for case in cases for path in (case.path, case.prior) if path)
+    named = []
+    for case in cases:
+        chosen = [] if case.reading == Reading() else [astuple(case.reading)]
+        chosen += [names[case.prior]] if case.prior else []
+        made = f"{case.path.name}-{_digest(names[case.path], case.question, *chosen)[:12]}"
+        named.append(case if case.id else replace(case, id=made))
+    return named
 
 
-def _options(cell: dict[str, str]) -> tuple[str, ...]:
-    if cell["options"]:
-        options = (option.strip() for option in cell["options"].split("|") if option.strip())
-        return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
-    return ("yes", "no") if cell["answer"] in ("yes", "no") else ()
+def short_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for each path, all different, that stay the same when all files move together.
+
+    It is the file's or folder's own name; of several with one name, the way there from the folder that holds them.
+    """
+    alike: dict[str, set[Path]] = defaultdict(set)
+    for path in paths:
+        alike[path.name].add(path)
+    return {path: name for group in alike.values() for path, name in _ways(group).items()}
+
+
+def _ways(paths: Collection[Path]) -> dict[Path, str]:
+    whole = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 (links are not followed)
+    try:
+        root = os.path.commonpath([path.parent for path in whole.values()])
+    except ValueError:  # on several drives
+        return {path: full.as_posix() for path, full in whole.items()}
+    return {path: full.relative_to(root).as_posix() for path, full in whole.items()}
+
+
+def _digest(*words: object) -> str:
+    return hashlib.sha256("\n".join(map(repr, words)).encode()).hexdigest()[:32]
 
 
 def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
     """What is wrong with a file, from its headers (a picture is read whole)."""
     try:
         check_readable(path, kind, reading)
-    except InputError as error:
+    except (InputError, OSError) as error:  # a name that is too long, a folder that may not be entered
         return str(error)
     return None
 

@@ -9,11 +9,11 @@ and no others.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ from tqdm.auto import tqdm
 
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.evaluation.answer_shards import read_shards, write_shard
+from helpers.evaluation.answer_file import check_output, only_run
+from helpers.evaluation.answer_shards import keep_only, read_set_aside, read_shards, write_shard
+from helpers.evaluation.asked_model import model_to_load
 from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
-from helpers.evaluation.run import scores_of, unanswered
+from helpers.evaluation.kept_answers import Asking, about_case, sort_out, state_of
+from helpers.evaluation.run import check_name, scores_of
 from helpers.evaluation.scores import Answer
 from helpers.models import STANDIN, adapted_name, load_engine
 from helpers.parallel import ray_cluster
-from helpers.storage import Store, filesystem
+from helpers.storage import Store, filesystem, is_local, json_text
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
 # takes its worker's place along, and only giving out anew brings its group to another one.
@@ -51,7 +54,7 @@ def evaluate_on_ray(
     """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
 
     Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
-    last digits of ``p_yes`` may differ, and in vLLM an answer where two words are nearly as likely. A case that
+    last digits of likelihoods may differ, and in vLLM an answer where two words are nearly as likely. A case that
     fails is noted with its error and asked again by the next run; so is a group that every worker died of that
     took it.
 
@@ -83,17 +86,37 @@ def evaluate_on_ray(
         raise InputError(
             f"vLLM takes a whole GPU, not {gpus_per_worker:g}.", path=model, remedy="Give gpus_per_worker=1."
         )
-    name, folder = adapted_name(model, adapter), _everywhere(output)
-    groups = by_group(unanswered(cases, _known(folder), name, folder))
-    asked = sum(map(len, groups))
+    folder = _everywhere(output)
+    with _only_run(folder):
+        return _evaluate(model, cases, folder, address, workers, gpus_per_worker, max_new_tokens, adapter, engine)
+
+
+def _evaluate(
+    model: str,
+    cases: Sequence[Asked],
+    folder: str,
+    address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    max_new_tokens: int,
+    adapter: str | os.PathLike[str] | None,
+    engine: str | None,
+) -> dict[str, Any]:
+    name, asking = adapted_name(model, adapter), Asking(model_to_load(model, adapter), max_new_tokens)
+    known = _known(folder)
+    check_name(known.values(), name, folder)
+    kept, missing = sort_out(cases, [*read_set_aside(folder), *known.values()], asking)
+    keep_only(folder, kept)
+    Store(folder).write("run.json", json_text(asking.record(cases), indent=2) + "\n")
+    groups = by_group(missing)
     if groups:
         saved = model != STANDIN and Path(model).is_dir()
         load = {"model": _everywhere(model) if saved else model, "name": name}
         load |= {"adapter": None if adapter is None else _everywhere(adapter), "engine": engine}
-        bar = tqdm(total=len(cases), initial=len(cases) - asked, desc=f"asking {name}")
+        bar = tqdm(total=len(cases), initial=len(kept), desc=f"asking {name}")
         with bar, ray_cluster(address) as ray:
             count, each = _room(ray, workers, gpus_per_worker, address)
-            settings = {**load, "gpus": each.get("num_gpus", 0), "limit": max_new_tokens, "output": folder}
+            settings = {**load, "gpus": each.get("num_gpus", 0), "asking": asking, "output": folder}
             left = dict(enumerate(groups))
             for _ in range(ROUNDS):
                 if not left:
@@ -104,8 +127,13 @@ def evaluate_on_ray(
         _note_lost(name, [case for group in left.values() for case in group], folder)
     known = _known(folder)
     scores = scores_of(name, [known[case.id] for case in cases if case.id in known])
-    Store(folder).write("scores.json", json.dumps(scores, indent=2, ensure_ascii=False) + "\n")
+    Store(folder).write("scores.json", json_text(scores, indent=2) + "\n")
     return scores
+
+
+def _only_run(folder: str) -> AbstractContextManager[None]:
+    """Hold a folder of this machine; a bucket has no locks."""
+    return only_run(check_output(folder)) if is_local(filesystem(folder)[0]) else nullcontext()
 
 
 class Worker:
@@ -119,10 +147,10 @@ class Worker:
         name: str,
         engine: str | None,
         gpus: float,
-        limit: int,
+        asking: Asking,
         output: str,
     ) -> None:
-        self.limit, self.output = limit, output
+        self.asking, self.output = asking, output
         self.problem = ""
         engine = engine or (None if gpus >= 1 else "transformers")
         try:
@@ -136,14 +164,24 @@ class Worker:
 
         shard, problem, began = "", self.problem, time.time()
         if not problem:
-            drawn = ray.cloudpickle.loads(row["cases"])
-            answers = list(ask_group(self.chat, drawn if row["drawn"] else draw_prompts(drawn), self.limit))
+            drawn, states = ray.cloudpickle.loads(row["cases"]), ray.cloudpickle.loads(row["states"])
+            drawn = drawn if row["drawn"] else draw_prompts(drawn)
+            case = {case.id: case for case, _ in drawn}
+            answers = list(ask_group(self.chat, drawn, self.asking.max_new_tokens))
+            answers = [self.asking.note(answer, case[answer["id"]], states[answer["id"]]) for answer in answers]
             about = {"worker": ray.get_runtime_context().get_actor_id()[:8], "began": began, "ended": time.time()}
             try:
                 shard = write_shard(self.output, [answer | about for answer in answers])
             except Exception as error:
                 problem = f"{self.output}: Answers cannot be written here ({reason(error)})."
         return {"group": row["group"], "shard": shard, "problem": problem}
+
+
+def _row(ray: Any, number: int, group: list[Asked]) -> dict[str, Any]:
+    # The states are those before the images are read, as this machine sees the files.
+    states = {case.id: state_of(case) for case in group}
+    pickled = {"cases": ray.cloudpickle.dumps(group), "states": ray.cloudpickle.dumps(states)}
+    return {"group": number, "drawn": False, **pickled}
 
 
 def _draw(row: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +195,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """What the workers give of each group, as it comes; nothing of a group whose workers died."""
     data = ray.data.from_items(
-        [{"group": k, "cases": ray.cloudpickle.dumps(group), "drawn": False} for k, group in groups.items()],
+        [_row(ray, k, group) for k, group in groups.items()],
         override_num_blocks=len(groups),  # a group is what is given out, tried again, and lost
     )
     data.context.enable_progress_bars = False
@@ -209,7 +247,7 @@ def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
     lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
     for group in by_group(lost):
         why = f"WorkerDied: no worker lived to answer it ({ROUNDS * TRIES} tries)"
-        write_shard(folder, [failed_answer(model, case, why) for case in group])
+        write_shard(folder, [failed_answer(model, case, why) | about_case(case) for case in group])
 
 
 def _known(folder: str) -> dict[str, Answer]:

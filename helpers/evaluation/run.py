@@ -1,27 +1,41 @@
 """Ask a model many cases and keep every answer, so that a run can be stopped, gone on with, and scored anew.
 
 Answers go to ``answers.jsonl``, one line each, written and synced as they come. A run that was killed, at whatever
-moment, asks on its next start what is missing and nothing twice. Scores are computed from that file alone
-(`helpers.evaluation.scores`). How cases are asked is in `helpers.evaluation.asking`; a cluster does the same with
-other files (`helpers.evaluation.on_ray`).
+moment, asks on its next start what is missing or has changed and nothing twice. Scores are computed from that file
+alone (`helpers.evaluation.scores`). How cases are asked is in `helpers.evaluation.asking`, which answer belongs to
+which question in `helpers.evaluation.kept_answers`; a cluster does the same with other files
+(`helpers.evaluation.on_ray`).
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
+from helpers.evaluation.answer_file import (
+    ANSWERS,
+    check_output,
+    explained,
+    keep_only,
+    only_run,
+    read_answers,
+    read_set_aside,
+    write_answer,
+)
 from helpers.evaluation.answer_shards import FOLDER as ON_RAY
-from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, form_of, versions
+from helpers.evaluation.asked_model import asked_model
+from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, versions
+from helpers.evaluation.kept_answers import Asking, sort_out, state_of
 from helpers.evaluation.scores import Answer, mark, score
-from helpers.storage import make_folder, write_json
+from helpers.storage import write_json
+
+__all__ = ["read_answers", "run_evaluation", "scores_of"]
+ANOTHER = "Choose another output folder for each model and each set of cases."
 
 
 def run_evaluation(
@@ -41,83 +55,52 @@ def run_evaluation(
     (`helpers.endpoints`) is asked so many cases together, and the answers come in the order in which they are
     ready.
 
-    A case that fails is noted with its error, asked again by the next run, and never stops the others. Writes
-    ``answers.jsonl`` and ``scores.json`` into the folder ``output``.
+    An answer is kept for its question alone: where the images, the words, the options, ``max_new_tokens``, the
+    weights or the server's address are others than before, the case is asked anew, and the old answer goes to
+    ``set_aside.jsonl`` until it is asked again. A case that fails is noted with its error, asked again by the
+    next run, and never stops the others. Writes ``answers.jsonl``, ``run.json`` and ``scores.json`` into the
+    folder ``output``.
 
     Raises:
-        InputError: two cases have one id, or ``output`` holds answers of another model or to other questions.
+        InputError: two cases have one id; ``output`` holds answers of a model of another name, cannot be written,
+            or another run is at work in it.
     """
-    folder = make_folder(output)
-    path = folder / "answers.jsonl"
+    folder = check_output(output)
     if (folder / ON_RAY).is_dir():
         raise InputError(
             "The answers here are those of a run on Ray.", path=folder, remedy="Choose another output folder."
         )
-    known = {answer["id"]: answer for answer in read_answers(path, repair=True)}
-    missing = unanswered(cases, known, chat.name, path)
-    right = [mark(a) for a in known.values() if "error" not in a]
-    bar = tqdm(total=len(cases), initial=len(cases) - len(missing), desc=f"asking {chat.name}")
-    with path.open("ab") as stream, bar:
-        for answer in _answers_to(chat, missing, max_new_tokens, batch_size):
-            stream.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            bar.update()
-            if "error" not in answer:
-                right.append(mark(answer))
-            bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
-    wanted = {case.id for case in cases}
-    scores = scores_of(chat.name, (a for a in read_answers(path) if a["id"] in wanted))
-    write_json(folder / "scores.json", scores)
+    asking = Asking(asked_model(chat), max_new_tokens)
+    path = folder / ANSWERS
+    with only_run(folder):
+        known = read_answers(path, repair=True)
+        check_name(known, chat.name, path)
+        kept, missing = sort_out(cases, [*read_set_aside(folder), *known], asking)
+        keep_only(folder, kept, {case.id for case in cases})
+        with explained(folder):
+            write_json(folder / "run.json", asking.record(cases))
+        right = [mark(answer) for answer in kept]
+        bar = tqdm(total=len(cases), initial=len(kept), desc=f"asking {chat.name}")
+        with path.open("ab") as stream, bar:
+            for answer in _answers_to(chat, missing, asking, batch_size):
+                with explained(folder):
+                    write_answer(stream, answer)
+                bar.update()
+                if "error" not in answer:
+                    right.append(mark(answer))
+                bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
+        scores = scores_of(chat.name, read_answers(path))
+        with explained(folder):
+            write_json(folder / "scores.json", scores)
     return scores
 
 
-def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[Answer]:
-    """The answers in a file, the last one of each case. None if there is no file yet.
-
-    A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
-    cut off. Raises `InputError` for any other line that is no answer.
-    """
-    path = Path(path)
-    if not path.exists():
-        return []
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if repair and whole < len(content):
-        os.truncate(path, whole)
-    answers: dict[str, Answer] = {}
-    for number, line in enumerate(content[:whole].splitlines(), start=1):
-        try:
-            answer = json.loads(line)
-            answers[answer["id"]] = answer
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"Line {number} is not an answer.", path=path, remedy="Delete that line; its case is asked again."
-            ) from error
-    return list(answers.values())
-
-
-def unanswered(
-    cases: Sequence[Asked], known: Mapping[str, Answer], model: str, path: str | os.PathLike[str]
-) -> list[Asked]:
-    """The cases without an answer among ``known`` (by id, read from ``path``), or with an error in its place.
-
-    Raises `InputError` where two cases have one id, and where an answer is another model's or to another question.
-    """
-    ids: set[str] = set()
-    remedy = "Choose another output folder for each model and each set of cases."
-    if others := {answer["model"] for answer in known.values()} - {model}:
+def check_name(known: Iterable[Answer], model: str, path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where answers, read from ``path``, are those of a model of another name."""
+    if others := {answer["model"] for answer in known} - {model}:
         raise InputError(
-            f"These are answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=remedy
+            f"These are answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=ANOTHER
         )
-    for case in cases:
-        if case.id in ids:
-            raise InputError(f"Two cases are called {case.id!r}.", remedy="Give each case an id of its own.")
-        ids.add(case.id)
-        answer = known.get(case.id, {"error": ""})
-        if "error" not in answer and (answer["form"], answer["truth"]) != form_of(case):
-            raise InputError(f"The answer to {case.id} is to another question.", path=path, remedy=remedy)
-    return [case for case in cases if "error" in known.get(case.id, {"error": ""})]
 
 
 def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
@@ -127,20 +110,25 @@ def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
     return {"model": model, **versions(), "engines": engines, **score(answers)}
 
 
-def _answers_to(chat: Any, cases: Sequence[Asked], limit: int, batch_size: int) -> Iterator[Answer]:
+def _answers_to(chat: Any, cases: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
     """Answers as they come: group by group from a model here, several cases together from a server."""
     at_once = getattr(chat, "at_once", 1)
     if at_once == 1:
         for group in by_group(cases):
-            yield from ask_group(chat, draw_prompts(group), limit, batch_size)
+            yield from _answers_of(chat, group, asking, batch_size)
         return
     pool = ThreadPoolExecutor(at_once)
     try:
         # A case draws its images when its turn comes, so no more than at_once prompts are held.
-        asked = [
-            pool.submit(lambda case: list(ask_group(chat, draw_prompts([case]), limit)), case) for case in cases
-        ]
+        asked = [pool.submit(lambda case: list(_answers_of(chat, [case], asking, 1)), case) for case in cases]
         for future in as_completed(asked):
             yield from future.result()
     finally:  # an interrupted run waits for what is on its way, and asks nothing more
         pool.shutdown(cancel_futures=True)
+
+
+def _answers_of(chat: Any, group: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
+    # Looked up before the images are read: of a file that changes meanwhile the answer then counts as unsure.
+    states = {case.id: (case, state_of(case)) for case in group}
+    for answer in ask_group(chat, draw_prompts(group), asking.max_new_tokens, batch_size):
+        yield asking.note(answer, *states[answer["id"]])

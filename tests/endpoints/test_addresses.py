@@ -7,6 +7,7 @@ import sys
 import types
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,9 @@ PLANTED = "planted-token-0123456789"
         ("https://example.org/v1?key=hunter22", "secret"),
         ("ftp://example.org", "no address"),
         ("example.org/v1", "no address"),
+        ("https://example.org:port/v1", "no address"),
+        ("https://example.org:99999/v1", "no address"),
+        ("https://[::1/v1", "no address"),
     ],
 )
 def test_an_address_that_would_send_in_the_clear_is_refused(address: str, problem: str) -> None:
@@ -49,6 +53,24 @@ def test_safe_addresses() -> None:
         "http://localhost/v1",
     ):
         assert check_address(address)
+
+
+@pytest.mark.parametrize("token", ["planted-a\nplanted-b", "planted-a space", "planted-a-é"])
+def test_a_token_that_no_header_can_hold_is_told_and_not_shown(fake: FakeServer, token: str) -> None:
+    with pytest.raises(InputError, match="Copy it anew") as caught:
+        asking(fake, token=token).generate(image_messages([], "a"))
+    assert "planted" not in str(caught.value) and not fake.requests
+    asking(fake, token="a-token\n").generate(image_messages([], "a"))
+    assert fake.headers[0]["authorization"] == "Bearer a-token"
+
+
+def test_certificates_that_cannot_be_read_are_told(fake: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(InputError, match=r"none\.pem: No certificates"):
+        asking(fake)
+    (tmp_path / "none.pem").write_text("words")
+    with pytest.raises(InputError, match=r"none\.pem: No certificates"):
+        asking(fake)
 
 
 def test_a_token_that_cannot_be_had_is_its_own_error(fake: FakeServer) -> None:

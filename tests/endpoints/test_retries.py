@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
+import ssl
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +17,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from helpers.endpoints import EndpointModel, connect
 from helpers.endpoints.addresses import TOKEN_VARIABLE
+from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
 from helpers.prompts import image_messages
 from tests.endpoints.conftest import IMAGE, asking, questions
@@ -93,6 +99,13 @@ def drip(handler: Handler, number: int) -> bool:
         (lambda h, n: h.send(401, {"error": {"message": "expired"}}) or True, f"Set {TOKEN_VARIABLE}"),
         (lambda h, n: h.send(404, {"error": {"message": "no model"}}) or True, "lists these models: fake"),
         (lambda h, n: h.send(413, {}) or True, "too large"),
+        (
+            lambda h, n: h.send(200, {"error": {"message": "one image", "code": 400}}) or True,
+            "refused the request",
+        ),
+        (lambda h, n: h.send(200, {"error": "out of memory"}) or True, "The server failed (out of memory)"),
+        (lambda h, n: h.send(200, {"message": "busy", "code": 429}) or True, "too many requests"),
+        (lambda h, n: h.send(200, {"detail": "expired", "status": 401}) or True, f"Set {TOKEN_VARIABLE}"),
         (lambda h, n: h.send(307, b"", {"Location": "http://127.0.0.2:9/v1"}) or True, "The server failed"),
     ],
 )
@@ -110,6 +123,65 @@ def test_a_case_that_cannot_be_answered_is_recorded_with_the_reason(
     fake.fault = lambda handler, number: False
     assert run_evaluation(chat, questions(3), tmp_path)["failed"] == 0
     assert sorted(fake.answered) == [f"question {k}" for k in range(3)]
+
+
+def test_an_error_that_will_stay_is_told_at_once_in_whatever_status_it_comes(fake: FakeServer) -> None:
+    fake.fault = lambda h, n: h.send(200, {"error": {"message": "At most 1 image", "code": "400"}}) or True
+    with pytest.raises(InputError, match=r"refused the request to 'fake' \(At most 1 image\)\. Put right"):
+        asking(fake).generate(image_messages([], "a"))
+    assert len(fake.requests) == 1
+
+
+def test_thinking_is_kept_under_either_name(fake: FakeServer) -> None:
+    for name in ("reasoning", "reasoning_content"):
+        message = {"content": None, name: "Long thought."}
+        answer = {"choices": [{"message": message, "finish_reason": "length"}]}
+        fake.fault = lambda h, n, answer=answer: h.send(200, answer) or True
+        reply = asking(fake).generate(image_messages([], "a"))
+        assert (reply.text, reply.thinking, reply.finished) == ("", "Long thought.", False)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One that nobody trusts, with its key, for this machine."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    key, signed = (tmp_path_factory.mktemp("tls") / name for name in ("key.pem", "signed.pem"))
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=localhost"]
+    words += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(signed)]
+    subprocess.run(words, check=True, capture_output=True)
+    return key, signed
+
+
+def test_a_certificate_that_is_not_trusted_is_named_and_can_be(
+    fake: FakeServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, signed = certificate
+    fake.http.handle_error = lambda *_: None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(signed, key)
+    plain, fake.http.socket = fake.http.socket, context.wrap_socket(fake.http.socket, server_side=True)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    model = f"endpoint:{fake.url.replace('http:', 'https:')}#fake"
+    with pytest.raises(InputError, match=r"certificate is not trusted \(self.signed .*\. Set SSL_CERT_FILE"):
+        connect(model)
+    monkeypatch.setenv("SSL_CERT_FILE", str(signed))
+    assert connect(model).generate(image_messages([], "a")).finished
+    plain.close()
+
+
+def test_a_name_that_nobody_knows_and_a_port_without_encryption_are_told_at_once(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    settings = {"attempts": 30, "first_wait": 60.0, "may_leave": "made up"}  # waiting would last for hours
+    with pytest.raises(InputError, match=r"No encrypted connection can be made .* Is it an https server\?"):
+        EndpointModel(fake.url.replace("http:", "https:"), "m", **settings).generate(image_messages([], "a"))
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(InputError, match=r"'no-such-host\.invalid', or that of the proxy, leads to no machine"):
+        EndpointModel("https://no-such-host.invalid/v1", "m", **settings).generate(image_messages([], "a"))
 
 
 def test_memory_stays_where_it_is_over_many_prompts_with_faults(fake: FakeServer) -> None:

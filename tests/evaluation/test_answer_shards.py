@@ -11,7 +11,7 @@ import pytest
 
 from helpers.errors import InputError
 from helpers.evaluation import Answer, read_shards
-from helpers.evaluation.answer_shards import write_shard
+from helpers.evaluation.answer_shards import keep_only, read_set_aside, write_shard
 from helpers.storage import Store
 
 
@@ -20,9 +20,9 @@ def answer(name: str, **changes: Any) -> Answer:
     about |= {"id": name, "medgemma-tutorials": "0", "worker": "a", "began": 1.0, "ended": 2.0}
     if "error" in changes:
         return about | changes
-    said = {"form": "box", "prompt": "h", "text": "…", "thinking": "", "parsed": [[0, 1, 2, 3]], "p_yes": None}
-    said |= {"engine": None}
-    counts = {"prompt_tokens": 3, "completion_tokens": 2, "finished": True, "seconds": 0.5}
+    said = {"form": "box", "prompt": "h", "text": "…", "thinking": "", "parsed": [[0, 1, 2, 3]]}
+    said |= dict.fromkeys(("engine", "p_yes", "yes_no_mass", "p_yes_direct", "yes_no_mass_direct"))
+    counts = {"prompt_tokens": 3, "completion_tokens": 2, "finished": True, "runaway": False, "seconds": 0.5}
     return about | said | counts | {"truth": [0, 1, 2, 4], "options": []} | changes
 
 
@@ -44,3 +44,20 @@ def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path)
     with pytest.raises(InputError, match=r"part-0.parquet.*does not hold answers"):
         read_shards(output)
     assert read_shards(f"{output}/none") == []
+
+
+@pytest.mark.parametrize("where", ["folder", "memory://aside"])
+def test_what_is_not_asked_any_more_is_set_aside(where: str, tmp_path: Path) -> None:
+    output = where.replace("folder", str(tmp_path))
+    a, b, c = (answer(name, key=f"key of {name}", question="Red?", state="s") for name in "abc")
+    write_shard(output, [a, b])
+    write_shard(output, [c, answer("d", error="OSError: gone")])
+    renamed = {**a, "id": "z", "group": "w"}
+    for _ in range(2):
+        keep_only(output, [renamed, c])
+        assert {one["id"]: one for one in read_shards(output)} == {"z": renamed, "c": c}
+        assert read_set_aside(output) == [b]
+    keep_only(output, [c])
+    keep_only(output, [])
+    assert read_shards(output) == []
+    assert sorted(one["key"] for one in read_set_aside(output)) == ["key of a", "key of b", "key of c"]

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from helpers.cli import main
 from helpers.data import fetch
@@ -82,7 +83,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         "line 6: ",
         "nowhere",
         "line 7: the history holds <start_of_image>",
-        "line 8: the answer '[1, 2, 3, 4]' is no JSON list of one",
+        "line 8: These are no boxes: [1, 2, 3, 4] is no list of objects",
         "line 9: the answer 'TRUE' is no sentence",
         "line 10: fewer than two different options",
         "is there twice",
@@ -90,24 +91,46 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         assert words in said, words
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.csv", "", "no rows"),
-        ("a.csv", "path,modality,label\nx,ct,yes\n", "unknown columns label"),
-        ("a.csv", "path,modality,answer\nx,ct,yes,more\n", "more cells"),
-        ("a.csv", "path;modality;answer\nx;ct;yes\n", "not separated by commas"),
-        ("a.csv", "path,modality,answer,Answer\nx,ct,yes,no\n", "column answer is there twice"),
-        ("a.csv", "file,modality,answer\nx,ct,yes\n", "there is no column path"),
-        ("a.jsonl", '{"path": "x"\n', "line 1: not JSON"),
-        ("a.jsonl", "[1]\n", "line 1: not an object"),
-        ("a.xlsx", "PK", "neither .csv nor .jsonl"),
-    ],
-)
-def test_tables_that_are_none(name: str, content: str, words: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=words):
-        read_cases(tmp_path / name)
+def test_ids_do_not_depend_on_where_the_files_lie(tmp_path: Path) -> None:
+    def ids(folder: Path, prefix: str, names: tuple[str, ...] = ("p1/a.png", "p2/a.png", "b.png")) -> list[str]:
+        for name in names:
+            (folder / prefix / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 8)).save(folder / prefix / name)
+        rows = [
+            {"path": f"{prefix}{name}", "modality": "image", "question": f"{word}?", "answer": "no"}
+            for name in names
+            for word in ("Red", "Blue")
+        ]
+        return [case.id for case in read_cases(write_csv(folder / "t.csv", rows))]
+
+    here = ids(tmp_path, "")
+    assert len(set(here)) == 6 and all(name.startswith(("a.png-", "b.png-")) for name in here)
+    assert ids(tmp_path, "sub/folder/") == here
+    (tmp_path / "other").mkdir()
+    assert ids(tmp_path / "other", f"{tmp_path}/away/") == here
+    assert ids(tmp_path, "sub/folder/", ("b.png",)) == here[4:]  # of fewer files
+
+
+def test_a_path_with_backslashes_is_one_on_any_system(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "in" / "a.png")
+    row = {"modality": "image", "question": "Red?", "answer": "no"}
+    rows = [{"path": path, **row} for path in ("in\\a.png", ".\\in\\..\\in\\a.png", "./in/a.png")]
+    for one in rows:
+        (case,) = read_cases(write_csv(tmp_path / "t.csv", [one]))
+        assert (case.path, case.group) == (tmp_path / "in" / "a.png", "in/a.png")
+    with pytest.raises(InputError, match=r"lines 2 and 3 and 4: .* is there twice"):
+        read_cases(write_csv(tmp_path / "t.csv", rows))
+
+
+def test_images_that_changed_are_read_anew(tmp_path: Path) -> None:
+    row = {"path": "a.png", "modality": "image", "question": "Red?", "answer": "no"}
+    seen = []
+    for colour in ("red", "blue"):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "a.png")
+        (case,) = read_cases(write_csv(tmp_path / "t.csv", [row]))
+        seen.append(images_of(case.messages)[0].getpixel((0, 0)))
+    assert seen == [(255, 0, 0), (0, 0, 255)]
 
 
 def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,26 +1,13 @@
-"""Scores of answers: those of scikit-learn, scipy and rouge-score, and intervals that hold what they promise."""
+"""Scores of answers: those of scikit-learn, and what cannot be parsed is wrong in all of them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
-from rouge_score.rouge_scorer import RougeScorer
-from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
-from helpers.errors import InputError
-from helpers.evaluation import compare, macro, mark, overlap, score, wilson
-
-BOX = st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(501, 1000)] * 2)
-
-
-def closed(k: int, truth: str, said: str | None, *, condition: str = "bleeding", **more: Any) -> dict[str, Any]:
-    """One answer to a yes-or-no question."""
-    about = {"id": f"c{k}", "kind": "ct", "group": f"v{k}", "condition": condition, "form": "choice"}
-    return {**about, "options": ["yes", "no"], "truth": truth, "parsed": said, "text": str(said), **more}
+from helpers.evaluation import score, summary
+from tests.evaluation.made_answers import closed
 
 
 def test_a_condition_has_the_scores_of_scikit_learn() -> None:
@@ -87,62 +74,33 @@ def test_failed_cases_are_counted_and_not_scored() -> None:
     assert found["kinds"]["ct"]["accuracy"]["n"] == 1
 
 
-def test_a_sentence_has_the_rouge_l_of_rouge_score() -> None:
-    truth, said = (
-        "Adenocarcinoma of the colon, moderately differentiated.",
-        "Colon adenocarcinoma, differentiated.",
-    )
-    about = {"id": "s", "kind": "slide", "group": "s", "condition": "", "form": "text"}
-    answer = {**about, "parsed": None, "truth": truth, "text": said, "options": []}
-    wanted = RougeScorer(["rougeL"]).score(truth, said)["rougeL"].fmeasure
-    assert 0 < wanted < 1
-    assert score([answer])["kinds"]["slide"]["ROUGE-L"]["mean"] == pytest.approx(wanted, abs=1e-4)
+def test_an_unparsable_answer_is_wrong_in_every_measure() -> None:
+    """As if the other option had been said: what scikit-learn then finds."""
+    truth = ["yes", "yes", "no", "no", "no", "yes"]
+    said = ["yes", None, None, "no", "maybe", "no"]
+    other = {"yes": "no", "no": "yes"}
+    wrong = [s if s in other else other[t] for t, s in zip(truth, said, strict=True)]
+    found = score([closed(k, t, s) for k, (t, s) in enumerate(zip(truth, said, strict=True))])
+    measures = found["conditions"]["ct: bleeding"]
+    assert measures["F1"]["mean"] == pytest.approx(f1_score(truth, wrong, pos_label="yes"), abs=1e-4)
+    assert measures["accuracy"]["mean"] == pytest.approx(np.mean(np.array(truth) == wrong), abs=1e-4)
+    assert measures["sensitivity"]["mean"] == pytest.approx(1 / 3, abs=1e-4)
+    assert measures["specificity"]["mean"] == pytest.approx(1 / 3, abs=1e-4)
+    assert found["kinds"]["ct"]["macro F1"]["mean"] == measures["F1"]["mean"]
+    alone = [closed(0, "yes", "yes"), closed(1, "no", None), closed(2, "no", None)]
+    assert score(alone)["conditions"]["ct: bleeding"]["F1"]["mean"] == 0.5  # not 1: two are said to be there
 
 
-@given(BOX, BOX)
-def test_overlap_is_a_share_alike_from_both_sides(a: tuple[float, ...], b: tuple[float, ...]) -> None:
-    assert overlap(a, a) == pytest.approx(1)
-    assert overlap(a, b) == pytest.approx(overlap(b, a))
-    assert 0 <= overlap(a, b) <= 1
-    assert overlap(b[:2] + a[:2], a) == pytest.approx(overlap(a, b[:2] + a[:2]))  # also of a box turned inside out
-
-
-def test_overlap_of_two_known_boxes() -> None:
-    assert overlap([0, 0, 10, 10], [0, 5, 10, 15]) == pytest.approx(1 / 3)
-    assert mark({"form": "box", "parsed": None, "truth": [0, 0, 1, 1]}) == 0
-
-
-@given(st.integers(0, 200), st.integers(1, 200))
-def test_wilson_is_that_of_scipy(right: int, n: int) -> None:
-    right = min(right, n)
-    exact = binomtest(right, n).proportion_ci(method="wilson")
-    assert wilson(right, n) == pytest.approx((exact.low, exact.high), abs=1e-3)
-
-
-def test_answers_about_one_volume_count_as_one_draw() -> None:
-    """Ten answers that are right or wrong together tell as much as one; the interval must not shrink."""
-    rng = np.random.default_rng(1)
-    single = [(f"v{k}", float(v)) for k, v in enumerate(rng.random(40) < 0.7)]
-    tenfold = [pair for pair in single for _ in range(10)]
-    alone, grouped = macro([single]), macro([tenfold])
-    apart = macro([[(f"{group}.{k}", value) for k, (group, value) in enumerate(tenfold)]])
-    assert grouped["interval"] == pytest.approx(alone["interval"], abs=0.01)
-    assert np.ptp(apart["interval"]) < 0.5 * np.ptp(grouped["interval"])
-
-
-def test_two_runs_are_compared_case_by_case() -> None:
-    first = [closed(k, "yes", "yes" if k < 10 else "no") for k in range(30)]
-    second = [closed(k, "yes", "yes" if k >= 6 else "no") for k in range(30)]
-    found = compare(first, second)
-    assert found["cases"] == 30
-    change = found["kinds"]["ct"]["accuracy"]
-    assert change["difference"]["mean"] == pytest.approx(14 / 30, abs=1e-4)
-    assert change["McNemar"] == {
-        "only first right": 6,
-        "only second right": 20,
-        "p": pytest.approx(binomtest(6, 26).pvalue, abs=1e-5),
-    }
-    low, high = change["difference"]["interval"]
-    assert low < 14 / 30 < high and low > 0
-    with pytest.raises(InputError, match="c3"):
-        compare(first, [closed(3, "no", "no")])
+def test_runaway_and_cut_answers_are_counted_beside_the_unparsable() -> None:
+    loop = "the lungs are clear and " * 40
+    answers = [
+        closed(0, "yes", "yes", finished=True, runaway=False),
+        closed(1, "yes", None, finished=False, runaway=True, text=loop),
+        closed(2, "yes", None, finished=False, text=loop),  # of an earlier version, which did not look
+        closed(3, "yes", "yes"),  # nor kept whether it was cut
+    ]
+    found = score(answers)
+    assert (found["unparsable"], found["runaway"], found["cut"]) == (0.5, 0.5, 0.5)
+    line = summary({"model": "m", **found}).splitlines()[0]
+    assert line == "m: 4 answers, 0 failed, 50.0% unparsable, 50.0% ran away, 50.0% cut at the token limit"
+    assert "ran away" not in summary({"model": "m", **score(answers[:1])})

@@ -1,0 +1,40 @@
+"""From an address to a served model: what the server lists, and what it tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from helpers.endpoints.addresses import ENDPOINT_PREFIX
+from helpers.endpoints.client import EndpointModel
+from helpers.errors import InputError
+from helpers.images import ImageSource
+
+
+def connect(
+    name: str, *, sources: Sequence[ImageSource] | None = None, may_leave: str = "", **settings: Any
+) -> EndpointModel:
+    """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
+
+    Asks the server for its list, and takes the context's length from there where it is told. ``settings`` are
+    those of `EndpointModel`. Raises `InputError` where the server is not there, refuses the token, or lists no or
+    several models and no name says which.
+    """
+    url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
+    chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
+    listed = {entry["id"]: entry for entry in chat.models() or []}
+    if not served:
+        if len(listed) != 1:
+            known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
+            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {ENDPOINT_PREFIX}{url}#MODEL")
+        served = next(iter(listed))
+        chat = replace(chat, served=served, name="")
+    length = listed.get(served, {}).get("max_model_len")  # vLLM tells
+    if length and "limits" not in settings:
+        chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
+    line = f"{chat.name}: served at {chat.url}, images as {chat.image_format}, {chat.at_once} requests at once."
+    if chat.is_standin:
+        line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
+    print(line)
+    return chat

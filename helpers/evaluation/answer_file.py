@@ -1,0 +1,136 @@
+"""The folder of a run: one run at a time, its answers a line each in ``answers.jsonl``, synced as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from helpers.errors import InputError
+from helpers.evaluation.scores import Answer
+from helpers.storage import json_text, make_folder, whole_file
+
+ANSWERS = "answers.jsonl"
+SET_ASIDE = "set_aside.jsonl"  # answers to what is not asked any more, taken back when it is asked again
+LOCK = ".lock"
+KEPT = "Then run the same again: what is answered is kept."
+
+
+def check_output(output: str | os.PathLike[str]) -> Path:
+    """The folder of a run, made where it is not there. Raises `InputError` where it cannot be written into."""
+    with explained(output):
+        folder = make_folder(output)
+        with TemporaryFile(dir=folder) as stream:
+            stream.write(b"-")
+    return folder
+
+
+@contextmanager
+def explained(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """What goes wrong in writing into a folder (full, read-only, gone), as one `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Nothing can be written here ({error.strerror or error}).",
+            path=folder,
+            remedy=f"Make room, or choose a folder that may be written. {KEPT}",
+        ) from error
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run; raises `InputError` while another run holds it.
+
+    The lock is the operating system's: it ends with the process, however that ends. The file ``.lock`` stays.
+    """
+    lock = FileLock(folder / LOCK, timeout=0)
+    with explained(folder):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                "Another run is at work in this folder.",
+                path=folder,
+                remedy="Wait for its end, or choose another output folder.",
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[Answer]:
+    """The answers in a file, the last one of each case. None if there is no file yet.
+
+    A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
+    cut off. Raises `InputError` for any other line that is no answer.
+    """
+    return list({answer["id"]: answer for answer in _lines(Path(path), repair)}.values())
+
+
+def _lines(path: Path, repair: bool) -> Iterator[Answer]:
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if repair and whole < len(content):
+        os.truncate(path, whole)
+    for number, line in enumerate(content[:whole].splitlines(), start=1):
+        try:
+            answer = json.loads(line)
+            if not (isinstance(answer["id"], str) and isinstance(answer["model"], str)):
+                raise TypeError("names are texts")
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"Line {number} is not an answer.", path=path, remedy="Delete that line; its case is asked again."
+            ) from error
+        yield answer
+
+
+def read_set_aside(folder: Path) -> list[Answer]:
+    """All answers that were set aside, also several of one case."""
+    return list(_lines(folder / SET_ASIDE, repair=True))
+
+
+def keep_only(folder: Path, kept: Sequence[Answer], ids: Collection[str]) -> None:
+    """Leave in ``answers.jsonl`` the ``kept`` answers and the errors of ``ids``; set all other answers aside.
+
+    Killed at any moment it loses none: an answer is in the one file before it leaves the other.
+    """
+    before = read_answers(folder / ANSWERS, repair=True)
+    keys = {answer["key"] for answer in kept}
+    lost = [answer for answer in before if "error" not in answer and answer.get("key") not in keys]
+    known = {answer["id"] for answer in kept}
+    errors = [a for a in before if "error" in a and a["id"] in ids and a["id"] not in known]
+    if {answer["id"]: answer for answer in [*kept, *errors]} == {answer["id"]: answer for answer in before}:
+        return
+    with explained(folder):
+        if lost:
+            aside = {json.dumps(answer, sort_keys=True) for answer in read_set_aside(folder)}
+            with (folder / SET_ASIDE).open("ab") as stream:
+                for answer in lost:
+                    if json.dumps(answer, sort_keys=True) not in aside:
+                        write_answer(stream, answer)
+        with whole_file(folder / ANSWERS) as partial, partial.open("wb") as stream:
+            stream.writelines(map(_line, [*kept, *errors]))
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def write_answer(stream: BinaryIO, answer: Answer) -> None:
+    """Append an answer; it is on the disk when this returns."""
+    stream.write(_line(answer))
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _line(answer: Any) -> bytes:
+    # Half of a surrogate pair, as a server may send it, becomes its escape.
+    return json_text(answer).encode(errors="backslashreplace") + b"\n"

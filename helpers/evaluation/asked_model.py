@@ -1,0 +1,96 @@
+"""What tells the model that answers from every other: its name, its weights or its address, how it decodes.
+
+Two models can have one name: adapters of two trainings in folders of one name, or servers on two ports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from helpers.evaluation.scores import Answer
+from helpers.models import STANDIN, STANDIN_FOLDER, VllmModel, adapted_name
+
+WHOLE = 1 << 20  # values of a tensor, and bytes of a file, up to which all of them are looked at
+SAMPLE = 4096  # of a larger one so many values, or blocks of so many bytes
+BLOCKS = 256
+# Generation settings that change no answer.
+_SAME_ANSWERS = {
+    "transformers_version",
+    "_from_model_config",
+    "use_cache",
+    "output_attentions",
+    "output_hidden_states",
+}
+
+
+def asked_model(chat: Any) -> Answer:
+    """A loaded or a served model as JSON has it: name, weights, generation settings, address and image format.
+
+    Weights are those in memory, adapters and 4-bit formats among them, rounded to bfloat16: one model in float32
+    and in bfloat16 is the same, and with an adapter, merged or not, it is another. What has none of this is told
+    by its name.
+    """
+    about: Answer = {"name": chat.name}
+    model = getattr(chat, "model", None)
+    if isinstance(model, torch.nn.Module):
+        about["weights"] = weights_hash(model.named_parameters())
+        if (settings := getattr(model, "generation_config", None)) is not None:
+            kept = settings.to_diff_dict()
+            about["generation"] = {name: kept[name] for name in sorted(kept.keys() - _SAME_ANSWERS)}
+    elif isinstance(chat, VllmModel):
+        about["weights"] = folder_hash(Path(chat.llm.llm_engine.model_config.model))
+    names = ("url", "served", "image_format", "quality")
+    return about | {name: getattr(chat, name) for name in names if hasattr(chat, name)}
+
+
+def model_to_load(name: str, adapter: str | os.PathLike[str] | None = None) -> Answer:
+    """The same of a model that workers will load, from the files that are here.
+
+    A name on Hugging Face stands for itself.
+    """
+    about: Answer = {"name": adapted_name(name, adapter)}
+    folder = STANDIN_FOLDER if name == STANDIN else Path(name)
+    if folder.is_dir():
+        about["weights"] = folder_hash(folder)
+    if adapter is not None and Path(adapter).is_dir():
+        about["adapter"] = folder_hash(Path(adapter))
+    return about
+
+
+def weights_hash(weights: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """16 letters that tell named weights: of tensors over `WHOLE` values, a sample spread over all of it."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights, key=lambda named: named[0]):
+        digest.update(f"{name} {tuple(weight.shape)}".encode())
+        if weight.is_meta:  # its values are elsewhere, on a disk say
+            continue
+        flat = weight.detach().flatten()
+        if len(flat) > WHOLE:
+            flat = flat[:: len(flat) // SAMPLE | 1]  # an odd step does not stay in one column of a matrix
+        if flat.is_floating_point():
+            flat = flat.to(torch.bfloat16)
+        digest.update(flat.cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def folder_hash(folder: Path) -> str:
+    """16 letters that tell the weights and settings in a folder; of a file over `WHOLE`, blocks all over it."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix not in (".safetensors", ".json", ".jinja", ".model") or not file.is_file():
+            continue
+        size = file.stat().st_size
+        digest.update(json.dumps([file.name, size]).encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(WHOLE))  # of weights, with their names and shapes
+            for k in range(BLOCKS if size > WHOLE else 0):
+                stream.seek(WHOLE + (size - WHOLE) * k // BLOCKS)
+                digest.update(stream.read(SAMPLE))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,153 @@
+"""Whether 0.8 means 80 %: calibration, a threshold that was not fitted to what it is shown on, and abstaining.
+
+All measures are of ``p_yes``, the likelihood of yes where the reply states its answer. Intervals come from drawing
+whole groups.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_curve
+
+from helpers.evaluation.intervals import Statistic, macro, of_weighted
+from helpers.evaluation.marks import Answer, mark
+
+DRAWS = 500  # each looks at all answers
+BINS = 10  # of equal width
+COVERAGES = (0.25, 0.5, 0.75, 0.9, 1.0)
+HALF = 0.5
+LIKELIEST = 0.5  # the threshold that needs no fitting
+
+
+def brier(answers: Sequence[Answer], draws: int = DRAWS) -> dict[str, Any]:
+    """Brier score: the mean square of likelihood less truth (yes 1, no 0); 0 is best, 0.25 is that of saying 0.5.
+
+    Returns ``mean``, ``n`` and the interval.
+    """
+    return macro([[(a["group"], (a["p_yes"] - _is_yes(a)) ** 2) for a in answers]], draws, shares=False)
+
+
+def calibration_error(answers: Sequence[Answer], draws: int = DRAWS, bins: int = BINS) -> dict[str, Any]:
+    """Expected calibration error: how far, on the mean over answers, the share of yes is from its likelihood.
+
+    Returns ``mean``, ``n``, the interval, and ``bins``: of each that is not empty where it begins and ends, its
+    number ``n`` of answers, their mean likelihood ``said`` and the share ``true`` of them whose truth is yes.
+    Few answers a bin make the error too large: with 10 answers in each of 10 bins a perfect model has about 0.1.
+    """
+    share, truth = np.array([_share(a) for a in answers]), np.array([float(_is_yes(a)) for a in answers])
+    place = np.minimum((share * bins).astype(int), bins - 1)
+
+    def of(weight: np.ndarray) -> float:
+        return float(np.abs(np.bincount(place, weight * (share - truth))).sum() / weight.sum())
+
+    table = [
+        {
+            "from": k / bins,
+            "to": (k + 1) / bins,
+            "n": int(inside.sum()),
+            "said": round(float(share[inside].mean()), 4),
+            "true": round(float(truth[inside].mean()), 4),
+        }
+        for k in range(bins)
+        if (inside := place == k).any()
+    ]
+    return {**_measured(of, answers, draws), "bins": table}
+
+
+def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 0) -> dict[str, Any] | None:
+    """Sensitivity and specificity of a threshold on ``p_yes`` on other groups than those that it was fitted on.
+
+    Half of the groups, drawn at random with as many that have a yes as without in each half, give the threshold
+    with the largest sum of sensitivity and specificity. The other half shows what it is worth.
+
+    Returns:
+        ``mean`` (balanced accuracy), ``n`` and the interval on the half that is shown, its ``sensitivity`` and
+        ``specificity``, the ``threshold`` (yes from there on), ``when fitted`` (balanced accuracy and n on the
+        other half) and ``at 0.5`` (balanced accuracy on the half that is shown). None where a half has not both
+        truths.
+    """
+    with_yes = {a["group"] for a in answers if _is_yes(a)}
+    names = sorted({a["group"] for a in answers})
+    order = dict(zip(names, np.random.default_rng(seed).permutation(len(names)), strict=True))
+    names.sort(key=lambda name: (name in with_yes, order[name]))
+    halves = [[a for a in answers if a["group"] in chosen] for chosen in (set(names[::2]), set(names[1::2]))]
+    if any(len({_is_yes(a) for a in half}) < 2 for half in halves):
+        return None
+    fitted, shown = halves
+    misses, hits, thresholds = roc_curve([_is_yes(a) for a in fitted], [_share(a) for a in fitted])
+    best = int(np.argmax((hits - misses)[1:])) + 1  # the first one is infinity, at which nothing is yes
+    threshold = float(thresholds[best])
+    rates = [
+        float(np.mean([(_share(a) >= threshold) == truth for a in shown if _is_yes(a) == truth]))
+        for truth in (True, False)
+    ]
+    return {
+        **_measured(_balanced(shown, threshold), shown, draws),
+        "sensitivity": round(rates[0], 4),
+        "specificity": round(rates[1], 4),
+        "threshold": threshold,
+        "when fitted": {"mean": round(float(1 + hits[best] - misses[best]) / 2, 4), "n": len(fitted)},
+        "at 0.5": _measured(_balanced(shown, LIKELIEST), shown, draws),
+    }
+
+
+def abstaining(answers: Sequence[Answer], silent: Sequence[Answer] = (), draws: int = DRAWS) -> dict[str, Any]:
+    """How often the model errs where it may leave those cases out that it is least sure of.
+
+    An answer is as sure as its own likelihood: ``p_yes`` of a yes, the rest of a no. ``silent`` are answers that
+    state neither; they are wrong, and the first to be left out. Of answers that are equally sure a part is taken
+    as the mean of all.
+
+    Returns:
+        ``mean``: the error of the surer half, with ``n`` and the interval; ``curve``: for each ``coverage``, the
+        share that is answered, the error ``mean`` of these answers with its interval.
+    """
+    sure = [_share(a) if a["parsed"] == "yes" else 1 - _share(a) if a["parsed"] == "no" else -1.0 for a in answers]
+    _, level = np.unique([-value for value in sure] + [1.0] * len(silent), return_inverse=True)
+    everyone = [*answers, *silent]
+    wrong = np.array([1 - mark(a) for a in everyone])
+
+    def error_at(coverage: float) -> dict[str, Any]:
+        def of(weight: np.ndarray) -> float:
+            answered, errors = (np.cumsum(np.bincount(level, part)) for part in (weight, weight * wrong))
+            taken = coverage * answered[-1]
+            return float(np.interp(taken, [0, *answered], [0, *errors]) / taken)
+
+        return _measured(of, everyone, draws)
+
+    found = {coverage: error_at(coverage) for coverage in COVERAGES}
+    return {**found[HALF], "curve": [{"coverage": coverage, **error} for coverage, error in found.items()]}
+
+
+def _balanced(answers: Sequence[Answer], threshold: float) -> Statistic:
+    truth = np.array([_is_yes(a) for a in answers])
+    said = np.array([_share(a) >= threshold for a in answers])
+
+    def of(weight: np.ndarray) -> float:
+        """Mean of sensitivity and specificity; NaN where a truth is missing."""
+        rates = [
+            (weight * (said == truth))[truth == value].sum() / total
+            for value in (True, False)
+            if (total := weight[truth == value].sum())
+        ]
+        return float(np.mean(rates)) if len(rates) == 2 else math.nan
+
+    return of
+
+
+def _measured(of: Statistic, answers: Sequence[Answer], draws: int) -> dict[str, Any]:
+    """A statistic of weighted answers with its interval."""
+    out = {"mean": round(of(np.ones(len(answers))), 4), "n": len(answers)}
+    return {**out, **of_weighted(of, [a["group"] for a in answers], draws)}
+
+
+def _share(answer: Answer) -> float:
+    return float(answer["p_yes"])
+
+
+def _is_yes(answer: Answer) -> bool:
+    return answer["truth"] == "yes"

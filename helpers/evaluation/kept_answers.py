@@ -1,0 +1,127 @@
+"""An answer belongs to one question, asked of one model in one way; what has changed is asked anew.
+
+An answer's ``key`` stands for the hash of its prompt (words and pixels), its options, the model, and the settings.
+To draw every prompt again would make a resumed run slow, so an answer also keeps the ``state`` of its case. While
+that is the same, so is the prompt; otherwise the prompt is drawn and compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.evaluation.asking import Asked, form_of, versions
+from helpers.evaluation.scores import Answer
+from helpers.prompts import prompt_key
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What decides an answer beside its question."""
+
+    model: Mapping[str, Any]  # as `helpers.evaluation.asked_model` tells it
+    max_new_tokens: int
+    decoding: str = field(default="greedy", init=False)  # no model here is asked in another way
+
+    def key(self, prompt: str, options: Iterable[str]) -> str:
+        """24 letters for the answer to a prompt, which is given by its `prompt_key`."""
+        parts = [prompt, list(options), dict(self.model), self.max_new_tokens, self.decoding]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+    def note(self, answer: Answer, case: Asked, state: str) -> Answer:
+        """The answer with what it belongs to; ``state`` is that of the case before its prompt was drawn."""
+        about = about_case(case)
+        if "error" in answer:
+            return answer | about
+        return answer | about | {"state": state, "key": self.key(answer["prompt"], answer["options"])}
+
+    def record(self, cases: Sequence[Asked]) -> dict[str, Any]:
+        """What ``run.json`` keeps: model, settings, versions, and the tables with their SHA-256."""
+        names = ("id", "kind", "group", "condition", "options", "truth")
+        asked = [[getattr(case, name) for name in names] for case in cases]
+        content = json.dumps(asked, ensure_ascii=False).encode(errors="surrogatepass")
+        tables = {getattr(case, "table", ("", "")) for case in cases}
+        return {
+            "model": dict(self.model),
+            "settings": {"max_new_tokens": self.max_new_tokens, "decoding": self.decoding},
+            "tables": [{"name": name, "sha256": sha256} for name, sha256 in sorted(tables) if name],
+            "cases": {"count": len(cases), "sha256": hashlib.sha256(content).hexdigest()},
+            "versions": versions(),
+        }
+
+
+def about_case(case: Asked) -> Answer:
+    """The question of a case and the path of its images, where it has them."""
+    about: Answer = {}
+    if question := getattr(case, "question", ""):
+        about["question"] = question
+    if path := getattr(case, "path", None):
+        about["path"] = str(Path(os.fspath(path)).absolute())
+    return about
+
+
+def state_of(case: Asked) -> str:
+    """What stands for all that the prompt is made of; "" for a case that cannot tell without drawing it."""
+    try:
+        return getattr(case, "state", "")
+    except OSError:  # the file is not there, as drawing it will say
+        return ""
+
+
+def sort_out(
+    cases: Sequence[Asked], answers: Iterable[Answer], asking: Asking
+) -> tuple[list[Answer], list[Asked]]:
+    """The answers that belong to these cases, and the cases that have none yet.
+
+    Where the same question has another id, group or truth since, the answer has these too. Raises `InputError`
+    where two cases have one id.
+    """
+    by_state, by_id = defaultdict(list), defaultdict(list)
+    for answer in answers:
+        if "error" not in answer and _is_of(answer, asking):
+            by_id[answer["id"]].append(answer)
+            by_state[answer["state"]].append(answer)
+    kept, missing, ids = [], [], set()
+    for case in cases:
+        if case.id in ids:
+            raise InputError(f"Two cases are called {case.id!r}.", remedy="Give each case an id of its own.")
+        ids.add(case.id)
+        state = state_of(case)
+        found = [a for a in by_state[state] if a["options"] == list(case.options)] if state else []
+        if not found and case.id in by_id:  # the prompt may be the same all the same
+            key = _drawn_key(case, asking)
+            found = [a for a in by_id[case.id] if a["key"] == key]
+        answer = _of_case(found[-1], case, state) if found else None
+        if answer is None:
+            missing.append(case)
+        else:
+            kept.append(answer)
+    return kept, missing
+
+
+def _is_of(answer: Answer, asking: Asking) -> bool:
+    """Whether an answer is the model's, asked in this way; one from before answers had a key is not."""
+    return "key" in answer and answer["key"] == asking.key(answer["prompt"], answer["options"])
+
+
+def _drawn_key(case: Asked, asking: Asking) -> str:
+    try:
+        return asking.key(prompt_key(case.messages), case.options)
+    except Exception:  # as when it is asked, where the reason is kept
+        return ""
+
+
+def _of_case(answer: Answer, case: Asked, state: str) -> Answer | None:
+    """The answer under the present name and truth of its case; None where it would have to be read otherwise."""
+    form, truth = form_of(case)
+    if form != answer["form"]:
+        return None
+    about = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
+    return answer | about | about_case(case) | {"truth": truth, "state": state}

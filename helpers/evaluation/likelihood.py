@@ -1,0 +1,123 @@
+"""The likelihood of "yes" of yes-or-no questions: a score to rank cases by (AUROC).
+
+It is read at two places. ``p_yes`` stands where the reply itself states its answer, behind the model's own
+argument and its last "Final Answer:"; ``p_yes_direct`` stands behind "Final Answer:" alone, before any argument.
+Whether 0.8 means 80 % is what a calibration plot shows.
+
+Beside each stands the mass: the likelihood, among all tokens there are, of yes and no together. Where it is low
+the model was about to say something else, and the share of yes means little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from helpers.endpoints import Step
+from helpers.errors import InputError
+from helpers.models import ChatModel, Session, VllmModel
+from helpers.prompts import Message, Reply, find_final_answer
+
+ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth where it has not argued
+YES_NO = ("yes", "no")
+AFTER, DIRECT = ("p_yes", "yes_no_mass"), ("p_yes_direct", "yes_no_mass_direct")
+UNKNOWN: dict[str, float | None] = dict.fromkeys((*AFTER, *DIRECT))
+_AROUND = " \t\r\n▁*_`'\".,:;!()[]{}"
+
+
+def text_before_answer(text: str, options: Sequence[str] = YES_NO) -> str | None:
+    """A reply up to the words of the answer that is read from it, spaces before them left out.
+
+    So it ends with "Final Answer:" (or another form of `helpers.prompts.find_final_answer`) and the quotes and
+    Markdown behind it, also where none of the options follows. None where the reply states no answer.
+    """
+    found = find_final_answer(text, options)
+    return None if found is None else text[: found.start].rstrip(" ")
+
+
+def of_model(
+    chat: ChatModel | VllmModel,
+    asker: Session | VllmModel,
+    prompts: Sequence[list[Message]],
+    replies: Sequence[Reply],
+) -> list[dict[str, float | None]]:
+    """Likelihoods and masses of each prompt with its reply: one forward pass over the words of each reply.
+
+    The reply is given back to the model as text, so it may be cut into other tokens than the model wrote, of the
+    same words. ``p_yes`` and its mass are None of a reply that states no answer.
+    """
+    before = [text_before_answer(reply.text) for reply in replies]
+    traces = [f"<unused94>thought\n{reply.thinking}<unused95>" if reply.thinking else "" for reply in replies]
+    places = [(k, ANSWER_BEGUN) for k in range(len(prompts))]
+    places += [(k, traces[k] + text) for k, text in enumerate(before) if text is not None]
+    places = list(dict.fromkeys(places))  # a reply that is an answer and nothing else has one place
+    read = _at_places(chat, asker, [prompts[k] for k, _ in places], [begun for _, begun in places])
+    found = dict(zip(places, read, strict=True))
+    out = []
+    for k, text in enumerate(before):
+        after = (None, None) if text is None else found[k, traces[k] + text]
+        out.append(dict(zip((*AFTER, *DIRECT), (*after, *found[k, ANSWER_BEGUN]), strict=True)))
+    return out
+
+
+def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | None]:
+    """Likelihood and mass in the tokens of a served model's reply; all None where the server told none.
+
+    It tells the likeliest tokens of each place, so the mass is the least that it can be, and ``p_yes`` is None
+    where yes or no is not among them. Before an argument a server is not asked.
+    """
+    before, whole = text_before_answer(reply.text), b"".join(step.spelled for step in steps or ())
+    start = whole.rfind(reply.text.encode())
+    if before is None or start < 0:
+        return dict(UNKNOWN)
+    at = start + len(before.encode())
+    at += len(whole[at:]) - len(whole[at:].lstrip())
+    for step in steps or ():
+        if at < len(step.spelled):
+            likely = [sum(p for word, p in step.likely if word.strip(_AROUND).casefold() == w) for w in YES_NO]
+            mass = sum(likely)
+            values = (_rounded(likely[0] / mass if all(likely) else None), _rounded(min(1.0, mass)))
+            return UNKNOWN | dict(zip(AFTER, values, strict=True))
+        at -= len(step.spelled)
+    return dict(UNKNOWN)
+
+
+def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens that are the word yes, and those that are no, form by form: " yes", "Yes", "YES" ...
+
+    A form counts where both words are one token in it, else it would weigh on one side alone. Raises `InputError`
+    for a tokenizer that has no such form.
+    """
+    forms = [[f"{space}{form(w)}" for w in YES_NO] for space in (" ", "") for form in (str, str.title, str.upper)]
+    cut = [[tokenizer(word, add_special_tokens=False)["input_ids"] for word in pair] for pair in forms]
+    unknown = tokenizer.unk_token_id
+    whole = [(yes[0], no[0]) for yes, no in cut if len(yes) == len(no) == 1 and unknown not in (yes[0], no[0])]
+    if not whole:
+        raise InputError(
+            "This model's tokenizer has no token for yes and no.",
+            path=getattr(tokenizer, "name_or_path", None),
+            remedy="Ask with options that are other words: no likelihood is kept of them.",
+        )
+    return [yes for yes, _ in whole], [no for _, no in whole]
+
+
+def _at_places(
+    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]], begun: Sequence[str]
+) -> list[tuple[float | None, float | None]]:
+    """The share of yes and the mass of yes and no, of what follows each prompt and its reply's first words."""
+    yes, no = word_tokens(chat.processor.tokenizer)
+    if isinstance(asker, VllmModel):
+        logs = asker.next_token(prompts, begun, among=yes + no).double()
+    else:
+        logs = torch.log_softmax(asker.next_token(prompts, begun, batch_size=len(prompts)).double(), dim=-1)
+        logs = logs[:, yes + no]
+    each = torch.stack([part.logsumexp(-1) for part in logs.split(len(yes), dim=-1)])
+    # In double precision, since behind an argument shares differ in their last digits, and these rank.
+    shares, masses = torch.sigmoid(each[0] - each[1]), each.exp().sum(0).clamp(max=1)
+    return [(_rounded(p), _rounded(m)) for p, m in zip(shares.tolist(), masses.tolist(), strict=True)]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 12)

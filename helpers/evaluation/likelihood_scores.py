@@ -1,0 +1,77 @@
+"""What the likelihoods of yes are worth: how well they rank the cases, and whether they mean what they say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from helpers.evaluation.calibration import DRAWS, abstaining, brier, calibration_error, fitted_threshold
+from helpers.evaluation.intervals import of_weighted
+from helpers.evaluation.marks import Answer
+
+LIKELIHOODS = (
+    ("", "p_yes", "yes_no_mass"),
+    (" without argument", "p_yes_direct", "yes_no_mass_direct"),
+)
+LOW_MASS = 0.5  # on yes and no together: below it the model was about to say something else
+
+
+def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
+    """Measures of the yes-or-no answers of one condition, those that their likelihoods allow.
+
+    ``AUROC`` and ``mass on yes and no``, each also ``without argument``; of ``p_yes`` the measures of
+    `helpers.evaluation.calibration`. A likelihood that is no number from 0 to 1 is none.
+    """
+    out: dict[str, Any] = {}
+    few = min(draws, DRAWS)
+    for words, share, mass in LIKELIHOODS:
+        known = [a for a in answers if likelihood(a, share) is not None]
+        # Earlier versions kept a p_yes without argument and without mass: the two are not ranked together.
+        known = [a for a in known if likelihood(a, mass) is not None] or known
+        if len({a["truth"] for a in known}) == 2:
+            out[f"AUROC{words}"] = auroc(known, share)
+        masses = [value for a in answers if (value := likelihood(a, mass)) is not None]
+        if masses:
+            low = sum(value < LOW_MASS for value in masses)
+            out[f"mass on yes and no{words}"] = {
+                "mean": round(float(np.mean(masses)), 4),
+                "n": len(masses),
+                "low": low,
+            }
+        if share == "p_yes" and known:
+            silent = [a for a in answers if a["parsed"] not in ("yes", "no") and likelihood(a, share) is None]
+            out["Brier score"] = brier(known, few)
+            out["calibration error"] = calibration_error(known, few)
+            out["error of the surer half"] = abstaining(known, silent, few)
+            if found := fitted_threshold(known, few):
+                out["balanced accuracy at a fitted threshold"] = found
+    return out
+
+
+def likelihood(answer: Answer, name: str) -> float | None:
+    """A likelihood of an answer; None where it is no number from 0 to 1."""
+    value = answer.get(name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 <= value <= 1 else None  # NaN is not
+
+
+def auroc(answers: Sequence[Answer], share: str = "p_yes", draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
+    """How well the likelihoods called ``share`` tell the cases whose truth is yes from the others.
+
+    Returns ``mean``, ``n``, and the interval from drawing whole groups, unless all drawings are alike, as where
+    the two are wholly apart. All answers have the likelihood, and both truths are among them.
+    """
+    positive = np.array([a["truth"] == "yes" for a in answers])
+    _, level = np.unique([a[share] for a in answers], return_inverse=True)
+
+    def of(weight: np.ndarray) -> float:
+        """Pairs that stand in the right order, a tie as half a pair; NaN where a truth is missing."""
+        above, below = (np.bincount(level, weight * part) for part in (positive, ~positive))
+        pairs = above.sum() * below.sum()
+        return float(above @ (np.cumsum(below) - below / 2) / pairs) if pairs else math.nan
+
+    out = {"mean": round(of(np.ones(len(answers))), 4), "n": len(answers)}
+    return {**out, **of_weighted(of, [a["group"] for a in answers], draws, seed)}

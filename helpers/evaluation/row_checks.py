@@ -1,0 +1,135 @@
+"""What is wrong with one row of a table of questions, and what its cells say: options, and how images are read."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.images import MODALITIES, Reading
+from helpers.prompts import RESERVED, check_options, read_truth_boxes
+
+NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
+SAYS_HOW = "final answer"  # a question with these words is asked as it stands
+
+
+def plain_cells(row: Mapping[str, str]) -> dict[str, str]:
+    """The cells with yes, no and the modality in small letters, and accents written in one way (NFC)."""
+    cells = {name: text if name == "path" else unicodedata.normalize("NFC", text) for name, text in row.items()}
+    cells["modality"] = cells["modality"].lower()
+    if cells["answer"].lower() in ("yes", "no"):
+        cells["answer"] = cells["answer"].lower()
+    return cells
+
+
+def row_problems(cells: Mapping[str, str]) -> list[str]:
+    """What is wrong with the words of a row, as `plain_cells` gives it; files are not looked at."""
+    found = [f"{name} is empty" for name in ("path", "answer") if not cells[name]]
+    if "\0" in cells["path"]:
+        found.append("path holds NUL, which no path does")
+    if cells["modality"] not in MODALITIES:
+        found.append(f"modality is {cells['modality']!r}, not one of {', '.join(MODALITIES)}")
+    if cells["condition"] and not cells["question"] and cells["modality"] in ("slide", "image"):
+        found.append("a condition alone is for ct and mri; write a question too")
+    if cells["prior"] and cells["modality"] != "image":
+        found.append("a prior is for an image")
+    if not cells["question"] and not cells["condition"] and cells["modality"] != "slide":
+        found.append("there is neither a question nor a condition")
+    for name in ("condition", "question", "options", "history", "answer"):
+        found += [f"the {name} holds {t}, a token of the prompt's own" for t in RESERVED if t in cells[name]]
+    if cells["answer"]:
+        found += _answer_problems(cells)
+    try:
+        reading = reading_of(cells)
+        if cells["modality"] in MODALITIES and (useless := reading.useless(cells["modality"])):
+            found.append(f"{', '.join(useless)} would change nothing: this is of modality {cells['modality']}")
+    except InputError as error:
+        found.append(f"how the images are read: {error}")
+    return found
+
+
+def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
+    answer, options = cells["answer"], options_of(cells)
+    if cells["options"] and len(set(options)) < 2:
+        yield "fewer than two different options"
+    elif len(set(options)) < len(options):
+        yield "an option is there twice"
+    elif options:
+        try:
+            check_options(options)
+        except InputError as error:
+            yield error.problem.removesuffix(".")
+    if options and answer not in options:
+        yield f"the answer {answer!r} is not one of {', '.join(options)}"
+    open_question = SAYS_HOW in cells["question"].lower()  # how many there are may be answered by 1
+    if not options and not open_question and answer.lower().rstrip(".") in NEAR_YES_NO:
+        yield f"the answer {answer!r} is no sentence; write yes or no, or give the options"
+    if not options and answer[:1] in ("[", "{"):
+        yield from _box_problems(answer)
+    if cells["condition"] and not cells["question"] and set(options) != {"yes", "no"}:
+        yield f"the answer to a condition is yes or no, not {answer!r}"
+
+
+def _box_problems(answer: str) -> Iterator[str]:
+    """Why an answer is neither one box, of 1000 or of 1, nor none."""
+    try:
+        boxes = read_truth_boxes(answer)
+    except InputError as error:
+        yield error.problem.removesuffix(".")
+        return
+    if len(boxes) > 1:
+        yield f"the answer holds {len(boxes)} boxes; a question has one, or none: []"
+
+
+def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
+    """What can be answered; empty where a sentence or a box is."""
+    if cells["options"]:
+        options = (option.strip() for option in cells["options"].split("|") if option.strip())
+        return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
+    return ("yes", "no") if cells["answer"] in ("yes", "no") else ()
+
+
+def reading_of(cells: Mapping[str, str]) -> Reading:
+    """How the images of a row are read. Raises `InputError` for cells that say it in no known way."""
+    if cells["reformat"] not in ("", "axial"):
+        raise InputError(f"reformat is {cells['reformat']!r}, not axial")
+    for name in ("uneven", "icc"):
+        if cells[name].lower() not in ("", "yes", "no"):
+            raise InputError(f"{name} is {cells[name]!r}, not yes or no")
+    mpp = _number(cells, "mpp")
+    if mpp is not None and mpp <= 0:
+        raise InputError(f"mpp is {cells['mpp']!r}, not above 0")
+    page = _whole(cells, "page")
+    if page is not None and page < 0:
+        raise InputError(f"page is {cells['page']!r}, and the first page is 0")
+    return Reading.of(
+        [text for text in cells["only"].split(";") if text.strip()],
+        uniform=cells["uneven"].lower() != "yes",
+        offset=_number(cells, "offset"),
+        reformat=cells["reformat"] or None,
+        mpp=mpp,
+        magnification=_whole(cells, "magnification", "x"),
+        icc=cells["icc"].lower() == "yes" if cells["icc"] else None,
+        page=page,
+    )
+
+
+def _number(cells: Mapping[str, str], name: str, unit: str = "") -> float | None:
+    if not cells[name]:
+        return None
+    try:
+        number = float(cells[name].removesuffix(unit))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} is {cells[name]!r}, not a number")
+    return number
+
+
+def _whole(cells: Mapping[str, Any], name: str, unit: str = "") -> int | None:
+    number = _number(cells, name, unit)
+    if number is not None and not number.is_integer():  # 3.0 is what pandas makes of 3 in a column with gaps
+        raise InputError(f"{name} is {cells[name]!r}, not a whole number")
+    return None if number is None else int(number)

@@ -1,0 +1,52 @@
+"""What shows that a case's file may have changed since, looked up without reading it.
+
+The same state means the same content; another one only that its pixels have to be compared. So a file that was
+copied or touched costs a look and no answer.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from helpers.preparing import Prepared
+from helpers.storage import filesystem
+
+# Slides that are one file; of other kinds OpenSlide also opens files that lie beside it.
+ONE_FILE = {".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", ".svslide"}
+# How file systems and buckets name the size of a file, when it was changed, and what stands for its content.
+_FACTS = ("size", "ino", "mtime", "LastModified", "last_modified", "updated", "ETag", "etag")
+
+
+def source_state(path: Path, kind: str, prepared: Prepared | None = None) -> list[str]:
+    """Size, times and inode of each file that is read for a case. Raises OSError where there is none.
+
+    The time of the last change to the inode is among them, which no program can set back. Of prepared images it is
+    their shard that is looked up.
+    """
+    if prepared is not None:
+        system, place = filesystem(f"{prepared.output}/{prepared.shard}")
+        system.invalidate_cache(place.rpartition("/")[0])
+        found = system.info(place)
+        return [prepared.shard, *(f"{name} {found[name]}" for name in _FACTS if name in found)]
+    if path.is_file():
+        beside = kind == "slide" and path.suffix.lower() not in ONE_FILE
+        files = [path, *(_files_in(path.parent) if beside else ())]
+    else:
+        files = _files_in(path)
+    if not files:
+        raise FileNotFoundError(f"There is no file at {path}.")
+    return [_facts(file, path) for file in files]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """All files below a folder but those whose names begin with a dot, which are never read."""
+    return sorted(
+        Path(where) / name for where, _, names in os.walk(folder) for name in names if not name.startswith(".")
+    )
+
+
+def _facts(file: Path, root: Path) -> str:
+    found = file.stat()
+    facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    return f"{os.path.relpath(file, root)} {' '.join(map(str, facts))}"

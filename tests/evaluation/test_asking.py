@@ -1,0 +1,115 @@
+"""How cases are asked: what is at fault fails alone, and says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.evaluation import read_answers, run_evaluation, write_report
+from helpers.evaluation.asking import form_of
+from helpers.models import ChatModel
+from helpers.prompts import Message, Reply, image_messages
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A question about a red square; when it is drawn, it says its group."""
+
+    id: str
+    group: str
+    when_drawn: Callable[[str], None] = field(compare=False)
+    kind: str = "image"
+    condition: str = "red"
+    options: tuple[str, ...] = ("yes", "no")
+    truth: str = "yes"
+
+    @property
+    def messages(self) -> list[Message]:
+        self.when_drawn(self.group)
+        question = f'{self.id}: is it red? End with "Final Answer: yes" or "Final Answer: no".'
+        return image_messages([Image.new("RGB", (16, 16), "red")], question)
+
+
+@dataclass(frozen=True)
+class Says:
+    """A server that says one thing."""
+
+    said: str
+    name: str = "says"
+
+    def generate(self, messages: list[Message], max_new_tokens: int = 512) -> Reply:
+        return Reply(self.said, "", 1, 1, 0.1, finished=True)
+
+
+@pytest.fixture
+def breaking(standin: ChatModel) -> Iterator[Callable[[str], None]]:
+    """The stand-in's logits are NaN from when a case of the group "broken" is drawn, until one of another is."""
+    now: list[str] = []
+
+    def overflow(module: Any, inputs: Any, logits: torch.Tensor) -> torch.Tensor:
+        return logits * float("nan") if now[-1:] == ["broken"] else logits
+
+    hook = standin.model.lm_head.register_forward_hook(overflow)
+    yield now.append
+    hook.remove()
+
+
+def test_a_case_whose_logits_are_no_numbers_says_so_and_the_others_are_scored(
+    standin: ChatModel, breaking: Callable[[str], None], tmp_path: Path
+) -> None:
+    cases = [Drawn(f"q{k}", ("whole", "broken", "also whole")[k // 2], breaking) for k in range(6)]
+    scores = run_evaluation(standin, cases, tmp_path, max_new_tokens=12)
+    assert (scores["answers"], scores["failed"]) == (4, 2)
+    answers = {a["id"]: a for a in read_answers(tmp_path / "answers.jsonl")}
+    for name in ("q2", "q3"):
+        assert "no numbers (NaN or infinity), computed in float32" in answers[name]["error"]
+    for name in ("q0", "q1", "q4", "q5"):
+        assert 0 <= answers[name]["p_yes_direct"] <= 1 and 0 <= answers[name]["yes_no_mass_direct"] <= 1
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    for path in (tmp_path / "scores.json", *write_report([tmp_path], tmp_path / "report")):
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        assert "nan" not in path.read_text(encoding="utf-8").lower()
+    breaking("whole")
+    assert run_evaluation(standin, cases[:2], tmp_path, max_new_tokens=12)["failed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "form", "kept"),
+    [
+        ("[]", "box", []),
+        ('[{"box_2d": [0, 0.1, 0.5, 1]}]', "box", [0, 100, 500, 1000]),
+        ("Adenocarcinoma.", "text", "Adenocarcinoma."),
+        ('A sentence about [{"box_2d": [1, 2, 3, 4]}]', "text", 'A sentence about [{"box_2d": [1, 2, 3, 4]}]'),
+    ],
+)
+def test_no_box_is_a_truth_and_only_what_begins_like_boxes_is_read_as_boxes(
+    truth: str, form: str, kept: Any
+) -> None:
+    assert form_of(Drawn("q", "g", print, options=(), truth=truth)) == (form, kept)
+
+
+@pytest.mark.parametrize(
+    "truth", ['[{"box_2d": [1, 2, 3, 4]}, {"box_2d": [1, 2, 3, 5]}]', "[1] Adenocarcinoma", "["]
+)
+def test_a_truth_that_is_not_one_box_is_refused(truth: str) -> None:
+    with pytest.raises(InputError):
+        form_of(Drawn("q", "g", print, options=(), truth=truth))
+
+
+@pytest.mark.parametrize(("said", "away"), [("It is red. " * 30, True), ("Red.\nFinal Answer: yes", False)])
+def test_an_answer_says_whether_it_ran_away(said: str, away: bool, tmp_path: Path) -> None:
+    scores = run_evaluation(Says(said), [Drawn("q", "g", print)], tmp_path)
+    assert [a["runaway"] for a in read_answers(tmp_path / "answers.jsonl")] == [away]
+    assert scores["runaway"] == away
