@@ -12,33 +12,9 @@ from typing import Any, NamedTuple
 
 from helpers.evaluation import wilson
 from helpers.models import STANDIN_FOLDER
+from helpers.public_sets import PUBLISHED, REPORT, Published
 
 MODEL_CARD = STANDIN_FOLDER / "README.md"
-SOURCE = "MedGemma 1.5 technical report, arXiv:2604.05081"
-
-
-class Published(NamedTuple):
-    """One row of the report's scores, in percent."""
-
-    kind: str  # of images, as in `MEASURED`
-    task: str
-    measure: str
-    medgemma_1: float
-    medgemma_1_5: float
-    specific: str  # a model made for the task
-
-
-_BOXES, _CHANGE = "boxes on chest radiographs, Chest ImaGenome", "change over time, MS-CXR-T"
-PUBLISHED = (
-    Published("CT volume", "CT findings, 7 conditions, balanced", "macro accuracy", 58.2, 61.1, ""),
-    Published("CT volume", "CT-RATE, 18 conditions", "macro F1", 23.5, 26.9, ""),
-    Published("MRI volume", "MRI findings, 7 conditions, balanced", "macro accuracy", 51.3, 64.7, ""),
-    Published("whole slide", "final diagnosis, cases of one slide", "ROUGE-L", 2.2, 49.4, "49.8 (PolyPath)"),
-    Published("single image", "fundus photographs, EyePACS", "accuracy", 64.9, 76.8, ""),
-    Published("single image", "pathology patches, PathMCQA", "accuracy", 69.8, 70.0, ""),
-    Published("single image", _BOXES, "mean IoU", 3.1, 38.0, "30.7 to 34.4 (CoCa-CXR)"),
-    Published("single image", _CHANGE, "macro accuracy", 61.1, 65.7, "68.5 (BioViL-T)"),
-)
 
 
 class Teaching(NamedTuple):
@@ -83,7 +59,6 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
     records = {Path(record["notebook"]).stem: record for record in summary["notebooks"]}
     rows = []
     for kind, notebook, key, task in MEASURED:
-        published = [row for row in PUBLISHED if row.kind == kind]
         record = records.get(notebook, {"status": "not run", "results": {}})
         right, n = (record["results"].get(name) for name in (key, "teaching_cases"))
         known = record["status"] == "ok" and right is not None and bool(n)
@@ -93,8 +68,18 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
         else:
             ending = "gives no such figure" if record["status"] == "ok" else f"ended: {record['status']}"
             figure = f"not measured (notebook {notebook[:2]} {ending})"
-        rows.append(Measured(kind, published, task, named(record["results"]), figure, known, f"{notebook}.html"))
+        model, page = named(record["results"]), f"{notebook}.html"
+        rows.append(Measured(kind, _published(kind), task, model, figure, known, page))
+    for kind in dict.fromkeys(row.kind for row in PUBLISHED):
+        if kind not in {row.kind for row in rows}:
+            figure = "not measured (no notebook asks such questions)"
+            rows.append(Measured(kind, _published(kind), "", "", figure, known=False, page=""))
     return rows
+
+
+def _published(kind: str) -> list[Published]:
+    """The report's rows; the model card's are of subsets of the same data."""
+    return [row for row in PUBLISHED if row.kind == kind and row.source == REPORT]
 
 
 def named(results: Mapping[str, Any]) -> str:

@@ -26,7 +26,8 @@ from helpers.errors import InputError
 from helpers.gallery.api import Face, addresses, read_api
 from helpers.gallery.notebooks import Page, notebook_page
 from helpers.gallery.page import SITE, Entry, from_markdown, templates, write_search_index
-from helpers.gallery.scores import MODEL_CARD, PUBLISHED, SOURCE, model_card_scores, named, scored, side_by_side
+from helpers.gallery.scores import MODEL_CARD, model_card_scores, named, scored, side_by_side
+from helpers.public_sets import PUBLISHED, REPORT
 from helpers.storage import whole_folder
 
 _ASSETS = ("gallery.css", "search.js")
@@ -190,10 +191,10 @@ def _write_scores(
         rows=rows,
         tables=[(record, named(record["results"]), figures) for record, figures in tables],
         published=PUBLISHED,
-        source=SOURCE,
+        source=REPORT,
         card=from_markdown(card, names, ""),
     )
-    words = " ".join([SOURCE, *(" ".join(map(str, row)) for row in PUBLISHED), *(row.figure for row in rows)])
+    words = " ".join([REPORT, *(" ".join(map(str, row)) for row in PUBLISHED), *(row.figure for row in rows)])
     texts = {"side-by-side": words, "model-card": f"{card} {MODEL_CARD.parent.name}"}
     titles = {"side-by-side": "Published and measured", "model-card": "Scores of the stand-in"}
     return [Entry(titles[at], "Scores", "scores", f"scores.html#{at}", text) for at, text in texts.items()]

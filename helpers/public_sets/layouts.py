@@ -1,0 +1,114 @@
+"""What a public set is, and what its readers share: how a folder's layout is found, and its lists read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+
+Row = dict[str, str]  # cells by column (`helpers.evaluation.COLUMNS`); paths as they are found
+Choose = Callable[[Collection[str]], Collection[str]]  # of all groups those that are wanted
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder gave: rows, and what a person has to know of them."""
+
+    rows: list[Row]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PublicSet:
+    """A public set: what it is, where it comes from and on which terms, and how its folder becomes rows."""
+
+    name: str
+    title: str
+    source: str  # where its user gets it
+    terms: str  # licence, or how access is given
+    layout: tuple[str, ...]  # what has to lie in the folder
+    splits: tuple[str, ...]  # the first is taken where none is named
+    groups: str  # what a group is: within one, answers are not independent
+    protocol: str  # what is asked, in whose words, and where this is not what was published
+    read: Callable[[Path, str, Choose], Found]  # the folder, the split, and which groups are wanted
+
+
+def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
+    """What lies at the first of ``patterns`` (globs within ``folder``) that finds something.
+
+    Raises `InputError` where nothing does, naming ``source``, and where one finds several.
+    """
+    for pattern in patterns:
+        found = sorted(folder.glob(pattern))
+        if len(found) > 1:
+            names = ", ".join(path.relative_to(folder).as_posix() for path in found[:3])
+            raise InputError(
+                f"There are {len(found)} of {patterns[0]}: {names}.", path=folder, remedy="Give the folder of one."
+            )
+        if found:
+            return found[0]
+    raise absent(folder, patterns[0], source)
+
+
+def absent(folder: Path, what: str, source: str) -> InputError:
+    """The error that a part of a set's layout is missing."""
+    remedy = f"Get it at {source}, unpack it, and give the folder that holds it."
+    return InputError(f"There is no {what} in this folder.", path=folder, remedy=remedy)
+
+
+def check_there(paths: Iterable[Path], folder: Path, source: str) -> None:
+    """Raise `InputError` where a file is missing, with how many are, and the first."""
+    missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
+    if missing:
+        first = missing[0].relative_to(folder) if missing[0].is_relative_to(folder) else missing[0]
+        others = f" (nor {len(missing) - 1} others that the set names)" if len(missing) > 1 else ""
+        raise absent(folder, f"{first.as_posix()}{others}", source)
+
+
+def read_records(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """A JSON list of objects that have ``keys``. Raises `InputError` for anything else."""
+    remedy = "Download this file again, from the set's own page."
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"This JSON cannot be read ({error}).", path=path, remedy=remedy) from error
+    if not isinstance(found, list) or not found:
+        raise InputError("This is not a list of questions.", path=path, remedy=remedy)
+    for number, record in enumerate(found, start=1):
+        lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
+        if lacking:
+            raise InputError(f"Question {number} has no {', '.join(lacking)}.", path=path, remedy=remedy)
+    return found
+
+
+def read_columns(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
+    """The rows of a file of separated values that has ``columns``, trimmed. Raises `InputError` for others."""
+    remedy = "Download this file again, from the set's own page."
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
+            lacking = [name for name in columns if name not in (reader.fieldnames or ())]
+            if lacking:
+                raise InputError(f"There is no column {', '.join(lacking)}.", path=path, remedy=remedy)
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(
+                        f"Line {reader.line_num} has another number of cells than the header.",
+                        path=path,
+                        remedy=remedy,
+                    )
+                rows.append({name: cell.strip() for name, cell in row.items()})
+            return rows
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(f"The file cannot be read ({error}).", path=path, remedy=remedy) from error
+
+
+def one_line(text: Any) -> str:
+    """A value of JSON as text of one line, without blanks around it; null and NaN, which says nothing, as none."""
+    return "" if text is None or text != text else " ".join(str(text).split())

@@ -1,0 +1,147 @@
+"""A public set's folder, as its user downloaded it, to a table that ``evaluate --cases`` takes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.errors import InputError
+from helpers.evaluation import COLUMNS
+from helpers.public_sets.brain_mri import BRATS
+from helpers.public_sets.chest_ct import CT_RATE
+from helpers.public_sets.chest_pairs import MS_CXR_T
+from helpers.public_sets.layouts import PublicSet, Row
+from helpers.public_sets.pathology_patches import NCT_CRC
+from helpers.public_sets.published import published_lines
+from helpers.public_sets.visual_questions import SLAKE, VQA_RAD
+from helpers.storage import whole_file
+
+SETS = {each.name: each for each in (NCT_CRC, VQA_RAD, SLAKE, CT_RATE, MS_CXR_T, BRATS)}
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """What was written."""
+
+    path: Path
+    rows: int
+    groups: int
+    notes: tuple[str, ...]  # what was left out, and what else has to be known
+
+
+def write_table(
+    name: str,
+    folder: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> WrittenTable:
+    """Write the questions of a public set as a table (`helpers.evaluation.read_cases`); no image is copied.
+
+    Args:
+        name: of the set, as in `SETS`.
+        folder: the set, downloaded and unpacked by its user.
+        output: the table, a .csv that is not there yet. Its paths are from its own folder.
+        split: one of the set's; by default its first, the one of published figures where there are some.
+        limit: at most so many groups (patients; images or patches where patients are not known), with all their
+            questions, drawn with ``seed``. All where None.
+        seed: of the drawing.
+
+    Raises:
+        InputError: no such set or split; a layout that is not the set's, with what is missing and where to get it;
+            an output that is no new .csv.
+    """
+    each, output = public_set(name), Path(output)
+    split = split or each.splits[0]
+    if split not in each.splits:
+        raise InputError(
+            f"{each.name} has no split {split!r}.",
+            remedy=f"Use one of {', '.join(each.splits)} (--split, split=).",
+        )
+    if limit is not None and limit < 1:
+        raise InputError(f"A limit of {limit} leaves nothing.", remedy="Give 1 or more (--limit, limit=).")
+    if output.suffix.lower() != ".csv" or output.exists():
+        why = "There is such a file already." if output.exists() else "The table is written as .csv."
+        raise InputError(why, path=output, remedy="Give another name (--output, output=).")
+    if not Path(folder).is_dir():
+        raise InputError(
+            "There is no such folder.", path=folder, remedy=f"Get the set at {each.source} and unpack it."
+        )
+
+    def choose(groups: Collection[str]) -> Collection[str]:
+        if limit is None or limit >= len(groups):
+            return set(groups)
+        return set(random.Random(seed).sample(sorted(groups), limit))
+
+    found = each.read(Path(folder).resolve(), split, choose)
+    _check(found.rows, each, Path(folder))
+    _write(found.rows, output)
+    groups = len({row["group"] for row in found.rows})
+    return WrittenTable(output, len(found.rows), groups, found.notes)
+
+
+def public_set(name: str) -> PublicSet:
+    """The set of a name. Raises `InputError` for none of `SETS`."""
+    if name.lower() not in SETS:
+        raise InputError(f"There is no public set {name!r} here.", remedy=f"Use one of {', '.join(SETS)}.")
+    return SETS[name.lower()]
+
+
+def about(name: str) -> str:
+    """What a set is, as text: source, terms, layout, splits, groups, protocol, and what is published of it."""
+    each = public_set(name)
+    lines = [
+        each.title,
+        f"get it at: {each.source}",
+        f"terms: {each.terms}",
+        *(f"layout: {line}" for line in each.layout),
+        f"splits: {', '.join(each.splits)} (the first where none is named)",
+        f"one group: {each.groups}",
+        f"asked: {each.protocol}",
+        *(published_lines(each.name) or ["published: nothing of MedGemma on this set"]),
+    ]
+    return "\n".join(lines)
+
+
+def _check(rows: list[Row], each: PublicSet, folder: Path) -> None:
+    if not rows:
+        raise InputError("No question is left of this folder.", path=folder, remedy="Choose another split.")
+    unknown = {column for row in rows for column in row} - COLUMNS.keys()
+    if unknown:
+        raise InputError(
+            f"{each.name} needs the column {', '.join(sorted(unknown))}, which tables do not have.",
+            remedy="Ask about its pairs from Python, as notebook 10 does (helpers.prompts.image_messages).",
+        )
+    twice = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
+    if twice:
+        raise InputError(f"{twice[0]} is there twice.", path=folder, remedy="Download the set's lists again.")
+
+
+def _write(rows: list[Row], output: Path) -> None:
+    columns = [column for column in COLUMNS if any(column in row for row in rows)]
+    try:
+        with whole_file(output) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                paths = {c: _from(row[c], output.parent) for c in ("path", "prior") if c in row}
+                writer.writerow(row | paths)
+    except OSError as error:
+        raise InputError(
+            f"The table cannot be written ({error.strerror}).", path=output, remedy="Choose another place for it."
+        ) from error
+
+
+def _from(path: str, folder: Path) -> str:
+    """The way from the table's folder, so that both can be moved together; whole where they are on two drives."""
+    try:
+        return Path(os.path.relpath(path, folder.resolve())).as_posix()
+    except ValueError:
+        return Path(path).as_posix()
