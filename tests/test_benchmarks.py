@@ -6,20 +6,9 @@ import json
 
 import pytest
 
+from helpers.course import HARDWARE, Weights
 from tests.benchmarks import __main__ as bench, measure as measuring
-from tests.benchmarks.estimate import (
-    ANSWER,
-    HARDWARE,
-    LABELS,
-    QUESTION,
-    Hardware,
-    Weights,
-    estimate,
-    estimates,
-    read_operations,
-    step_bytes,
-    vision_operations,
-)
+from tests.benchmarks.estimate import estimates
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.report import Outcome, write_report
 from tests.benchmarks.works import WORKS, Way, Work
@@ -118,25 +107,6 @@ def test_every_work_is_measured_in_full_at_the_size_of_the_table():
         assert not each.package.absent
 
 
-def test_the_estimate_is_what_one_counts_by_hand():
-    # Two layers, one looks 4 tokens back, one at all: 6 tokens see 1+2+3+4+4+4 and 1+2+3+4+5+6 others.
-    assert read_operations(TINY, 6) == 2 * 100 * 6 + 4 * 2 * (18 + 21)
-    assert read_operations(TINY, 2) + read_operations(TINY, 4, before=2) == read_operations(TINY, 6)
-    assert vision_operations(TINY) == 2 * 10 * 5 + 4 * 1 * 3 * 25
-    assert step_bytes(TINY, 10) == 2 * (120 + 2 * 1 * (4 + 10))
-    assert step_bytes(TINY, 10, questions=3) == 2 * (120 + 3 * 2 * 1 * (4 + 10))
-
-    gpu = Hardware("slow", operations=1000, bandwidth=100, source="")
-    one, many = (estimate(TINY, gpu, images=2, questions=n) for n in (1, 5))
-    assert one.vision == many.vision == 2 * vision_operations(TINY) / 1000
-    prefix = 2 * (256 + LABELS)
-    assert one.reading == pytest.approx(read_operations(TINY, prefix + QUESTION) / 1000)
-    assert one.writing == pytest.approx(sum(step_bytes(TINY, prefix + QUESTION + k) for k in range(ANSWER)) / 100)
-    assert estimate(TINY, gpu, images=2, questions=5, together=False).total == pytest.approx(5 * one.total)
-    assert many.total < 5 * one.total
-    assert estimate(TINY, gpu, images=2, compute_share=0.5).vision == 2 * one.vision
-
-
 def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
     from helpers.finetuning import GPUS
 
@@ -145,4 +115,4 @@ def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
     assert "Files to images took 0.50 s here" in text
     for gpu in HARDWARE:
         assert gpu.source in text
-        assert gpu.operations == next(peak for name, (_, peak) in GPUS.items() if gpu.name.startswith(name[:3]))
+        assert gpu.operations in {of.operations for name, of in GPUS.items() if name[:4] == gpu.name[:4]}

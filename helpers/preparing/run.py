@@ -20,7 +20,7 @@ from helpers.images import stands_alone
 from helpers.parallel import Killed
 from helpers.preparing.shards import Made, Task
 from helpers.preparing.sources import MARK, Root, Source, digest, find_sources, parts_of, reason
-from helpers.storage import Store
+from helpers.storage import Store, json_text
 
 INDEX, QUARANTINE, DONE = "_index.jsonl", "_quarantine.jsonl", "_done"
 ANOTHER = "Choose another output folder."
@@ -133,7 +133,7 @@ class Run:
         done.files.close()
         for key in ("parts", "problems"):  # they come in any order
             done.receipt[key].sort(key=lambda entry: entry["path"])
-        self.store.write(f"{DONE}/{digest(source)}.json", json.dumps(done.receipt))
+        self.store.write(f"{DONE}/{digest(source)}.json", json_text(done.receipt))
         self.receipts[source] = done.receipt
 
     def finish(self) -> Summary:
@@ -216,4 +216,4 @@ def _known(store: Store) -> dict[str, Receipt]:
 
 
 def _lines(entries: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    return "".join(json_text(entry) + "\n" for entry in entries)

@@ -89,7 +89,7 @@ def test_without_a_choice_every_way_refuses_with_the_same_words(echoes: Path, tm
         ("only", "EchoTime", "chooses nothing"),
         ("only", "EchoTim=20", "Did you mean EchoTime"),
         ("uneven", "maybe", "not yes or no"),
-        ("offset", "much", "could not convert"),
+        ("offset", "much", "not a number"),
         ("reformat", "coronal", "not axial"),
     ],
 )
