@@ -18,7 +18,8 @@ import torch
 
 from helpers.prompts import IMAGE_TOKENS, MAX_SLICES
 
-COMPUTE_SHARE, BANDWIDTH_SHARE = 0.4, 0.6  # of the peaks of a data sheet: assumptions
+COMPUTE_SHARE = 0.4  # of the peak of a data sheet: an assumption, and so is the next
+BANDWIDTH_SHARE = 0.6
 # Seconds a token between the kernels of transformers, assumed as what makes an H100 write in about twice the time
 # that its memory needs. An engine that launches a whole step at once (vLLM) has next to none.
 LAUNCH = 4.5e-3

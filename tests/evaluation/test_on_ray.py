@@ -271,7 +271,7 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
     assert program == "medgemma-tutorials"
     words[words.index("--cases") + 1] = "teaching:text"
     called: dict[str, Any] = {}
-    scores = {"model": "m", "answers": 1, "failed": 0, "unparsable": None, "kinds": {}}
+    scores = {"model": "m", "answers": 1, "failed": 0, "unparsable": None, "kinds": {}, "conditions": {}}
     monkeypatch.setattr("helpers.evaluation.evaluate_on_ray", lambda *a, **k: called.update(k) or scores)
     assert main(words) == 0
     workers = job["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"]

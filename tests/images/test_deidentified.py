@@ -72,8 +72,8 @@ def test_images_go_to_another_machine_only_after_a_statement(
     clean, named = (write_series(VOXELS, folder=f, PatientID=i) for f, i in (("clean", ""), ("named", "7")))
     prompt = image_messages([Image.new("RGB", (4, 4))], "What?")
     sent = []
-    answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop"}
-    monkeypatch.setattr(EndpointModel, "_whole_answer", lambda self, body: sent.append(self.name) or answer)
+    answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop", "logprobs": None}
+    monkeypatch.setattr(EndpointModel, "_whole_answer", lambda self, body, wish: sent.append(self.name) or answer)
     with pytest.raises(InputError, match=r"nobody has said where these images come from.*sources"):
         EndpointModel(FAR, "m", name="unsaid").generate(prompt)
     with pytest.raises(InputError, match="PatientID"):

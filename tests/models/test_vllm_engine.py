@@ -20,7 +20,8 @@ import torch
 from helpers.cli import main
 from helpers.errors import InputError
 from helpers.evaluation import Answer, evaluate_on_ray, read_answers, read_shards, run_evaluation
-from helpers.evaluation.on_ray import Worker
+from helpers.evaluation.kept_answers import Asking
+from helpers.evaluation.on_ray import Worker, _row
 from helpers.models import STANDIN, STANDIN_FOLDER, ChatModel, VllmModel, load_engine
 from helpers.models.server import best_kind
 from helpers.models.vllm_engine import load_vllm
@@ -124,9 +125,12 @@ def test_a_worker_on_ray_takes_it_with_a_whole_gpu(
 ) -> None:
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_actor_id=lambda: "a worker"))
-    output, cases = str(tmp_path / "out"), ray.cloudpickle.dumps(generate("text", 2, HELD_OUT))
-    worker = Worker(model=str(folder), adapter=None, name="saved", engine=None, gpus=gpus, limit=8, output=output)
-    row = worker({"group": 0, "cases": cases, "drawn": False})
+    output, cases = str(tmp_path / "out"), generate("text", 2, HELD_OUT)
+    asking = Asking({"name": "saved"}, 8)
+    worker = Worker(
+        model=str(folder), adapter=None, name="saved", engine=None, gpus=gpus, asking=asking, output=output
+    )
+    row = worker(_row(ray, 0, cases))
     assert not row["problem"] and {a["engine"] for a in read_shards(output)} == {engine}
 
 
