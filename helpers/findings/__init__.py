@@ -1,0 +1,12 @@
+"""What a text says of which findings: asserted, negated, or in doubt.
+
+In: a report or a reply in English. Out: its pairs of finding and state.
+
+- ``terms``: the list that findings are told by, the one in ``terms.txt`` or your own.
+- ``cues``: words of negation and doubt, after NegEx and ConText.
+- ``statements``: which cue speaks of which finding, in a text that ``words`` and ``items`` read.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,89 @@
+"""A text as what it is read by: findings, cues, and the words and signs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from helpers.findings.cues import CUES, Cue, Kind, State
+from helpers.findings.terms import Term, Terms
+from helpers.findings.words import SIGNS, key, tokens
+
+STOPS = frozenset(".;!?\n")  # signs that end a sentence
+SPEAK = frozenset({Kind.BEFORE, Kind.INNER, Kind.AFTER, Kind.EITHER})  # cues that say whether a finding is there
+NO = Cue(Kind.BEFORE, State.NEGATED)
+
+
+@dataclass(eq=False)
+class Mention:
+    """A finding where the text names it."""
+
+    term: Term
+    state: State | None = None  # None: nothing is said of it, so that naming it asserts it
+    known: bool = False  # whatever is said of other findings: "within the mass"
+
+    def say(self, state: State) -> None:
+        """Take a state; doubt takes no negation back, and nothing speaks of history."""
+        if not (self.known or self.state in (State.NEGATED, State.ASIDE)):
+            self.state = state
+
+
+Item = str | Cue | Mention  # of a text: a word or sign, a cue, a finding
+
+
+def read_items(text: str, terms: Terms) -> list[Item]:
+    """A text with its phrases put together, findings and cues; nothing where it names no finding."""
+    words = tokens(text)
+    keys = [word if word in SIGNS else key(word) for word in words]
+    items: list[Item] = []
+    if not any(map(terms.phrases.begin, keys)):
+        return items
+    at = 0
+    while at < len(words):
+        term_end, term = terms.phrases.at(keys, at) if terms.phrases.begin(keys[at]) else (-1, None)
+        cue_end, cue = CUES.at(words, at) if CUES.begin(words[at]) else (-1, None)
+        if term and term_end >= cue_end:
+            items += _shared(keys, at, term_end, terms)
+            items.append(Mention(term))
+            at = term_end
+            if term.absent and words[at] in ("of", "for", "from"):
+                items.append(NO)  # "margins are free of tumour" speaks of tumour too
+        elif cue:
+            items.append(cue)
+            at = cue_end
+        else:
+            items.append(words[at])
+            at += 1
+    return items
+
+
+def _shared(keys: Sequence[str], start: int, end: int, terms: Terms) -> Iterable[Item]:
+    """The finding that has its last word with the next in common: "pleural or pericardial effusion"."""
+    if end - start < 2 or start < 2 or keys[start - 1] not in ("and", "or", "and/or"):
+        return []
+    term = terms.named(keys[start - 2], keys[end - 1])
+    return [Mention(term), Cue(Kind.AND)] if term else []
+
+
+def look_ahead(items: Sequence[Item]) -> tuple[list[bool], list[bool], list[bool]]:
+    """Of each place: whether "or" follows before a verb or another cue, a verb or "and" or "or" before a comma."""
+    size = len(items) + 1
+    or_ahead, verb_in_part, joined_in_part = [False] * size, [False] * size, [False] * size
+    goes_on = verb = joined = False
+    for at in range(len(items) - 1, -1, -1):
+        item = items[at]
+        kind = item.kind if isinstance(item, Cue) else None
+        if item in STOPS if isinstance(item, str) else kind in (Kind.END, Kind.CAUSE):
+            goes_on = verb = joined = False
+        elif item == ",":
+            verb = joined = False
+        elif kind is Kind.VERB:
+            verb, goes_on = True, False
+        elif kind in (Kind.OR, Kind.NOR):
+            goes_on = joined = True
+        elif kind is Kind.AND:
+            joined = True
+        elif kind in SPEAK:
+            goes_on = False
+        or_ahead[at], verb_in_part[at], joined_in_part[at] = goes_on, verb, joined
+    return or_ahead, verb_in_part, joined_in_part

@@ -1,0 +1,258 @@
+"""What a text says of which findings: each asserted, negated or uncertain, in English.
+
+Own code, since what is kept elsewhere does less at a higher price: negspacy 1.1 (April 2026) brings spaCy, 300 MB,
+knows no doubt, and got 118 of the 182 sentences without doubt of this file's test right.
+
+How far a cue (`helpers.findings.cues`) speaks:
+
+- One before findings speaks of all of them up to the end of the sentence, to a word such as "but", or to a part
+  behind a comma or "and" that begins anew ("no pneumothorax, small effusion"), save where an "or" goes on.
+- One after findings speaks of its subject: what stands before its verb, of a list with "and" or "or" all.
+- Of two cues the nearer speaks, but doubt within a negation changes nothing ("no mass suspicious for malignancy"),
+  and "not without" negates nothing.
+- What stands before ":" or "?" is said by what follows: "Effusion: none", "Is there a mass? Yes."
+- History and requests ("history of", "rule out") say nothing of the image. "A or B", not negated, is in doubt.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from helpers.findings.cues import Cue, Kind, State
+from helpers.findings.items import NO, SPEAK, STOPS, Item, Mention, look_ahead, read_items
+from helpers.findings.terms import Terms, usual_terms
+from helpers.findings.words import ITEM, SIGNS
+
+Statements = frozenset[tuple[str, str]]  # of finding and state
+_TURNED = {State.ASSERTED: State.NEGATED, State.NEGATED: State.ASSERTED}
+_AND = Cue(Kind.AND)
+# What may follow a statement that is complete.
+_BOUND = STOPS | {",", "(", ")", "-", "|", "in", "at", "on", "given"}
+_BOUND_CUES = frozenset({Kind.AND, Kind.OR, Kind.END, Kind.PLACE})
+_EVIDENCE = frozenset({"evidence", "sign", "signs", "indication", "suggestion", "definite", "such", "of", "this"})
+_HEADED = 8  # findings that one ":" may be about
+_FILLERS = frozenset({"i", "we", "see", "do", "can", "be", "it"})
+
+
+@functools.lru_cache(maxsize=131_072)  # every measure, and every comparison of runs, asks for the same texts
+def finding_states(text: str, terms: Terms | None = None) -> Statements:
+    """The findings that a text names, each as "asserted", "negated" or "uncertain".
+
+    A finding of which the text says both, as of two sides, is there in both states. ``terms`` is a list of
+    `helpers.evaluation.read_terms`, by default the usual one. Nothing is found in other languages than English.
+    """
+    items = read_items(text, terms or usual_terms())
+    if not any(isinstance(item, Mention) for item in items):
+        return frozenset()
+    pairs = ((mention.term, mention.state or State.ASSERTED) for mention in _Reader(items).read())
+    return frozenset(
+        (term.finding, (_TURNED.get(state, state) if term.absent else state).value)
+        for term, state in pairs
+        if state is not State.ASIDE
+    )
+
+
+class _Reader:
+    """Goes through a text once, and tells each finding what the cues say."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self.or_ahead, self.verb_in_part, self.joined_in_part = look_ahead(items)
+        self.mentions: list[Mention] = []
+        self.headings: list[Mention] = []  # in front of the last ":" of this line
+        self.in_front: list[Mention] = []  # all headings of this line
+        self.asked: list[Mention] = []  # by the question before
+        self.in_line = 0  # where in the mentions the line begins
+        self.lead: State | None = None  # what the line before a list says of its items
+        self._begin_sentence()
+
+    def _begin_sentence(self) -> None:
+        self._end_scope()
+        self.outer: list[State | None] = []  # scopes around open brackets
+        self.in_sentence = len(self.mentions)
+        self.fresh = True  # nothing has been said since it began, or since ":"
+        self._begin_subject()
+
+    def _begin_subject(self) -> None:
+        self.subject: list[Mention] = []
+        self.part = 0  # where in the subject its last part begins, behind a comma
+        self.joined = False  # by "and" or "or", in that part
+        self.closed = False  # by a verb
+
+    def _end_scope(self, of: State | None = None) -> None:
+        """What the last cue says ends here; ``of`` one state only."""
+        if of and self.scope is not of:
+            return
+        self.scope: State | None = None
+        self.used = True  # whether it has spoken of a finding
+        self.crossed = False  # it has come behind a comma or "and"
+        self.place: int | None = None
+
+    def read(self) -> list[Mention]:
+        """All findings that the text names, with their states."""
+        for at, item in enumerate(self.items):
+            if isinstance(item, Mention):
+                self._name(item, at)
+            elif isinstance(item, Cue):
+                self._heed(item, at)
+            elif item in SIGNS:
+                self._sign(item, at)
+            elif item not in _FILLERS:
+                self.fresh = False
+        return self.mentions
+
+    def _name(self, mention: Mention, at: int) -> None:
+        self.fresh = False
+        if self.closed:
+            self._begin_subject()
+        if self.crossed and mention.term.absent:
+            self._end_scope()  # "no lesion, normal heart size"
+        if self.place is not None and at - self.place <= 3:
+            mention.known = True
+        elif self.scope:
+            mention.state, self.used = self.scope, True
+        self.place = None
+        self.subject.append(mention)
+        self.mentions.append(mention)
+
+    def _heed(self, cue: Cue, at: int) -> None:
+        kind = cue.kind
+        if kind in SPEAK or kind is Kind.YES:
+            if not self._answers(cue, at) and kind in SPEAK:
+                self._speak(cue, at)
+            self.fresh = False
+        elif kind in (Kind.END, Kind.CAUSE):
+            self._end_scope()
+            self._begin_subject()
+        elif kind is Kind.SPENT:
+            self._end_scope(State.NEGATED)
+        elif kind is Kind.WITH:
+            self._end_scope(None if self._at(at - 1) in (",", "(") else State.UNCERTAIN)
+        elif kind is Kind.VERB:
+            self.closed = True
+        elif kind in (Kind.AND, Kind.OR, Kind.NOR, Kind.VERSUS):
+            self._join(kind, at)
+        elif kind is Kind.PLACE:
+            self.place = at
+
+    def _answers(self, cue: Cue, at: int) -> bool:
+        """Whether a cue says all of the question before it, or of the heading."""
+        state = State.ASSERTED if cue.kind is Kind.YES else cue.state
+        about = self.headings or self.asked
+        after = at + 1
+        while cue == NO and self._at(after) in _EVIDENCE:
+            after += 1
+        if not (self.fresh and about and self._is_bound(after)):
+            return False
+        for mention in about:
+            mention.state = state
+        self.headings, self.asked = [], []
+        return True
+
+    def _speak(self, cue: Cue, at: int) -> None:
+        """What a cue says of the findings in front of it, or is to say of those behind it."""
+        kind, state, last = cue.kind, cue.state, self._at(at - 1)
+        assert state
+        bound = self._is_bound(at + 1)
+        absent = kind is Kind.EITHER and state is State.NEGATED and self.closed  # "is absent"
+        back = kind is Kind.AFTER or absent or (bound and state is not State.ASIDE and kind is not Kind.INNER)
+        if back and self.subject:
+            for mention in self.subject if self.joined else self.subject[self.part :] or self.subject:
+                mention.say(state)
+            self._begin_subject()
+            return
+        if cue == NO and self._at(at + 1) == ",":
+            return  # "No, there is a mass."
+        if kind is Kind.AFTER and self._at(at + 1) != ":":
+            return
+        if self.scope is State.NEGATED:
+            if kind is Kind.INNER and last == NO:
+                self.scope = State.ASSERTED  # "not without"
+                return
+            if state is State.UNCERTAIN and last not in (",", "(", _AND):
+                return  # "no mass suspicious for"
+        elif self.scope is State.ASIDE and state is State.UNCERTAIN and not self.crossed:
+            return  # "if there is concern for"
+        self.scope, self.used, self.crossed = state, False, False
+
+    def _join(self, kind: Kind, at: int) -> None:
+        """And, or, nor, versus."""
+        self.joined, self.place = True, None
+        before = self._at(at - 1)
+        if kind is Kind.VERSUS and self.subject:
+            before = self.subject[-1]
+        if kind is Kind.NOR:
+            self.scope, self.used = State.NEGATED, False
+        elif kind is Kind.AND:
+            following = self._kind(at + 1)
+            anew = following is Kind.OPENER or (following is Kind.ARTICLE and self.verb_in_part[at + 1])
+            if self.scope and self.used and anew:
+                self._end_scope()
+            self.crossed = True
+        elif self.scope is None and isinstance(before, Mention):
+            before.say(State.UNCERTAIN)
+            self.scope, self.used = State.UNCERTAIN, False
+
+    def _sign(self, sign: str, at: int) -> None:
+        if sign in STOPS:
+            self._stop(sign, at)
+        elif sign == ITEM:
+            self._begin_sentence()
+            self.scope, self.used = self.lead, self.lead is None
+        elif sign == ",":
+            self.part, self.joined, self.place, self.crossed = len(self.subject), False, None, True
+            opens = self._kind(at + 1) in (Kind.OPENER, Kind.ARTICLE) and not self.or_ahead[at + 1]
+            if opens or (self.verb_in_part[at + 1] and not self.joined_in_part[at + 1]):
+                self._end_scope()
+        elif sign == ")":
+            self.scope = self.outer.pop() if self.outer else self.scope
+        else:
+            self._head(at)
+            if sign == "(":
+                self.outer.append(self.scope)
+            elif self.used:  # "no evidence of:" goes on
+                self._end_scope()
+
+    def _head(self, at: int) -> None:
+        """Findings in front of ":", a dash or a bracket are a heading for what follows."""
+        if isinstance(self._at(at - 1), Mention):
+            last = self.subject[max(self.part, len(self.subject) - _HEADED) :]
+            self.headings = [mention for mention in last if mention.state is None]
+            self.in_front += self.headings
+            self.fresh = True
+
+    def _stop(self, sign: str, at: int) -> None:
+        if sign == "?":
+            self.asked = [m for m in self.mentions[self.in_sentence :] if m.state is not State.ASIDE]
+            for mention in self.asked:
+                mention.state = State.ASIDE  # unless it is answered
+        elif not self.fresh:
+            self.asked = []
+        if sign == "\n":
+            self._end_line(leads=self._at(at - 1) == ":", listed=self._at(at + 1) == ITEM)
+        self._begin_sentence()
+
+    def _end_line(self, *, leads: bool, listed: bool) -> None:
+        """What a line says that ends in ":" is said of the items below it; what has come of its headings, else."""
+        if not listed:
+            self.lead = None
+        elif leads:
+            self.lead = self.scope
+        if leads:
+            return
+        headings = set(map(id, self.in_front))
+        below = {m.term.finding for m in self.mentions[self.in_line :] if id(m) not in headings}
+        for heading in self.in_front:
+            if heading.state is None and heading.term.finding in below:
+                heading.state = State.ASIDE  # what is said of it is said there
+        self.headings, self.in_front, self.in_line = [], [], len(self.mentions)
+
+    def _at(self, at: int) -> Item | None:
+        return self.items[at] if 0 <= at < len(self.items) else None
+
+    def _kind(self, at: int) -> Kind | None:
+        item = self._at(at)
+        return item.kind if isinstance(item, Cue) else None
+
+    def _is_bound(self, at: int) -> bool:
+        return self._kind(at) in _BOUND_CUES or self._at(at) in (*_BOUND, None)
