@@ -22,10 +22,18 @@ from helpers.endpoints.limits import Limits, estimate_tokens
 from helpers.endpoints.redaction import without_tokens
 from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, may_pass, retry_after
 from helpers.endpoints.wire_answer import read_answer, thinking_of
-from helpers.errors import InputError
+from helpers.errors import InputError, check_count
 from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
 from helpers.network import is_loopback, retried
-from helpers.prompts import Message, Reply, TokenCount, images_of, split_thinking
+from helpers.prompts import (
+    MAX_NEW_TOKENS,
+    Message,
+    Reply,
+    TokenCount,
+    check_max_new_tokens,
+    images_of,
+    split_thinking,
+)
 
 # What the client would tell every server about this machine and its owner's account.
 _UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
@@ -64,7 +72,8 @@ class EndpointModel:
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
-        InputError: an address that would send in the clear; a source that names a patient.
+        InputError: an address that would send in the clear; a source that names a patient; requests at once, or
+            attempts, that are no number of them.
     """
 
     url: str
@@ -92,6 +101,9 @@ class EndpointModel:
 
     def __post_init__(self) -> None:
         host = check_address(self.url)
+        for name in ("at_once", "attempts"):  # with none at once, every caller would wait for ever
+            n = getattr(self, name)
+            check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
         if self.sources and not self.may_leave and not is_loopback(host):
             check_may_leave(self.sources)
         # Redirects would send the images on to somewhere else; a proxy has no business with this machine's own.
@@ -112,8 +124,16 @@ class EndpointModel:
 
     @property
     def is_standin(self) -> bool:
-        """Whether the served name is that of this project's stand-in. A server tells no more than the name."""
-        return self.served in ("standin", "standin_weights")
+        """Whether the served name is that of this project's stand-in, with an adapter (``standin+adapter``) too.
+
+        A server tells no more than the name.
+        """
+        return self.served.partition("+")[0] in ("standin", "standin_weights")
+
+    @property
+    def context(self) -> int:
+        """Tokens of a prompt, at most."""
+        return self.limits.context_tokens
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
         """An estimate of a prompt's tokens, since only the server has the tokenizer; see `Reply.prompt_tokens`.
@@ -121,23 +141,14 @@ class EndpointModel:
         Raises `InputError` for what the server's limits do not allow.
         """
         count = estimate_tokens(messages, self.limits.image_tokens)
-        if count.images > self.limits.images:
-            raise self._problem(
-                f"{count.images} images are over the server's limit of {self.limits.images}.",
-                "Use fewer images.",
-            )
-        if count.budgeted > self.limits.context_tokens:
-            raise self._problem(
-                f"The prompt is {count}, over the server's context of {self.limits.context_tokens:,}.",
-                "Use fewer images, or a shorter text.",
-            )
+        self.limits.check_prompt(count, self.url)
         return count
 
     def request_bytes(self, messages: Sequence[Message]) -> int:
         """Bytes that a prompt takes on the wire."""
         return wire_bytes(wire_messages(messages, self.image_format, self.quality))
 
-    def generate(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Reply:
+    def generate(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
         """Answer ``messages`` greedily, as the local model would.
 
         Failures that may pass are waited out (`helpers.endpoints.retries`). Raises `InputError` for a prompt over
@@ -146,7 +157,7 @@ class EndpointModel:
         return self._answered(messages, max_new_tokens, {})[0]
 
     def generate_with_likelihoods(
-        self, messages: Sequence[Message], max_new_tokens: int = 512
+        self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS
     ) -> tuple[Reply, list[Step] | None]:
         """`generate`, and the likeliest tokens at each place of the answer; None of a server that tells none.
 
@@ -186,7 +197,7 @@ class EndpointModel:
         )
         return reply, answer["logprobs"]
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
         """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`."""
         with self._room:
             body, size = self._body(messages, max_new_tokens)
@@ -229,6 +240,7 @@ class EndpointModel:
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
+        check_max_new_tokens(max_new_tokens)
         self.count_tokens(messages)
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
         if images_of(messages) and not stated:
@@ -238,11 +250,7 @@ class EndpointModel:
             )
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
-        if size > self.limits.request_bytes:
-            raise self._problem(
-                f"The request has {size / 1e6:.2f} MB; the server takes {self.limits.request_bytes / 1e6:.2f} MB.",
-                'Use fewer images, or image_format="jpeg".',
-            )
+        self.limits.check_request(size, self.url)
         return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size
 
     def _headers(self) -> dict[str, Any]:

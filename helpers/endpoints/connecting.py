@@ -8,18 +8,27 @@ from typing import Any
 
 from helpers.endpoints.addresses import ENDPOINT_PREFIX
 from helpers.endpoints.client import EndpointModel
+from helpers.endpoints.limits import limits_within
 from helpers.errors import InputError
 from helpers.images import ImageSource
 
 
 def connect(
-    name: str, *, sources: Sequence[ImageSource] | None = None, may_leave: str = "", **settings: Any
+    name: str,
+    *,
+    sources: Sequence[ImageSource] | None = None,
+    may_leave: str = "",
+    context: int | None = None,
+    **settings: Any,
 ) -> EndpointModel:
     """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
 
-    Asks the server for its list, and takes the context's length from there where it is told. ``settings`` are
-    those of `EndpointModel`. Raises `InputError` where the server is not there, refuses the token, or lists no or
-    several models and no name says which.
+    Asks the server for its list, and takes the context's length from there where it is told. ``context`` is how
+    many tokens a prompt may have, where that is not to be all of it, or where nothing is told and the server is
+    known to take more than 32,768. ``settings`` are those of `EndpointModel`.
+
+    Raises `InputError` where the server is not there, refuses the token, or lists no or several models and no name
+    says which, and for a context of more than it tells.
     """
     url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
     chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
@@ -31,8 +40,12 @@ def connect(
         served = next(iter(listed))
         chat = replace(chat, served=served, name="")
     length = listed.get(served, {}).get("max_model_len")  # vLLM tells
+    if not isinstance(length, int) or length is True or length < 1:  # others may write anything there
+        length = None
     if length and "limits" not in settings:
         chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
+    if context is not None:
+        chat = replace(chat, limits=limits_within(chat.limits, context, length, url))
     line = f"{chat.name}: served at {chat.url}, images as {chat.image_format}, {chat.at_once} requests at once."
     if chat.is_standin:
         line += " This is not MedGemma: a stand-in for trying the code, not for medicine."

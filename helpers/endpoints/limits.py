@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from helpers.prompts import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, Message, TokenCount, images_of
+from helpers.errors import InputError, check_count
+from helpers.prompts import (
+    CONTEXT_BUDGET,
+    CONTEXT_WINDOW,
+    IMAGE_TOKENS,
+    MAX_PATCHES,
+    Message,
+    TokenCount,
+    images_of,
+)
 
 
 @dataclass(frozen=True)
@@ -16,6 +25,51 @@ class Limits:
     request_bytes: int = 64_000_000
     context_tokens: int = CONTEXT_BUDGET  # replaced by what the server tells
     image_tokens: int = IMAGE_TOKENS  # of one image
+
+    def check_prompt(self, count: TokenCount, url: str) -> None:
+        """Raise `InputError` for a prompt with more images or tokens than the server at ``url`` takes."""
+        if count.images > self.images:
+            raise InputError(
+                f"{count.images} images are over the server's limit of {self.images}.",
+                path=url,
+                remedy="Use fewer images; of a server that takes more, context=N, --context N, with their tokens.",
+            )
+        if count.budgeted > self.context_tokens:
+            raise InputError(
+                f"The prompt is {count}, over the server's context of {self.context_tokens:,}.",
+                path=url,
+                remedy="Use fewer images or a shorter text; of a server that takes more, context=N, --context N.",
+            )
+
+    def check_request(self, size: int, url: str) -> None:
+        """Raise `InputError` for a request of more bytes than the server at ``url`` takes."""
+        if size > self.request_bytes:
+            raise InputError(
+                f"The request has {size / 1e6:.2f} MB; the server takes {self.request_bytes / 1e6:.2f} MB.",
+                path=url,
+                remedy='Use fewer images, or image_format="jpeg".',
+            )
+
+
+def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:
+    """The limits with a budget of ``context`` tokens a prompt, and images enough to fill it.
+
+    Raises `InputError` for a context that is no number of tokens, or more than the server told (``told``) or than
+    MedGemma reads.
+    """
+    most = told or CONTEXT_WINDOW
+    check_count(
+        context, f"A prompt cannot have {context!r} tokens.", path=url, remedy="Give a context of 1 token or more."
+    )
+    if context > most:
+        raise InputError(
+            f"A context of {context:,} tokens is more than the {most:,} that the server takes.",
+            path=url,
+            remedy=f"Give at most {most}, or start the server with more: medgemma-tutorials serve --context N, or "
+            "vLLM's --max-model-len and --limit-mm-per-prompt.",
+        )
+    images = limits.images if context <= CONTEXT_BUDGET else max(limits.images, context // limits.image_tokens)
+    return replace(limits, context_tokens=context, images=images)
 
 
 def estimate_tokens(messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS) -> TokenCount:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -89,6 +90,14 @@ def is_refusal(error: Exception) -> bool:
     return status_of(error) in (400, 404, 422)
 
 
+# How vLLM, TGI and llama.cpp say that the prompt and the longest answer have no room together.
+_NO_ROOM = re.compile(
+    r"(?:context|model|sequence)[ _](?:length|window|size|len)"
+    r"|max_\w*tokens\W.{0,60}?(?:\btoo (?:large|long)\b|\bmust be\b|\bexceeds?\b|<=)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
     """The last error as one that says what happened and what to do.
 
@@ -107,6 +116,10 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
         )
     if is_refusal(error):
         remedy = f"{known} Most addresses end in /v1." if status == 404 else f"Put right what it says. {known}"
+        if _NO_ROOM.search(said):
+            remedy = (
+                "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images."
+            )
         return problem(f"The server refused the request to {served!r} ({said}).", remedy)
     if status == 413:
         return problem("The request is too large for the server.", 'Use fewer images, or image_format="jpeg".')

@@ -2,7 +2,8 @@
 
 In: images and words. Out: chat messages in the order of the MedGemma 1.5 report. And back: a reply to its answer.
 
-- ``protocol``: the report's limits, windows and question templates.
+- ``limits``: what the model takes: tokens, slices, patches, windows.
+- ``templates``: the words that models are asked with; ``wordings``: those of the report and official notebooks.
 - ``messages``: images and a question as messages, their tokens counted.
 - ``keys``: short names for pixels and prompts, by their content.
 - ``sharing``: how several volumes or slides share the places of one prompt.

@@ -6,6 +6,20 @@ from .final_answers import (
     parse_final_answer as parse_final_answer,
 )
 from .keys import images_key as images_key, prompt_key as prompt_key
+from .limits import (
+    CONTEXT_BUDGET as CONTEXT_BUDGET,
+    CONTEXT_WINDOW as CONTEXT_WINDOW,
+    CT_WINDOWS as CT_WINDOWS,
+    CT_WINDOWS_1 as CT_WINDOWS_1,
+    IMAGE_SIDE as IMAGE_SIDE,
+    IMAGE_TOKENS as IMAGE_TOKENS,
+    MAGNIFICATION_MPP as MAGNIFICATION_MPP,
+    MAX_PATCHES as MAX_PATCHES,
+    MAX_SLICE_SIDE as MAX_SLICE_SIDE,
+    MAX_SLICES as MAX_SLICES,
+    MIN_SLICES as MIN_SLICES,
+    PATCH_SIDE as PATCH_SIDE,
+)
 from .loops import is_runaway as is_runaway
 from .messages import (
     RESERVED as RESERVED,
@@ -20,34 +34,39 @@ from .messages import (
     render_prompt as render_prompt,
     slide_messages as slide_messages,
     volume_messages as volume_messages,
+    with_images as with_images,
     with_question as with_question,
 )
-from .number_answers import parse_number as parse_number
-from .protocol import (
-    BOX_QUESTION as BOX_QUESTION,
-    CHANGE_QUESTION as CHANGE_QUESTION,
-    CHOICE_QUESTION as CHOICE_QUESTION,
-    CONTEXT_BUDGET as CONTEXT_BUDGET,
-    CT_QUESTION as CT_QUESTION,
-    CT_RATE_QUESTION as CT_RATE_QUESTION,
-    CT_WINDOWS as CT_WINDOWS,
-    IMAGE_SIDE as IMAGE_SIDE,
-    IMAGE_TOKENS as IMAGE_TOKENS,
-    MAGNIFICATION_MPP as MAGNIFICATION_MPP,
-    MAX_PATCHES as MAX_PATCHES,
-    MAX_SLICE_SIDE as MAX_SLICE_SIDE,
-    MAX_SLICES as MAX_SLICES,
-    MIN_SLICES as MIN_SLICES,
-    MRI_QUESTION as MRI_QUESTION,
-    PATCH_SIDE as PATCH_SIDE,
-    THINKING_INSTRUCTION as THINKING_INSTRUCTION,
-    YES_NO_QUESTION as YES_NO_QUESTION,
+from .number_answers import (
+    COUNT as COUNT,
+    NUMBER_QUESTION as NUMBER_QUESTION,
+    number_question as number_question,
+    parse_number as parse_number,
+    unit_name as unit_name,
 )
 from .replies import (
+    MAX_NEW_TOKENS as MAX_NEW_TOKENS,
     Decoder as Decoder,
     Reply as Reply,
     RunningText as RunningText,
+    check_max_new_tokens as check_max_new_tokens,
     reply_from as reply_from,
     split_thinking as split_thinking,
 )
 from .sharing import shares as shares
+from .templates import (
+    BOX_QUESTION as BOX_QUESTION,
+    CHANGE_QUESTION as CHANGE_QUESTION,
+    CHOICE_QUESTION as CHOICE_QUESTION,
+    CT_QUESTION as CT_QUESTION,
+    CT_RATE_QUESTION as CT_RATE_QUESTION,
+    MRI_QUESTION as MRI_QUESTION,
+    THINKING_INSTRUCTION as THINKING_INSTRUCTION,
+    YES_NO_QUESTION as YES_NO_QUESTION,
+)
+from .wordings import (
+    WORDINGS as WORDINGS,
+    Published as Published,
+    Wording as Wording,
+    wordings_page as wordings_page,
+)

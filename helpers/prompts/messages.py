@@ -2,7 +2,7 @@
 
 Messages are plain data: a list of turns ``{"role", "content"}`` whose content is a list of ``{"type": "text"}``
 and ``{"type": "image"}`` parts with PIL images. The same list goes to a local model, to an endpoint and into a
-fine-tuning set. Limits and templates are in `helpers.prompts.protocol`.
+fine-tuning set. Limits are in `helpers.prompts.limits`, the words in `helpers.prompts.templates`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ import numpy as np
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.prompts.protocol import (
+from helpers.prompts.limits import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, MAX_SLICES
+from helpers.prompts.templates import (
     CHOICE_QUESTION,
-    CONTEXT_BUDGET,
-    IMAGE_TOKENS,
-    MAX_PATCHES,
-    MAX_SLICES,
     SLIDE_INSTRUCTION,
     SLIDES_INSTRUCTION,
     VOLUME_INSTRUCTION,
@@ -133,9 +130,14 @@ def slide_messages(
     type_procedure: str = "",
     *,
     instruction: str | None = None,
+    text_first: bool = True,
     limit: int = MAX_PATCHES,
 ) -> list[Message]:
     """One user turn for a slide: the instruction with tissue type and procedure, then the patches.
+
+    The sources differ in the order: the official notebook has the text first, Table 9 of the report the patches.
+    Nobody has published which answers better. The notebook's order is the default, as it is the one that is
+    published as code, and the stand-in learned it; ``text_first=False`` takes the report's.
 
     A list of patches for each of several slides of one specimen (`helpers.slides.sample_slides`) puts ``SLIDE k``,
     from 1, before the patches of each. That layout and its instruction are ours, as the report has single slides
@@ -152,15 +154,13 @@ def slide_messages(
     if instruction is None:
         instruction = SLIDE_INSTRUCTION if len(slides) == 1 else SLIDES_INSTRUCTION
     text = instruction.replace("{type_procedure}", type_procedure).replace("{slides}", str(len(slides))).strip()
-    if len(slides) == 1:
-        return [{"role": "user", "content": [_text(text, "instruction"), *map(_image, slides[0])]}]
-    _text(text, "instruction")
-    content = []
+    words, content = _text(text, "instruction"), []
     for k, each in enumerate(slides, start=1):
         # In one part with the first label: the chat template trims parts and would run the two together.
-        label = f"{text}\n\nSLIDE 1" if k == 1 else f"SLIDE {k}"
-        content += [_text(label, "label"), *map(_image, each)]
-    return [{"role": "user", "content": content}]
+        label = f"{text}\n\nSLIDE 1" if k == 1 and text_first else f"SLIDE {k}"
+        content += [_text(label, "label")] if len(slides) > 1 else [words] if text_first else []
+        content += map(_image, each)
+    return [{"role": "user", "content": content if text_first else [*content, words]}]
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class TokenCount:
 
     @property
     def budgeted(self) -> int:
-        """Tokens that the 32K budget counts, as the report does: 256 for an image, and the text."""
+        """Tokens that a budget counts, as the report does: 256 for an image, and the text."""
         return self.image + self.text
 
     def __str__(self) -> str:
@@ -212,6 +212,25 @@ def images_of(messages: Sequence[Message]) -> list[Image.Image]:
     return [part["image"] for turn in messages for part in turn["content"] if part["type"] == "image"]
 
 
+def with_images(messages: Sequence[Message], images: Iterable[Image.Image]) -> list[Message]:
+    """The messages with other images in the places of theirs, in order, all words as they are.
+
+    Images that are left over are not used. Raises `InputError` where there are fewer images than places.
+    """
+    source = iter(images)
+
+    def placed(part: dict[str, Any]) -> dict[str, Any]:
+        if part["type"] != "image":
+            return part
+        if (image := next(source, None)) is None:
+            raise InputError(
+                "There are fewer images than places for them.", remedy="Give an image for each place."
+            )
+        return _image(image)
+
+    return [{**turn, "content": [placed(part) for part in turn["content"]]} for turn in messages]
+
+
 def count_tokens(messages: Sequence[Message], processor: Any) -> TokenCount:
     """Count the tokens of a prompt with the processor's own tokenizer, without touching a pixel."""
     prompt = render_prompt(messages, processor)
@@ -223,17 +242,27 @@ def count_tokens(messages: Sequence[Message], processor: Any) -> TokenCount:
     return TokenCount(images=images, image=image, wrapper=wrapper, text=len(ids) - image - wrapper)
 
 
-def check_budget(messages: Sequence[Message], processor: Any, budget: int = CONTEXT_BUDGET) -> TokenCount:
-    """Count the tokens and raise `InputError` when they are over ``budget``, with the limit that would fit."""
+def check_budget(
+    messages: Sequence[Message], processor: Any, budget: int = CONTEXT_BUDGET, *, window: int | None = None
+) -> TokenCount:
+    """Count the tokens and raise `InputError` when they are over ``budget``, with the limit that would fit.
+
+    ``window`` is how far whoever asks can raise the budget; where that suffices, the remedy says so too.
+    """
     count = count_tokens(messages, processor)
     over = count.budgeted - budget
     if over > 0:
         each = count.image // count.images if count.images else IMAGE_TOKENS
         fits = max(0, (budget - count.text) // each)
-        raise InputError(
-            f"The prompt is {over:,} tokens over the budget of {budget:,} ({count}).",
-            remedy=f"Use at most {fits} images with this text." if fits else "Shorten the text.",
-        )
+        remedy = f"Use at most {fits} images with this text." if fits else "Shorten the text."
+        if window and count.total < window:
+            raised = min(window, -(-count.budgeted // 1024) * 1024)
+            remedy += (
+                f" Or raise the budget, load_model(..., context={raised}) or --context {raised}. Twice the tokens "
+                "take twice the memory and time, up to four times where attention keeps masks of all pairs; "
+                "MedGemma 1.5 learned volumes and slides in up to 32K."
+            )
+        raise InputError(f"The prompt is {over:,} tokens over the budget of {budget:,} ({count}).", remedy=remedy)
     return count
 
 
@@ -244,7 +273,7 @@ def _check_count(n: int, limit: int, what: str, remedy: str) -> None:
     if n > limit:
         raise InputError(
             f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt "
-            f"({n * IMAGE_TOKENS:,} image tokens on MedGemma; {CONTEXT_BUDGET:,} is the whole budget).",
+            f"({n * IMAGE_TOKENS:,} image tokens on MedGemma; {CONTEXT_BUDGET:,} is the whole budget by default).",
             remedy=remedy.format(limit=limit),
         )
 

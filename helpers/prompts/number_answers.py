@@ -6,6 +6,9 @@
 | ``12.5 mm``, ``12,5 mm``, ``1.25 cm`` where mm are asked for | 12.5 |
 | ``1,234``, ``1,234.5``, ``1 234``, ``1.234,5`` | thousands, as in English; of two marks the last is the point |
 | ``3 to 5``, ``3-5``, ``3 or 4``, ``3 x 4 cm``, ``> 5``, ``at least 5``, ``5 ± 1``, ``1/2`` | unparsable |
+| ``3 (or 4)``, ``3 cm (20 mm)``, ``3; 4`` and ``3``, 4 on the next line | unparsable: two numbers that differ |
+| ``2 dozen``, ``3 thousand``, ``one third`` | unparsable: the number alone is not what was meant |
+| ``none``, ``no nodules`` | unparsable, as no number is stated |
 | ``2e253``, more than 12 digits, ``10²`` | unparsable: no count or size of a patient |
 | ``3 kg`` where mm are asked for, ``3 mm`` where none is | unparsable |
 | a number outside of what is allowed | unparsable |
@@ -17,34 +20,62 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 
 from helpers.errors import InputError
 from helpers.prompts.replies import split_thinking
 from helpers.prompts.spelling import Spelled
-from helpers.prompts.statements import Read, last_statement, openings
+from helpers.prompts.statements import TAG, Read, last_statement, openings
 
-# How many of the first of each row one of these is: mm, mm2, mm3.
-_LENGTHS = {"mm": 1.0, "cm": 10.0, "dm": 100.0, "m": 1000.0, "um": 0.001, "nm": 1e-6}
-_WRITTEN_OUT = {"millimet": "mm", "centimet": "cm", "micromet": "um", "micron": "um", "millilit": "ml", "lit": "l"}
-_UNITS = {
-    **{name: ("length", size) for name, size in _LENGTHS.items()},
-    **{f"{name}2": ("area", size**2) for name, size in _LENGTHS.items()},
-    **{f"{name}3": ("volume", size**3) for name, size in _LENGTHS.items()},
-    **{name: ("volume", size) for name, size in {"ml": 1e3, "cc": 1e3, "cl": 1e4, "dl": 1e5, "l": 1e6}.items()},
+# Ours: no source asks for a number. X is what stands there, so that the words of the question are no answer.
+NUMBER_QUESTION = (
+    "{question} You may write out your argument before stating your final answer, one number X, in the format "
+    '"Final Answer: X{unit}".'
+)
+COUNT = "count"  # the unit of what has none
+# How many of the first of each row one of these is.
+_LENGTHS = {"mm": 1.0, "cm": 10.0, "dm": 100.0, "m": 1000.0, "km": 1e6, "um": 0.001, "nm": 1e-6, "inch": 25.4}
+_SIZES: dict[str, Mapping[str, float]] = {
+    "length": _LENGTHS,
+    "area": {f"{name}2": size**2 for name, size in _LENGTHS.items()},
+    "volume": {f"{name}3": size**3 for name, size in _LENGTHS.items()}
+    | {"ul": 1.0, "ml": 1e3, "cc": 1e3, "cl": 1e4, "dl": 1e5, "l": 1e6},
+    "mass": {"mg": 1.0, "ug": 1e-3, "g": 1e3, "kg": 1e6},
+    "time": {"ms": 1.0, "s": 1e3, "min": 60e3, "h": 3600e3, "day": 86400e3, "week": 604800e3},
 }
-# What is measured in other ways; converted into nothing, and no noun of things that are counted.
-_OTHER_UNITS = {"%", "percent", "hu", "g", "kg", "mg", "s", "ms", "min", "h", "°", "degrees", "inch", "inches"}
+_UNITS = {name: (kind, size) for kind, row in _SIZES.items() for name, size in row.items()}
+# Converted into nothing, and no noun of things that are counted.
+_OTHER_UNITS = {"%", "hu", "°", "month", "year"}
+_WRITTEN_OUT = {
+    **{"percent": "%", "hounsfield": "hu", "degree": "°", "deg": "°"},
+    **{"gram": "g", "microgram": "ug", "mcg": "ug", "milligram": "mg", "kilogram": "kg"},
+    **{"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "hr": "h", "wk": "week"},
+    **{"millimet": "mm", "centimet": "cm", "decimet": "dm", "kilomet": "km", "nanomet": "nm", "inches": "inch"},
+    **{"micromet": "um", "micron": "um", "metre": "m", "meter": "m"},
+    **{"microlit": "ul", "millilit": "ml", "lit": "l"},
+}
 _WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
-_ABOUT = re.compile(r"(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.|exactly)\s+|[~≈]\s*)", re.I)
+_ABOUT = re.compile(
+    r"(?:x\s*[=:]\s*)?(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.|exactly)\s+|[~≈]\s*)?", re.I
+)
 _NUMBER = re.compile(
-    rf"(?P<sign>[-−]?)(?P<digits>\d{{1,3}}(?:[ ,.'’]\d{{3}})+(?:[.,]\d+)?(?![\d]|[.,]\d)|\d+(?:[.,]\d+)?)"
+    rf"(?P<sign>[-−+]?)(?P<digits>\d{{1,3}}(?:[ ,.'’]\d{{3}})+(?:[.,]\d+)?(?![\d]|[.,]\d)|\d+(?:[.,]\d+)?|\.\d+)"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b",
     re.IGNORECASE | re.ASCII,
 )
-_UNIT = re.compile(r"[^\S\n]*(?P<unit>%|°|[^\W\d_⁰¹²³⁴-⁹]+(?:\^?[23²³](?!\d))?)?")
+# What may stand between a number and its unit: spaces, Markdown, HTML, LaTeX, whose thin space is spelled a comma.
+_BETWEEN = rf"""(?:[^\S\n]|[*_`"'$~{{}}]|{TAG}|\\(?:text|math|mbox|rm)[a-z]*|\\\s?|[,;:!](?=[\\a-zµμ]))*"""
+_NAME = r"%|°|(?:(?:square|sq\.?|cubic|cu\.?)[^\S\n]+)?[^\W\d_⁰¹²³⁴-⁹]+(?:\^?[23²³](?!\d))?"
+_UNIT = re.compile(rf"{_BETWEEN}(?:(?P<unit>{_NAME})|[(\[](?P<inner>{_NAME})[)\]])?", re.IGNORECASE)
+# Words behind a number that make another one of it.
+_SCALED = re.compile(
+    r"[\s-]*(?:hundred|thousand|million|billion|dozen|pair|couple|half|halves|third|quarter|fourth|fifth|tenth"
+    r"|plus|upwards?|onwards?)s?\b",
+    re.IGNORECASE,
+)
 _REST = re.compile(r"[^\n.;!?]*(?:\.(?=\d)[^\n.;!?]*)*")  # of the sentence
 _MORE = re.compile(
-    r"[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|per)\b",
+    r"[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|max|per)\b",
     re.IGNORECASE,
 )
 
@@ -56,9 +87,9 @@ def parse_number(
 
     Args:
         reply: of a model; a thinking trace is no answer.
-        unit: what was asked for. Lengths, areas and volumes (mm, cm, µm, mm2, cm3, ml, l ...) are converted into
-            it; any other unit has to be the reply's own. A reply without a unit is taken to follow the question.
-            None asks for a count, and a noun may follow it.
+        unit: what was asked for. Lengths, areas, volumes, masses and times (mm, cm2, ml, g, weeks ...) are
+            converted into it; any other unit has to be the reply's own. A reply without a unit is taken to follow
+            the question. None and "count" ask for a count, and a noun may follow it.
         low: the least that can be right, in ``unit``.
         high: the most.
 
@@ -67,21 +98,43 @@ def parse_number(
     """
     if low is not None and high is not None and low > high:
         raise InputError(f"No number is from {low} to {high}.", remedy="Give the lesser one as low.")
-    found = last_statement(split_thinking(reply)[0], functools.partial(_read_number, unit=unit))
+    asked = None if unit == COUNT else unit
+    found = last_statement(split_thinking(reply)[0], functools.partial(_read_number, unit=asked))
     value = found and found.value
     if value is None or (low is not None and value < low) or (high is not None and value > high):
         return None
     return value
 
 
+def unit_name(unit: str) -> str:
+    """The short name of a unit that numbers can be asked in: "mm" for "Millimetres", "cm3" for "cm³", "count".
+
+    Raises:
+        InputError: for any other, with those that are known.
+    """
+    name = _unit(unit)
+    if name != COUNT and not _is_unit(name):
+        raise InputError(
+            f"The unit {unit!r} is not known; known are {COUNT}, {', '.join([*_UNITS, *sorted(_OTHER_UNITS)])}.",
+            remedy=f"Choose one of them; {COUNT} asks for the bare number.",
+        )
+    return name
+
+
+def number_question(question: str, unit: str = COUNT) -> str:
+    """A question in our form for an answer that is one number in ``unit``. Raises `InputError` as `unit_name`."""
+    name = unit_name(unit)
+    return NUMBER_QUESTION.format(question=question, unit="" if name == COUNT else f" {name}")
+
+
 def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
     place = openings(text.text, start)[-1]
-    about = _ABOUT.match(text.text, place)
-    number = _NUMBER.match(text.text, about.end() if about else place)
+    number = _NUMBER.match(text.text, _ABOUT.match(text.text, place).end())
     if not number:
         return None
     said = _UNIT.match(text.text, number.end())
-    factor = _factor(said["unit"], unit)
+    in_brackets = said["inner"] if _is_unit(said["inner"]) else None  # "12 (mm)", and not "12 (large)"
+    factor = _factor(said["unit"] or in_brackets, unit)
     value = _value(number)
     end = said.end() if said["unit"] else number.end()
     bad = factor is None or value is None or _goes_on(text.text, number.end(), said)
@@ -90,9 +143,9 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
 
 def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
     """Whether the sentence says more than the number and its unit: a range, a second number, a question."""
-    glued = text[end : end + 1].isalpha() and _unit(unit["unit"]) not in {*_UNITS, *_OTHER_UNITS}  # 2e5, 3rd
+    glued = text[end : end + 1].isalpha() and not _is_unit(unit["unit"])  # 2e5, 3rd
     rest = _REST.match(text, unit.end())
-    said = re.sub(r"[23²³]$", "", unit[0]) + re.sub(r"\([^()]*\)", "", rest[0])
+    said = re.sub(r"[23²³]$", "", unit["unit"] or unit["inner"] or "") + " " + re.sub(r"\([^()]*\)", "", rest[0])
     return glued or _MORE.search(said) is not None or text[rest.end() : rest.end() + 1] == "?"
 
 
@@ -111,7 +164,7 @@ def _value(number: re.Match[str]) -> float | None:
     if len(set(re.findall(r"\D", whole))) > 1:
         return None
     value = float(f"{re.sub(r'[^0-9]', '', whole)}.{part or 0}")
-    return -value if number["sign"] else value
+    return -value if number["sign"] in ("-", "−") else value
 
 
 def _factor(said: str | None, asked: str | None) -> float | None:
@@ -122,12 +175,18 @@ def _factor(said: str | None, asked: str | None) -> float | None:
     if said in _UNITS and asked in _UNITS:
         (kind, size), (wanted, into) = _UNITS[said], _UNITS[asked]
         return size / into if kind == wanted else None
-    return 1.0 if not asked and said not in _UNITS and said not in _OTHER_UNITS else None
+    return 1.0 if not asked and not _is_unit(said) else None
+
+
+def _is_unit(name: str | None) -> bool:
+    return _unit(name) in _UNITS or _unit(name) in _OTHER_UNITS
 
 
 def _unit(name: str | None) -> str:
     """A unit's short name: "millimetres" and "mm." are "mm", "cm³" and "cm^3" are "cm3"."""
     name = (name or "").strip().rstrip(".").lower().translate(str.maketrans("²³µμ", "23uu", "^"))
+    if power := re.fullmatch(r"(square|sq\.?|cubic|cu\.?)\s+(\S+)", name):
+        return f"{_unit(power[2])}{2 if power[1].startswith('s') else 3}"
     for begins, short in _WRITTEN_OUT.items():
         if re.fullmatch(rf"{begins}(?:er|re)?s?", name):
             return short

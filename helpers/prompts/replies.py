@@ -6,7 +6,26 @@ import re
 import time
 from collections.abc import Callable, Set
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from helpers.errors import check_count
+
+# Room for an argument before the answer: what the model card's and the official notebooks' calls allow
+# (Google-Health/medgemma). Every way to ask takes it by default; an answer that ends earlier costs nothing more.
+MAX_NEW_TOKENS = 2_000
+
+Value = TypeVar("Value")
+# What ended before the cut: whole lines, and of the last line whole sentences ("3." may be the beginning of 3.5).
+_WHOLE = re.compile(r".*(?:\n|[.!?](?=\s)|[。！？])", re.DOTALL)
+
+
+def check_max_new_tokens(max_new_tokens: int) -> None:
+    """Raise `InputError` for an answer that has no room for a token."""
+    check_count(
+        max_new_tokens,
+        f"An answer cannot have {max_new_tokens!r} tokens.",
+        remedy="Use max_new_tokens=1 (--max-new-tokens 1) or more.",
+    )
 
 
 class Decoder(Protocol):
@@ -31,6 +50,19 @@ class Reply:
     completion_tokens: int
     seconds: float
     finished: bool  # False when max_new_tokens cut it off
+
+    def read(self, parse: Callable[[str], Value | None]) -> Value | None:
+        """What ``parse`` reads from the answer: `helpers.prompts.parse_final_answer`, for one.
+
+        Of an answer that was cut off it counts if the sentence or line that states it had ended, and what was
+        begun after it states nothing else: "Final Answer: no" may have become "not seen", and 12 m 12 mm. Else
+        None, as for any answer that cannot be read.
+        """
+        value = parse(self.text)
+        if self.finished or value is None:
+            return value
+        whole = _WHOLE.match(self.text)
+        return value if whole and parse(whole[0]) == value else None
 
 
 def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: Decoder) -> Reply:

@@ -1,11 +1,11 @@
 """Which slices of a volume the model gets, and in which colours: RGB as MedGemma 1.5 reads it.
 
-The numbers (85 slices, the three CT windows) are in `helpers.prompts.protocol`.
+The numbers (85 slices, the three CT windows) are in `helpers.prompts.limits`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -94,13 +94,26 @@ def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
         return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
-def ct_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
+def ct_to_rgb(
+    volume: Volume,
+    indices: Iterable[int] | None = None,
+    *,
+    windows: Mapping[str, tuple[float, float]] = CT_WINDOWS,
+) -> np.ndarray:
     """Slices of a CT with three windows as colours: wide in red, soft tissue in green, brain in blue.
+
+    ``windows`` are three by name, each from its lowest to its highest HU: those of MedGemma 1.5, or
+    `helpers.prompts.CT_WINDOWS_1` of MedGemma 1.
 
     Returns uint8 (n, y, x, 3), all slices unless ``indices`` are given. Pixels that are not square become square;
     sides are shrunk to 512 where larger. Raises `InputError` for anything that is not CT in Hounsfield units, by
-    its header or by its values.
+    its header or by its values, and for windows that are not three.
     """
+    if len(windows) != 3 or any(low >= high for low, high in windows.values()):
+        raise InputError(
+            f"{dict(windows)} are not three windows, each from a lower to a higher value.",
+            remedy="Give CT_WINDOWS or CT_WINDOWS_1 of helpers.prompts.",
+        )
     if volume.modality != "CT":
         raise InputError(
             f"CT windows need Hounsfield units; this is {volume.modality or 'of no known modality'}.",
@@ -115,7 +128,7 @@ def ct_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarra
         )
     wanted = _wanted(volume, indices)
     looks: list[Look | None] = [None] * len(wanted)
-    rgb = _colours(volume, wanted, list(CT_WINDOWS.values()), None if volume.offset == 0 else looks)
+    rgb = _colours(volume, wanted, list(windows.values()), None if volume.offset == 0 else looks)
     if wanted and volume.offset != 0:
         check_hounsfield(volume, looks)
     return rgb

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.endpoints import Limits, image_bytes
+from helpers.endpoints import EndpointModel, Limits, image_bytes
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
 from helpers.models import ChatModel, load_model
@@ -34,6 +34,22 @@ def served() -> Iterator[Any]:
 
     with serve() as server:
         yield server
+
+
+@pytest.mark.parametrize(
+    ("served", "is_standin"),
+    [
+        ("standin", True),
+        ("standin_weights", True),
+        ("standin+mine", True),
+        ("standin_weights+mine", True),
+        ("mine", False),
+        ("standin2+mine", False),
+        ("mine+standin", False),
+    ],
+)
+def test_the_standin_is_known_by_its_served_name_with_an_adapter_too(served: str, is_standin: bool) -> None:
+    assert EndpointModel("http://localhost:9/v1", served).is_standin is is_standin
 
 
 def test_a_real_server_answers_token_for_token_as_the_local_model(

@@ -201,3 +201,33 @@ def test_memory_stays_where_it_is_over_many_prompts_with_faults(fake: FakeServer
     resident()
     usual = resident()
     assert max(resident() for _ in range(4)) - usual < 60  # keeping every request would take 120 and more
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        # As vLLM (two versions), TGI and llama.cpp say it.
+        (400, "This model's maximum context length is 4096 tokens. However, you requested 5096 tokens"),
+        (400, "'max_tokens' or 'max_completion_tokens' is too large: 2000."),
+        (
+            422,
+            "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 3000 `inputs` tokens",
+        ),
+        (400, "the request exceeds the available context size, try increasing it"),
+    ],
+)
+def test_a_server_without_room_for_the_answer_is_one_error_with_the_way_out(
+    fake: FakeServer, status: int, said: str
+) -> None:
+    fake.fault = lambda handler, number: handler.send(status, {"error": {"message": said}}) or True
+    with pytest.raises(InputError, match=r"refused .*Ask for a shorter answer.*--max-new-tokens") as caught:
+        asking(fake).generate(image_messages([], "a"))
+    assert said[:60] in str(caught.value)
+    assert len(fake.requests) == 1 and fake.requests[0]["max_tokens"] == 2_000
+
+
+def test_a_server_that_takes_no_max_tokens_is_not_told_to_be_short(fake: FakeServer) -> None:
+    said = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    fake.fault = lambda handler, number: handler.send(400, {"error": {"message": said}}) or True
+    with pytest.raises(InputError, match="Put right what it says"):
+        asking(fake).generate(image_messages([], "a"))

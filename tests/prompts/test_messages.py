@@ -17,6 +17,7 @@ from helpers.prompts import (
     render_prompt,
     slide_messages,
     volume_messages,
+    with_images,
 )
 from helpers.prompts.messages import count_tokens
 
@@ -39,6 +40,24 @@ def test_a_slide_is_text_then_patches_and_an_image_is_before_its_question() -> N
     assert kinds(slide_messages([GREY], "Colon, biopsy."))[0].endswith("Colon, biopsy.")
     assert kinds(image_messages([GREY], "What is it?")) == ["image", "What is it?"]
     assert image_messages([], "Why?", system=THINKING_INSTRUCTION)[0]["role"] == "system"
+
+
+def test_other_images_take_the_places_and_every_word_stays() -> None:
+    messages = volume_messages([GREY, GREY], "Is it bright?")
+    other = with_images(messages, [Image.new("RGB", (8, 8)), Image.new("RGB", (8, 4)), GREY])
+    assert kinds(other) == kinds(messages) and images_of(messages) == [GREY, GREY]
+    assert [image.size for image in images_of(other)] == [(8, 8), (8, 8)]  # padded, as all are
+    with pytest.raises(InputError, match="fewer images than places"):
+        with_images(messages, [GREY])
+
+
+def test_the_reports_order_of_a_slide_has_the_text_behind_the_patches() -> None:
+    first = kinds(slide_messages([GREY] * 2, "Colon, biopsy."))
+    last = kinds(slide_messages([GREY] * 2, "Colon, biopsy.", text_first=False))
+    assert last == ["image", "image", first[0]]
+    *labelled, words = kinds(slide_messages([[GREY], [GREY] * 2], "Colon.", text_first=False))
+    assert labelled == ["SLIDE 1", "image", "SLIDE 2", "image", "image"]
+    assert "from 2 pathology slides" in words and words.endswith("Colon.")
 
 
 @given(st.lists(st.integers(1, 8), min_size=2, max_size=20))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from helpers.errors import InputError
-from helpers.prompts import parse_number
+from helpers.prompts import number_question, parse_number, unit_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,28 @@ from helpers.prompts import parse_number
         ("2.5 ml", "cm³", 2.5),
         ("−30 HU", "HU", -30),
         ("50 %", "%", 50),
+        ("50 percent", "%", 50),
+        ("**12** mm", "cm", 1.2),
+        ("<b>12</b> mm", "cm", 1.2),
+        (r"$12\,\text{mm}$", "cm", 1.2),
+        (r"\boxed{12\text{ mm}}", "cm", 1.2),
+        ("12 (mm)", "cm", 1.2),
+        ("12 (large)", "mm", 12),
+        ("3 (two on the left)", None, 3),
+        ("X = 12 mm", "mm", 12),
+        ("12 square millimetres", "mm2", 12),
+        ("2 cubic cm", "ml", 2),
+        ("**3** kg", "mm", None),
+        ("30 Hounsfield units", "HU", 30),
+        ("45 degrees", "°", 45),
+        ("1.5 kg", "g", 1500),
+        ("90 seconds", "min", 1.5),
+        ("2 weeks", "days", 14),
+        ("3 months", "weeks", None),  # of which a month has no one number
+        ("3 months", None, None),
+        ("1 inch", "mm", 25.4),
+        ("3 foci", "count", 3),
+        ("3 mm", "count", None),
         ("1 lesion", "lesions", 1),
         ("12 mm (1.2 cm) in diameter", "mm", 12),
         ("12 mm. The other one is 5 mm.", "mm", 12),
@@ -90,3 +112,35 @@ def test_only_a_statement_counts_and_only_in_its_range() -> None:
 def test_a_range_that_holds_no_number_is_refused() -> None:
     with pytest.raises(InputError, match="No number is from 5 to 3"):
         parse_number("Final Answer: 4", low=5, high=3)
+
+
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        ("Millimetres", "mm"),
+        ("meters", "m"),
+        ("cm³", "cm3"),
+        ("ML", "ml"),
+        ("percent", "%"),
+        ("years", "year"),
+        ("Count", "count"),
+    ],
+)
+def test_a_unit_has_one_short_name(unit: str, name: str) -> None:
+    assert unit_name(unit) == unit_name(name) == name
+
+
+@pytest.mark.parametrize("unit", ["", "milimeter", "mg/dl", "lesions", "mm 2"])
+def test_a_unit_that_is_not_known_is_refused(unit: str) -> None:
+    with pytest.raises(
+        InputError, match=r"is not known; known are count, mm, cm, .*count asks for the bare number"
+    ):
+        unit_name(unit)
+
+
+@pytest.mark.parametrize("unit", ["mm", "%", "count"])
+def test_the_words_of_the_question_are_no_answer_and_its_form_is_one(unit: str) -> None:
+    asked = number_question("How large is it?", unit)
+    assert asked.startswith("How large is it? ") and parse_number(asked, unit) is None
+    form = asked[asked.index("Final Answer") :].rstrip('".')
+    assert parse_number(form.replace("X", "12"), unit) == 12

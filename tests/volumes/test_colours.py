@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from helpers.data import fetch
 from helpers.errors import InputError
+from helpers.prompts import CT_WINDOWS, CT_WINDOWS_1
 from helpers.volumes import (
     Volume,
     apply_window,
@@ -46,6 +47,19 @@ def test_windows_at_known_hounsfield_values(write_series) -> None:
     assert rgb.dtype == np.uint8
     # 8 HU in the brain window is 25.5, which rounds to the even neighbour 26
     assert {hu: tuple(map(int, c)) for hu, c in zip(by_hand, rgb[0].reshape(9, 3), strict=True)} == by_hand
+
+
+def test_the_windows_of_medgemma_1_have_a_wider_red(write_series) -> None:
+    """By hand, width 2,250 and level -100: from -1,225 to 1,025 HU."""
+    red = {-1225: 0, -1000: 26, -100: 128, 0: 139, 1024: 255, 1025: 255}
+    values = np.resize(np.array(list(red), np.int16), (5, 3, 2))
+    volume = read_volume(write_series(values))
+    old, new = (ct_to_rgb(volume, [0], windows=windows)[0].reshape(6, 3) for windows in (CT_WINDOWS_1, CT_WINDOWS))
+    assert dict(zip(red, map(int, old[:, 0]), strict=True)) == red
+    assert np.array_equal(old[:, 1:], new[:, 1:]) and np.array_equal(new, ct_to_rgb(volume, [0])[0].reshape(6, 3))
+    for wrong in ({"wide": (0, 80)}, {**CT_WINDOWS, "brain": (80, 0)}):
+        with pytest.raises(InputError, match="not three windows"):
+            ct_to_rgb(volume, windows=wrong)
 
 
 def test_mri_is_scaled_by_the_whole_volume_not_by_slice(write_series) -> None:

@@ -1,0 +1,249 @@
+"""What the report and the official notebooks ask with, word for word, beside the words of `helpers.prompts` here.
+
+Report: MedGemma 1.5 technical report, arXiv:2604.05081v2 (May 2026), appendix B, read as HTML (ar5iv, August
+2026). Notebooks: of github.com/Google-Health/medgemma, as they stood in January and February 2026. Blanks are
+Python format fields; line ends are those of a table's cell. Where a source prints no words for a task, none stand.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from helpers.prompts import templates
+from helpers.prompts.number_answers import NUMBER_QUESTION
+
+
+class Published(NamedTuple):
+    """Words as one source has them."""
+
+    text: str  # with the blanks as Python format fields
+    source: str  # where they stand: a table of the report, or a notebook's name
+
+
+class Wording(NamedTuple):
+    "One task: the published words, the constant of `helpers.prompts` that asks it here, and why it differs."
+
+    report: Published | None
+    notebook: Published | None
+    constant: str  # "" where this package has no words of its own for it
+    difference: str
+
+    @property
+    def ours(self) -> str:
+        """The words that this package asks with; "" where it has none."""
+        return _OURS[self.constant] if self.constant else ""
+
+
+_OURS = vars(templates) | {"NUMBER_QUESTION": NUMBER_QUESTION}
+_FINAL_ANSWER = (
+    'You may write out your argument before stating your final answer "Final Answer: yes" or "Final Answer: no"'
+)
+_MOST_LIKELY = (
+    'You must choose the most likely diagnosis and respond with "The most likely diagnosis is:" followed by '
+    "your choice letter."
+)
+
+WORDINGS: dict[str, Wording] = {
+    "CT volume": Wording(
+        Published(
+            'After looking at the indication and patient history "{history}"... Is there "{condition}" in the CT '
+            f"volume? {_FINAL_ANSWER}.",
+            "Table 13, CT-US1",
+        ),
+        Published(
+            "\n\nBased on the visual evidence in the slices provided above, is this image a good teaching "
+            "example of liver pathology? Comment on hypodense lesions or other hepatic irregularities. Do not "
+            "comment on findings outside the liver. Please provide your reasoning and conclude with a 'Final "
+            "Answer: yes' or 'Final Answer: no'.",
+            "high_dimensional_ct_model_garden.ipynb",
+        ),
+        "CT_QUESTION",
+        "A full stop for the report's three dots after the history.",
+    ),
+    "MRI volume": Wording(
+        Published(
+            f'After looking at the patient history "{{history}}", Is there {{condition}} in the MRI volume? '
+            f"{_FINAL_ANSWER}",
+            "Table 13, MRI-US1",
+        ),
+        None,
+        "MRI_QUESTION",
+        "In the form of the CT question: a full stop for the comma after the history, quotes around the "
+        "condition, a full stop at the end. The table's own stray quote at the start, and its doubled ones "
+        "around Final Answer, are left out here.",
+    ),
+    "chest CT (CT-RATE)": Wording(
+        Published(templates.CT_RATE_QUESTION, "Table 13, CT-RATE"),
+        None,
+        "CT_RATE_QUESTION",
+        "As printed, with a blank for the condition, of which the report prints one: Emphysema.",
+    ),
+    "before a volume's slices": Wording(
+        None,
+        Published(
+            "You are an instructor teaching medical students. You are analyzing a contiguous block of CT slices "
+            "from the center of the abdomen. Please review the slices provided below carefully.",
+            "high_dimensional_ct_model_garden.ipynb",
+        ),
+        "VOLUME_INSTRUCTION",
+        "Ours holds for any CT or MR volume and says the direction. The report prints slices, `SLICE 1` and so "
+        "on (section 3.2.1), and no words before them.",
+    ),
+    "before the slices of several volumes": Wording(
+        None,
+        None,
+        "VOLUMES_INSTRUCTION",
+        "Ours. The report lets several volumes share the 85 slices, and does not print how they are told apart.",
+    ),
+    "whole slide": Wording(
+        Published(
+            "Provide a brief diagnostic text for the set of pathology patches extracted from a pathology slide. "
+            "Consider the tissue type and procedure (below) when deciding what to include in the diagnostic "
+            "text. {type_procedure} {question}",
+            "Table 9, Pathology WSI",
+        ),
+        Published(
+            "You are an instructor teaching medical students. For education purposes, provide a brief "
+            "descriptive text for the set of pathology patches extracted from a pathology slide. Consider the "
+            "tissue type and procedure (below) when deciding what to include in the descriptive text.\n"
+            "{type_procedure}",
+            "high_dimensional_pathology_hugging_face.ipynb",
+        ),
+        "SLIDE_INSTRUCTION",
+        "The report's words, without its blank for a question. The order is the notebook's, text before "
+        "patches; Table 9 has the patches first: `slide_messages(..., text_first=False)`. The notebook fills "
+        'its blank with "colon, biopsy:".',
+    ),
+    "several slides of one specimen": Wording(
+        None,
+        None,
+        "SLIDES_INSTRUCTION",
+        "Ours. It follows the report's for one slide, which has single slides only.",
+    ),
+    "chest radiograph, yes or no": Wording(
+        Published(templates.YES_NO_QUESTION, "Table 8, MIMIC-CXR, CheXpert and CXR14"),
+        None,
+        "YES_NO_QUESTION",
+        'None. The table writes "responce" and does not close its last quote; both are put right here.',
+    ),
+    "question about an image": Wording(
+        Published(
+            "{question} You may write out your argument before stating your final, very short, definitive, and "
+            "concise answer X (no more than a few words or the letter corresponding to your answer choice if the "
+            'question is multiple choice) in the format "Final Answer: X":',
+            "Table 9, SlakeVQA and VQA-Rad",
+        ),
+        None,
+        "CHOICE_QUESTION",
+        "Without the parenthesis about a few words or a letter.",
+    ),
+    "question in words alone": Wording(
+        Published(
+            "{question}\nYou may write out your argument before stating your final, very short, definitive, and "
+            "concise answer (no more than a few words or the letter corresponding to your answer choice if the "
+            'question is multiple choice) X in the format "Final Answer: X":',
+            "Table 7, MedQA and five more",
+        ),
+        None,
+        "CHOICE_QUESTION",
+        "One template for both kinds of question; this one has the parenthesis before the X.",
+    ),
+    "thinking": Wording(
+        Published(templates.THINKING_INSTRUCTION, "Appendix B, benchmarks of text alone"),
+        Published(
+            "SYSTEM INSTRUCTION: think silently if needed. {system_instruction}",
+            "quick_start_with_model_garden.ipynb",
+        ),
+        "THINKING_INSTRUCTION",
+        "None to the report. The notebook has its own words for the system behind it.",
+    ),
+    "boxes": Wording(
+        Published("Where is the {target}?", "Table 12, Chest ImaGenome"),
+        Published(
+            "Instructions:\nThe following user query will require outputting bounding boxes. The format of "
+            "bounding boxes coordinates is [y0, x0, y1, x1] where (y0, x0) must be top-left corner and (y1, x1) "
+            "the bottom-right corner. This implies that x0 < x1 and y0 < y1. Always normalize the x and y "
+            "coordinates the range [0, 1000], meaning that a bounding box starting at 15% of the image width "
+            "would be associated with an x coordinate of 150. You MUST output a single parseable json list of "
+            'objects enclosed into ```json...``` brackets, for instance ```json[{{"box_2d": [800, 3, 840, 471], '
+            '"label": "car"}}, {{"box_2d": [400, 22, 600, 73], "label": "dog"}}]``` is a valid output. Now '
+            'answer to the user query.\n\nRemember "left" refers to the patient\'s left side where the heart '
+            "is and sometimes underneath an L in the upper right corner of the image.\n\nQuery:\nWhere is the "
+            "{target}? Don't give a final answer without reasoning. Output the final answer in the format "
+            '"Final Answer: X" where X is a JSON list of objects. The object needs a "box_2d" and "label" key. '
+            "Answer:",
+            "cxr_anatomy_localization_with_hugging_face.ipynb",
+        ),
+        "BOX_QUESTION",
+        "Ours is neither: short, and silent about corners, scale and sides. The report asked for numbers from 0 "
+        "to 1 (section 3.2.4) in words that it does not print.",
+    ),
+    "change between two radiographs": Wording(
+        None,
+        Published(
+            "Provide a comparison of these two images and include details from\nthe image which students should "
+            "take note of when reading longitudinal CXR\n",
+            "cxr_longitudinal_comparison_with_hugging_face.ipynb",
+        ),
+        "CHANGE_QUESTION",
+        "Ours. The report offered (A) Improved, (B) Stable and (C) Worsened (section 3.2.3) and does not print "
+        "its words; the notebook asks for free text. Ours names the order of the images and asks for the word.",
+    ),
+    "number": Wording(None, None, "NUMBER_QUESTION", "Ours. The report asks for no number."),
+    "skin (DermMCQA)": Wording(
+        Published(f"{{question}} {_MOST_LIKELY}", "Table 9, DermMCQA"),
+        None,
+        "",
+        "Not asked here; answers of this form are read.",
+    ),
+    "fundus (EyePACS)": Wording(
+        Published(
+            "Given this fundus image, determine the most likely diabetic retinopathy (DR) stage present, even if "
+            "you are unsure:\nA: No DR\nB: mild DR\nC: moderate DR\nD: severe DR\nE: proliferative DR\n"
+            f"{_MOST_LIKELY}",
+            "Table 9, EyePACS",
+        ),
+        None,
+        "",
+        "Not asked here; answers of this form are read.",
+    ),
+    "lab report": Wording(
+        Published(
+            "You are a Clinical Data Extraction Specialist. Your job is to parse lab reports with high "
+            "precision.\nFrom the given lab report, extract all lab tests into a JSON list.\nEach test object "
+            "in the list must include: name, result, unit, range, panel, method, specimen, "
+            "sample_collection_time (formatted as DD-MM-YYYY HH:MM:SS)",
+            "Table 11, EHR datasets 2 to 4 and Mendeley",
+        ),
+        None,
+        "",
+        "Not asked here.",
+    ),
+}
+
+
+def wordings_page() -> str:
+    """All of `WORDINGS` as Markdown: a table of the sources, then every text word for word."""
+    rows = [
+        "| task | report | official notebook | ours | what differs, and why |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    parts = []
+    for task, wording in WORDINGS.items():
+        name = f"`{wording.constant}`" if wording.constant else "none"
+        sources = [one.source if one else "not printed" for one in (wording.report, wording.notebook)]
+        sources[1] = f"`{sources[1]}`" if wording.notebook else "none"
+        rows.append(f"| {task} | {' | '.join(sources)} | {name} | {wording.difference} |")
+        texts = [("Report", wording.report), ("Official notebook", wording.notebook)]
+        parts.append(f"### {task[0].upper()}{task[1:]}")
+        parts += [f"{who}, {one.source}:\n\n{_block(one.text)}" for who, one in texts if one]
+        if wording.report and wording.ours == wording.report.text:
+            parts.append(f"Ours, {name}: the report's.")
+        elif wording.constant:
+            parts.append(f"Ours, {name}:\n\n{_block(wording.ours)}")
+    return "\n\n".join(["\n".join(rows), "## Word for word", *parts])
+
+
+def _block(text: str) -> str:
+    """A text as a model gets it, blanks as they are, in a block that may hold others."""
+    return f"~~~~text\n{text.strip().replace('{{', '{').replace('}}', '}')}\n~~~~"
