@@ -8,6 +8,7 @@ In: a model's name and messages. Out: a `Reply`.
 - ``number_formats``: what a device computes in; results that are no numbers.
 - ``four_bits``: which weights become 4 bits, and how.
 - ``prefill``: how a prompt is read, by blocks or with dense masks; ``attention``, ``block_masks`` do it.
+- ``context``: how many tokens a prompt may have, up to the model's window.
 - ``prompt_memory``: what a prompt takes of a GPU beside the weights.
 - ``adapter_files``: what an adapter's folder holds, and whether it can be used.
 - ``adapters``: an adapter onto its own model, and no other; merged into its weights.
@@ -15,6 +16,8 @@ In: a model's name and messages. Out: a `Reply`.
 - ``vision``: images through the vision tower a few at a time.
 - ``sessions``: many questions about images that are read once.
 - ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
+- ``decoding``: how their answers' tokens are written, by Python's calls or by a recorded CUDA graph.
+- ``faults``: ways to compute that do not work on a device, each told of once.
 - ``vllm_engine``: a model in vLLM's engine, asked many prompts at once.
 - ``server``, ``server_process``: a real server on this machine, which ends with the process that started it.
 - ``ask``: a question about a path of your own.

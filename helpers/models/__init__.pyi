@@ -2,6 +2,7 @@ from .adapter_files import ADAPTER_RECORD as ADAPTER_RECORD, read_adapter as rea
 from .adapters import adapted_name as adapted_name, fingerprint as fingerprint
 from .ask import ask_path as ask_path
 from .chat import ChatModel as ChatModel
+from .context import check_context as check_context
 from .four_bits import KEPT_WHOLE as KEPT_WHOLE
 from .hub import (
     MEDSIGLIP as MEDSIGLIP,
@@ -40,4 +41,4 @@ from .vision import (
     pixel_batches as pixel_batches,
     weights_key as weights_key,
 )
-from .vllm_engine import VllmModel as VllmModel, load_engine as load_engine
+from .vllm_engine import VllmModel as VllmModel, check_engine as check_engine, load_engine as load_engine

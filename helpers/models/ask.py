@@ -14,10 +14,13 @@ from PIL import Image
 from helpers.errors import InputError
 from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
 from helpers.models.adapter_files import read_adapter
+from helpers.models.context import check_context
 from helpers.prompts import (
-    CONTEXT_BUDGET,
+    MAX_NEW_TOKENS,
     MAX_PATCHES,
+    MAX_SLICES,
     Message,
+    check_max_new_tokens,
     check_options,
     closed_question,
     image_messages,
@@ -50,8 +53,10 @@ def ask_path(
     icc: bool | None = None,
     page: int | None = None,
     may_leave: str = "",
-    max_new_tokens: int = 512,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     vision_batch: int = 8,
+    limit: int | None = None,
+    context: int | None = None,
 ) -> dict[str, Any]:
     """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
 
@@ -70,6 +75,8 @@ def ask_path(
         may_leave: why images may go to a model on another machine; else their headers must name nobody.
         max_new_tokens: of the answer.
         vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
+        limit: slices of all volumes, patches of all slides, or images, at most; by default 85 and 126.
+        context: tokens of the prompt, at most, as for `helpers.models.load_model`; 85 slices fit into the default.
 
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
@@ -85,6 +92,8 @@ def ask_path(
         raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
     if options:
         check_options(options)
+    check_max_new_tokens(max_new_tokens)
+    check_context(context)
     if adapter is not None:
         read_adapter(adapter)  # a mistake in it shows before images are read
     reading = Reading.of(
@@ -101,17 +110,24 @@ def ask_path(
     print(study)
     facts = Facts()
     asked = closed_question(question, options) if options else question
-    messages = study_messages(study, asked, reading, facts)
+    messages = study_messages(study, asked, reading, facts, limit)
     print("".join(f"{note}\n" for note in facts.notes), end="")
     from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
 
-    chat = load_model(model, adapter=adapter, vision_batch=vision_batch, sources=study.files, may_leave=may_leave)
-    print(f"{chat.count_tokens(messages)}, of {CONTEXT_BUDGET:,}", flush=True)
+    chat = load_model(
+        model,
+        adapter=adapter,
+        vision_batch=vision_batch,
+        context=context,
+        sources=study.files,
+        may_leave=may_leave,
+    )
+    print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
     return {
         "question": question,
         "answer": reply.text,
-        "final_answer": parse_final_answer(reply.text, options or YES_NO),
+        "final_answer": reply.read(lambda text: parse_final_answer(text, options or YES_NO)),
         "finished": reply.finished,
         "thinking": reply.thinking,
         "kind": study.kind,
@@ -137,38 +153,45 @@ class Facts:
 
 
 def study_messages(
-    study: Study, question: str, reading: Reading | None = None, facts: Facts | None = None
+    study: Study,
+    question: str,
+    reading: Reading | None = None,
+    facts: Facts | None = None,
+    limit: int | None = None,
 ) -> list[Message]:
     """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
 
-    At most 85 slices of all volumes, 126 patches of all slides, or all images. What was done to them, or left out,
-    is added to ``facts``.
+    At most ``limit`` slices of all volumes, patches of all slides, or images; by default 85, 126 and 126. What was
+    done to them, or left out, is added to ``facts``.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"{limit} images cannot be shown.", remedy="Give a limit of 1 or more.")
     reading, facts = reading or Reading(), facts or Facts()
     reading.check(study.kind, study.files[0])
     if study.kind == "slide":
-        patches = _patches(study, reading, facts)
+        patches = _patches(study, reading, facts, limit or MAX_PATCHES)
         if len(patches) > 1:
             question += f"\n\nThere are {len(patches)} slides; the number of each stands before its patches."
-        return slide_messages(patches, instruction=question)
+        return slide_messages(patches, instruction=question, limit=limit or MAX_PATCHES)
     if study.kind in VOLUME_KINDS:
         volumes = _volumes(study, reading, facts.notes)
         for name, volume in volumes.items():
             for note in volume.notes:
                 facts.notes.append(f"{name}: {note}" if len(volumes) > 1 else note)
-        slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in share_slices(volumes).items()}
-        return volume_messages(slices, question)
-    if len(study.parts) > MAX_PATCHES:
+        shared = share_slices(volumes, limit or MAX_SLICES)
+        slices = {name: volume_to_rgb(volumes[name], chosen) for name, chosen in shared.items()}
+        return volume_messages(slices, question, limit=limit or MAX_SLICES)
+    if len(study.parts) > (limit or MAX_PATCHES):
         raise InputError(
-            f"{len(study.parts)} images are over the limit of {MAX_PATCHES} for one prompt.",
+            f"{len(study.parts)} images are over the limit of {limit or MAX_PATCHES} for one prompt.",
             path=study.files[0].parent,
-            remedy="Give fewer images.",
+            remedy=f"Give fewer images, or a limit of {len(study.parts)} and the context for it.",
         )
     images = [read_image(part.files[0], **reading.of_image) for part in study.parts]
     return image_messages(images, question)
 
 
-def _patches(study: Study, reading: Reading, facts: Facts) -> list[list[Image.Image]]:
+def _patches(study: Study, reading: Reading, facts: Facts, limit: int) -> list[list[Image.Image]]:
     """The patches of each slide of a study."""
     mpp = reading.patch_mpp
     with ExitStack() as opened:
@@ -176,7 +199,7 @@ def _patches(study: Study, reading: Reading, facts: Facts) -> list[list[Image.Im
         for slide in slides:
             slide.best_level(mpp)  # fail before a mask is read
         masks = [tissue_mask(slide) for slide in slides]
-        chosen = sample_slides(slides, mpp, masks=masks)
+        chosen = sample_slides(slides, mpp, limit, masks=masks)
         for slide, mask, patches in zip(slides, masks, chosen, strict=True):
             name = f"{slide.path.name}: " if len(slides) > 1 else ""
             facts.notes += [f"{name}{note}" for note in patch_notes(slide, mask, patches, mpp)]

@@ -20,9 +20,10 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from helpers.models.block_masks import block_mask
+from helpers.models.faults import Faults, described
 
 Way = Literal["flex_attention", "sdpa"]  # how a prompt is read: by blocks, or with masks of a byte for each pair
-FAULTS: dict[str, str] = {}  # devices on which attention by blocks has failed, and how
+FAULTS = Faults("Prompts are read with dense masks, since attention by blocks does not work")
 NAMES: dict[Way, str] = {"flex_attention": "prompts_by_blocks", "sdpa": "prompts_dense"}
 
 
@@ -54,7 +55,7 @@ def attend(
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a compiler's, of whatever kind, on a prompt unlike those that were tried
-            note_fault(query.device, described(error))
+            FAULTS.note(query.device, described(error))
         mask = create_mask(mask.mask_mod, 1, 1, *mask.seq_lengths, device=query.device)
     if isinstance(mask, SharedKeys):
         _, heads, tokens, numbers = query.shape
@@ -69,8 +70,8 @@ def by_blocks(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: BlockMask, scaling: float
 ) -> torch.Tensor:
     """Attention by blocks, (1, tokens, heads, numbers); raises what its compiler does."""
-    if query.device.type == "cuda" and str(query.device) in FAULTS:
-        raise RuntimeError(FAULTS[str(query.device)])
+    if query.device.type == "cuda" and (fault := FAULTS.on(query.device)):
+        raise RuntimeError(fault)
     flex = _compiled() if query.device.type == "cuda" else flex_attention
     out = flex(query, key, value, block_mask=mask, scale=scaling, enable_gqa=True)
     return out.transpose(1, 2).contiguous()
@@ -80,18 +81,6 @@ def by_blocks(
 def _compiled() -> Callable[..., torch.Tensor]:
     # Where it cannot be compiled it fails: not compiled, it would keep a number for each pair of tokens and head.
     return torch.compile(flex_attention, fullgraph=True)
-
-
-def note_fault(device: torch.device, fault: str) -> None:
-    """Say once for each device that attention by blocks does not work on it; prompts are then read densely."""
-    if str(device) not in FAULTS:
-        print(f"Prompts are read with dense masks, since attention by blocks does not work on {device}: {fault}")
-    FAULTS.setdefault(str(device), fault)
-
-
-def described(error: Exception) -> str:
-    """An error's kind and its first line."""
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
 
 
 def _prompt_masks(

@@ -14,17 +14,20 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.errors import InputError
 from helpers.models.attention import reading, without_adapter
+from helpers.models.context import count_within, window_of
 from helpers.models.number_formats import NumbersOnly
 from helpers.models.prefill import prefill_attention
 from helpers.models.prompt_memory import check_prompt_memory
-from helpers.models.sessions import Session, check_length
-from helpers.models.vision import encode_images
+from helpers.models.sessions import Session
+from helpers.models.vision import VISION_BATCH, encode_images
 from helpers.prompts import (
+    CONTEXT_BUDGET,
+    MAX_NEW_TOKENS,
     Message,
     Reply,
     RunningText,
     TokenCount,
-    check_budget,
+    check_max_new_tokens,
     images_of,
     prompt_ids,
     reply_from,
@@ -39,38 +42,41 @@ class ChatModel:
     model: Any
     processor: Any
     is_standin: bool
-    vision_batch: int = 8  # images that pass the vision tower at once; it halves itself where memory runs out
+    vision_batch: int = VISION_BATCH  # images in the vision tower at once; it halves itself where memory runs out
     prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best that is there
+    decoding: str | None = None  # how a session writes (`decoding_way`); None takes the best that is there
+    context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
     engine: ClassVar[str] = "transformers"
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
-        return check_budget(messages, self.processor)
+        """Tokens of a prompt; raises `InputError` when they are over the budget, 32K by default."""
+        return count_within(messages, self.processor, self.context, window_of(self.model.config))
 
     def generate(
         self,
         messages: Sequence[Message],
-        max_new_tokens: int = 512,
+        max_new_tokens: int = MAX_NEW_TOKENS,
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
         """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
 
-        Of the model's own generation settings only the tokens that end a reply count, as in a session.
+        Of the model's own generation settings only the tokens that end a reply count, as in a session. An answer
+        also ends, unfinished, where it and its prompt fill the model's window.
 
         ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
         for a prompt over the budget, for memory that does not suffice, and for logits that are no numbers.
         """
-        check_length(max_new_tokens)
+        check_max_new_tokens(max_new_tokens)
         tokens = self.count_tokens(messages).total
         way = prefill_attention(self.model, tokens, self.prefill)
         check_prompt_memory(self.model, tokens, self.name, way)
         start = time.perf_counter()
-        numbers = NumbersOnly(self.name)
+        numbers, room = NumbersOnly(self.name), window_of(self.model.config) - tokens
         try:
             inputs = self.inputs(messages)
             with torch.inference_mode(), reading(self.model, way):
-                output = self._plainly_greedy(max_new_tokens).generate(
+                output = self._plainly_greedy(min(max_new_tokens, room)).generate(
                     **inputs,
                     logits_processor=LogitsProcessorList([numbers]),
                     streamer=RunningText(self, on_text) if on_text else None,

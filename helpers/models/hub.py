@@ -22,15 +22,17 @@ from huggingface_hub.errors import (
 
 from helpers.errors import InputError
 from helpers.models.adapter_files import ADAPTER_CONFIG, adapter_as_model, refuse_as_model
+from helpers.storage import existing
 
 STANDIN = "standin"
 STANDIN_FOLDER = Path(__file__).resolve().parents[1] / "standin" / "standin_weights"
 REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
 MEDSIGLIP = "google/medsiglip-448"  # a vision tower alone, for `helpers.embeddings`
 
-# Beside the weights, for 85 slices (22,420 tokens) and for 16 on Gemma 3 4B in bfloat16, as
+# Beside the weights, for 85 slices by each way to read them and for 16 on Gemma 3 4B in bfloat16, as
 # `helpers.models.prompt_memory` counts each prompt; then what CUDA takes for itself. Computed, not measured.
-PROMPT_GB, SMALL_PROMPT_GB = 4.9, 0.8
+SLICES_TOKENS = 22_420  # of 85 slices
+PROMPT_GB, SMALL_PROMPT_GB = {"sdpa": 4.9, "flex_attention": 3.1}, 0.8
 RUNTIME_GB = 0.6
 # Never pickles: weights as safetensors, everything else text.
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
@@ -211,6 +213,8 @@ class Memory:
 def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -> Memory:
     """Memory that a model needs on ``device`` for a prompt of 85 slices and of 16, beside what is free there.
 
+    The slices are counted as the device reads them: by blocks, or with dense masks (`helpers.models.prefill`).
+
     Args:
         weights: bytes of its weights in bfloat16. In 4 bits (NF4) 0.446 of them remain: the embeddings of words,
             the vision tower and the norms stay whole (0.7 in float32).
@@ -220,13 +224,16 @@ def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -
     """
     share = {(False, False): 1.0, (False, True): 2.0, (True, False): 0.446, (True, True): 0.7}[quantized, wide]
     bare, times = weights * share / 1e9 + RUNTIME_GB, 2 if wide else 1
+    way = "sdpa"
     if device.startswith("cuda"):
         import torch
 
-        free = torch.cuda.mem_get_info(device)[0]
+        from helpers.models.prefill import expected_attention
+
+        free, way = torch.cuda.mem_get_info(device)[0], expected_attention(torch.device(device), SLICES_TOKENS)
     else:
         free = psutil.virtual_memory().available
-    return Memory(bare + PROMPT_GB * times, free / 1e9, bare + SMALL_PROMPT_GB * times)
+    return Memory(bare + PROMPT_GB[way] * times, free / 1e9, bare + SMALL_PROMPT_GB * times)
 
 
 def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bool = False) -> None:
@@ -254,8 +261,7 @@ def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bo
 
 def _check_disk(name: str, needed: int) -> None:
     cache = Path(constants.HF_HUB_CACHE)
-    folder = next(p for p in (cache, *cache.parents) if p.exists())
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(existing(cache)).free
     if free < needed * 1.05:
         raise InputError(
             f"The download needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free at {cache}.",

@@ -15,8 +15,12 @@ class KeptLayer(CacheLayerMixin):
 
     The first update brings the prefix. Attention gets it as it is, and the layer keeps a copy: all of it, or what
     ``window`` lets later tokens see. Each later update is written behind what is there, and attention gets a view
-    of everything so far, up to a multiple of `ALIGNED`.
+    of everything so far, up to a multiple of `ALIGNED`. Once there are ``slots``, an update is written where they
+    say, and attention always gets as much: no shape depends on how much is written.
     """
+
+    slots: torch.Tensor | None = None  # places behind the prefix, a number for each token of an update
+    shown = 0  # keys and values that attention gets then
 
     def __init__(self, window: int | None = None) -> None:
         super().__init__()
@@ -42,6 +46,11 @@ class KeptLayer(CacheLayerMixin):
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             return key_states, value_states
+        if self.slots is not None:
+            places = self.prefix + self.slots
+            self.keys.index_copy_(2, places, key_states)
+            self.values.index_copy_(2, places, value_states)
+            return self.keys[:, :, : self.shown], self.values[:, :, : self.shown]
         start, self.used = self.used, self.used + key_states.shape[-2]
         self.keys[:, :, start : self.used] = key_states
         self.values[:, :, start : self.used] = value_states
@@ -54,7 +63,7 @@ class KeptLayer(CacheLayerMixin):
 
     def resize(self, room: int) -> None:
         """Room for so many tokens behind the prefix, and for no more. What a batch has written is forgotten."""
-        self.used = self.prefix
+        self.used, self.slots = self.prefix, None
         size = aligned(self.prefix + room)
         if size == self.keys.shape[-2]:
             return
@@ -95,6 +104,11 @@ class KeptKeys(Cache):
         for layer in self.layers:
             layer.resize(room)
         self.room = room
+
+    def write_at(self, slots: torch.Tensor, places: int) -> None:
+        """Until the next batch, write where ``slots`` then says, and show so many places behind the prefix."""
+        for layer in self.layers:
+            layer.slots, layer.shown = slots, layer.length_with(places)
 
     @property
     def nbytes(self) -> int:

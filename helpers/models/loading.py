@@ -20,6 +20,7 @@ from helpers.images import ImageSource
 from helpers.models.adapter_files import AdapterFiles, read_adapter
 from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
 from helpers.models.chat import ChatModel
+from helpers.models.context import check_context, context_for, window_of
 from helpers.models.four_bits import four_bit_settings
 from helpers.models.hub import STANDIN, find_model, weight_bytes
 from helpers.models.number_formats import dtype_for
@@ -42,6 +43,7 @@ def load_model(
     dtype: torch.dtype | None = None,
     quantized: bool = False,
     vision_batch: int = VISION_BATCH,
+    context: int | None = None,
     token: str | None = None,
     sources: Sequence[ImageSource] | None = None,
     may_leave: str = "",
@@ -58,6 +60,8 @@ def load_model(
         dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
         quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
         vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
+        context: tokens of a prompt, at most, up to the model's window (131,072); by default the report's 32,768,
+            of a server what it tells. Twice as many take two to four times the memory and time.
         token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
             its own; by default ``ENDPOINT_TOKEN``.
         sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
@@ -66,13 +70,15 @@ def load_model(
         may_leave: for such an endpoint, why the images may go unchecked.
 
     Raises:
-        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory; for an
-            endpoint also a setting that only a local model has, or sources that may not leave.
+        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory, a
+            context beyond its window; for an endpoint also a setting that only a local model has, or sources that
+            may not leave.
     """
     check_batch(vision_batch)
+    check_context(context)
     if name.startswith(ENDPOINT_PREFIX):
         of_server = adapter or device or dtype or quantized or vision_batch != VISION_BATCH
-        return _from_endpoint(name, of_server, sources, may_leave, token)
+        return _from_endpoint(name, of_server, sources, may_leave, token, context)
     files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
@@ -87,7 +93,8 @@ def load_model(
         precision = f"{precision}, the adapter {way}"
     name = adapted_name(name, adapter)
     trial = bool(getattr(model.config, "is_standin", False))
-    loaded = ChatModel(name, model.eval(), processor, is_standin=trial, vision_batch=vision_batch)
+    context = context_for(context, window_of(model.config), name)
+    loaded = ChatModel(name, model.eval(), processor, trial, vision_batch=vision_batch, context=context)
     print(_introduction(loaded, folder, device, precision))
     return loaded
 
@@ -107,6 +114,7 @@ def _from_endpoint(
     sources: Sequence[ImageSource] | None,
     may_leave: str,
     token: str | None,
+    context: int | None,
 ) -> EndpointModel:
     if local_setting:
         raise InputError(
@@ -120,7 +128,7 @@ def _from_endpoint(
         raise InputError(
             f"An endpoint needs the package openai ({error}).", path=name, remedy="Run: pip install openai"
         ) from error
-    return connect(name, sources=sources, may_leave=may_leave, token=token)
+    return connect(name, sources=sources, may_leave=may_leave, token=token, context=context)
 
 
 def best_device() -> str:
@@ -171,9 +179,8 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         processor = load_processor(folder)
         model = load_weights(AutoModelForImageTextToText, folder, device_map=device, **settings)
         _check_pair(model, processor)
-        if (
-            ends := folder / "generation_config.json"
-        ).is_file():  # a broken one is passed over, and answers run on
+        ends = folder / "generation_config.json"
+        if ends.is_file():  # a broken one is passed over by transformers, and answers run on
             json.loads(ends.read_text(encoding="utf-8"))
     return model, processor
 

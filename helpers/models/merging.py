@@ -14,7 +14,7 @@ from helpers.errors import InputError
 from helpers.models.adapter_files import ADAPTER_RECORD, AdapterFiles, read_adapter
 from helpers.models.hub import find_model, weight_bytes
 from helpers.models.loading import load_model
-from helpers.storage import free_place, whole_folder, write_json
+from helpers.storage import existing, free_place, whole_folder, write_json
 
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "torch")
 
@@ -85,10 +85,9 @@ def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
 
 
 def _check_disk(output: Path, stored: int) -> None:
-    parent = next(folder for folder in output.absolute().parents if folder.is_dir())
     # A small model is written in float32; of a large one the head may get weights of its own.
     needed = stored * (2 if stored < 1e9 else 1.2)
-    free = shutil.disk_usage(parent).free
+    free = shutil.disk_usage(existing(output)).free
     if free < needed:
         raise InputError(
             f"The merged model needs about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",

@@ -38,16 +38,16 @@ class PackedQuestions:
 
     def read(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         """Logits after each row of token ids: (rows, vocabulary)."""
-        ids, owners, places = (self._to_device(list(numbers)) for numbers in zip(*_flat(rows), strict=True))
+        ids, owners, places = (self.to_device(numbers) for numbers in zip(*_flat(rows), strict=True))
         ends = torch.tensor([len(row) for row in rows]).cumsum(0) - 1
         hidden = []
         for start in range(0, len(ids), AT_ONCE):
             part = slice(start, start + AT_ONCE)
             states = self._forward(ids[part], owners[part], self._prefix + places[part])
             here = ends[(ends >= start) & (ends < start + AT_ONCE)] - start
-            hidden.append(states[self._to_device(here.tolist())])
-        self._going = self._to_device(list(range(len(rows))))
-        self._newest = self._to_device([self._prefix + len(row) - 1 for row in rows])
+            hidden.append(states[self.to_device(here.tolist())])
+        self._going = self.to_device(range(len(rows)))
+        self._newest = self.to_device([self._prefix + len(row) - 1 for row in rows])
         return self._head(torch.cat(hidden))
 
     def go_on(self, chosen: torch.Tensor, keep: Sequence[int] | None = None) -> torch.Tensor:
@@ -58,24 +58,41 @@ class PackedQuestions:
             keep: numbers of the rows that go on, where not all do; only they are computed from here on.
         """
         if keep is not None:
-            index = self._to_device(list(keep))
+            index = self.to_device(keep)
             chosen, self._going, self._newest = chosen[index], self._going[index], self._newest[index]
         self._newest = self._newest + 1
         return self._head(self._forward(chosen, self._going, self._newest))
+
+    def fixed(self, chosen: torch.Tensor, rows: torch.Tensor, steps: int) -> FixedStep:
+        """The next ``steps`` as one whose shapes stay. After it there are others of its kind, and no `go_on`.
+
+        Args:
+            chosen: the token that each row got that goes on, on the device.
+            rows: the numbers of these rows among those of the last step, there too.
+            steps: tokens of each row.
+        """
+        self._going, self._newest = self._going[rows], self._newest[rows]
+        return FixedStep(self, chosen, steps)
 
     def _forward(self, ids: torch.Tensor, owners: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Hidden states of the newest tokens, (tokens, numbers)."""
         start, self._used = self._used, self._used + len(ids)
         self._owner[start : self._used], self._position[start : self._used] = owners, positions
-        behind = self._position[: self._used]
-        own = (self._owner[: self._used] == owners[:, None]) & (behind <= positions[:, None])
+        return self._look_back(ids, owners, positions, self._used)
+
+    def _look_back(
+        self, ids: torch.Tensor, owners: torch.Tensor, positions: torch.Tensor, places: int
+    ) -> torch.Tensor:
+        """Hidden states of tokens that are noted among the first ``places`` behind the prefix."""
+        behind = self._position[:places]
+        own = (self._owner[:places] == owners[:, None]) & (behind <= positions[:, None])
         back = positions[:, None] - self._window  # the newest position that a sliding layer no longer sees
         masks = {}
         for kind, layer in zip(self._model.config.layer_types, self._kept.layers, strict=True):
             if kind in masks:
                 continue
-            first, end = self._prefix - layer.prefix, layer.prefix + self._used
-            seen = torch.zeros(len(ids), layer.length_with(self._used), dtype=torch.bool, device=self._device)
+            first, end = self._prefix - layer.prefix, layer.prefix + places
+            seen = torch.zeros(len(ids), layer.length_with(places), dtype=torch.bool, device=self._device)
             seen[:, : layer.prefix], seen[:, layer.prefix : end] = True, own
             if layer.is_sliding:
                 seen[:, : layer.prefix] = torch.arange(first, self._prefix, device=self._device) > back
@@ -90,9 +107,41 @@ class PackedQuestions:
         )
         return out.last_hidden_state[0]
 
-    def _to_device(self, numbers: list[int]) -> torch.Tensor:
-        # Without waiting for the device: what it is busy with does not concern these numbers.
-        return torch.tensor(numbers, dtype=torch.long).to(self._device, non_blocking=True)
+    def to_device(self, numbers: Sequence[int]) -> torch.Tensor:
+        """Whole numbers there, without waiting for the device: what it is busy with does not concern them."""
+        return torch.tensor(list(numbers), dtype=torch.long).to(self._device, non_blocking=True)
+
+
+class FixedStep:
+    """One more token of each row, always of the same shapes, so that it can be recorded once and run again.
+
+    From step to step only numbers change, in tensors that stay where they are: those of this step, and the keys,
+    values, owners and positions of the packed row. A row that has ended is computed on: no other sees its tokens,
+    and there is room for them.
+    """
+
+    def __init__(self, packed: PackedQuestions, chosen: torch.Tensor, steps: int) -> None:
+        self._packed, self.left = packed, steps - 1  # steps after this one
+        self.ids, self.owners, self.positions = chosen.clone(), packed._going, packed._newest + 1
+        self.slots = packed._used + torch.arange(len(chosen), device=chosen.device)
+        self._places = min(packed._used + len(chosen) * steps, packed._kept.room)
+        packed._kept.write_at(self.slots, self._places)
+        packed._newest, packed._used = self.positions, packed._used + len(chosen)
+
+    def __call__(self) -> torch.Tensor:
+        """Logits after the tokens ``ids``: (rows, vocabulary)."""
+        packed = self._packed
+        packed._owner.index_copy_(0, self.slots, self.owners)
+        packed._position.index_copy_(0, self.slots, self.positions)
+        return packed._head(packed._look_back(self.ids, self.owners, self.positions, self._places))
+
+    def advance(self, chosen: torch.Tensor, rows: torch.Tensor) -> None:
+        """Go to the next step, with the token ``chosen`` for each of the numbered ``rows``."""
+        self.ids.index_copy_(0, rows, chosen)
+        self.positions += 1
+        self.slots += len(self.ids)
+        self._packed._used += len(self.ids)
+        self.left -= 1
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:

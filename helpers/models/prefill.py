@@ -19,7 +19,8 @@ from transformers.models.gemma3.modeling_gemma3 import (
 )
 
 from helpers.errors import InputError
-from helpers.models.attention import FAULTS, NAMES, Way, by_blocks, described, note_fault
+from helpers.models.attention import FAULTS, NAMES, Way, by_blocks
+from helpers.models.faults import described
 from helpers.models.number_formats import BFLOAT16_CAPABILITY
 
 # A shorter prompt's masks take under 17 MB each, and are not worth the seconds in which the kernel is compiled.
@@ -39,9 +40,9 @@ def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
     """
     if asked is not None and asked not in get_args(Way):
         raise InputError(f"There is no way {asked!r} to read a prompt.", remedy=f"Use one of {get_args(Way)}.")
-    if asked == "sdpa" or (asked is None and (tokens < FROM or not _is_new_gpu(model.device))):
+    if asked == "sdpa" or (asked is None and expected_attention(model.device, tokens) == "sdpa"):
         return "sdpa"
-    fault = FAULTS.get(str(model.device)) or kernel_fault(
+    fault = FAULTS.on(model.device) or kernel_fault(
         str(model.device), model.dtype, _shape(model.config.get_text_config())
     )
     if fault and asked is not None:
@@ -50,6 +51,12 @@ def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
             remedy="Use prefill=None, the default.",
         )
     return "sdpa" if fault else "flex_attention"
+
+
+def expected_attention(device: torch.device, tokens: int) -> Way:
+    """The way that a prompt will be read if the kernel works, as far as that is known before a model is there."""
+    by_default = tokens >= FROM and _is_new_gpu(device) and not FAULTS.on(device)
+    return "flex_attention" if by_default else "sdpa"
 
 
 def _is_new_gpu(device: torch.device) -> bool:
@@ -83,7 +90,7 @@ def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, in
     except Exception as error:
         fault = described(error)
     if fault:
-        note_fault(place, fault)
+        FAULTS.note(place, fault)
     return fault
 
 

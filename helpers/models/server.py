@@ -25,14 +25,13 @@ from huggingface_hub import constants
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.models.adapter_files import AdapterFiles, read_adapter
+from helpers.models.context import context_for, served_images, served_length
 from helpers.models.hub import STANDIN, find_model, is_standin, weight_bytes
-from helpers.prompts import MAX_PATCHES
+from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW
 
 HOST = "127.0.0.1"
 START_SECONDS = 600.0  # of 4B weights from a slow disk
 STOP_SECONDS = 10.0
-# 126 images with their four wrapper tokens each, the text and an answer of 1,024.
-CONTEXT = 36_864
 LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for
 
 
@@ -59,6 +58,7 @@ def serve(
     *,
     kind: str | None = None,
     adapter: str | os.PathLike[str] | None = None,
+    context: int | None = None,
 ) -> Iterator[Served]:
     """Start a server, wait until it answers, and stop it at the end of the ``with`` block.
 
@@ -71,12 +71,18 @@ def serve(
         port: 0 takes one that is free.
         kind: "transformers" or "vllm"; by default that of `best_kind`.
         adapter: folder of an adapter to put on the model.
+        context: tokens of a prompt, at most, for which vLLM makes room, up to the model's window; by default
+            32,768. ``transformers serve`` makes none beforehand, and takes what memory allows.
 
     Raises:
-        InputError: packages missing, an adapter that does not fit, the port taken, or a server that ends before it
-            answers (its last words).
+        InputError: packages missing, an adapter that does not fit, no such port or one that is taken, a context
+            beyond the window, or a server that ends before it answers (its last words).
     """
-    kind = kind or best_kind(model)
+    if not 0 <= port <= 65_535:
+        raise InputError(
+            f"There is no port {port}.", remedy="Choose one up to 65535 with --port, or leave it out."
+        )
+    kind, context = kind or best_kind(model), context_for(context, CONTEXT_WINDOW, model)
     _check_packages(kind)
     files = None if adapter is None else read_adapter(adapter)
     small_on_cpu = not _cuda()
@@ -100,7 +106,7 @@ def serve(
         elif files:
             name = called = _merged(files, called, model, Path(scratch))
             where = Path(scratch)
-        arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide) + lora
+        arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide, context=context) + lora
         log = Path(scratch) / "server.log"
         with log.open("wb") as stream:
             # -P: the folder above the model, which may be this package's own, is no place to import from.
@@ -146,11 +152,14 @@ def _lora(adapter: AdapterFiles, called: str, model: str, folder: Path, scratch:
     return ["--enable-lora", "--max-lora-rank", str(rank), "--lora-modules", f"{called}={link}"]
 
 
-def command(kind: str, name: str, port: int, *, cpu: bool, float32: bool) -> list[str]:
+def command(
+    kind: str, name: str, port: int, *, cpu: bool, float32: bool, context: int = CONTEXT_BUDGET
+) -> list[str]:
     """The module and arguments that serve a model under ``name`` on ``port`` of this machine."""
     address = ["--host", HOST, "--port", str(port)]
     if kind == "vllm":
-        limits = ["--limit-mm-per-prompt", json.dumps({"image": MAX_PATCHES}), "--max-model-len", str(CONTEXT)]
+        images = json.dumps({"image": served_images(context)})
+        limits = ["--limit-mm-per-prompt", images, "--max-model-len", str(served_length(context))]
         return ["vllm.entrypoints.cli.main", "serve", name, "--served-model-name", name, *limits, *address]
     device = ["--device", "cpu"] if cpu else []
     dtype = ["--dtype", "float32" if float32 else "bfloat16"]

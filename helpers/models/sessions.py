@@ -14,14 +14,27 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from helpers.errors import InputError
+from helpers.errors import InputError, check_count
 from helpers.models.attention import reading, without_adapter
+from helpers.models.context import window_of
+from helpers.models.decoding import Steps, Way, decoding_way
 from helpers.models.kept_keys import KeptKeys, kept_bytes
 from helpers.models.number_formats import check_numbers, not_numbers
 from helpers.models.packed import PackedQuestions
 from helpers.models.prefill import prefill_attention
 from helpers.models.prompt_memory import check_prompt_memory, free_bytes
-from helpers.prompts import Decoder, Message, Reply, check_budget, images_of, prompt_ids, reply_from, with_question
+from helpers.prompts import (
+    MAX_NEW_TOKENS,
+    Decoder,
+    Message,
+    Reply,
+    TokenCount,
+    check_max_new_tokens,
+    images_of,
+    prompt_ids,
+    reply_from,
+    with_question,
+)
 
 # Of what is free, keys and values may take so much. The rest is for what comes and goes while tokens are read.
 SHARE = 0.8
@@ -35,10 +48,14 @@ class Reader(Decoder, Protocol):
 
     name: str
     prefill: str | None
+    decoding: str | None
 
     @property
     def model(self) -> Any:
         """As transformers loads it."""
+
+    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """Tokens of a prompt; raises `InputError` when they are over the budget."""
 
     def inputs(self, messages: Sequence[Message]) -> dict[str, Any]:
         """Arguments for the model's forward: token ids, types and encoded images."""
@@ -65,10 +82,13 @@ class Session:
         full = without_adapter(chat.model)
         self._model, self._head = full.model, full.lm_head
         self._text, self._width = full.config.get_text_config(), torch.finfo(full.dtype).bits // 8
+        self._window = window_of(self._text)
+        self._way = decoding_way(chat.model.device, chat.decoding)
+        self.decoding: Way = "eager"  # how the newest answers were written; "graph" where one has passed its trial
         self._images = images_of(messages)
         if not self._images:
             raise InputError("There is no image to keep in a session.", remedy="Use generate for words alone.")
-        tokens = check_budget(messages, chat.processor).total
+        tokens = chat.count_tokens(messages).total
         way = prefill_attention(chat.model, tokens, chat.prefill)
         check_prompt_memory(chat.model, tokens, chat.name, way)
         ids = prompt_ids(messages, chat.processor)
@@ -108,17 +128,19 @@ class Session:
         """Bytes that the keys and values of the images take."""
         return kept_bytes(self._text, self._width, len(self._prefix))
 
-    def ask(self, question: str, max_new_tokens: int = 512) -> Reply:
+    def ask(self, question: str, max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
         """Answer one question about the images, as ``chat.generate`` would."""
         return self.ask_all([question], max_new_tokens=max_new_tokens)[0]
 
-    def ask_all(self, questions: Sequence[str], batch_size: int = 8, max_new_tokens: int = 512) -> list[Reply]:
+    def ask_all(
+        self, questions: Sequence[str], batch_size: int = 8, max_new_tokens: int = MAX_NEW_TOKENS
+    ) -> list[Reply]:
         """Answer questions about the images, up to ``batch_size`` at a time, each as if it were asked alone."""
         prompts = [with_question(self.messages, question) for question in questions]
         return self.generate_all(prompts, batch_size=batch_size, max_new_tokens=max_new_tokens)
 
     def generate_all(
-        self, prompts: Sequence[Sequence[Message]], batch_size: int = 8, max_new_tokens: int = 512
+        self, prompts: Sequence[Sequence[Message]], batch_size: int = 8, max_new_tokens: int = MAX_NEW_TOKENS
     ) -> list[Reply]:
         """Answer whole prompts that begin with this session's: the same images with the same words between them.
 
@@ -126,11 +148,11 @@ class Session:
         many. Raises `InputError` for a prompt that begins otherwise, where there is no room even for one, and for
         logits that are no numbers.
         """
-        check_length(max_new_tokens)
+        check_max_new_tokens(max_new_tokens)
         rows = [self._question_ids(prompt) for prompt in prompts]
-        replies = []
+        more, replies = min(max_new_tokens, self._window - len(self._prefix)), []
         for batch, outputs, seconds in self._together(
-            rows, batch_size, max_new_tokens, lambda packed, batch: self._continue(packed, batch, max_new_tokens)
+            rows, batch_size, more, lambda packed, batch: self._continue(packed, batch, more)
         ):
             replies += [
                 reply_from(ids, len(self._prefix) + len(row), seconds / len(batch), self.chat)
@@ -175,7 +197,7 @@ class Session:
                 "This prompt has other images, or other words between them, than the session.",
                 remedy="Start a session of its own for it.",
             )
-        check_budget(prompt, self.chat.processor)
+        self.chat.count_tokens(prompt)
         return ids
 
     def _after_prefix(self, prompt: Sequence[Message]) -> Row | None:
@@ -195,10 +217,9 @@ class Session:
         A batch takes as many rows, each with ``more`` tokens to come, as there is room for, and half as many from
         where memory runs out.
         """
-        if batch_size < 1:
-            raise InputError(
-                f"{batch_size} questions cannot be asked together.", remedy="Use batch_size=1 or more."
-            )
+        check_count(
+            batch_size, f"{batch_size!r} questions cannot be asked together.", remedy="Use batch_size=1 or more."
+        )
         done, tight = 0, False
         while done < len(rows):
             batch = self._first_that_fit(rows[done : done + batch_size], more)
@@ -209,7 +230,7 @@ class Session:
                 done += len(batch)
                 continue
             if len(batch) == 1:
-                raise self._no_memory("for one question", "Use fewer images, a shorter answer")
+                raise self._no_memory("for one question", "Use fewer images, a smaller max_new_tokens")
             batch_size, tight = len(batch) // 2, True
 
     def _try(
@@ -229,9 +250,9 @@ class Session:
         return None
 
     def _continue(self, packed: PackedQuestions, rows: Sequence[Row], limit: int) -> list[Row]:
-        """Greedy tokens after each row, its end token included."""
+        """Greedy tokens after each row, its end token included, as far as the model's window goes."""
         ends, outputs, going = self.chat.end_tokens, [[] for _ in rows], list(range(len(rows)))
-        logits = packed.read(rows)
+        logits, steps = packed.read(rows), Steps(packed, self._way, asked=self.chat.decoding is not None)
         for left in reversed(range(limit)):
             # The one wait for the device a token: a row whose logits are no numbers chooses -1.
             chosen = torch.where(torch.isfinite(logits).all(-1), logits.argmax(-1), -1)
@@ -240,11 +261,13 @@ class Session:
                 raise not_numbers(self.chat.name, logits.dtype)
             for k, token in zip(going, tokens, strict=True):
                 outputs[k].append(token)
-            keep = [i for i, token in enumerate(tokens) if token not in ends]
+            full = [len(self._prefix) + len(rows[k]) + len(outputs[k]) >= self._window for k in going]
+            keep = [i for i, token in enumerate(tokens) if token not in ends and not full[i]]
             if not keep or not left:
                 break
             going = [going[i] for i in keep]
-            logits = packed.go_on(chosen, keep if len(keep) < len(tokens) else None)
+            logits = steps.go_on(chosen, keep if len(keep) < len(tokens) else None)
+        self.decoding = steps.way
         return outputs
 
     def _first_that_fit(self, rows: Sequence[Row], more: int) -> list[Row]:
@@ -273,7 +296,7 @@ class Session:
                 f"Keys and values of {len(self._prefix) + room:,} tokens take {needed / 1e6:,.1f} MB: over the "
                 f"limit of {allowed / 1e6:,.1f} MB.",
                 path=self.chat.name,
-                remedy=f"Use fewer images{', a shorter answer' if room else ''}, or {given}.",
+                remedy=f"Use fewer images{', a smaller max_new_tokens' if room else ''}, or {given}.",
             )
 
     def _no_memory(self, what: str, remedy: str) -> InputError:
@@ -282,12 +305,6 @@ class Session:
             path=self.chat.name,
             remedy=f"{remedy}, or load_model(..., quantized=True).",
         )
-
-
-def check_length(max_new_tokens: int) -> None:
-    """Raise `InputError` for an answer that has no room for a token."""
-    if max_new_tokens < 1:
-        raise InputError(f"An answer cannot have {max_new_tokens} tokens.", remedy="Use max_new_tokens=1 or more.")
 
 
 def _room(rows: Sequence[Row], more: int) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers.errors import InputError
+from helpers.errors import check_count
 from helpers.models.number_formats import check_numbers, name_of
 
 VISION_BATCH = 8  # images that pass the tower at once, unless somebody says otherwise
@@ -62,8 +62,7 @@ def _value_table(image_processor: Any) -> np.ndarray:
 
 def check_batch(size: int) -> int:
     """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError(f"{size} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
+    check_count(size, f"{size!r} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
     return size
 
 

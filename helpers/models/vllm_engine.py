@@ -9,6 +9,7 @@ one.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +22,20 @@ from transformers import AutoConfig, GenerationConfig
 
 from helpers.errors import InputError
 from helpers.models.chat import ChatModel
+from helpers.models.context import context_for, count_within, served_images, served_length, window_of
 from helpers.models.hub import find_model, is_standin
 from helpers.models.loading import damage_explained, load_model, load_processor
 from helpers.models.number_formats import check_numbers
-from helpers.models.server import CONTEXT, best_kind
-from helpers.models.vision import resized
+from helpers.models.server import best_kind
+from helpers.models.vision import VISION_BATCH, resized
 from helpers.prompts import (
-    MAX_PATCHES,
+    CONTEXT_BUDGET,
+    CONTEXT_WINDOW,
+    MAX_NEW_TOKENS,
     Message,
     Reply,
     TokenCount,
-    check_budget,
+    check_max_new_tokens,
     images_of,
     prompt_ids,
     render_prompt,
@@ -50,23 +54,29 @@ class VllmModel:
     end_tokens: frozenset[int]
     is_standin: bool
     engine: str  # with its version, as answers name it
+    context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
+    window: int = CONTEXT_WINDOW  # of prompt and answer
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt; raises `InputError` when they are over the 32K budget."""
-        return check_budget(messages, self.processor)
+        """Tokens of a prompt; raises `InputError` when they are over the budget, 32K by default."""
+        return count_within(messages, self.processor, self.context, self.window)
 
-    def generate(self, messages: Sequence[Message], max_new_tokens: int = 512) -> Reply:
+    def generate(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
         """Answer ``messages`` greedily; raises `InputError` for a prompt over the budget."""
         return self.generate_all([messages], max_new_tokens=max_new_tokens)[0]
 
     def generate_all(
-        self, prompts: Sequence[Sequence[Message]], batch_size: int | None = None, max_new_tokens: int = 512
+        self,
+        prompts: Sequence[Sequence[Message]],
+        batch_size: int | None = None,
+        max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> list[Reply]:
         """Answer all prompts, side by side as far as the engine has room; it makes its batches itself.
 
-        An answer also ends where it and its prompt reach `helpers.models.server.CONTEXT` tokens. Raises
+        An answer also ends where it and its prompt reach `helpers.models.context.served_length` tokens. Raises
         `InputError` for a prompt over the budget.
         """
+        check_max_new_tokens(max_new_tokens)
         start = time.perf_counter()
         started = [""] * len(prompts)
         done = self._run(prompts, started, max_tokens=max_new_tokens, stop_token_ids=sorted(self.end_tokens))
@@ -114,18 +124,21 @@ class VllmModel:
         return self.processor.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def load_vllm(name: str, *, memory_share: float = 0.9, token: str | None = None) -> VllmModel:
+def load_vllm(
+    name: str, *, memory_share: float = 0.9, context: int | None = None, token: str | None = None
+) -> VllmModel:
     """Load a model into vLLM, on the GPU of this process, and say in one line what it is.
 
     Args:
         name: as in `helpers.models.load_model`, but no endpoint.
         memory_share: of the GPU's memory, for weights, keys and values. While it loads, no other process may
             start on that GPU.
+        context: tokens of a prompt, at most, as for `helpers.models.load_model`.
         token: Hugging Face token.
 
     Raises:
         InputError: vLLM or a CUDA GPU is not there, the model is not to be had, vLLM does not start, or it gives
-            the model another prompt than transformers does.
+            the model another prompt than transformers does; a context beyond the model's window.
     """
     # In a process of its own the engine would outlive one that is killed, and keep the GPU.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -140,12 +153,14 @@ def load_vllm(name: str, *, memory_share: float = 0.9, token: str | None = None)
     with damage_explained(folder):
         processor = load_processor(folder)
         ends = _end_tokens(folder)
+        window = window_of(AutoConfig.from_pretrained(folder))
+    context = context_for(context, window, name)
     try:
         llm = LLM(
             model=str(folder),
             dtype="bfloat16",
-            max_model_len=CONTEXT,
-            limit_mm_per_prompt={"image": MAX_PATCHES},
+            max_model_len=served_length(context, window),
+            limit_mm_per_prompt={"image": served_images(context)},
             gpu_memory_utilization=memory_share,
         )
     except Exception as error:  # it raises what its parts do, from a failed check to CUDA's own
@@ -159,7 +174,8 @@ def load_vllm(name: str, *, memory_share: float = 0.9, token: str | None = None)
             path=name,
             remedy="Update it, or use transformers.",
         )
-    loaded = VllmModel(name, llm, processor, ends, is_standin(str(folder)), engine=f"vllm {__version__}")
+    engine = f"vllm {__version__}"
+    loaded = VllmModel(name, llm, processor, ends, is_standin(str(folder)), engine, context, window)
     _check_prompt(loaded)
     print(f"{name}: in vLLM {__version__} on cuda in bfloat16.")
     return loaded
@@ -189,20 +205,52 @@ def _check_prompt(loaded: VllmModel) -> None:
 
 
 def load_engine(
-    engine: str | None, name: str, adapter: str | os.PathLike[str] | None = None
+    engine: str | None,
+    name: str,
+    adapter: str | os.PathLike[str] | None = None,
+    *,
+    context: int | None = None,
+    vision_batch: int = VISION_BATCH,
 ) -> ChatModel | VllmModel:
     """Load a model into "transformers" or "vllm"; by default into that of `helpers.models.server.best_kind`.
 
-    Raises `InputError` as `load_vllm` and `helpers.models.load_model` do, for an adapter or the stand-in in vLLM,
-    and for an engine of another name.
+    With an adapter, or with another ``vision_batch`` than the default, the default is "transformers". Raises
+    `InputError` as `check_engine`, `load_vllm` and `helpers.models.load_model` do.
     """
+    check_engine(engine, name, adapter, vision_batch)
     if engine is None:
-        engine = best_kind(name) if adapter is None else "transformers"
+        engine = best_kind(name) if adapter is None and vision_batch == VISION_BATCH else "transformers"
     if engine == "transformers":
-        return load_model(name, adapter=adapter)
-    if engine != "vllm":
+        return load_model(name, adapter=adapter, context=context, vision_batch=vision_batch)
+    return load_vllm(name, context=context)
+
+
+def check_engine(
+    engine: str | None,
+    name: str,
+    adapter: str | os.PathLike[str] | None = None,
+    vision_batch: int = VISION_BATCH,
+) -> None:
+    """Raise `InputError` for an engine of another name, and for what vLLM does not take. Nothing is loaded.
+
+    vLLM takes no adapter, not the stand-in, and no ``vision_batch`` but the default.
+    """
+    if engine not in (None, "transformers", "vllm"):
         raise InputError(f"There is no engine {engine!r}.", remedy="Give transformers or vllm.")
-    if adapter is not None or is_standin(name):
-        what = "An adapter" if adapter is not None else "The stand-in"
-        raise InputError(f"{what} is not loaded into vLLM here.", path=adapter or name, remedy="Use transformers.")
-    return load_vllm(name)
+    if engine != "vllm":
+        return
+    if adapter is not None:
+        words = ("medgemma-tutorials", "merge", "--model", name, "--adapter", os.fspath(adapter))
+        raise InputError(
+            "An adapter is not loaded into vLLM here.",
+            path=adapter,
+            remedy=f"Use transformers, or run {shlex.join(words)} --output DIR, and give DIR as the model.",
+        )
+    if is_standin(name):
+        raise InputError("The stand-in is not loaded into vLLM here.", path=name, remedy="Use transformers.")
+    if vision_batch != VISION_BATCH:
+        raise InputError(
+            "vLLM makes its own batches of images.",
+            path=name,
+            remedy="Leave out vision_batch (--vision-batch), or use transformers.",
+        )

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets
 
 from helpers.errors import InputError
-from helpers.prompts import Message, Reply, images_of
+from helpers.prompts import MAX_NEW_TOKENS, Message, Reply, images_of
 from helpers.viewers.answer import reply_html
 from helpers.viewers.picture_widget import Picture, Viewer
 
@@ -34,7 +34,7 @@ class AskBox(Viewer):
         prompts: Mapping[str, Callable[[str], list[Message]]],
         *,
         question: str = "",
-        max_new_tokens: int = 512,
+        max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> None:
         if not prompts:
             raise InputError("There is nothing to ask about.", remedy="Give at least one name with its prompt.")

@@ -1,4 +1,4 @@
-"""Milliseconds a token: for one question and eight, packed or copied, merged adapters or beside the weights."""
+"""Milliseconds a token: of one question and eight, packed in each way or copied; of adapters merged or beside."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import copy
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DynamicCache, GenerationConfig
 
-from helpers.models import ChatModel, load_model
+from helpers.models import ChatModel, decoding, load_model
 from tests.gpu.noise import prompt
 from tests.gpu.random_model import NEVER
 from tests.gpu.records import Records
@@ -44,17 +45,42 @@ class Counted(TorchDispatchMode):
         return out
 
 
+def _compiled(step: decoding.FixedStep) -> Callable[[], torch.Tensor]:
+    """The step by torch's compiler, which makes graphs of its own: beside the recorded one, to choose by."""
+    for layer in step._packed._kept.layers:
+        for held in (layer.keys, layer.values):
+            torch._dynamo.mark_static_address(held)
+    run = torch.compile(lambda: step(), mode="reduce-overhead", dynamic=False)
+
+    def begun() -> torch.Tensor:
+        torch.compiler.cudagraph_mark_step_begin()
+        return run()
+
+    return begun
+
+
+# Ways to write the tokens of a packed row: whether there is a GPU for it, and how a step is recorded, if at all.
+WRITTEN: dict[str, tuple[bool, Callable[[decoding.FixedStep], Callable[[], torch.Tensor]] | None]] = {
+    "eager": (False, None),
+    "static shapes, not recorded": (False, lambda step: step),
+    "static shapes, a CUDA graph": (True, decoding.RECORDERS["cuda"]),
+    "static shapes, compiled": (True, _compiled),
+}
+
+
 def tokens(records: Records, chat: ChatModel) -> None:
-    """64 tokens in a session, in a batch with copied keys, and with transformers' static compiled cache."""
+    """64 tokens in a session by each way, in a batch with copied keys, and with transformers' static cache."""
     length, images = (64, 85) if records.on_gpu else (4, 1)
     messages = prompt(chat, images)
     with chat.session(messages) as session:
-        for questions in QUESTIONS:
-            asked = ["What is shown?"] * questions
-            seconds = _beyond_the_first(session, asked, length)
-            with Counted() as counted:
-                session.ask_all(asked, questions, length)
-            _note(records, f"{questions} questions, packed", seconds, length, counted)
+        for what, (needs_gpu, recorder) in WRITTEN.items():
+            for questions in QUESTIONS:
+                if needs_gpu and not records.on_gpu:
+                    records.note("tokens", f"{questions} questions, packed, {what}", reason="needs a GPU")
+                elif recorder is _compiled and records.seconds_left < 360:  # it may take a minute or two
+                    records.note("tokens", f"{questions} questions, packed, {what}", reason="time is short")
+                else:
+                    _packed(records, session, what, recorder, questions, length)
     for questions in QUESTIONS:
         with torch.inference_mode(), _copied(chat, messages, questions) as step:
             step()  # warm
@@ -70,23 +96,47 @@ def tokens(records: Records, chat: ChatModel) -> None:
         _static(records, chat, prompt(chat, 16), length)
 
 
-def _beyond_the_first(session: Any, questions: list[str], length: int) -> float:
-    """Seconds of ``length`` tokens of each question, without those for reading the questions."""
-    spent = []
-    for limit in (1, 1, length + 1):  # the first is to warm up
+def _packed(
+    records: Records, session: Any, what: str, recorder: Callable | None, questions: int, length: int
+) -> None:
+    """Milliseconds a token of one way, and whether its recorded step has passed the trial."""
+    asked = ["What is shown?"] * questions
+    way, kind = "eager" if recorder is None else "graph", session.chat.model.device.type
+    with (
+        patch.object(session, "_way", way),
+        patch.dict(decoding.RECORDERS, {kind: recorder}),
+        patch.object(decoding.FAULTS, "known", {}),
+    ):
+        seconds, first = _beyond_the_first(session, asked, length)
+        counted = None
+        if recorder is None:
+            with Counted() as counted:
+                session.ask_all(asked, questions, length)
+        told: dict[str, Any] = {"first_seconds": first}
+        if recorder is not None:
+            faults = " ".join(decoding.FAULTS.known.values())
+            told |= {"passed": session.decoding == "graph", "fault": faults or "none"}
+        _note(records, f"{questions} questions, packed, {what}", seconds, length, counted, **told)
+
+
+def _beyond_the_first(session: Any, questions: list[str], length: int) -> tuple[float, float]:
+    """Seconds of ``length`` tokens of each question after the first ones, and those of the first answer."""
+    spent, before = [], decoding.FROM + 3
+    for limit in (before, before, before + length):  # the first is to warm up
         start = time.perf_counter()
         session.ask_all(questions, len(questions), limit)
         spent.append(time.perf_counter() - start)
-    return spent[2] - spent[1]
+    return spent[2] - spent[1], spent[0]
 
 
-def _note(records: Records, what: str, seconds: float, length: int, counted: Counted) -> None:
+def _note(records: Records, what: str, seconds: float, length: int, counted: Counted | None, **told: Any) -> None:
     records.note(
         "tokens",
         what,
         ms_a_token=1000 * seconds / length,
-        waits_a_token=sum(counted.waits.values()) / length if records.on_gpu else None,
-        copied_gb_a_token=counted.copied / length / 1e9,
+        waits_a_token=sum(counted.waits.values()) / length if counted and records.on_gpu else None,
+        copied_gb_a_token=counted.copied / length / 1e9 if counted else None,
+        **told,
     )
 
 
@@ -154,7 +204,7 @@ def adapters(records: Records, chat: ChatModel) -> None:
                 )
             )
             with adapted.session(prompt(adapted, images)) as session:
-                spent = 1000 * _beyond_the_first(session, ["What is shown?"], length) / length
+                spent = 1000 * _beyond_the_first(session, ["What is shown?"], length)[0] / length
             what = "merged" if merge else "beside the weights"
             records.note("adapters", what, ms_a_token=spent, load_seconds=seconds, load_peak_gb=peak)
             del adapted

@@ -85,7 +85,7 @@ STEPS = (  # and about how many seconds each needs on a fast GPU
     (peaks, 60),
     (prefill, 20),
     (caps, 60),
-    (tokens, 60),
+    (tokens, 90),
     (adapters, 60),
     (four_bits, 60),
     (training, 90),

@@ -65,7 +65,7 @@ def test_a_final_answer_is_read_by_its_options(
     prompts = []
 
     class Sure:
-        name, is_standin, count_tokens = "sure", False, staticmethod(standin.count_tokens)
+        name, is_standin, context, count_tokens = "sure", False, 32_768, staticmethod(standin.count_tokens)
 
         def generate(self, messages: list, max_new_tokens: int) -> object:
             prompts.append(words(messages)[-1])

@@ -20,10 +20,10 @@ from tests.models.conftest import noise
 @pytest.fixture
 def forget() -> Iterator[None]:
     kernel_fault.cache_clear()
-    attention.FAULTS.clear()
+    attention.FAULTS.known.clear()
     yield
     kernel_fault.cache_clear()
-    attention.FAULTS.clear()
+    attention.FAULTS.known.clear()
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
@@ -109,7 +109,7 @@ def test_a_kernel_that_fails_on_a_prompt_gives_way_to_dense_masks(wide_chat, for
     opened, real = volume_messages(noise(1), "What?"), attention.flex_attention
     expected = wide_chat.generate(opened, max_new_tokens=5).text
     by_blocks = replace(wide_chat, prefill="flex_attention")
-    assert by_blocks.generate(opened, max_new_tokens=5).text == expected and not attention.FAULTS
+    assert by_blocks.generate(opened, max_new_tokens=5).text == expected and not attention.FAULTS.known
 
     def limited(query: torch.Tensor, *args: object, **settings: object) -> torch.Tensor:
         if query.shape[1] == 8 and query.shape[2] not in (300, 500):

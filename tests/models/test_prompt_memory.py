@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
 from transformers import AttentionInterface, DynamicCache, Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
 from helpers.finetuning.planning import model_config, weight_bytes
-from helpers.models import memory_for
+from helpers.finetuning.tracing import LiveBytes
+from helpers.models import attention, memory_for
+from helpers.models.kept_keys import kept_bytes
 from helpers.models.prompt_memory import check_prompt_memory, free_bytes, prompt_bytes
+from helpers.models.sessions import SHARE
+from helpers.prompts import MAX_NEW_TOKENS
 
 LAYERS = 6  # five with a sliding window and one without; the others come after, and take only keys and values
 WEIGHTS = 8.6e9  # bytes in bfloat16
-
-
-class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of what operations have made and is still held, and the most there ever were."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live = self.peak = 0
-        self._held: dict[int, int] = {}
-
-    def __torch_dispatch__(self, operation: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Run an operation, and count what it made."""
-        out = operation(*args, **(kwargs or {}))
-        given = {x.untyped_storage()._cdata for x in tree_flatten((args, kwargs))[0] if torch.is_tensor(x)}
-        for tensor in (x for x in tree_flatten(out)[0] if torch.is_tensor(x)):
-            storage = tensor.untyped_storage()
-            key, size = storage._cdata, storage.nbytes()
-            if key in given or key in self._held:
-                continue
-            self._held[key] = size
-            self.live += size
-            self.peak = max(self.peak, self.live)
-            weakref.finalize(storage, self._let_go, key)
-        return out
-
-    def _let_go(self, key: int) -> None:
-        self.live -= self._held.pop(key, 0)
 
 
 def efficient(layer: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, **_: Any) -> Any:
@@ -115,6 +89,22 @@ def test_by_blocks_the_count_is_the_traced_peak_too(tokens: int) -> None:
     assert peak <= counted <= 1.15 * peak
 
 
+@pytest.mark.parametrize(
+    ("capability", "fault", "way"),
+    [((8, 0), "", "flex_attention"), ((8, 9), "no shared memory", "sdpa"), ((7, 5), "", "sdpa")],
+)
+def test_before_loading_85_slices_are_counted_as_the_gpu_reads_them(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], fault: str, way: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: capability)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (13e9, 16e9))
+    monkeypatch.setattr(attention.FAULTS, "known", {("cuda", 0): fault} if fault else {})
+    needed = memory_for(int(WEIGHTS), "cuda", quantized=False)
+    whole = weight_bytes(model_config("google/medgemma-1.5-4b-it"), False) + traced(22_420, way) + 0.6e9
+    assert 0.999 * whole <= needed.needed_gb * 1e9 <= 1.15 * whole
+    assert needed.fits == (way == "flex_attention")  # in 13 GB that are free
+
+
 def test_by_blocks_no_pair_of_tokens_is_counted() -> None:
     text = model_config("google/medgemma-1.5-4b-it").text_config
     once, twice = (prompt_bytes(text, n, way="flex_attention") for n in (20_000, 40_000))
@@ -140,3 +130,11 @@ def test_a_prompt_that_does_not_fit_is_refused_before_it_is_encoded(monkeypatch:
             check_prompt_memory(model, 22_420, "m")
     model.device = torch.device("cpu")
     check_prompt_memory(model, 10**6, "m")
+
+
+@pytest.mark.parametrize("way", ["sdpa", "flex_attention"])
+@pytest.mark.parametrize("slices", [16, 24, 40, 85, 126])
+def test_where_a_volume_fits_a_session_has_room_for_the_longest_answer_by_default(slices: int, way: str) -> None:
+    text, tokens = model_config("google/medgemma-1.5-4b-it").text_config, 260 * slices + 60
+    fits, prefix = prompt_bytes(text, tokens, way=way), kept_bytes(text, 2, tokens)
+    assert kept_bytes(text, 2, tokens, 60 + MAX_NEW_TOKENS) <= prefix + SHARE * (fits - prefix)

@@ -145,7 +145,9 @@ def test_as_many_are_asked_together_as_the_limit_has_room_for(random_chat, monke
         assert [reply.text for reply in tight.ask_all(QUESTIONS, batch_size=5, max_new_tokens=3)] == expected
         assert sum(sizes) == len(QUESTIONS) and 1 < len(sizes) < len(QUESTIONS)
         assert tight._kept.nbytes <= prefix + each * room
-        with pytest.raises(InputError, match=r"Use fewer images, a shorter answer, or a higher cache_limit"):
+        with pytest.raises(
+            InputError, match=r"Use fewer images, a smaller max_new_tokens, or a higher cache_limit"
+        ):
             tight.ask(QUESTIONS[0], max_new_tokens=10 * room)
 
 

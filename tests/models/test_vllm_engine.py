@@ -22,7 +22,7 @@ from helpers.errors import InputError
 from helpers.evaluation import Answer, evaluate_on_ray, read_answers, read_shards, run_evaluation
 from helpers.evaluation.kept_answers import Asking
 from helpers.evaluation.on_ray import Worker, _row
-from helpers.models import STANDIN, STANDIN_FOLDER, ChatModel, VllmModel, load_engine
+from helpers.models import STANDIN, STANDIN_FOLDER, VISION_BATCH, ChatModel, VllmModel, load_engine
 from helpers.models.server import best_kind
 from helpers.models.vllm_engine import load_vllm
 from helpers.prompts import image_messages
@@ -95,8 +95,14 @@ def test_which_engine_is_taken(
         assert load_engine(None, name).engine == "transformers"
         with pytest.raises(InputError, match="stand-in is not loaded into vLLM"):
             load_engine("vllm", name)
-    with pytest.raises(InputError, match="adapter is not loaded into vLLM"):
+    with pytest.raises(
+        InputError, match=f"adapter is not loaded.*merge --model {folder} --adapter {tmp_path} --o"
+    ):
         load_engine("vllm", str(folder), tmp_path)
+    with pytest.raises(InputError, match=r"its own batches of images. Leave out vision_batch \(--vision-batch"):
+        load_engine("vllm", str(folder), vision_batch=2)
+    taken = load_engine(None, str(folder), vision_batch=2)  # as only transformers can
+    assert (taken.engine, taken.vision_batch) == ("transformers", 2)
     with pytest.raises(InputError, match="no engine 'tgi'"):
         load_engine("tgi", str(folder))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
@@ -114,23 +120,47 @@ def test_the_command_line_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.
         assert said in capsys.readouterr().err
     with pytest.raises(InputError, match=r"vLLM takes a whole GPU, not 0.5"):
         evaluate_on_ray("m", [], tmp_path, engine="vllm", gpus_per_worker=0.5)
+    for ray in ([], ["--ray"]):  # told before a cluster is started
+        assert main([*words, "--model", "m/m", "--vision-batch", "2", *ray]) == 2
+        assert "m/m: vLLM makes its own batches" in capsys.readouterr().err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
-    ("gpus", "engine"), [(1.0, "vllm 0 (a fake)"), (0.5, "transformers"), (0, "transformers")]
+    ("gpus", "batch", "engine"),
+    [
+        (1.0, VISION_BATCH, "vllm 0 (a fake)"),
+        (1.0, 2, "transformers"),
+        (0.5, VISION_BATCH, "transformers"),
+        (0, 3, "transformers"),
+    ],
 )
 def test_a_worker_on_ray_takes_it_with_a_whole_gpu(
-    gpus: float, engine: str, fake_vllm: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    gpus: float,
+    batch: int,
+    engine: str,
+    fake_vllm: Any,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_actor_id=lambda: "a worker"))
     output, cases = str(tmp_path / "out"), generate("text", 2, HELD_OUT)
     asking = Asking({"name": "saved"}, 8)
     worker = Worker(
-        model=str(folder), adapter=None, name="saved", engine=None, gpus=gpus, asking=asking, output=output
+        model=str(folder),
+        adapter=None,
+        name="saved",
+        engine=None,
+        context=None,
+        vision_batch=batch,
+        gpus=gpus,
+        asking=asking,
+        output=output,
     )
     row = worker(_row(ray, 0, cases))
+    assert getattr(worker.chat, "vision_batch", VISION_BATCH) == batch
     assert not row["problem"] and {a["engine"] for a in read_shards(output)} == {engine}
 
 

@@ -1,0 +1,37 @@
+"""Ways to compute that do not work on a device: each is told of once, and then left alone."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Faults:
+    """Devices on which one way has failed, and how.
+
+    Args:
+        instead: what is done in its place, and why; the device and the fault are put behind it.
+    """
+
+    def __init__(self, instead: str) -> None:
+        self._instead = instead
+        self.known: dict[tuple[str, int], str] = {}
+
+    def on(self, device: torch.device | str) -> str:
+        """The fault on a device, in one line; empty where none was noted."""
+        return self.known.get(_place(device), "")
+
+    def note(self, device: torch.device | str, fault: str) -> None:
+        """Keep the first fault of a device, and print it."""
+        if not self.on(device):
+            print(f"{self._instead} on {device}: {fault}")
+        self.known.setdefault(_place(device), fault)
+
+
+def _place(device: torch.device | str) -> tuple[str, int]:
+    device = torch.device(device)
+    return device.type, device.index or 0  # a GPU without a number is the first
+
+
+def described(error: Exception) -> str:
+    """An error's kind and its first line."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"
