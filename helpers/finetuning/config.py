@@ -160,8 +160,8 @@ def read_config(path: str | Path) -> FinetuneConfig:
 def finetune_from(config: FinetuneConfig) -> Path:
     """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
     import torch
-    from accelerate import PartialState
 
+    from helpers.finetuning.readiness import processes
     from helpers.finetuning.train import finetune
     from helpers.finetuning.training_data import check_apart
     from helpers.models import load_model
@@ -171,7 +171,7 @@ def finetune_from(config: FinetuneConfig) -> Path:
         for sources in (config.train, config.validation)
     )
     check_apart(train, validation)  # before a model is loaded
-    device = str(PartialState().device)  # each process its own GPU
+    device = str(processes().device)  # each process its own GPU
     # Full tuning loses small updates in anything less.
     dtype = None if config.tuning.rank else torch.float32
     chat = load_model(config.model, device=device, dtype=dtype, quantized=config.quantized)

@@ -9,8 +9,8 @@ from transformers import Gemma3Config
 from transformers.quantizers.quantizers_utils import should_convert_module
 
 from helpers.errors import InputError
-from helpers.finetuning.tracing import on_meta, to_train, weights_dtype
-from helpers.finetuning.tuning import Tuning
+from helpers.finetuning.tracing import on_meta, weights_dtype
+from helpers.finetuning.tuning import Tuning, to_train
 from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
 
 NF4_TABLES = 1092  # bytes that bitsandbytes keeps with each matrix: 16 and 256 float32 levels, and an offset
@@ -21,9 +21,11 @@ def model_config(model: str) -> Gemma3Config:
     if model == STANDIN:
         return Gemma3Config.from_pretrained(STANDIN_FOLDER)
     if model not in REAL_MODELS:
-        raise InputError(
-            f"There is no plan for {model!r}.", remedy=f"Use one of {', '.join((STANDIN, *REAL_MODELS))}."
-        )
+        known = (STANDIN, *REAL_MODELS)
+        remedy = f"Use one of {', '.join(known)}."
+        if (base := model.partition("+")[0]) in known:  # `helpers.models.adapted_name`
+            remedy = f"Merge the adapter first (medgemma-tutorials merge); the whole is planned as {base}."
+        raise InputError(f"There is no plan for {model!r}.", remedy=remedy)
     return Gemma3Config(
         mm_tokens_per_image=256,
         text_config={
@@ -77,17 +79,15 @@ def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
     return sum(p.numel() for p in to_train(on_meta(config), tuning).parameters() if p.requires_grad)
 
 
-def trained_bytes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+def trained_bytes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype) -> int:
     """Bytes of the numbers that are trained, their gradients, and Adam's two averages of each.
 
-    An adapter is float32, around 4-bit weights of ``dtype``, as TRL makes it; a whole copy of embeddings and head
-    is of the model's type. In full tuning the numbers are the weights, and so not counted here.
+    An adapter is float32, around 4-bit weights too; a whole copy of embeddings and head is of the model's type
+    ``dtype``. In full tuning the numbers are the weights, and so not counted here.
     """
     model = to_train(on_meta(config, weights_dtype(tuning, dtype)), tuning)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    widths = [dtype.itemsize if quantized else p.dtype.itemsize for p in trained]
     kinds = 4 if tuning.rank else 3
-    return sum(kinds * width * p.numel() for p, width in zip(trained, widths, strict=True))
+    return sum(kinds * p.dtype.itemsize * p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def language_operations(config: Gemma3Config, tokens: int, tuning: Tuning) -> float:

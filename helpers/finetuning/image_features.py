@@ -45,7 +45,8 @@ class ImageFeatures:
     def encode(self, rows: Sequence[Row], examples: Sequence[Taught]) -> int:
         """Compute what is not there yet, say how much it is before it starts, and return that number of bytes.
 
-        Under several processes each does its share. Raises `InputError` when the disk has no room.
+        Under several processes each does its share. Raises `InputError` when the disk has no room, or is not that
+        of the other processes.
         """
         state = PartialState()
         missing = {}
@@ -71,6 +72,12 @@ class ImageFeatures:
             with whole_file(self.path(key)) as partial:
                 save_file({"image_tokens": tokens.cpu().contiguous()}, partial)
         state.wait_for_everyone()
+        if lacking := [key for key in missing if not self.path(key).is_file()]:
+            raise InputError(
+                f"Image tokens of {len(lacking)} examples, which other processes made, are not here.",
+                path=self.folder,
+                remedy="Give a folder that all machines share, or train with cached=False.",
+            )
         return images * each
 
     def _bytes_an_image(self) -> int:

@@ -6,7 +6,6 @@ Computed, not measured on the real model: `helpers.finetuning.counting` counts s
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -135,7 +134,7 @@ def plan(
         memory_float32,
         host_memory=HOST_RUNTIME + PROMPTS_IN_MEMORY + tuning.at_once * one_prompt,
         disk=examples * one_prompt * tuning.cached,
-        steps=math.ceil(examples / tuning.batch_size) * tuning.epochs,
+        steps=tuning.steps(examples),
         operations=each * examples * tuning.epochs,
         encoding=images * (products + attention) * tuning.cached,
     )
@@ -163,7 +162,7 @@ def memory_parts(
     """
     text, width, batch = config.text_config, dtype.itemsize, tuning.at_once
     hidden = tokens * text.hidden_size * weights_dtype(tuning, dtype).itemsize * batch
-    kept, layer = text.num_hidden_layers * hidden, language_peak(config, tokens, tuning, dtype, quantized)
+    kept, layer = text.num_hidden_layers * hidden, language_peak(config, tokens, tuning, dtype)
     if not tuning.rank and dtype is not torch.float32:  # autocast keeps weights in bfloat16 while it goes forward
         layer = max(layer, trained_parameters(config, tuning) * width)
     # Image tokens beside the embeddings they are put into, and the pixels that a tower runs again with.
@@ -172,7 +171,7 @@ def memory_parts(
         images += batch * slices * 3 * config.vision_config.image_size**2 * width
     if slices and not tuning.cached:  # the tower runs before the layers keep anything, and back after they let go
         group = ADAPTED_AT_ONCE if tuning.adapt_vision else min(slices, VISION_BATCH)
-        images += max(0, tower_peak(config, group, tuning, dtype, quantized) - kept - layer)
+        images += max(0, tower_peak(config, group, tuning, dtype) - kept - layer)
     tile = min(HEAD_TILE, text.vocab_size)
     logits = 2 * learned * batch * (tile + 3 * text.hidden_size) * 4
     whole = text.vocab_size * text.hidden_size * 4  # a gradient of all words in float32, at no moment with a layer
@@ -182,7 +181,7 @@ def memory_parts(
         logits += max(0, whole - whole * width // 4 - layer)
     return {
         "weights": weight_bytes(config, quantized, weights_dtype(tuning, dtype).itemsize),
-        "trained: weights, gradients, Adam": trained_bytes(config, tuning, dtype, quantized),
+        "trained: weights, gradients, Adam": trained_bytes(config, tuning, dtype),
         "kept at each layer": kept,
         "one layer, there and back": layer,
         "attention masks": 2 * tokens**2 * batch,  # a byte a pair, of sliding and of full layers

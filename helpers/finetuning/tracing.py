@@ -20,7 +20,7 @@ from transformers import AttentionInterface, Gemma3Config, Gemma3ForConditionalG
 from transformers.initialization import no_init_weights
 
 from helpers.finetuning.tower import through_tower
-from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
+from helpers.finetuning.tuning import Tuning, to_train
 
 
 class LiveBytes(TorchDispatchMode):
@@ -47,7 +47,7 @@ class LiveBytes(TorchDispatchMode):
         self.live -= self._held.pop(key, 0)
 
 
-def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torch.dtype) -> int:
     """Bytes at the fullest moment of one layer's way there and back, beside its input and the attention masks.
 
     Args:
@@ -55,10 +55,9 @@ def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torc
         tokens: of one example.
         tuning: the settings; ``at_once`` examples are traced together.
         dtype: that the model computes in.
-        quantized: whether the adapter's weights have the type that TRL gives them beside 4-bit weights.
     """
     shape = (tuning.at_once, tokens, config.text_config.hidden_size)
-    with fakes(shortened(config, 1), tuning, dtype, quantized) as model:
+    with fakes(shortened(config, 1), tuning, dtype) as model:
         embedded = torch.empty(shape, dtype=weights_dtype(tuning, dtype), requires_grad=True)
         mask = torch.empty(tuning.at_once, 1, tokens, tokens, dtype=torch.bool)
         inputs = {
@@ -69,11 +68,11 @@ def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torc
         return _peak(dtype, lambda: model.model.language_model(**inputs).last_hidden_state)
 
 
-def tower_peak(config: Gemma3Config, images: int, tuning: Tuning, dtype: torch.dtype, quantized: bool) -> int:
+def tower_peak(config: Gemma3Config, images: int, tuning: Tuning, dtype: torch.dtype) -> int:
     """Bytes at the fullest moment of one group of images in the vision tower, and back where it is adapted."""
     side, layers, peaks = config.vision_config.image_size, config.vision_config.num_hidden_layers, []
     for few in (1, 2):
-        with fakes(shortened(config, few), tuning, dtype, quantized) as model:
+        with fakes(shortened(config, few), tuning, dtype) as model:
             group = torch.empty(images, 3, side, side)
             peaks.append(_peak(dtype, lambda model=model, group=group: through_tower(model.model, [group])))
     return peaks[0] + (peaks[1] - peaks[0]) * (layers - 1)
@@ -100,29 +99,20 @@ def weights_dtype(tuning: Tuning, dtype: torch.dtype) -> torch.dtype:
     return dtype if tuning.rank else torch.float32
 
 
-def to_train(model: Any, tuning: Tuning) -> Any:
-    """The model with its adapter, or in full tuning with its tower frozen."""
-    from peft import get_peft_model
-
-    if not tuning.rank:
-        return with_frozen_vision(model)
-    return get_peft_model(model, lora_config(tuning), low_cpu_mem_usage=True)
-
-
 @contextmanager
-def fakes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype, quantized: bool = False) -> Iterator[Any]:
+def fakes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype) -> Iterator[Any]:
     """A model to train, without PEFT's wrapper, its layers checkpointed; tensors are fake while it is open."""
     model = on_meta(config, weights_dtype(tuning, dtype))
     to_train(model, tuning)
     with FakeTensorMode():
-        _make_fake(model, dtype if quantized else None)
+        _make_fake(model)
         model.train().set_attn_implementation("fused")
         # Random numbers are not kept: there are none.
         model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
         yield model
 
 
-def _make_fake(model: Any, trained_as: torch.dtype | None) -> None:
+def _make_fake(model: Any) -> None:
     """Put fake tensors in place of those of shapes alone."""
     made: dict[torch.nn.Parameter, torch.nn.Parameter] = {}  # head and embeddings are one
     for module in model.modules():
@@ -130,8 +120,9 @@ def _make_fake(model: Any, trained_as: torch.dtype | None) -> None:
             if weight is None:
                 continue
             if weight not in made:
-                dtype = trained_as if weight.requires_grad and trained_as else weight.dtype
-                made[weight] = torch.nn.Parameter(torch.empty(weight.shape, dtype=dtype), weight.requires_grad)
+                made[weight] = torch.nn.Parameter(
+                    torch.empty(weight.shape, dtype=weight.dtype), weight.requires_grad
+                )
             module._parameters[name] = made[weight]
         for name, buffer in module._buffers.items():
             module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)

@@ -21,17 +21,19 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from safetensors import SafetensorError
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, set_seed
 
 from helpers.errors import InputError
+from helpers.evaluation import only_run
 from helpers.finetuning.batches import Collator
 from helpers.finetuning.checkpoints import Checkpoints, Numbers, StepSeeds, last_checkpoint, names_as_in_memory
 from helpers.finetuning.image_features import ImageFeatures
+from helpers.finetuning.readiness import accumulated, check_model, check_processes, repeated
 from helpers.finetuning.tower import ImageTokens
-from helpers.finetuning.training_data import Kept, Taught, check_apart, prepare
-from helpers.finetuning.tuning import Tuning, lora_config, with_frozen_vision
-from helpers.finetuning.work import check_features, finish, is_quantized, make_record, open_work
-from helpers.models import ChatModel, computes_bfloat16
+from helpers.finetuning.training_data import Kept, Row, Taught, check_apart, prepare
+from helpers.finetuning.tuning import Tuning, to_train
+from helpers.finetuning.work import check_features, finish, make_record, open_work
+from helpers.models import ChatModel, adapted_name, computes_bfloat16
 from helpers.storage import free_place
 from helpers.teaching import for_model
 
@@ -60,6 +62,9 @@ def finetune(
     adapter (or, with rank 0, the whole model) and ``training.json``: base model, settings, versions, loss curve.
     Until then everything is in a hidden folder beside it; the same call goes on from its last checkpoint.
 
+    Several processes, each with the model on its own device, train as one does, with other lots for dropout. Where
+    the examples are no multiple of processes and `Tuning.at_once`, each epoch shows a few of them twice.
+
     Args:
         chat: the model to tune, from `helpers.models.load_model`.
         train: examples to learn from.
@@ -73,18 +78,21 @@ def finetune(
             (`helpers.teaching.for_model`).
 
     Raises:
-        InputError: bad examples (all are named), an ``output`` or ``features`` that cannot be made there, an
-            unfinished run of another kind, no room on the disk, not enough memory, a loss that is no number, a run
-            in which nothing was learned.
+        InputError: a model that cannot be tuned so, or already has an adapter beside its weights, processes that
+            cannot share the run, bad examples (all are named), an ``output`` or ``features`` that cannot be made
+            there, an unfinished run of another kind or one that is at work, no room on the disk, not enough
+            memory, a loss that is no number, a run in which nothing was learned. The model is then without an
+            adapter again.
     """
     try:
-        from trl import SFTTrainer  # takes a second
+        import trl  # noqa: F401
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
         raise InputError(f"Fine-tuning needs {error.name}.", remedy=remedy) from error
     tuning, output = tuning or Tuning(), free_place(output)
     check_features(features, output)
-    _check_model(chat, tuning)
+    check_model(chat, tuning)
+    check_processes(chat, tuning)
     train, validation = (for_model(cases, chat, allowed=allow_teaching) for cases in (train, validation))
     check_apart(train, validation)
     room = [PROMPTS_IN_MEMORY]
@@ -98,39 +106,59 @@ def finetune(
     open_work(work, record)
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
     images = ImageTokens(rows, examples, chat, store)
-    with _advice(work), images.given_to_forward():
+    held = only_run(work) if PartialState().is_main_process else nullcontext()  # one holds it for all of its run
+    with held, _advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
-        trainer = SFTTrainer(
-            model=with_frozen_vision(chat.model) if tuning.rank == 0 else chat.model,
-            args=_arguments(chat, tuning, work / "checkpoints", len(train), bool(validation)),
-            train_dataset=_numbered(0, len(train)),
-            eval_dataset=_numbered(len(train), len(rows)) if validation else None,
-            processing_class=chat.processor,
-            data_collator=Collator(rows, chat),
-            peft_config=lora_config(tuning) if tuning.rank else None,
-            callbacks=[StepSeeds(), Numbers(), Checkpoints(tuning.save_steps), *callbacks],
-        )
-        if validation and tuning.patience:
-            trainer.add_callback(EarlyStoppingCallback(tuning.patience))
-        with nullcontext() if tuning.rank else names_as_in_memory(chat.model):
-            _train(trainer, work / "checkpoints")
-        record["curve"] = trainer.state.log_history
-        record["best_step"] = trainer.state.best_global_step
-        finish(trainer, record, work, output)
-    return replace(chat, name=f"{chat.name}+{output.name}", model=trainer.model.eval())
+        set_seed(tuning.seed)  # of the adapter's first weights
+        tuned = replace(chat, model=to_train(chat.model, tuning))
+        with _off_again(tuned.model):
+            trainer = _trainer(tuned, tuning, rows, len(train), work / "checkpoints", callbacks)
+            with nullcontext() if tuning.rank else names_as_in_memory(chat.model):
+                _train(trainer, work / "checkpoints")
+            record["curve"] = trainer.state.log_history
+            record["best_step"] = trainer.state.best_global_step
+            finish(trainer, record, work, output)
+    return replace(chat, name=adapted_name(chat.name, output), model=trainer.model.eval())
 
 
-def _check_model(chat: ChatModel, tuning: Tuning) -> None:
-    """Raise `InputError` for a model whose weights are elsewhere, or cannot be trained as the settings say."""
-    if not isinstance(chat, ChatModel):
-        remedy = "Load it by its own name or folder."
-        raise InputError("A served model cannot be tuned from here.", path=chat.name, remedy=remedy)
-    if not tuning.rank and (chat.model.dtype != torch.float32 or is_quantized(chat)):
-        raise InputError(
-            f"Small updates are lost in weights of {'4 bits' if is_quantized(chat) else chat.model.dtype}.",
-            remedy="For full tuning load the model with dtype=torch.float32.",
-        )
+@contextmanager
+def _off_again(model: Any) -> Iterator[None]:
+    """Where the block fails, an adapter is taken off its model, so that the same call can be made again."""
+    try:
+        yield
+    except BaseException:
+        if hasattr(model, "unload"):
+            model.unload().eval()
+        raise
+
+
+def _trainer(
+    chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int, folder: Path, callbacks: Sequence[Any]
+) -> Any:
+    """TRL's trainer of a run; ``trained`` of the rows are learned from, the others only measure the loss."""
+    from trl import SFTTrainer  # takes a second
+
+    own = [(weight, weight.data) for weight in chat.model.parameters() if weight.requires_grad]
+    trainer = SFTTrainer(
+        model=chat.model,
+        args=_arguments(chat, tuning, folder, trained, len(rows) > trained),
+        train_dataset=_numbered(0, trained),
+        eval_dataset=_numbered(trained, len(rows)) if len(rows) > trained else None,
+        processing_class=chat.processor,
+        data_collator=Collator(rows, chat),
+        callbacks=[StepSeeds(), Numbers(), Checkpoints(tuning.save_steps), *callbacks],
+    )
+    for weight, numbers in own:
+        # Beside weights of 4 bits TRL has rounded them to bfloat16, which older GPUs emulate, and which a run that
+        # goes on from a checkpoint would not have: PEFT loads them as float32.
+        if weight.dtype != numbers.dtype:
+            weight.data = numbers.to(weight.device)
+    if (again := repeated(tuning, trained)) and PartialState().is_main_process:
+        print(f"So that all processes end an epoch together, it shows {again} of {trained:,} examples twice.")
+    if len(rows) > trained and tuning.patience:
+        trainer.add_callback(EarlyStoppingCallback(tuning.patience))
+    return trainer
 
 
 def _train(trainer: Any, folder: Path) -> None:
@@ -188,26 +216,20 @@ def _advice(work: Path) -> Iterator[None]:
 def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, examples: int, validated: bool) -> Any:
     from trl import SFTConfig
 
-    processes = PartialState().num_processes
-    accumulated, rest = divmod(tuning.batch_size, tuning.at_once * processes)
-    if rest or not accumulated:
-        raise InputError(
-            f"A batch of {tuning.batch_size} is no multiple of {tuning.at_once} at once on {processes} processes.",
-            remedy=f"Make batch_size a multiple of {tuning.at_once * processes}.",
-        )
-    on_gpu = chat.model.device.type == "cuda"
-    return SFTConfig(
+    device = str(chat.model.device)
+    on_gpu = device.startswith("cuda")
+    arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=tuning.epochs,
         per_device_train_batch_size=tuning.at_once,
         per_device_eval_batch_size=tuning.at_once,
-        gradient_accumulation_steps=accumulated,
+        gradient_accumulation_steps=accumulated(tuning),
         learning_rate=tuning.learning_rate,
         lr_scheduler_type=tuning.schedule,
         warmup_steps=_warmup_steps(tuning, examples),
         max_grad_norm=tuning.clip,
         weight_decay=0.0,
-        bf16=on_gpu and computes_bfloat16("cuda"),
+        bf16=on_gpu and computes_bfloat16(device),
         use_cpu=chat.model.device.type == "cpu",
         activation_checkpointing=on_gpu,  # a third more time for a tenth of the memory; the stand-in needs none
         dataloader_pin_memory=on_gpu,
@@ -227,11 +249,14 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, examples: int, val
         remove_unused_columns=False,
         report_to="none",
     )
+    # One process takes one GPU. To all that it sees the Trainer would copy the model, which TRL refuses.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _warmup_steps(tuning: Tuning, examples: int) -> int:
     """Steps in which the rate rises. It begins at 0, so one step at least is left at the full rate."""
-    steps = math.ceil(examples / tuning.batch_size) * tuning.epochs
+    steps = tuning.steps(examples)
     return min(math.ceil(steps * tuning.warmup), steps - 1)
 
 

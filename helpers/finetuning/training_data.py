@@ -16,10 +16,13 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
+from helpers.evaluation import mark, parsed_of, truth_of
 from helpers.prompts import (
     CONTEXT_BUDGET,
     Message,
+    Reply,
     check_budget,
+    check_options,
     images_key,
     images_of,
     parse_final_answer,
@@ -34,7 +37,10 @@ STRUCTURE = re.compile(r"<(mask|unused\d+|[a-z]+_of_[a-z]+|image_soft_token)>|\[
 
 
 class Taught(Protocol):
-    """A prompt and the answer to it."""
+    """A prompt and the answer to it.
+
+    One that has a ``truth`` too, as evaluation scores by, is held to it.
+    """
 
     id: str
     group: str  # of examples from one patient or volume; never in training and validation both
@@ -96,9 +102,10 @@ def prepare(
         learn_prompt: whether the loss is on the prompt's words too; image tokens are left out in any case.
 
     Raises:
-        InputError: with all that is wrong, each by the id of its example: an empty answer, an answer that is none
-            of the options, words that are tokens of the prompt's own, images and placeholders that differ in
-            number, a prompt over the context budget, a file that cannot be read; no examples at all.
+        InputError: with all that is wrong, each by the id of its example: an empty answer, options that cannot be
+            told apart in a reply, an answer that is none of them, one that evaluation would mark as wrong, words
+            that are tokens of the prompt's own, images and placeholders that differ in number, a prompt over the
+            context budget, a file that cannot be read; no examples at all.
     """
     if not examples:
         raise InputError(f"There are no {what} examples.", remedy="Give at least one.")
@@ -134,12 +141,8 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
     messages, answer, tokenizer = example.messages, (example.answer or "").strip(), processor.tokenizer
     if not answer:
         raise InputError("The answer is empty.", remedy="Write what the model is to say.")
-    if example.options and parse_final_answer(answer, example.options) is None:
-        raise InputError(
-            f"The answer {answer!r} ends on none of {', '.join(example.options)}.",
-            remedy='Write "Final Answer: " and one of them at its end.',
-        )
     _check_words(answer, "answer", tokenizer, reserved)
+    _check_stated(example, answer)
     for text in _texts(messages):
         _check_words(text, "prompt", tokenizer, reserved)
     images = images_of(messages)
@@ -156,6 +159,30 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
     unheard = {tokenizer.boi_token_id, tokenizer.image_token_id}
     learned = [IGNORED if token in unheard or not learn_prompt else token for token in prompt]
     return Row(prompt + said, learned + said, len(said), len(images), images_key(images))
+
+
+def _check_stated(example: Taught, answer: str) -> None:
+    """Raise `InputError` unless ``answer`` is read as what it is to teach, as evaluation reads a reply."""
+    if example.options:
+        check_options(example.options)
+        if parse_final_answer(answer, example.options) is None:
+            raise InputError(
+                f"The answer {answer!r} ends on none of {', '.join(example.options)}.",
+                remedy='Write "Final Answer: " and one of them at its end.',
+            )
+    if (truth := getattr(example, "truth", None)) is None:
+        return
+    if not isinstance(truth, str):
+        raise InputError(f"The truth {truth!r} is no text.", remedy="Give it as text, or leave it out.")
+    kept = truth_of(example)
+    if kept["form"] == "text":  # any sentence may say it
+        return
+    reply = Reply(answer, "", 0, 0, 0.0, finished=True)
+    if not mark({**kept, "parsed": parsed_of(example, kept["form"], reply)}):
+        raise InputError(
+            f"The answer {answer!r} would be marked as wrong, as the truth is {truth!r}.",
+            remedy="Put right one of them.",
+        )
 
 
 def _reserved(tokenizer: Any) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -123,6 +124,10 @@ class Tuning:
             raise InputError(f"a batch of {self.batch_size} is no multiple of {self.at_once} at once")
         return self
 
+    def steps(self, examples: int) -> int:
+        """Steps of a whole run on so many examples."""
+        return math.ceil(examples / self.batch_size) * self.epochs
+
 
 # What `help` shows; it leaves the docstrings of fields out.
 Tuning.__doc__ = "\n    ".join(
@@ -145,8 +150,16 @@ def lora_config(tuning: Tuning) -> Any:
     )
 
 
-def with_frozen_vision(model: Any) -> Any:
-    """The model, with gradients for everything but its vision tower and projector: full tuning."""
+def to_train(model: Any, tuning: Tuning) -> Any:
+    """The model with its adapter around it; in full tuning itself, its tower and projector frozen.
+
+    The matrices of an adapter are float32, as PEFT makes them around weights of any format; whole copies of
+    embeddings and head have the model's own.
+    """
+    from peft import get_peft_model
+
+    if tuning.rank:  # of a model of shapes alone the adapter is that too
+        return get_peft_model(model, lora_config(tuning), low_cpu_mem_usage=model.device.type == "meta")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("vision_tower" not in name and "multi_modal_projector" not in name)
     return model

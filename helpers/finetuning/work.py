@@ -14,10 +14,11 @@ from typing import Any
 from accelerate import PartialState
 
 from helpers.errors import InputError
+from helpers.finetuning.readiness import is_quantized
 from helpers.finetuning.training_data import Row
 from helpers.finetuning.tuning import Tuning
 from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
-from helpers.storage import make_folder, write_json
+from helpers.storage import existing, make_folder, write_json
 
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
 NAMES = {  # of the record's parts, where two runs differ in them
@@ -45,11 +46,6 @@ def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: i
     }
 
 
-def is_quantized(chat: ChatModel) -> bool:
-    """Whether the model's weights are of 4 bits."""
-    return bool(getattr(chat.model, "is_loaded_in_4bit", False))
-
-
 def open_work(work: Path, record: dict[str, Any]) -> None:
     """Begin a run's folder; raises `InputError` where the unfinished run that is there is another one."""
     path, state = make_folder(work) / ADAPTER_RECORD, PartialState()
@@ -73,7 +69,7 @@ def check_features(features: str | Path | None, output: Path) -> None:
     try:
         own, ours = Path(features).resolve(), output.resolve()
         misplaced = ours in (own, *own.parents)
-        above = next(folder for folder in (own, *own.parents) if folder.exists())
+        above = existing(own)
         if not above.is_dir():
             raise NotADirectoryError(f"{above} is a file")
     except (OSError, ValueError) as error:

@@ -31,16 +31,15 @@ def test_weights_of_a_small_model_and_of_the_real_one(chat):
     adapted = get_peft_model(chat.model, lora_config(QUICK))
     trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
     assert trained_parameters(small, QUICK) == trained
-    assert trained_bytes(small, QUICK, torch.bfloat16, False) == trained * (4 + 4 + 4 + 4)  # PEFT keeps float32
-    assert trained_bytes(small, QUICK, torch.bfloat16, True) == trained * (2 + 2 + 2 + 2)  # TRL does not
+    assert trained_bytes(small, QUICK, torch.bfloat16) == trained * (4 + 4 + 4 + 4)  # an adapter is float32
     with pytest.raises(InputError, match="no plan"):
         model_config("gemma")
 
 
 def test_embeddings_trained_whole_are_two_copies_in_the_models_type():
     config, words = model_config(REAL), 262_208 * 2560
-    more = trained_bytes(config, Tuning(train_embeddings=True), torch.bfloat16, False)
-    assert more - trained_bytes(config, Tuning(), torch.bfloat16, False) == 2 * words * (2 + 2 + 2 + 2)
+    more = trained_bytes(config, Tuning(train_embeddings=True), torch.bfloat16)
+    assert more - trained_bytes(config, Tuning(), torch.bfloat16) == 2 * words * (2 + 2 + 2 + 2)
 
 
 def test_four_bits_take_what_bitsandbytes_makes():

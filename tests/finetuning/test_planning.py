@@ -23,7 +23,7 @@ def test_what_fits_where(volumes):
     assert volumes[True].fits("L4") and volumes[True].fits("RTX 4090")
     assert volumes[False].fits("A100 40 GB")
     assert not volumes[True].fits("T4")
-    assert volumes[True].total_on("T4") > 1.5 * volumes[True].total  # float32 there
+    assert volumes[True].total_on("T4") > 1.4 * volumes[True].total  # float32 there
     assert volumes[True].hours("T4") > 10 * volumes[True].hours("L4")
     assert set(volumes[True].memory) == set(volumes[True].memory_float32)
 
@@ -63,6 +63,7 @@ def test_what_cannot_be_planned():
         ({"answer_tokens": 0}, "cannot be planned"),
         ({"quantized": True, "tuning": replace(Tuning(), rank=0)}, "cannot be trained"),
         ({"model": "gpt-2"}, "no plan"),
+        ({"model": f"{REAL}+mine"}, "Merge the adapter first"),
     ]:
         with pytest.raises(InputError, match=said):
             plan(**(good | wrong))

@@ -27,10 +27,10 @@ def triton_kernels(monkeypatch):
         monkeypatch.setattr(chunked_logprob, name, lambda *_, **__: None)
 
 
-def traced(config, tuning: Tuning, slices: int, tokens: int, quantized: bool) -> int:
+def traced(config, tuning: Tuning, slices: int, tokens: int) -> int:
     """The most bytes that a step holds beside weights: the model's own forward, TRL's loss, and the way back."""
     AttentionMaskInterface.register("fused", sdpa_mask)
-    with fakes(config, tuning, torch.bfloat16, quantized) as model:
+    with fakes(config, tuning, torch.bfloat16) as model:
         inner, side = model.model, config.vision_config.image_size
         inner.get_placeholder_mask = lambda ids, inputs_embeds, image_features: (ids > 0).unsqueeze(-1)
         waiting = torch.empty(slices, 3, side, side)  # on the CPU
@@ -88,6 +88,6 @@ def test_the_plan_is_at_least_what_a_step_holds_and_within_20_percent(run):
     tokens = slices * 256 + 600 + ANSWER
     parts = memory_parts(config, tuning, slices, tokens, ANSWER, torch.bfloat16, quantized)
     beside = sum(parts.values()) - parts["weights"] - parts["trained: weights, gradients, Adam"] - RUNTIME
-    gradients = trained_bytes(config, tuning, torch.bfloat16, quantized) // (4 if tuning.rank else 3)
-    peak = traced(config, tuning, slices, tokens, quantized)
+    gradients = trained_bytes(config, tuning, torch.bfloat16) // (4 if tuning.rank else 3)
+    peak = traced(config, tuning, slices, tokens)
     assert peak <= beside + gradients <= 1.2 * peak

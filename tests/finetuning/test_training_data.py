@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from helpers.errors import InputError
+from helpers.evaluation import Quantity
 from helpers.finetuning import Collator, finetune, prepare
 from helpers.finetuning.training_data import Kept
 from helpers.prompts import Message, image_messages
@@ -26,6 +27,30 @@ class Example:
     options: tuple[str, ...] = ()
 
 
+def box(top: int, bottom: int) -> str:
+    return f'{{"box_2d": [{top}, 0, {bottom}, 600]}}'
+
+
+@dataclass
+class Scored(Example):
+    """An example that evaluation could score too."""
+
+    truth: str = ""
+    quantity: Quantity | None = None
+
+
+def test_an_answer_is_read_as_evaluation_reads_it(chat):
+    asked = image_messages([], "?")
+    good = [
+        Scored("choice", "It is HER2+. Final Answer: HER2+", asked, options=("HER2+", "HER2-"), truth="HER2+"),
+        Scored("near", "Final Answer: 1.25 cm", asked, truth="12 mm", quantity=Quantity("mm", tolerance=1)),
+        Scored("box", f"Here: [{box(100, 200)}]", asked, truth=f"[{box(110, 210)}]"),
+        Scored("none", "[]", asked, truth="[]"),
+        Scored("sentence", "A head.", asked, truth="This is a CT."),
+    ]
+    assert len(prepare([*good, *generate("box", 2, 0), *generate("change", 2, 0)], chat.processor)) == 9
+
+
 def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
     picture = images(1)[0].images[0]
     asked = image_messages([picture], "Is this a head CT?")
@@ -34,13 +59,18 @@ def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
     bad = [
         Example("empty", "  ", asked),
         Example("other", "Final Answer: perhaps", asked, options=("yes", "no")),
+        Example("alike", "Final Answer: yes", asked, options=("yes", "yes.")),
+        Scored("wrong", "Two are seen. Final Answer: no", asked, options=("yes", "no"), truth="yes"),
+        Scored("far", "Final Answer: 3 cm", asked, truth="12 mm", quantity=Quantity("mm", tolerance=1)),
+        Scored("elsewhere", f"[{box(0, 90)}]", asked, truth=f"[{box(100, 200)}]"),
+        Scored("several", f"[{box(0, 90)}]", asked, truth=f"[{box(0, 90)}, {box(100, 200)}]"),
         Example("places", "Yes.", lost),
         Example("long", "word " * 40_000, asked),
     ]
     with pytest.raises(InputError) as caught:
         finetune(chat, [*images(4), *bad], [], tmp_path / "adapter")
-    assert "4 of 8" in str(caught.value)
-    assert all(example.id in str(caught.value) for example in bad)
+    assert "9 of 13" in str(caught.value)
+    assert all(f"\n  {example.id}: " in str(caught.value) for example in bad)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,0 +1,169 @@
+"""Whether a model can be tuned as the settings say, in the processes that were started: told before the work."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from typing import Any
+
+import torch
+from accelerate import DistributedType, PartialState
+from accelerate.utils import parse_flag_from_env
+
+from helpers.errors import InputError
+from helpers.finetuning.tuning import Tuning
+from helpers.models import ChatModel
+
+# What every launcher tells a process of the others: how many there are, and which one it is.
+LAUNCHED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
+# What ``accelerate launch`` sets for ways to share a run with which this training was never tried.
+UNTRIED = {
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
+}
+# Settings of FSDP with which it was: the second version; whole weights in what is saved, as others read them; and
+# on each process all weights before it begins, as each encodes images.
+SHARDED = {
+    "FSDP_VERSION": "2",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "false",
+}
+
+
+def check_model(chat: Any, tuning: Tuning) -> None:
+    """Raise `InputError` for a model whose weights are elsewhere, or cannot be trained as the settings say."""
+    if not isinstance(chat, ChatModel):
+        remedy = "Load it by its own name or folder."
+        raise InputError("A served model cannot be tuned from here.", path=chat.name, remedy=remedy)
+    if has_adapter(chat.model):
+        whole = "write the two as one model (medgemma-tutorials merge) and load that folder"
+        raise InputError(
+            "The model has an adapter beside its weights, on which no other one can be trained.",
+            path=chat.name,
+            remedy=f"{whole.capitalize()}."
+            if is_quantized(chat)
+            else f"Load it with load_model(..., adapter=..., merge=True), or {whole}.",
+        )
+    if not tuning.rank and (chat.model.dtype != torch.float32 or is_quantized(chat)):
+        raise InputError(
+            f"Small updates are lost in weights of {'4 bits' if is_quantized(chat) else chat.model.dtype}.",
+            remedy="For full tuning load the model with dtype=torch.float32.",
+        )
+
+
+def processes() -> PartialState:
+    """This process among those that it was launched with; whoever asks accelerate first does it by this.
+
+    On CPUs accelerate must be told that there are no GPUs. Else each process would take itself for the only one:
+    all would write the same files, and a step's batch would be theirs together, several times too large.
+
+    Raises `InputError` for a launch that tells it too little of the others, or what cannot be.
+    """
+    try:
+        launched, rank = (int(os.environ.get(name, alone)) for name, alone in (("WORLD_SIZE", 1), ("RANK", 0)))
+        if launched > 1 and not 0 <= rank < launched:  # it would wait for half an hour
+            raise ValueError(f"RANK={rank} is none of {launched} processes")
+        on_cpus = not torch.cuda.is_available() and launched > 1
+        state = PartialState(cpu=on_cpus)
+        if on_cpus and state.num_processes == 1:  # somebody asked before
+            PartialState._reset_state()
+            state = PartialState(cpu=True)
+        if launched > state.num_processes:
+            raise ValueError(f"WORLD_SIZE={launched}, and it would train alone")
+    except (ValueError, RuntimeError) as error:
+        PartialState._reset_state()  # of what was begun
+        said = str(error).partition("\n")[0]
+        raise InputError(
+            f"This process does not find those that it was launched with ({said}).",
+            remedy="Launch it by accelerate launch or torchrun, which set all variables; to train in one process, "
+            f"unset {', '.join(LAUNCHED)}.",
+        ) from error
+    return state
+
+
+def check_processes(chat: ChatModel, tuning: Tuning) -> None:
+    """Raise `InputError` where processes cannot share a run: its batch, where their models are, what shares it."""
+    for flag, what in UNTRIED.items():
+        if _is_set(flag):
+            remedy = "Launch it without: accelerate launch --num_processes N"
+            raise InputError(f"This training was never tried with {what}.", remedy=f"{remedy}.")
+    if _is_set("ACCELERATE_USE_FSDP"):
+        _check_sharded(chat, tuning)
+    state, here = processes(), chat.model.device
+    accumulated(tuning)
+    if state.num_processes == 1 and here.type != "cuda":
+        return
+    if (here.type, here.index or 0) != (state.device.type, state.device.index or 0):
+        raise InputError(
+            f"The model is on {here}, and this process trains on {state.device}.",
+            path=chat.name,
+            remedy=f"Load it there: load_model(..., device={str(state.device)!r}), on each process its own.",
+        )
+
+
+def _is_set(flag: str) -> bool:
+    """Whether a variable of accelerate's is true; raises `InputError` where it is neither true nor false."""
+    try:
+        return parse_flag_from_env(flag)
+    except ValueError as error:
+        said = f"{flag} is {os.environ[flag]!r}, neither true nor false."
+        raise InputError(said, remedy="Set it to one of them, or unset it.") from error
+
+
+def _check_sharded(chat: ChatModel, tuning: Tuning) -> None:
+    """Raise `InputError` for ways to share weights by FSDP that hang, or lose weights, or were never tried."""
+    if not tuning.cached:
+        # A layer is gathered from all processes whenever it runs, and rows have more images, or fewer, or none.
+        raise InputError(
+            "With FSDP all processes run the same layers, and the vision tower runs as often as a row has images.",
+            remedy="Encode images once (cached=True, without adapt_vision), or launch it without FSDP.",
+        )
+    if is_quantized(chat):
+        raise InputError(
+            "Weights of 4 bits were never tried with FSDP.", remedy="Launch it without: each GPU holds them whole."
+        )
+    if processes().distributed_type in (DistributedType.NO, DistributedType.MULTI_CPU):
+        raise InputError(
+            "FSDP shares weights among several GPUs, and would be left out here.", remedy="Launch it without."
+        )
+    given = {name: os.environ.get(name, "unset") for name in SHARDED}
+    if other := [f"{name}={value}" for name, value in given.items() if value.lower() != SHARDED[name].lower()]:
+        raise InputError(
+            f"This training was never tried with FSDP by {', '.join(other)}.",
+            remedy=f"Launch it with accelerate launch --config_file {files('helpers') / 'configs' / 'fsdp.yaml'}",
+        )
+
+
+def repeated(tuning: Tuning, examples: int) -> int:
+    """How many examples each epoch shows twice, so that all processes end it with the same number of batches."""
+    number = PartialState().num_processes
+    return -examples % (tuning.at_once * number) if number > 1 else 0
+
+
+def has_adapter(model: Any) -> bool:
+    """Whether an adapter of PEFT acts in a model, or around it, unmerged."""
+    from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return isinstance(model, PeftModel) or any(isinstance(module, BaseTunerLayer) for module in model.modules())
+
+
+def is_quantized(chat: ChatModel) -> bool:
+    """Whether the model's weights are of 4 bits."""
+    return bool(getattr(chat.model, "is_loaded_in_4bit", False))
+
+
+def accumulated(tuning: Tuning) -> int:
+    """How many times `Tuning.at_once` examples make a step's batch on each process.
+
+    Raises `InputError` where they do not make it.
+    """
+    number = PartialState().num_processes
+    times, rest = divmod(tuning.batch_size, tuning.at_once * number)
+    if rest or not times:
+        raise InputError(
+            f"A batch of {tuning.batch_size} is no multiple of {tuning.at_once} at once on {number} processes.",
+            remedy=f"Make batch_size a multiple of {tuning.at_once * number}.",
+        )
+    return times
