@@ -1,0 +1,115 @@
+"""The images of a case as the model saw them, small: drawn again, and shown only where they are the very same.
+
+An answer keeps the hash of its prompt, words and pixels. What is drawn again has to have that hash, so no page
+shows another slice, window or patch than was asked about. Teaching cases are made from public images and always
+shown; the images of a user's own table are patients', and go into a page only where the user asks for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from helpers.errors import InputError
+from helpers.evaluation import Answer, LabelledCase
+from helpers.prompts import images_of, prompt_key
+from helpers.teaching import CASES, generate
+from helpers.viewers import contact_sheet
+
+SIDE = 256  # pixels
+PATCHES = 16  # of a slide
+_TEACHING = re.compile(r"([a-z-]+)-(\d+)")
+NOT_ASKED_FOR = (
+    "Pictures of your own data are left out. With --pictures (in Python pictures=True) they become part of this "
+    "page."
+)
+NOT_THE_SAME = (
+    "The picture is left out: drawn again, it is not what the model was asked about. The file has changed, the "
+    "table says how it is read, or another version of this package drew it."
+)
+
+
+@dataclass(frozen=True)
+class CasePicture:
+    """A picture to be put into a page, or why there is none."""
+
+    data: str  # a data: address; empty where there is none
+    caption: str
+    square: bool = False  # whether it is the whole image, on which boxes can be drawn
+    teaching: bool = False
+
+
+def case_picture(answer: Answer, *, own: bool) -> CasePicture:
+    """The picture of an answer's case; ``own`` allows those of the user's own data.
+
+    Nothing that is wrong with a file ends the report: it is said in place of the picture.
+    """
+    case, teaching = _teaching_case(answer), True
+    if case is None and "path" in answer:
+        case, teaching = _own_case(answer), False
+        if not own:
+            return CasePicture("", NOT_ASKED_FOR)
+        if not Path(answer["path"]).exists():
+            return CasePicture("", "The picture is left out: its file is not there any more.")
+    if case is None:
+        return CasePicture("", "")
+    try:
+        messages = case.messages
+    except (InputError, OSError) as error:
+        why = getattr(error, "problem", None) or getattr(error, "strerror", None) or type(error).__name__
+        return CasePicture("", f"The picture is left out: its file cannot be read ({why}).")
+    except Exception as error:  # whatever a decoder throws at a file that has changed is that case's alone
+        return CasePicture("", f"The picture is left out: its file cannot be read ({type(error).__name__}).")
+    if prompt_key(messages) != answer.get("prompt"):
+        return CasePicture("", NOT_THE_SAME)
+    images = images_of(messages)
+    return _drawn(images, case, answer["kind"], teaching) if images else CasePicture("", "")
+
+
+def _teaching_case(answer: Answer) -> Any:
+    found = _TEACHING.fullmatch(answer["id"])
+    if not found or found[1] not in CASES or "path" in answer or len(found[2]) > 15:
+        return None
+    return generate(found[1], 1, int(found[2]))[0]
+
+
+def _own_case(answer: Answer) -> LabelledCase:
+    words = (answer["kind"], answer.get("question", ""), answer["condition"])
+    return LabelledCase(Path(answer["path"]), *words, "", tuple(answer["options"]), answer["group"], answer["id"])
+
+
+def _drawn(images: list[Image.Image], case: Any, kind: str, teaching: bool) -> CasePicture:
+    if kind == "slide" and len(images) > 1:
+        shown = images[:PATCHES]
+        data = contact_sheet(shown, width=SIDE, columns=4).data
+        caption = f"{len(shown)} of {len(images)} patches, in the order of the prompt"
+        return CasePicture(_address(data), caption, teaching=teaching)
+    if len(images) == 1:
+        return CasePicture(_address(_small(images)), "The image, as the model saw it", True, teaching)
+    if len(images) == 2:
+        return CasePicture(_address(_small(images)), "The prior image, and the current one", teaching=teaching)
+    finding = case.slice_of_finding() if teaching and case.condition else None
+    k = len(images) // 2 if finding is None else finding
+    which = "the middle one" if finding is None else "the one that shows most of the finding"
+    caption = f"Slice {k + 1} of {len(images)}, {which}"
+    return CasePicture(_address(_small([images[k]])), caption, teaching=teaching)
+
+
+def _small(images: list[Image.Image]) -> bytes:
+    """Images side by side as a JPEG, each of `SIDE` pixels."""
+    sheet = Image.new("RGB", (SIDE * len(images), SIDE))
+    for k, image in enumerate(images):
+        sheet.paste(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS), (SIDE * k, 0))
+    out = io.BytesIO()
+    sheet.save(out, "JPEG", quality=82, optimize=True)
+    return out.getvalue()
+
+
+def _address(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -1,0 +1,127 @@
+"""What a reader has to know before the scores are believed, each with what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from helpers.evaluation import LOW_MASS
+from helpers.models import is_standin
+from helpers.reports.runs import Run
+from helpers.reports.settings import differing
+from helpers.reports.verdict import counted
+
+FEW_GROUPS = 30  # below it intervals by drawing groups come out too narrow (Rev. Econ. Stat. 90:414, 2008)
+MANY = 10  # intervals of conditions, from which on one that misses is to be expected
+NAMED = 3  # cases that a sentence names
+
+
+def cautions(runs: Sequence[Run]) -> list[str]:
+    """Sentences about the runs, those that may change a conclusion first; none where there is nothing to say.
+
+    What holds for every run is said once.
+    """
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        for sentence in _of_run(run):
+            found.setdefault(sentence, []).append(run.label)
+    of_runs = [
+        sentence if len(labels) == len(runs) else f"{', '.join(labels)}: {sentence}"
+        for sentence, labels in found.items()
+    ]
+    return [*_between(runs), *of_runs, *_of_conditions(runs)]
+
+
+def _of_run(run: Run) -> Iterator[str]:
+    done, failed = run.done, run.failed
+    if any(is_standin(model.partition("+")[0]) for model in {answer["model"] for answer in run.answers}):
+        yield "The answers are those of the small stand-in model. Its figures say nothing about MedGemma."
+    if failed:
+        yield (
+            f"{len(failed)} of {counted(len(run.answers), 'case')} could not be asked, for example "
+            f"{_names(failed)}: {_short(failed[0]['error'])} They are left out of every score. Run the same "
+            "evaluate again: it asks only these."
+        )
+    asked = run.record.get("cases", {}).get("count")
+    if isinstance(asked, int) and asked > len(run.answers):
+        yield (
+            f"The run is not finished: {len(run.answers)} of {counted(asked, 'case')} are there. Run the same "
+            "evaluate again: it goes on."
+        )
+    closed = [a for a in done if a["form"] != "text"]
+    if silent := [a for a in closed if a["parsed"] is None]:
+        yield (
+            f"{counted(len(silent), 'answer')} ({len(silent) / len(closed):.1%}) could not be read and counted as "
+            "wrong. Read the replies below: where they say it in other words, the question may have to name its "
+            "options."
+        )
+    if cut := [a for a in done if a.get("finished") is False]:
+        limit = run.record.get("settings", {}).get("max_new_tokens")
+        of = f" of {limit}" if limit else ""
+        yield (
+            f"The token limit{of} cut {len(cut)} of {len(done)} replies "
+            f"({len(cut) / len(done):.1%}), for example {_names(cut)}. A reply cut before it states its answer "
+            "counts as wrong. Ask with a larger --max-new-tokens."
+        )
+    if share := run.scores.get("runaway"):
+        yield (
+            f"{share:.1%} of the replies end on the same words over and over. Look at them below; a model in "
+            "4 bits, or an adapter that was tuned too long, is a usual cause."
+        )
+    masses = [m for of in run.scores["conditions"].values() for m in (of.get("mass on yes and no"),) if m]
+    if low := sum(mass["low"] for mass in masses):
+        yield (
+            f"In {low} of {sum(mass['n'] for mass in masses)} yes-or-no answers yes and no had together under "
+            f"{LOW_MASS:.0%} of the likelihood. Their AUROC and calibration mean little."
+        )
+    groups: dict[str, set[str]] = {}
+    for answer in done:
+        groups.setdefault(answer["kind"], set()).add(answer["group"])
+    if few := [f"{kind} {len(names)}" for kind, names in groups.items() if len(names) < FEW_GROUPS]:
+        yield (
+            f"There are few groups (patients or volumes): {', '.join(few)}. Intervals from fewer than "
+            f"{FEW_GROUPS} are too narrow. More patients help, more questions about the same ones do not."
+        )
+
+
+def _between(runs: Sequence[Run]) -> Iterator[str]:
+    first, *others = runs
+    asked = {answer["id"]: answer for answer in first.done}
+    for other in others:
+        here = {answer["id"]: answer for answer in other.done}
+        common = asked.keys() & here.keys()
+        if len(common) < max(len(asked), len(here)):
+            yield (
+                f"{first.label} answered {len(asked)} cases, {other.label} {len(here)}, and both {len(common)}. "
+                "Comparisons are of those that both answered; each run's own scores are of all of its own."
+            )
+        if changed := [name for name in sorted(common) if _prompts_differ(asked[name], here[name])]:
+            yield (
+                f"{len(changed)} of {len(common)} common cases were asked with other words or pixels in "
+                f"{other.label} than in {first.label}, for example {', '.join(changed[:NAMED])}."
+            )
+    if changed := differing(runs, ("token limit", "decoding", "medgemma-tutorials", "transformers", "torch")):
+        yield f"The runs differ in {', '.join(changed)} too: see the settings."
+
+
+def _prompts_differ(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    return bool(a.get("prompt") and b.get("prompt")) and a["prompt"] != b["prompt"]
+
+
+def _of_conditions(runs: Sequence[Run]) -> Iterator[str]:
+    shown = sum("interval" in of.get("accuracy", {}) for run in runs for of in run.scores["conditions"].values())
+    if shown >= MANY:
+        yield (
+            f"The report shows {shown} intervals by condition. Of 95 % intervals about one in twenty misses the "
+            "true value, and the best and the worst of many conditions are extreme partly by chance. Look at the "
+            "means over all conditions first."
+        )
+
+
+def _names(answers: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(_short(answer["id"], 60) for answer in answers[:NAMED])
+
+
+def _short(text: str, length: int = 160) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= length else f"{one_line[:length]}..."

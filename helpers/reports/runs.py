@@ -1,0 +1,140 @@
+"""The folders of evaluations: their answers, scores computed anew from these, and what the runs were made with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.evaluation import MEASURES, Answer, read_run, read_stress, score
+from helpers.storage import filesystem
+
+# What every version has kept of an answer, and scores are made of.
+NEEDED = ("kind", "group", "condition", "form", "text", "parsed", "truth", "options")
+NEEDED_OF = {"number": ("unit", "tolerance")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation."""
+
+    label: str  # how the report calls it
+    place: str  # its folder, as it was given
+    answers: list[Answer]
+    scores: Mapping[str, Any]  # of `helpers.evaluation.score`, and those of `read_stress` as "stress"
+    record: Mapping[str, Any]  # run.json; empty where an earlier version wrote none
+    written: str  # the day on which its file of answers was last written; empty where that is not known
+
+    @property
+    def done(self) -> list[Answer]:
+        """The answers without those that failed."""
+        return [answer for answer in self.answers if "error" not in answer]
+
+    @property
+    def failed(self) -> list[Answer]:
+        """The cases that were not answered, each with its ``error``."""
+        return [answer for answer in self.answers if "error" in answer]
+
+    @property
+    def models(self) -> str:
+        """The names of the models that answered."""
+        return ", ".join(sorted({answer["model"] for answer in self.answers}))
+
+
+def read_runs(folders: Sequence[str | os.PathLike[str]]) -> list[Run]:
+    """The evaluations in these folders, in order.
+
+    Raises:
+        InputError: a folder has no answers, one that is no answer, or a broken ``run.json``, or is given twice.
+    """
+    places = [os.fspath(folder) for folder in folders]
+    whole = [place if "://" in place else str(Path(place).resolve()) for place in places]
+    if not places:
+        raise InputError("There is no run to report on.", remedy="Give the --output of an evaluate.")
+    for k, place in enumerate(whole):
+        if place in whole[:k]:
+            raise InputError("This run is given twice.", path=places[k], remedy="Give each run once.")
+    names = [place.rstrip("/").rpartition("/")[2] for place in whole]
+    return [
+        _read_run(place, name if names.count(name) == 1 else place)
+        for place, name in zip(places, names, strict=True)
+    ]
+
+
+def forms_of(answers: Sequence[Answer]) -> list[tuple[str, str]]:
+    """The kinds of cases with the forms of their questions, in order."""
+    return list(dict.fromkeys((answer["kind"], answer["form"]) for answer in answers))
+
+
+def main_measure(form: str) -> str:
+    """The measure that the answers of a form are judged by first."""
+    return next(iter(MEASURES[form]))
+
+
+def of_kind(answers: Sequence[Answer], kind: str, form: str) -> list[Answer]:
+    """The answers of one kind and form."""
+    return [answer for answer in answers if (answer["kind"], answer["form"]) == (kind, form)]
+
+
+def by_condition(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The answers of each condition, in order."""
+    out: dict[str, list[Answer]] = {}
+    for answer in answers:
+        out.setdefault(answer["condition"], []).append(answer)
+    return out
+
+
+def _read_run(place: str, label: str) -> Run:
+    answers = read_run(place)
+    if not answers:
+        raise InputError("There are no answers here.", path=place, remedy="Give the --output of an evaluate.")
+    for answer in answers:
+        needed = (*NEEDED, *NEEDED_OF.get(answer.get("form", ""), ()))
+        absent = [] if "error" in answer else [name for name in needed if name not in answer]
+        unknown = "" if "error" in answer or absent or answer["form"] in MEASURES else answer["form"]
+        if absent or unknown:
+            why = f"has no {', '.join(absent)}" if absent else f"is of a form that is not known here: {unknown}"
+            raise InputError(
+                f"The answer to {answer['id']} {why}.",
+                path=place,
+                remedy="Take that line out of the answers, and run the same evaluate again: it asks it anew.",
+            )
+    scores = score(answers)
+    if (stress := read_stress(place)) is not None:
+        scores = {**scores, "stress": stress}
+    return Run(label, place, answers, scores, _record(place), _written(place))
+
+
+def _record(place: str) -> dict[str, Any]:
+    address = f"{place.rstrip('/')}/run.json"
+    try:
+        if "://" in place:
+            system, inner = filesystem(address)
+            content = system.cat_file(inner)
+        else:
+            content = Path(address).read_bytes()
+        found = json.loads(content)
+        if not isinstance(found, dict):
+            raise TypeError("not an object")
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(
+            f"This does not say what the run was made with ({error}).",
+            path=address,
+            remedy="Delete it, and run the same evaluate again: it is written anew, and no answer is asked again.",
+        ) from error
+    return found
+
+
+def _written(place: str) -> str:
+    if "://" in place:
+        return ""
+    files = [Path(place) / "answers.jsonl", *Path(place).glob("answers/*.parquet")]
+    last = max((path.stat().st_mtime for path in files if path.exists()), default=None)
+    return "" if last is None else datetime.fromtimestamp(last).astimezone().strftime("%Y-%m-%d %H:%M %Z")
