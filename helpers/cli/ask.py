@@ -7,6 +7,7 @@ import sys
 
 from helpers.cli.model import add_tuned
 from helpers.cli.reading import add_reading, reading
+from helpers.prompts import MAX_NEW_TOKENS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -24,8 +25,17 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_tuned(parser)
     parser.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
     parser.add_argument("--series", nargs="+", default=[], metavar="N", help="only these DICOM series numbers")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="slices, patches or images, at most; default: 85, 126"
+    )
     parser.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
-    parser.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=MAX_NEW_TOKENS,
+        metavar="N",
+        help="of an answer, at most; default: %(default)s",
+    )
     parser.add_argument(
         "--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked"
     )
@@ -53,11 +63,14 @@ def _ask(options: argparse.Namespace) -> int:
             may_leave=options.may_leave,
             max_new_tokens=options.max_new_tokens,
             vision_batch=options.vision_batch,
+            limit=options.limit,
+            context=options.context,
         )
     if options.json:
         print(json_text(asked))
         return 0
-    print(f"\n{asked['answer']}{'' if asked['finished'] else ' (cut off)'}\n")
+    cut = "" if asked["finished"] else " (cut off; --max-new-tokens gives it more room)"
+    print(f"\n{asked['answer']}{cut}\n")
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
     return 0

@@ -23,6 +23,7 @@ from helpers.cli import (
 )
 from helpers.errors import InputError
 
+MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is looked at when it is asked
 COMMANDS = (run, ask, benchmark, evaluate, prepare, serve, finetune, merge, report, gallery, doctor, badges)
 
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
     options = _parser().parse_args(arguments)
     try:
+        _check_given(options)
         return options.command(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
+
+
+def _check_given(options: argparse.Namespace) -> None:
+    """Raise `InputError` for an empty value: as a path it would be the current folder."""
+    for name, given in vars(options).items():
+        values = given if isinstance(given, list) else [given]
+        if name not in MAY_BE_EMPTY and any(isinstance(value, str) and not value.strip() for value in values):
+            raise InputError(
+                f"The value of {name} is empty.",
+                remedy="Give one; a variable of the shell that is not set gives none.",
+            )
 
 
 def _parser() -> argparse.ArgumentParser:

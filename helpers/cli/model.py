@@ -15,3 +15,10 @@ def add_tuned(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images that pass the vision tower at once, half as many where memory runs out; default: %(default)s",
     )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="N",
+        help="tokens of a prompt, at most, up to 131072; twice as many take two to four times the memory and "
+        "time; default: 32768, of a server what it tells",
+    )

@@ -11,6 +11,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
     parser.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: one that is free")
+    parser.add_argument(
+        "--context", type=int, metavar="N", help="tokens of a prompt, at most, up to 131072; default: 32768"
+    )
     parser.set_defaults(command=_serve)
 
 
@@ -18,7 +21,7 @@ def _serve(options: argparse.Namespace) -> int:
     from helpers.models import serve
 
     print("Starting the server.", flush=True)
-    with serve(options.model, options.port, adapter=options.adapter) as served:
+    with serve(options.model, options.port, adapter=options.adapter, context=options.context) as served:
         print(f"{served.url} answers ({served.kind}), for this machine alone. To use it:", flush=True)
         print(f'MODEL = "{served.model}"\nCtrl-C stops it.', flush=True)
         return served.process.wait()

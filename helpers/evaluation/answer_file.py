@@ -99,12 +99,13 @@ def read_set_aside(folder: Path) -> list[Answer]:
     return list(_lines(folder / SET_ASIDE, repair=True))
 
 
-def keep_only(folder: Path, kept: Sequence[Answer], ids: Collection[str]) -> None:
-    """Leave in ``answers.jsonl`` the ``kept`` answers and the errors of ``ids``; set all other answers aside.
+def keep_only(folder: Path, before: Sequence[Answer], kept: Sequence[Answer], ids: Collection[str]) -> None:
+    """Leave of ``answers.jsonl``, which holds ``before``, the ``kept`` answers and the errors of ``ids``.
+
+    All other answers are set aside.
 
     Killed at any moment it loses none: an answer is in the one file before it leaves the other.
     """
-    before = read_answers(folder / ANSWERS, repair=True)
     keys = {answer["key"] for answer in kept}
     lost = [answer for answer in before if "error" not in answer and answer.get("key") not in keys]
     known = {answer["id"] for answer in kept}

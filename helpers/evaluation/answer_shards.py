@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import InputError
+from helpers.evaluation.answer_file import ANSWERS, read_answers
 from helpers.storage import Store, filesystem, load_pyarrow
 
 if TYPE_CHECKING:
@@ -23,11 +25,13 @@ FOLDER = "answers"  # of the files, in the folder of a run
 SET_ASIDE = "set_aside"  # of the answers to what is not asked any more
 READ_AT_ONCE = 500  # files; one request each, sent together where the file system can
 ABOUT = ("id", "kind", "group", "condition", "model", "medgemma-tutorials", "transformers", "torch")
-AS_JSON = ("parsed", "truth")  # an option, a sentence, or boxes: no single type of Parquet holds them all
-OF_QUESTION = ("question", "path", "state", "key")  # only in answers whose cases have them
+AS_JSON = ("parsed", "truth")  # an option, a number, boxes: no single type of Parquet holds them all
+LIMITS = ("tolerance", "low", "high")
+OF_QUESTION = ("question", "path", "state", "key", "unit")
+WHERE_KNOWN = (*OF_QUESTION, *LIMITS)  # only in answers whose cases have them
 WORDS = (*ABOUT, *OF_QUESTION, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
 LIKELIHOODS = ("p_yes", "yes_no_mass", "p_yes_direct", "yes_no_mass_direct")
-NUMBERS = dict.fromkeys((*LIKELIHOODS, "seconds", "began", "ended"), "float64")
+NUMBERS = dict.fromkeys((*LIKELIHOODS, *LIMITS, "seconds", "began", "ended"), "float64")
 NUMBERS |= {"prompt_tokens": "int64", "completion_tokens": "int64", "finished": "bool_", "runaway": "bool_"}
 
 
@@ -57,6 +61,18 @@ def read_shards(output: str) -> list[Answer]:
         if "error" in answers.get(answer["id"], {"error": ""}):
             answers[answer["id"]] = answer
     return list(answers.values())
+
+
+def read_run(output: str | os.PathLike[str]) -> list[Answer]:
+    """The answers in the folder of a run, one of each case, asked here or on Ray; none if there are none yet.
+
+    Raises `InputError` as `read_answers` and `read_shards` do.
+    """
+    address = os.fspath(output)
+    file = Path(address) / ANSWERS
+    if "://" in address or (not file.exists() and (Path(address) / FOLDER).is_dir()):
+        return read_shards(address)
+    return read_answers(file)
 
 
 def read_set_aside(output: str) -> list[Answer]:
@@ -100,7 +116,7 @@ def _answers(path: str, content: bytes) -> Iterator[Answer]:
             names = (
                 (*ABOUT, *OF_QUESTION, "error", "worker", "began", "ended") if failed else row.keys() - {"error"}
             )
-            kept = [name for name in names if name not in OF_QUESTION or row[name] is not None]
+            kept = [name for name in names if name not in WHERE_KNOWN or row[name] is not None]
             yield {name: json.loads(row[name]) if name in AS_JSON else row[name] for name in kept}
     except (pyarrow.ArrowException, ValueError, TypeError) as error:
         raise InputError(

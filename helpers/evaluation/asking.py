@@ -7,8 +7,10 @@ that takes many prompts at once, or a server.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol
 
 from helpers.errors import InputError
@@ -16,6 +18,7 @@ from helpers.evaluation.likelihood import UNKNOWN, of_model, of_server
 from helpers.evaluation.marks import Answer
 from helpers.models import ChatModel, Session, VllmModel
 from helpers.prompts import (
+    MAX_NEW_TOKENS,
     Message,
     Reply,
     images_of,
@@ -34,8 +37,8 @@ class Asked(Protocol):
     kind: str  # "ct", "mri", "slide", "image" ...
     group: str  # of cases about one volume or patient, which are not independent
     condition: str  # "" where there is none
-    options: Sequence[str]  # what can be answered; empty for a sentence or boxes
-    truth: str  # an option, a sentence, or a JSON list of one box or none
+    options: Sequence[str]  # what can be answered; empty for all else
+    truth: str  # an option, a sentence, a JSON list of one box or none, or a number where it has a ``quantity``
 
     @property
     def messages(self) -> list[Message]:
@@ -62,7 +65,10 @@ def draw_prompts(cases: Iterable[Asked]) -> list[tuple[Asked, list[Message] | st
 
 
 def ask_group(
-    chat: Any, drawn: Iterable[tuple[Asked, list[Message] | str]], max_new_tokens: int = 512, batch_size: int = 8
+    chat: Any,
+    drawn: Iterable[tuple[Asked, list[Message] | str]],
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    batch_size: int = 8,
 ) -> Iterator[Answer]:
     """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers.
 
@@ -146,20 +152,16 @@ def _is_yes_no(case: Asked) -> bool:
 def _answer(
     chat: Any, case: Asked, prompt: list[Message], reply: Reply, likelihoods: dict[str, float | None] = UNKNOWN
 ) -> Answer:
-    form, truth = form_of(case)
-    parsed = {
-        "choice": lambda: parse_final_answer(reply.text, case.options),
-        "box": lambda: parse_boxes(reply.text),
-    }
+    truth = truth_of(case)
     return {
-        **_about(chat.name, case),
+        **about_case(case),
+        **_by(chat.name),
         "engine": getattr(chat, "engine", None),  # of a server it is not known
-        "form": form,
+        **truth,
         "prompt": prompt_key(prompt),
         "text": reply.text,
         "thinking": reply.thinking,
-        "parsed": parsed[form]() if form in parsed else None,
-        "truth": truth,
+        "parsed": parsed_of(case, truth["form"], reply),
         "options": list(case.options),
         **likelihoods,
         "prompt_tokens": reply.prompt_tokens,
@@ -170,13 +172,35 @@ def _answer(
     }
 
 
-def form_of(case: Asked) -> tuple[str, Any]:
-    """How a case is marked, "choice", "box" or "text", and its truth in that form: of no box the empty list.
+def truth_of(case: Asked) -> Answer:
+    """What an answer keeps of its case to be marked by: ``form``, ``truth``, and of a number `Quantity.kept`.
 
-    Raises `InputError` for a truth that begins like boxes and is not one box, or none.
+    Raises `InputError` as `form_of` does.
+    """
+    form, truth = form_of(case)
+    return {"form": form, "truth": truth, **(case.quantity.kept if form == "number" else {})}
+
+
+def parsed_of(case: Asked, form: str, reply: Reply) -> Any:
+    """What a reply states in the form that is asked for; None for a sentence, and for what cannot be read."""
+    if form == "choice":
+        return reply.read(lambda text: parse_final_answer(text, case.options))
+    if form == "number":
+        return reply.read(case.quantity.read)
+    return reply.read(parse_boxes) if form == "box" else None
+
+
+def form_of(case: Asked) -> tuple[str, Any]:
+    """How a case is marked, "choice", "number", "box" or "text", and its truth in that form.
+
+    Of a number, where the case has a ``quantity`` (`helpers.evaluation.Quantity`), it is one in that unit; of no
+    box it is the empty list. Raises `InputError` for a truth that is not that number, and for one that begins like
+    boxes and is not one box, or none.
     """
     if case.options:
         return "choice", case.truth
+    if (quantity := getattr(case, "quantity", None)) is not None:
+        return "number", quantity.read_truth(case.truth)
     if not case.truth.startswith("["):
         return "text", case.truth
     boxes = read_truth_boxes(case.truth)
@@ -189,7 +213,7 @@ def form_of(case: Asked) -> tuple[str, Any]:
 
 def failed_answer(model: str, case: Asked, why: str) -> Answer:
     """What is kept of a case that was not answered; the next run asks it again."""
-    return {**_about(model, case), "error": why}
+    return {**about_case(case), **_by(model), "error": why}
 
 
 def reason(error: Exception) -> str:
@@ -197,9 +221,18 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _about(model: str, case: Asked) -> Answer:
-    about = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
-    return {**about, "model": model, **versions()}
+def about_case(case: Asked) -> Answer:
+    """What an answer keeps of its case: names, and its question and the path of its images where it has them."""
+    about: Answer = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
+    if question := getattr(case, "question", ""):
+        about["question"] = question
+    if path := getattr(case, "path", None):
+        about["path"] = str(Path(os.fspath(path)).absolute())
+    return about
+
+
+def _by(model: str) -> Answer:
+    return {"model": model, **versions()}
 
 
 @functools.cache  # reads files, and stands in every answer

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from helpers.evaluation.intervals import Statistic, macro, of_weighted
+from helpers.evaluation.intervals import Statistic, macro, of_each_weighted, of_weighted
 from helpers.evaluation.marks import Answer, mark
 
 DRAWS = 500  # each looks at all answers
@@ -111,16 +111,22 @@ def abstaining(answers: Sequence[Answer], silent: Sequence[Answer] = (), draws: 
     everyone = [*answers, *silent]
     wrong = np.array([1 - mark(a) for a in everyone])
 
-    def error_at(coverage: float) -> dict[str, Any]:
-        def of(weight: np.ndarray) -> float:
-            answered, errors = (np.cumsum(np.bincount(level, part)) for part in (weight, weight * wrong))
-            taken = coverage * answered[-1]
-            return float(np.interp(taken, [0, *answered], [0, *errors]) / taken)
+    def errors_at(weight: np.ndarray) -> np.ndarray:
+        """The error at each of `COVERAGES`."""
+        answered, errors = (
+            np.concatenate([[0.0], np.cumsum(np.bincount(level, part))]) for part in (weight, weight * wrong)
+        )
+        taken = np.array(COVERAGES) * answered[-1]
+        return np.interp(taken, answered, errors) / taken
 
-        return _measured(of, everyone, draws)
-
-    found = {coverage: error_at(coverage) for coverage in COVERAGES}
-    return {**found[HALF], "curve": [{"coverage": coverage, **error} for coverage, error in found.items()]}
+    means = errors_at(np.ones(len(everyone)))
+    intervals = of_each_weighted(errors_at, [a["group"] for a in everyone], draws)
+    curve = [
+        {"coverage": coverage, "mean": round(float(mean), 4), "n": len(everyone), **interval}
+        for coverage, mean, interval in zip(COVERAGES, means, intervals, strict=True)
+    ]
+    half = next(point for point in curve if point["coverage"] == HALF)
+    return {**{name: value for name, value in half.items() if name != "coverage"}, "curve": curve}
 
 
 def _balanced(answers: Sequence[Answer], threshold: float) -> Statistic:

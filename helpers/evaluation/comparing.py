@@ -12,33 +12,42 @@ from scipy.stats import binomtest
 
 from helpers.errors import InputError
 from helpers.evaluation.intervals import DRAWS, macro
-from helpers.evaluation.marks import MEASURES, Answer, Mark, mark
+from helpers.evaluation.marks import MEASURES, Answer, Mark, errors_of, mark, measures_of
+from helpers.findings import Terms
 
 FLIPS = 9_999
+RIGHT_OR_WRONG = ("choice", "number")  # forms whose first measure is 1 or 0
+MARKED_BY = ("form", "truth", "unit", "tolerance")
 Pair = tuple[Answer, Answer]
 
 
-def compare(first: Iterable[Answer], second: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
+def compare(
+    first: Iterable[Answer], second: Iterable[Answer], draws: int = DRAWS, terms: Terms | None = None
+) -> dict[str, Any]:
     """The second run against the first on the cases that both answered.
 
     Returns for each kind and measure ``difference`` (second minus first, macro over conditions) with its paired
     bootstrap interval by groups, and ``by group``: the two-sided p of exchanging the two runs in whole groups.
+    ``terms`` is as in `helpers.evaluation.score`.
+    An error of numbers is compared where both runs gave one, as ``n`` says, and a difference below 0 is better.
     For right-or-wrong answers also ``McNemar``: how many only one of them got right, and the exact two-sided p
     (Psychometrika 12:153, 1947). It takes cases as independent; where groups have several, ``ignores`` says so.
     """
     before, after = ({a["id"]: a for a in run if "error" not in a} for run in (first, second))
     both = [(before[name], after[name]) for name in before if name in after]
-    changed = [a["id"] for a, b in both if (a["truth"], a["form"]) != (b["truth"], b["form"])]
+    changed = [a["id"] for a, b in both if any(a.get(name) != b.get(name) for name in MARKED_BY)]
     if changed:
         raise InputError(
-            f"The two runs have different truths for {changed[0]}.", remedy="Compare runs on the same cases."
+            f"The two runs have different truths, units or tolerances for {changed[0]}.",
+            remedy="Compare runs on the same cases.",
         )
     out: dict[str, Any] = {"cases": len(both), "kinds": {}}
     for kind, form in dict.fromkeys((a["kind"], a["form"]) for a, _ in both):
         pairs = [(a, b) for a, b in both if (a["kind"], a["form"]) == (kind, form)]
-        for name, measure in MEASURES[form].items():
-            entry = _difference(pairs, measure, draws)
-            if form == "choice":
+        for name, measure in {**measures_of(form, terms), **errors_of(a for a, _ in pairs)}.items():
+            if (entry := _difference(pairs, measure, draws)) is None:
+                continue
+            if form in RIGHT_OR_WRONG and measure is MEASURES[form].get(name):
                 entry["McNemar"] = _mcnemar(pairs)
             out["kinds"].setdefault(kind, {})[name] = entry
     return out
@@ -61,10 +70,15 @@ def exchanged(effects: Sequence[float], seed: int = 0) -> float:
     return float(as_large / (FLIPS + 1))
 
 
-def _difference(pairs: Sequence[Pair], measure: Mark, draws: int) -> dict[str, Any]:
+def _difference(pairs: Sequence[Pair], measure: Mark, draws: int) -> dict[str, Any] | None:
+    """The second run's measure less the first's, of the pairs where both have it; None where none has."""
     parts: dict[str, list[tuple[str, float]]] = {}
     for a, b in pairs:
-        parts.setdefault(a["condition"], []).append((a["group"], measure(b) - measure(a)))
+        before, after = measure(a), measure(b)
+        if before is not None and after is not None:
+            parts.setdefault(a["condition"], []).append((a["group"], after - before))
+    if not parts:
+        return None
     effects: Counter[str] = Counter()  # of each group, its part in the difference
     for part in parts.values():
         for group, change in part:

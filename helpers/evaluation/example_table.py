@@ -17,6 +17,7 @@ from helpers.storage import whole_file
 
 _ROWS = (
     {"path": "fundus", "question": "Is this a photograph of the retina?", "answer": "yes"},
+    {"path": "fundus", "question": "How many optic discs does it show?", "answer": "1", "unit": "count"},
     {"path": "fundus", "question": "What is this?", "answer": "fundus", "options": "fundus|skin|radiograph"},
     {"path": "chest-radiograph", "question": "Is this a chest radiograph?", "answer": "yes", "group": "patient 1"},
     {

@@ -7,9 +7,10 @@ share that is all 0 or all 1. Its interval is Wilson's, for as many answers as g
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from scipy.sparse import csr_array
 
 Statistic = Callable[[np.ndarray], float]  # of how often each answer counts
 DRAWS = 2_000
+AT_ONCE = 2_000_000  # groups times drawings, 16 MB
+KEPT = 3 * AT_ONCE  # for the next score of as many groups
 BY_GROUP = "bootstrap by group"
 WILSON = "Wilson, a group as one answer"
 
@@ -70,10 +73,17 @@ def of_weighted(statistic: Statistic, groups: Sequence[str], draws: int = 500, s
 
     Drawings for which it is NaN are left out.
     """
+    return of_each_weighted(lambda weight: (statistic(weight),), groups, draws, seed)[0]
+
+
+def of_each_weighted(
+    statistics: Callable[[np.ndarray], Sequence[float]], groups: Sequence[str], draws: int = 500, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Intervals of several statistics that are worked out together, each as in `of_weighted`."""
     names, place = np.unique(groups, return_inverse=True)
     drawn = itertools.chain.from_iterable(_drawn(len(names), draws, seed))
-    found = np.array([statistic(weights[place]) for weights in drawn])
-    return _percentiles(found[~np.isnan(found)], len(names))
+    found = np.array([statistics(weights[place]) for weights in drawn])
+    return [_percentiles(column[~np.isnan(column)], len(names)) for column in found.T]
 
 
 def bounds(low: float, high: float, method: str) -> dict[str, Any]:
@@ -81,10 +91,19 @@ def bounds(low: float, high: float, method: str) -> dict[str, Any]:
     return {"interval": [round(float(low), 4), round(float(high), 4)], "method": method}
 
 
-def _drawn(groups: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def _drawn(groups: int, draws: int, seed: int) -> Iterable[np.ndarray]:
     """How often each group is in each drawing, (drawings, groups), some drawings at a time for their memory."""
+    return _kept(groups, draws, seed) if groups * draws <= KEPT else _draw(groups, draws, seed)
+
+
+@functools.lru_cache(maxsize=3)  # conditions of one study often have as many groups
+def _kept(groups: int, draws: int, seed: int) -> tuple[np.ndarray, ...]:
+    return tuple(_draw(groups, draws, seed))
+
+
+def _draw(groups: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
-    at_once = max(1, 2_000_000 // groups)
+    at_once = max(1, AT_ONCE // groups)
     for start in range(0, draws, at_once):
         rows = min(at_once, draws - start)
         chosen = rng.integers(groups, size=(rows, groups)) + groups * np.arange(rows)[:, None]

@@ -9,38 +9,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from helpers.errors import InputError
-from helpers.evaluation.asking import Asked, form_of, versions
+from helpers.evaluation.asking import Asked, about_case, parsed_of, truth_of, versions
+from helpers.evaluation.quantities import KEPT
 from helpers.evaluation.scores import Answer
-from helpers.prompts import prompt_key
+from helpers.prompts import Reply, check_max_new_tokens, prompt_key
 
 
 @dataclass(frozen=True)
 class Asking:
-    """What decides an answer beside its question."""
+    """What decides an answer beside its question. Raises `InputError` where an answer has no room for a token."""
 
     model: Mapping[str, Any]  # as `helpers.evaluation.asked_model` tells it
     max_new_tokens: int
     decoding: str = field(default="greedy", init=False)  # no model here is asked in another way
+
+    def __post_init__(self) -> None:
+        check_max_new_tokens(self.max_new_tokens)
 
     def key(self, prompt: str, options: Iterable[str]) -> str:
         """24 letters for the answer to a prompt, which is given by its `prompt_key`."""
         parts = [prompt, list(options), dict(self.model), self.max_new_tokens, self.decoding]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
-    def note(self, answer: Answer, case: Asked, state: str) -> Answer:
-        """The answer with what it belongs to; ``state`` is that of the case before its prompt was drawn."""
-        about = about_case(case)
+    def note(self, answer: Answer, state: str) -> Answer:
+        """The answer with its key; ``state`` is that of the case before its prompt was drawn."""
         if "error" in answer:
-            return answer | about
-        return answer | about | {"state": state, "key": self.key(answer["prompt"], answer["options"])}
+            return answer
+        return answer | {"state": state, "key": self.key(answer["prompt"], answer["options"])}
 
     def record(self, cases: Sequence[Asked]) -> dict[str, Any]:
         """What ``run.json`` keeps: model, settings, versions, and the tables with their SHA-256."""
@@ -57,14 +58,27 @@ class Asking:
         }
 
 
-def about_case(case: Asked) -> Answer:
-    """The question of a case and the path of its images, where it has them."""
-    about: Answer = {}
-    if question := getattr(case, "question", ""):
-        about["question"] = question
-    if path := getattr(case, "path", None):
-        about["path"] = str(Path(os.fspath(path)).absolute())
-    return about
+def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, now: Mapping[str, Any]) -> str:
+    """A line on how many of the ``known`` answers are asked anew, and what of the run changed; "" for none.
+
+    ``before`` and ``now`` are what ``run.json`` holds, "" where there was none yet.
+    """
+    answered = {answer["id"] for answer in known if "error" not in answer}
+    n = sum(case.id in answered for case in missing)
+    if not n:
+        return ""
+    try:
+        was = json.loads(before or "{}")
+    except ValueError:  # it was being written when an earlier run died
+        was = {}
+    changes = [
+        f"{name} was {old[name]} and is {value}" if part == "settings" else f"the model's {name} changed"
+        for part in ("settings", "model")
+        for name, value in now[part].items()
+        if name in (old := was.get(part) or {}) and old[name] != value
+    ]
+    why = "; ".join(changes) or "their questions or images changed"
+    return f"Set aside and asked anew: {n} of the answers that were here ({why})."
 
 
 def state_of(case: Asked) -> str:
@@ -120,8 +134,11 @@ def _drawn_key(case: Asked, asking: Asking) -> str:
 
 def _of_case(answer: Answer, case: Asked, state: str) -> Answer | None:
     """The answer under the present name and truth of its case; None where it would have to be read otherwise."""
-    form, truth = form_of(case)
-    if form != answer["form"]:
+    truth = truth_of(case)
+    if truth["form"] != answer["form"]:
         return None
-    about = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
-    return answer | about | about_case(case) | {"truth": truth, "state": state}
+    if truth["form"] == "number":  # what is allowed may have changed, which no prompt says
+        answer = {name: value for name, value in answer.items() if name not in KEPT}
+        reply = Reply(**{part.name: answer[part.name] for part in fields(Reply)})
+        truth["parsed"] = parsed_of(case, truth["form"], reply)
+    return answer | about_case(case) | truth | {"state": state}

@@ -19,7 +19,15 @@ from typing import Any
 from PIL import Image
 
 from helpers.errors import InputError
-from helpers.evaluation.row_checks import SAYS_HOW, options_of, plain_cells, reading_of, row_problems
+from helpers.evaluation.quantities import Quantity
+from helpers.evaluation.row_checks import (
+    SAYS_HOW,
+    options_of,
+    plain_cells,
+    quantity_of,
+    reading_of,
+    row_problems,
+)
 from helpers.evaluation.source_state import source_state
 from helpers.evaluation.table_file import read_rows
 from helpers.images import Reading, check_readable, read_images
@@ -30,6 +38,7 @@ from helpers.prompts import (
     Message,
     closed_question,
     image_messages,
+    number_question,
     pad_to_square,
     slide_messages,
     volume_messages,
@@ -41,8 +50,13 @@ COLUMNS = {
     "condition": "what to look for, put into the report's question where there is none; scores are by it",
     "question": "the whole question, as it stands where it says 'Final Answer'; of a slide, tissue and procedure",
     "prior": "an earlier image of the same patient, shown before the one in path",
-    "answer": "yes or no, one of the options, a sentence, or a JSON list of one box, or of none: []",
+    "answer": "yes or no, one of the options, a sentence, a number, or a JSON list of one box, or of none: []",
     "options": "what can be answered, with | between; yes|no where the answer is one of them",
+    "unit": "makes a number of the answer: mm, cm2, ml, %, HU ..., or count where it has none; replies in other "
+    "units of length, area, volume, mass or time are converted",
+    "tolerance": "how far off the number may be and is right, in the unit, or as 10% of the number; 0 where empty",
+    "low": "the least number that can be an answer; a reply below it is unparsable",
+    "high": "the most",
     "history": "patient history for the report's CT and MRI questions",
     "group": "patient or volume, of rows that are not independent; the path where empty",
     "only": "of several volumes the one with this DICOM keyword, KEY=VALUE, with ; between several",
@@ -83,6 +97,7 @@ class LabelledCase:
     prepared: Prepared | None = None  # its images, where they come from there
     prior: Path | None = None  # of a 2D image, one that is shown before it
     reading: Reading = field(default_factory=Reading)  # how a volume is read
+    quantity: Quantity | None = None  # what its number is, where one answers it
     table: tuple[str, str] = field(default=("", ""), compare=False)  # the file's name and its SHA-256
 
     @property
@@ -97,8 +112,8 @@ class LabelledCase:
 
     @property
     def answer(self) -> str:
-        """What a model would be taught to say: the truth, in the protocol's form where there are options."""
-        return f"Final Answer: {self.truth}" if self.options else self.truth
+        """What a model would be taught to say: the truth, an option or a number in the form that is asked for."""
+        return f"Final Answer: {self.truth}" if self.options or self.quantity else self.truth
 
     @property
     def state(self) -> str:
@@ -120,9 +135,10 @@ class LabelledCase:
         images = _last_images(self.path, self.kind, self.prepared, self.reading, state)
         if self.prior:
             images = [*read_images(self.prior, self.kind, reading=self.reading), *images]
-        if self.kind == "slide":
-            return slide_messages(images, self.question)
-        return (image_messages if self.kind == "image" else volume_messages)(images, self.question)
+        if self.kind == "image":
+            return image_messages(images, self.question)
+        limit = {"limit": len(images)} if self.prepared else {}  # as many as prepare --limit was told to take
+        return (slide_messages if self.kind == "slide" else volume_messages)(images, self.question, **limit)
 
 
 def read_cases(
@@ -186,23 +202,26 @@ def read_cases(
 def _case(cells: Mapping[str, str], folder: Path, held: Mapping[str, Prepared] | None) -> LabelledCase:
     """A row as a case; its id is "" where the row has none."""
     name, options = _plain_path(cells["path"], folder, held), options_of(cells)
-    question = cells["question"]
+    question, quantity = cells["question"], quantity_of(cells)
     if cells["condition"] and not question:
         template = CT_QUESTION if cells["modality"] == "ct" else MRI_QUESTION
         question = template.format(history=cells["history"] or "None given.", condition=cells["condition"])
     elif options and SAYS_HOW not in question.lower():
         question = closed_question(question, options)
+    elif quantity and SAYS_HOW not in question.lower():
+        question = number_question(question, quantity.unit)
     return LabelledCase(
         path=folder / name,
         kind=cells["modality"],
         question=question,
         condition=cells["condition"],
-        truth=cells["answer"],
+        truth=quantity.write(quantity.read_truth(cells["answer"])) if quantity else cells["answer"],
         options=options,
         group=cells["group"] or name,
         id=cells["id"],
         prepared=(held or {}).get(name),
         reading=reading_of(cells),
+        quantity=quantity,
         prior=folder / _plain_path(cells["prior"], folder, held) if cells["prior"] else None,
     )
 

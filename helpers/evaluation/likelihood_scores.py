@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
 from helpers.evaluation.calibration import DRAWS, abstaining, brier, calibration_error, fitted_threshold
 from helpers.evaluation.intervals import of_weighted
@@ -28,12 +29,10 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
     out: dict[str, Any] = {}
     few = min(draws, DRAWS)
     for words, share, mass in LIKELIHOODS:
-        known = [a for a in answers if likelihood(a, share) is not None]
-        # Earlier versions kept a p_yes without argument and without mass: the two are not ranked together.
-        known = [a for a in known if likelihood(a, mass) is not None] or known
+        known = _ranked(answers, share, mass)
         if len({a["truth"] for a in known}) == 2:
             out[f"AUROC{words}"] = auroc(known, share)
-        masses = [value for a in answers if (value := likelihood(a, mass)) is not None]
+        masses = [value for a in answers if (value := valid_likelihood(a, mass)) is not None]
         if masses:
             low = sum(value < LOW_MASS for value in masses)
             out[f"mass on yes and no{words}"] = {
@@ -42,7 +41,9 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
                 "low": low,
             }
         if share == "p_yes" and known:
-            silent = [a for a in answers if a["parsed"] not in ("yes", "no") and likelihood(a, share) is None]
+            silent = [
+                a for a in answers if a["parsed"] not in ("yes", "no") and valid_likelihood(a, share) is None
+            ]
             out["Brier score"] = brier(known, few)
             out["calibration error"] = calibration_error(known, few)
             out["error of the surer half"] = abstaining(known, silent, few)
@@ -51,7 +52,28 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
     return out
 
 
-def likelihood(answer: Answer, name: str) -> float | None:
+def roc_points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
+    """The ROC curve of ``p_yes``, of the yes-or-no answers of one condition that their AUROC is of.
+
+    Returns points (1 - specificity, sensitivity) from (0, 0) to (1, 1); none where a truth is missing.
+    """
+    known = _ranked(answers, *LIKELIHOODS[0][1:])
+    if len({a["truth"] for a in known}) < 2:
+        return []
+    false_alarms, hits, _ = roc_curve([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
+    return list(zip(false_alarms.tolist(), hits.tolist(), strict=True))
+
+
+def _ranked(answers: Sequence[Answer], share: str, mass: str) -> list[Answer]:
+    """The answers that have a likelihood called ``share``.
+
+    Earlier versions kept a ``p_yes`` without argument and without mass: the two are not ranked together.
+    """
+    known = [a for a in answers if valid_likelihood(a, share) is not None]
+    return [a for a in known if valid_likelihood(a, mass) is not None] or known
+
+
+def valid_likelihood(answer: Answer, name: str) -> float | None:
     """A likelihood of an answer; None where it is no number from 0 to 1."""
     value = answer.get(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,14 +1,17 @@
-"""What one answer is worth, by the form of its question: a choice, a box or a sentence."""
+"""What one answer is worth, by the form of its question: a choice, a number, a box or a sentence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from helpers.evaluation.finding_scores import finding_agreement
 from helpers.evaluation.text_scores import common_order, common_words, stated
+from helpers.findings import Terms
 
 Answer = dict[str, Any]  # one line of the file of answers
-Mark = Callable[[Answer], float]
+Mark = Callable[[Answer], float | None]  # None of an answer that has no such measure, and does not count in it
 
 
 def overlap(a: Sequence[float], b: Sequence[float]) -> float:
@@ -29,6 +32,19 @@ def _box(answer: Answer) -> float:
     return overlap(answer["parsed"][0], answer["truth"]) if answer["parsed"] else 0.0
 
 
+def _near(answer: Answer) -> float:
+    said, truth = answer["parsed"], answer["truth"]
+    if said is None:
+        return 0.0
+    rounding = 1e-9 * max(abs(said), abs(truth))  # between units: 12 mm are 1.2000000000000002 cm
+    return float(abs(said - truth) <= answer["tolerance"] + rounding)
+
+
+def _distance(answer: Answer, unit: str) -> float | None:
+    known = answer["unit"] == unit and answer["parsed"] is not None
+    return abs(answer["parsed"] - answer["truth"]) if known else None
+
+
 def _order(answer: Answer) -> float:
     return common_order(answer["truth"], stated(answer["text"]))
 
@@ -37,20 +53,42 @@ def _words(answer: Answer) -> float:
     return common_words(answer["truth"], stated(answer["text"]))
 
 
+def _findings(answer: Answer, terms: Terms | None = None) -> float | None:
+    found = finding_agreement(answer["truth"], stated(answer["text"]), terms)
+    return found.f1 if found else None
+
+
 # The measures of each form of question; the first of them is the answer's mark.
 MEASURES: Mapping[str, Mapping[str, Mark]] = {
     "choice": {"accuracy": _choice},
+    "number": {"accuracy of numbers": _near},
     "box": {"IoU": _box},
-    "text": {"ROUGE-L": _order, "token F1": _words},
+    "text": {"ROUGE-L": _order, "token F1": _words, "findings F1": _findings},
 }
+
+
+def measures_of(form: str, terms: Terms | None = None) -> Mapping[str, Mark]:
+    """`MEASURES` of a form, with findings told by ``terms`` where they are given."""
+    own = {"findings F1": functools.partial(_findings, terms=terms)} if form == "text" and terms else {}
+    return {**MEASURES[form], **own}
+
+
+def errors_of(answers: Iterable[Answer]) -> dict[str, Mark]:
+    """How far numbers are off, besides `MEASURES`: by the unit that they are asked in, from 0 on, less is better.
+
+    An error is that of a number that was read. What cannot be parsed has none; it is wrong in the accuracy.
+    """
+    units = dict.fromkeys(a["unit"] for a in answers if a["form"] == "number")
+    return {f"mean absolute error ({unit})": functools.partial(_distance, unit=unit) for unit in units}
 
 
 def mark(answer: Answer) -> float:
     """What one answer is worth, 0 to 1: right or wrong, the overlap of boxes, or ROUGE-L of a sentence.
 
-    An answer that cannot be parsed is worth 0. Where the truth is that nothing is there (``[]``), the answer
-    ``[]`` is worth 1 and any other 0. ROUGE-L is the F1 of the longest common subsequence of words, of what the
-    reply states behind its last "Final Answer:", or of the whole reply where there is none.
+    A number is right where it is as near to the truth as its question's tolerance says. An answer that cannot be
+    parsed is worth 0. Where the truth is that nothing is there (``[]``), the answer ``[]`` is worth 1 and any
+    other 0. ROUGE-L is the F1 of the longest common subsequence of words, of what the reply states behind its last
+    "Final Answer:", or of the whole reply where there is none.
     """
     (first, *_) = MEASURES[answer["form"]].values()
     return first(answer)

@@ -26,11 +26,20 @@ from helpers.evaluation.answer_file import check_output, only_run
 from helpers.evaluation.answer_shards import keep_only, read_set_aside, read_shards, write_shard
 from helpers.evaluation.asked_model import model_to_load
 from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
-from helpers.evaluation.kept_answers import Asking, about_case, sort_out, state_of
-from helpers.evaluation.run import check_name, scores_of
+from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_of
+from helpers.evaluation.run import Scored, check_name, scores_of
 from helpers.evaluation.scores import Answer
-from helpers.models import STANDIN, adapted_name, load_engine
+from helpers.models import (
+    STANDIN,
+    VISION_BATCH,
+    adapted_name,
+    check_batch,
+    check_context,
+    check_engine,
+    load_engine,
+)
 from helpers.parallel import ray_cluster
+from helpers.prompts import MAX_NEW_TOKENS
 from helpers.storage import Store, filesystem, is_local, json_text
 
 # How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
@@ -47,9 +56,12 @@ def evaluate_on_ray(
     address: str | None = None,
     workers: int | None = None,
     gpus_per_worker: float | None = None,
-    max_new_tokens: int = 512,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     adapter: str | os.PathLike[str] | None = None,
     engine: str | None = None,
+    context: int | None = None,
+    vision_batch: int = VISION_BATCH,
+    scored: Scored | None = None,
 ) -> dict[str, Any]:
     """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
 
@@ -70,7 +82,11 @@ def evaluate_on_ray(
         max_new_tokens: of one answer.
         adapter: folder of an adapter, on every node.
         engine: "transformers" or "vllm"; by default a worker with a whole GPU takes vLLM where that can run the
-            model (`helpers.models.server.best_kind`), unless there is an adapter. Answers name it.
+            model (`helpers.models.server.best_kind`), unless there is an adapter or another ``vision_batch``.
+            Answers name it.
+        context: tokens of a prompt, at most, as for `helpers.models.load_model`.
+        vision_batch: as for `helpers.models.load_model`; vLLM makes its own batches.
+        scored: as of `run_evaluation`.
 
     Raises:
         InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
@@ -86,9 +102,12 @@ def evaluate_on_ray(
         raise InputError(
             f"vLLM takes a whole GPU, not {gpus_per_worker:g}.", path=model, remedy="Give gpus_per_worker=1."
         )
+    check_engine(engine, model, adapter, check_batch(vision_batch))
+    check_context(context)
     folder = _everywhere(output)
     with _only_run(folder):
-        return _evaluate(model, cases, folder, address, workers, gpus_per_worker, max_new_tokens, adapter, engine)
+        settings = (address, workers, gpus_per_worker, max_new_tokens, adapter, engine, context, vision_batch)
+        return _evaluate(model, cases, folder, *settings, scored or scores_of)
 
 
 def _evaluate(
@@ -101,18 +120,26 @@ def _evaluate(
     max_new_tokens: int,
     adapter: str | os.PathLike[str] | None,
     engine: str | None,
+    context: int | None,
+    vision_batch: int,
+    scored: Scored,
 ) -> dict[str, Any]:
     name, asking = adapted_name(model, adapter), Asking(model_to_load(model, adapter), max_new_tokens)
     known = _known(folder)
     check_name(known.values(), name, folder)
     kept, missing = sort_out(cases, [*read_set_aside(folder), *known.values()], asking)
     keep_only(folder, kept)
-    Store(folder).write("run.json", json_text(asking.record(cases), indent=2) + "\n")
+    store, record = Store(folder), asking.record(cases)
+    before = store.read("run.json") if store.has("run.json") else ""
+    store.write("run.json", json_text(record, indent=2) + "\n")
+    if anew := asked_anew(known.values(), missing, before, record):
+        print(anew)
     groups = by_group(missing)
     if groups:
         saved = model != STANDIN and Path(model).is_dir()
-        load = {"model": _everywhere(model) if saved else model, "name": name}
+        load = {"model": _everywhere(model) if saved else model, "name": name, "context": context}
         load |= {"adapter": None if adapter is None else _everywhere(adapter), "engine": engine}
+        load["vision_batch"] = vision_batch
         bar = tqdm(total=len(cases), initial=len(kept), desc=f"asking {name}")
         with bar, ray_cluster(address) as ray:
             count, each = _room(ray, workers, gpus_per_worker, address)
@@ -126,7 +153,7 @@ def _evaluate(
                     bar.update(len(left.pop(row["group"])))
         _note_lost(name, [case for group in left.values() for case in group], folder)
     known = _known(folder)
-    scores = scores_of(name, [known[case.id] for case in cases if case.id in known])
+    scores = scored(name, [known[case.id] for case in cases if case.id in known])
     Store(folder).write("scores.json", json_text(scores, indent=2) + "\n")
     return scores
 
@@ -146,6 +173,8 @@ class Worker:
         adapter: str | None,
         name: str,
         engine: str | None,
+        context: int | None,
+        vision_batch: int,
         gpus: float,
         asking: Asking,
         output: str,
@@ -154,7 +183,8 @@ class Worker:
         self.problem = ""
         engine = engine or (None if gpus >= 1 else "transformers")
         try:
-            self.chat = replace(load_engine(engine, model, adapter), name=name)
+            chat = load_engine(engine, model, adapter, context=context, vision_batch=vision_batch)
+            self.chat = replace(chat, name=name)
         except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
             self.problem = str(error) if isinstance(error, InputError) else reason(error)
 
@@ -166,9 +196,8 @@ class Worker:
         if not problem:
             drawn, states = ray.cloudpickle.loads(row["cases"]), ray.cloudpickle.loads(row["states"])
             drawn = drawn if row["drawn"] else draw_prompts(drawn)
-            case = {case.id: case for case, _ in drawn}
             answers = list(ask_group(self.chat, drawn, self.asking.max_new_tokens))
-            answers = [self.asking.note(answer, case[answer["id"]], states[answer["id"]]) for answer in answers]
+            answers = [self.asking.note(answer, states[answer["id"]]) for answer in answers]
             about = {"worker": ray.get_runtime_context().get_actor_id()[:8], "began": began, "ended": time.time()}
             try:
                 shard = write_shard(self.output, [answer | about for answer in answers])
@@ -247,7 +276,7 @@ def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
     lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
     for group in by_group(lost):
         why = f"WorkerDied: no worker lived to answer it ({ROUNDS * TRIES} tries)"
-        write_shard(folder, [failed_answer(model, case, why) | about_case(case) for case in group])
+        write_shard(folder, [failed_answer(model, case, why) for case in group])
 
 
 def _known(folder: str) -> dict[str, Answer]:

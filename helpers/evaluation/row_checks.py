@@ -1,15 +1,17 @@
-"""What is wrong with one row of a table of questions, and what its cells say: options, and how images are read."""
+"""What is wrong with one row of a table of questions, and what its cells say: options, numbers, how it is read."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from helpers.errors import InputError
+from helpers.evaluation.quantities import Quantity
 from helpers.images import MODALITIES, Reading
-from helpers.prompts import RESERVED, check_options, read_truth_boxes
+from helpers.prompts import RESERVED, check_options, read_truth_boxes, unit_name
 
 NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
 SAYS_HOW = "final answer"  # a question with these words is asked as it stands
@@ -64,10 +66,16 @@ def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
     if options and answer not in options:
         yield f"the answer {answer!r} is not one of {', '.join(options)}"
     open_question = SAYS_HOW in cells["question"].lower()  # how many there are may be answered by 1
-    if not options and not open_question and answer.lower().rstrip(".") in NEAR_YES_NO:
-        yield f"the answer {answer!r} is no sentence; write yes or no, or give the options"
-    if not options and answer[:1] in ("[", "{"):
-        yield from _box_problems(answer)
+    try:
+        number = quantity_of(cells)
+    except InputError as error:
+        yield error.problem.removesuffix(".")
+    else:
+        sentence = not options and not number
+        if sentence and not open_question and answer.lower().rstrip(".") in NEAR_YES_NO:
+            yield f"the answer {answer!r} is no sentence; write yes or no, or give the options or a unit"
+        if sentence and answer[:1] in ("[", "{"):
+            yield from _box_problems(answer)
     if cells["condition"] and not cells["question"] and set(options) != {"yes", "no"}:
         yield f"the answer to a condition is yes or no, not {answer!r}"
 
@@ -84,11 +92,31 @@ def _box_problems(answer: str) -> Iterator[str]:
 
 
 def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
-    """What can be answered; empty where a sentence or a box is."""
+    """What can be answered; empty where a sentence, a box or a number is."""
     if cells["options"]:
         options = (option.strip() for option in cells["options"].split("|") if option.strip())
         return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
     return ("yes", "no") if cells["answer"] in ("yes", "no") else ()
+
+
+def quantity_of(cells: Mapping[str, str]) -> Quantity | None:
+    """What the number is that answers a row; None where none does.
+
+    Raises `InputError` for cells that ask for no number, and for an answer that is not that number.
+    """
+    if not cells["unit"]:
+        if useless := [name for name in ("tolerance", "low", "high") if cells[name]]:
+            raise InputError(f"{', '.join(useless)} would change nothing: a number has a unit, or the unit count")
+        return None
+    if cells["options"]:
+        raise InputError("an answer is one of the options or a number with a unit, not both")
+    asked = Quantity(unit_name(cells["unit"]), low=_number(cells, "low"), high=_number(cells, "high"))
+    if asked.low is not None and asked.high is not None and asked.low > asked.high:
+        raise InputError(f"low is {cells['low']!r}, above high, {cells['high']!r}")
+    truth, tolerance = asked.read_truth(cells["answer"]), _number(cells, "tolerance", "%") or 0.0
+    if tolerance < 0:
+        raise InputError(f"tolerance is {cells['tolerance']!r}, below 0")
+    return replace(asked, tolerance=tolerance * abs(truth) / 100 if "%" in cells["tolerance"] else tolerance)
 
 
 def reading_of(cells: Mapping[str, str]) -> Reading:

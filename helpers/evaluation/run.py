@@ -10,7 +10,7 @@ which question in `helpers.evaluation.kept_answers`; a cluster does the same wit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
@@ -30,11 +30,12 @@ from helpers.evaluation.answer_file import (
 from helpers.evaluation.answer_shards import FOLDER as ON_RAY
 from helpers.evaluation.asked_model import asked_model
 from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, versions
-from helpers.evaluation.kept_answers import Asking, sort_out, state_of
+from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_of
 from helpers.evaluation.scores import Answer, mark, score
+from helpers.prompts import MAX_NEW_TOKENS
 from helpers.storage import write_json
 
-__all__ = ["read_answers", "run_evaluation", "scores_of"]
+Scored = Callable[[str, Iterable[Answer]], dict[str, Any]]
 ANOTHER = "Choose another output folder for each model and each set of cases."
 
 
@@ -43,8 +44,9 @@ def run_evaluation(
     cases: Sequence[Asked],
     output: str | os.PathLike[str],
     *,
-    max_new_tokens: int = 512,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     batch_size: int = 8,
+    scored: Scored | None = None,
 ) -> dict[str, Any]:
     """Ask ``chat`` every case that ``output`` has no answer to yet; write and return the scores.
 
@@ -59,7 +61,8 @@ def run_evaluation(
     weights or the server's address are others than before, the case is asked anew, and the old answer goes to
     ``set_aside.jsonl`` until it is asked again. A case that fails is noted with its error, asked again by the
     next run, and never stops the others. Writes ``answers.jsonl``, ``run.json`` and ``scores.json`` into the
-    folder ``output``.
+    folder ``output``. ``scored`` makes what ``scores.json`` holds of the model's name and the answers; by default
+    `scores_of`.
 
     Raises:
         InputError: two cases have one id; ``output`` holds answers of a model of another name, cannot be written,
@@ -76,9 +79,13 @@ def run_evaluation(
         known = read_answers(path, repair=True)
         check_name(known, chat.name, path)
         kept, missing = sort_out(cases, [*read_set_aside(folder), *known], asking)
-        keep_only(folder, kept, {case.id for case in cases})
+        keep_only(folder, known, kept, {case.id for case in cases})
+        run, record = folder / "run.json", asking.record(cases)
         with explained(folder):
-            write_json(folder / "run.json", asking.record(cases))
+            before = run.read_text(encoding="utf-8", errors="replace") if run.exists() else ""
+            write_json(run, record)
+        if anew := asked_anew(known, missing, before, record):
+            print(anew)
         right = [mark(answer) for answer in kept]
         bar = tqdm(total=len(cases), initial=len(kept), desc=f"asking {chat.name}")
         with path.open("ab") as stream, bar:
@@ -88,8 +95,9 @@ def run_evaluation(
                 bar.update()
                 if "error" not in answer:
                     right.append(mark(answer))
-                bar.set_postfix(score=f"{sum(right) / max(1, len(right)):.2f}")
-        scores = scores_of(chat.name, read_answers(path))
+                if right and scored is None:  # with ``scored`` an answer need not be right or wrong
+                    bar.set_postfix(score=f"{sum(right) / len(right):.2f}")
+        scores = (scored or scores_of)(chat.name, read_answers(path))
         with explained(folder):
             write_json(folder / "scores.json", scores)
     return scores
@@ -129,6 +137,6 @@ def _answers_to(chat: Any, cases: Sequence[Asked], asking: Asking, batch_size: i
 
 def _answers_of(chat: Any, group: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
     # Looked up before the images are read: of a file that changes meanwhile the answer then counts as unsure.
-    states = {case.id: (case, state_of(case)) for case in group}
+    states = {case.id: state_of(case) for case in group}
     for answer in ask_group(chat, draw_prompts(group), asking.max_new_tokens, batch_size):
-        yield asking.note(answer, *states[answer["id"]])
+        yield asking.note(answer, states[answer["id"]])

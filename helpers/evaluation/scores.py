@@ -6,28 +6,41 @@ without asking again. The measures are those of scikit-learn and rouge-score.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from helpers.evaluation.finding_scores import finding_counts
 from helpers.evaluation.intervals import DRAWS, macro, of_ratios
 from helpers.evaluation.likelihood_scores import of_likelihoods
-from helpers.evaluation.marks import MEASURES, Answer, Mark, mark
+from helpers.evaluation.marks import Answer, Mark, errors_of, mark, measures_of
+from helpers.findings import Terms
 from helpers.prompts import is_runaway
 
+CUT_SHOWN = 20  # ids
+FAILURES_SHOWN = 3  # reasons
 
-def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
+
+def score(answers: Iterable[Answer], draws: int = DRAWS, terms: Terms | None = None) -> dict[str, Any]:
     """Scores by kind of case and by condition.
 
     Returns ``kinds``: for each kind its measures (``accuracy`` and ``macro F1`` are means over its conditions, as
-    in the report, F1 over those with yes and no; ``IoU``; ``ROUGE-L`` and ``token F1``), and ``conditions``: for
-    each condition accuracy, and where the options are yes and no, sensitivity, specificity and F1 of yes. Where
-    the answers have likelihoods, also the measures of `helpers.evaluation.likelihood_scores`.
+    in the report, F1 over those with yes and no; ``accuracy of numbers``, right within the tolerance, and their
+    ``mean absolute error`` by unit; ``IoU``; ``ROUGE-L``, ``token F1`` and ``findings F1``), and ``conditions``:
+    for each condition accuracy or the measures of numbers, and where the options are yes and no, sensitivity,
+    specificity and F1 of yes. Where the answers have likelihoods, also the measures of
+    `helpers.evaluation.likelihood_scores`.
+    Where sentences name findings of ``terms`` (`helpers.findings.read_terms`; by default the usual ones),
+    ``findings`` holds what `helpers.evaluation.finding_counts` counts; "findings F1" is the mean over those whose
+    truth names any, so many as its ``n``.
     Every score comes with its number of answers, and with its 95 % interval and the ``method`` of that, unless it
-    is of one group alone. ``unparsable`` (of choices and boxes), ``runaway`` and ``cut`` (at the token limit) are
-    shares of the answers.
-    Failed cases are counted and left out; an answer that cannot be parsed is wrong in every measure.
+    is of one group alone. ``unparsable`` (of all but sentences), ``runaway`` and ``cut`` (at the token limit) are
+    shares of the answers; ``cut ids`` are the first of those that were cut.
+    Failed cases are counted and left out; ``failures`` has the most frequent reasons, each with its number. An
+    answer that cannot be parsed is wrong in every measure, but for the error of numbers, which is that of those
+    that were read: so many as its ``n``, and ``unparsable`` others.
     """
     answers = list(answers)
     done = [a for a in answers if "error" not in a]
@@ -35,9 +48,11 @@ def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
     out: dict[str, Any] = {
         "answers": len(done),
         "failed": len(answers) - len(done),
+        "failures": failures_of(answers),
         "unparsable": _share(a["parsed"] is None for a in closed),
         "runaway": _share(map(_ran_away, done)),
-        "cut": _share(a.get("finished") is False for a in done),
+        "cut": _share(map(_was_cut, done)),
+        "cut ids": sorted(a["id"] for a in done if _was_cut(a))[:CUT_SHOWN],
         "kinds": {},
         "conditions": {},
     }
@@ -45,14 +60,41 @@ def score(answers: Iterable[Answer], draws: int = DRAWS) -> dict[str, Any]:
         kind, form = name
         by_condition = _by_condition(a for a in done if (a["kind"], a["form"]) == name)
         measures = out["kinds"].setdefault(kind, {})
-        for label, measure in MEASURES[form].items():
-            measures[label] = macro([_marks(part, measure) for part in by_condition.values()], draws)
+        measures |= _measured(list(by_condition.values()), form, draws, terms)
+        if form == "number":
+            for condition, part in by_condition.items():
+                out["conditions"].setdefault(_named(kind, condition), {}).update(_measured([part], form, draws))
         if form == "choice":
             if closed := [part for part in by_condition.values() if _is_yes_no(part)]:
                 measures["macro F1"] = macro_f1(closed, draws)
             for condition, part in by_condition.items():
-                out["conditions"][f"{kind}: {condition}" if condition else kind] = _of_condition(part, draws)
+                out["conditions"].setdefault(_named(kind, condition), {}).update(_of_condition(part, draws))
+    counts = finding_counts((a for a in done if a["form"] == "text"), terms)
+    return {**out, "findings": counts} if counts["by finding"] else out
+
+
+def failures_of(answers: Iterable[Answer]) -> dict[str, int]:
+    """The most frequent reasons why cases failed, each with the number of cases."""
+    return dict(Counter(a["error"] for a in answers if "error" in a).most_common(FAILURES_SHOWN))
+
+
+def _measured(
+    parts: Sequence[Sequence[Answer]], form: str, draws: int, terms: Terms | None = None
+) -> dict[str, Any]:
+    """The measures of answers of a form, means over ``parts``, as far as any answer has them."""
+    out: dict[str, Any] = {}
+    for label, measure in measures_of(form, terms).items():
+        if marks := [found for part in parts if (found := _marks(part, measure))]:
+            out[label] = macro(marks, draws)
+    for label, error in errors_of(a for part in parts for a in part).items():
+        unread = sum(a["parsed"] is None for part in parts for a in part if label.endswith(f"({a['unit']})"))
+        if marks := [found for part in parts if (found := _marks(part, error))]:
+            out[label] = {**macro(marks, draws, shares=False), "unparsable": unread}
     return out
+
+
+def _named(kind: str, condition: str) -> str:
+    return f"{kind}: {condition}" if condition else kind
 
 
 def macro_f1(parts: Sequence[Sequence[Answer]], draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
@@ -90,6 +132,10 @@ def _is_yes_no(answers: Iterable[Answer]) -> bool:
     return {option for a in answers for option in a["options"]} == {"yes", "no"}
 
 
+def _was_cut(answer: Answer) -> bool:
+    return answer.get("finished") is False
+
+
 def _ran_away(answer: Answer) -> bool:
     kept = answer.get("runaway")  # earlier versions did not look
     return is_runaway(answer["text"]) if kept is None else kept
@@ -101,7 +147,7 @@ def _share(found: Iterable[bool]) -> float | None:
 
 
 def _marks(answers: Iterable[Answer], measure: Mark = mark) -> list[tuple[str, float]]:
-    return [(a["group"], measure(a)) for a in answers]
+    return [(a["group"], value) for a in answers if (value := measure(a)) is not None]
 
 
 def _by_condition(answers: Iterable[Answer]) -> dict[str, list[Answer]]:

@@ -31,11 +31,12 @@ def test_answers_come_back_from_parquet_as_they_were(where: str, tmp_path: Path)
     output = where.replace("folder", str(tmp_path))
     chosen = answer("b", form="choice", parsed="A", truth="B", options=["A", "B"], p_yes=0.25)
     failed = answer("c", error="OSError: gone")
-    write_shard(output, [answer("a"), chosen, failed])
-    assert read_shards(output) == [answer("a"), chosen, failed]
+    sized = answer("n", form="number", parsed=12.5, truth=13.0, unit="mm", tolerance=0.5, low=0.0)
+    write_shard(output, [answer("a"), chosen, failed, sized])
+    assert read_shards(output) == [answer("a"), chosen, failed, sized]
     write_shard(output, [answer("c")])
     write_shard(output, [answer("a", error="later")])  # never in the place of an answer
-    assert {a["id"]: "error" in a for a in read_shards(output)} == {"a": False, "b": False, "c": False}
+    assert {a["id"]: "error" in a for a in read_shards(output)} == dict.fromkeys("abcn", False)
     older = pa.Table.from_pylist([answer("d") | {"parsed": "null", "truth": "1"}]).drop_columns("engine")
     pq.write_table(older, tmp_path / "older.parquet")  # as it was before answers named their engine
     Store(output).write("answers/part-older.parquet", (tmp_path / "older.parquet").read_bytes())

@@ -11,7 +11,7 @@ from scipy.stats import binomtest, permutation_test
 from helpers.errors import InputError
 from helpers.evaluation import compare
 from helpers.evaluation.comparing import exchanged
-from tests.evaluation.made_answers import closed
+from tests.evaluation.made_answers import closed, number
 
 
 def test_two_runs_are_compared_case_by_case() -> None:
@@ -76,3 +76,24 @@ def test_sentences_are_compared_in_both_measures() -> None:
     found = compare(first, [{**a, "text": "a b c d"} for a in first])["kinds"]["slide"]
     assert found["ROUGE-L"]["difference"]["mean"] == 0.75  # one word of four is in order
     assert found["token F1"]["difference"]["mean"] == 0 and "McNemar" not in found["token F1"]
+
+
+def test_errors_of_numbers_are_compared_where_both_runs_gave_one() -> None:
+    said = [(11, 10), (12, None), (None, 10), (14, 10), (10, 10)]
+    first = [number(k, 10, one, tolerance=1) for k, (one, _) in enumerate(said)]
+    second = [number(k, 10, other, tolerance=1) for k, (_, other) in enumerate(said)]
+    found = compare(first, second)["kinds"]["ct"]
+    assert found["mean absolute error (mm)"]["difference"]["mean"] == round((-1 - 4 + 0) / 3, 4)
+    assert found["mean absolute error (mm)"]["difference"]["n"] == 3
+    assert found["accuracy of numbers"]["difference"] == {
+        **found["accuracy of numbers"]["difference"],
+        "mean": 0.4,
+        "n": 5,
+    }
+    assert found["accuracy of numbers"]["McNemar"]["only second right"] == 2  # 14 and none of the first
+    assert "McNemar" not in found["mean absolute error (mm)"]
+    silent = [number(k, 10, None, tolerance=1) for k in range(5)]
+    assert list(compare(silent, second)["kinds"]["ct"]) == ["accuracy of numbers"]
+    for other in (number(0, 10, 11, tolerance=2), number(0, 10, 11, tolerance=1, unit="cm")):
+        with pytest.raises(InputError, match="different truths, units or tolerances for c0"):
+            compare(first, [other])

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.errors import InputError
 from helpers.evaluation import COLUMNS, columns_text, read_cases, run_evaluation, write_example
+from helpers.evaluation.asking import form_of
 from tests.evaluation.parrot import Parrot
 
 
@@ -16,7 +17,7 @@ def test_the_example_runs(name: str, tmp_path: Path) -> None:
     files = write_example(tmp_path / name)
     assert all(file.is_file() for file in files)
     cases = read_cases(files[0])
-    assert {bool(case.options) for case in cases} == {True, False}
+    assert {form_of(case)[0] for case in cases} == {"choice", "number", "text"}
     assert run_evaluation(Parrot(), cases, tmp_path / "out")["failed"] == 0
     for there in (tmp_path / name, files[1].parent.parent / f"{files[1].parent.name.removesuffix('_images')}.csv"):
         with pytest.raises(InputError, match="is there already"):

@@ -68,6 +68,24 @@ def test_what_has_changed_is_asked_anew_and_nothing_else(ask: Ask, tmp_path: Pat
     assert ask() == 1  # though its size and its time say that it did not
 
 
+def test_it_is_said_how_many_are_asked_anew_and_why(
+    ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(limit: int, model: Any = None) -> str:
+        ask(limit, model=model)
+        return capsys.readouterr().out
+
+    anew = "Set aside and asked anew: {} of the answers that were here ({}).\n"
+    one, two = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+    assert said(512) == said(512) == ""
+    assert said(2_000) == anew.format(4, "max_new_tokens was 512 and is 2000")
+    assert said(512) == ""  # they come back
+    shutil.copy(tmp_path / "in" / "1.png", tmp_path / "in" / "0.png")
+    assert said(512) == anew.format(1, "their questions or images changed")
+    said(512, one)
+    assert said(512, two) == anew.format(4, "the model's weights changed")
+
+
 def test_the_same_question_in_other_words_about_it_is_not_asked_again(ask: Ask, tmp_path: Path) -> None:
     assert ask() == 4
     for file in (tmp_path / "in").iterdir():
@@ -98,7 +116,7 @@ def test_what_is_not_asked_any_more_is_out_of_the_scores(tmp_path: Path) -> None
         assert len(chat.asked) == asked
         assert {a["id"] for a in read_answers(tmp_path / "answers.jsonl")} == {case.id for case in cases[:n]}
     run = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
-    assert run["settings"] == {"max_new_tokens": 512, "decoding": "greedy"}
+    assert run["settings"] == {"max_new_tokens": 2_000, "decoding": "greedy"}
     assert (run["cases"]["count"], run["model"]["name"], run["tables"]) == (6, "parrot", [])
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ from helpers.cli import main
 from helpers.data import fetch
 from helpers.errors import InputError
 from helpers.evaluation import read_cases
+from helpers.preparing import prepare
 from helpers.prompts import images_of
 from helpers.teaching import HELD_OUT, generate, write_case
 
@@ -146,10 +149,22 @@ def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.Capture
     written = (tmp_path / "report" / "report.md").read_text()
     assert "| own | standin | 1 | 0 |" in written and "| teaching | standin | 4 | 0 |" in written
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "<script" not in page and "http" not in page
+    assert "<script" not in page and "://" not in page
     capsys.readouterr()
     assert main(["report", str(tmp_path)]) == 2
     assert main(["evaluate", "--cases", str(tmp_path / "none.csv"), "--output", one]) == 2
     assert "no such table" in capsys.readouterr().err
     assert main(["report", one, "--output", str(table)]) == 2
     assert "is to be made is a file" in capsys.readouterr().err
+
+
+def test_as_many_slices_are_asked_about_as_were_prepared(
+    write_series: Callable[..., Path], tmp_path: Path
+) -> None:
+    """More than 85 where somebody wanted more; the budget is the model's to hold."""
+    write_series(np.arange(90 * 64).reshape(90, 8, 8), folder="in/mri", modality="MR")
+    prepare(tmp_path / "in", tmp_path / "made", limit=88)
+    row = {"path": "mri", "modality": "mri", "condition": "mass", "answer": "no"}
+    (tmp_path / "t.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    (case,) = read_cases(tmp_path / "t.jsonl", tmp_path / "made")
+    assert len(images_of(case.messages)) == 88

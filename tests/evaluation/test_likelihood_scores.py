@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from sklearn.metrics import roc_auc_score
 
-from helpers.evaluation import score, summary, write_report
+from helpers.evaluation import score, summary
 from helpers.evaluation.likelihood_scores import auroc
+from helpers.reports import write_report
 from tests.evaluation.made_answers import closed
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from helpers.evaluation import mark, overlap, score
+from tests.evaluation.made_answers import number
 
 BOX = st.tuples(*[st.floats(0, 500)] * 2, *[st.floats(501, 1000)] * 2)
 
@@ -44,3 +45,20 @@ def test_no_box_is_an_answer_and_an_unparsable_one_is_none(truth: Any, parsed: A
     found = score([answer])
     assert found["kinds"]["box"]["IoU"]["mean"] == worth
     assert found["unparsable"] == (parsed is None)
+
+
+@pytest.mark.parametrize(
+    ("truth", "parsed", "tolerance", "worth"),
+    [
+        (10, 11, 1, 1),
+        (10, 9, 1, 1),
+        (10, 11.01, 1, 0),
+        (1.2, 1.2000000000000002, 0, 1),
+        (3, 4, 0, 0),
+        (3, None, 9, 0),
+    ],
+)
+def test_a_number_is_right_within_its_tolerance(
+    truth: float, parsed: float | None, tolerance: float, worth: float
+) -> None:
+    assert mark(number(0, truth, parsed, tolerance=tolerance)) == worth

@@ -29,7 +29,6 @@ from helpers.evaluation import (
     read_answers,
     read_shards,
     run_evaluation,
-    write_report,
 )
 from helpers.evaluation.likelihood import UNKNOWN
 from helpers.models import ChatModel
@@ -37,6 +36,7 @@ from helpers.parallel import Killed, ray_cluster, ray_map
 from helpers.parallel.cluster import TRIES
 from helpers.preparing import prepare
 from helpers.prompts import Message, image_messages
+from helpers.reports import write_report
 
 pytest.importorskip("ray")
 ROOT = Path(__file__).resolve().parents[2]
@@ -276,8 +276,8 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
     assert main(words) == 0
     workers = job["rayClusterSpec"]["workerGroupSpecs"][0]["replicas"]
     assert (called["address"], called["workers"], called["adapter"]) == ("auto", workers, None)
-    assert called["engine"] is None and main([*words, "--engine", "transformers"]) == 0
-    assert called["engine"] == "transformers"
+    assert called["engine"] is None and main([*words, "--engine", "transformers", "--vision-batch", "2"]) == 0
+    assert (called["engine"], called["vision_batch"]) == ("transformers", 2)
     assert main([*words[:1], "--cases", "teaching:text", "--output", str(tmp_path), "--workers", "2"]) == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from helpers.evaluation import score, summary
-from tests.evaluation.made_answers import closed
+from tests.evaluation.made_answers import closed, number
 
 
 def test_a_condition_has_the_scores_of_scikit_learn() -> None:
@@ -101,6 +101,42 @@ def test_runaway_and_cut_answers_are_counted_beside_the_unparsable() -> None:
     ]
     found = score(answers)
     assert (found["unparsable"], found["runaway"], found["cut"]) == (0.5, 0.5, 0.5)
-    line = summary({"model": "m", **found}).splitlines()[0]
+    line, named, *_ = summary({"model": "m", **found}).splitlines()
+    assert named == "  Cut off: c1, c2. A larger --max-new-tokens (max_new_tokens) gives them room."
     assert line == "m: 4 answers, 0 failed, 50.0% unparsable, 50.0% ran away, 50.0% cut at the token limit"
-    assert "ran away" not in summary({"model": "m", **score(answers[:1])})
+    whole = summary({"model": "m", **score(answers[:1])})
+    assert "ran away" not in whole and "Cut off" not in whole
+    many = score([closed(k, "yes", None, finished=False) for k in reversed(range(100, 130))])
+    assert many["cut ids"] == [f"c{k}" for k in range(100, 120)]  # in whatever order they were answered
+    assert "c119 and 10 more." in summary({"model": "m", **many})
+
+
+def test_numbers_are_scored_by_condition_and_their_errors_by_unit() -> None:
+    answers = [
+        number(0, 10, 12, tolerance=1),
+        number(1, 10, 11, tolerance=1),
+        number(2, 10, None, tolerance=1),
+        number(3, 20, 26, condition="nodule"),
+        number(4, 5, 5, condition="nodule", unit="count"),
+        closed(5, "yes", "yes", condition="lesion"),
+    ]
+    found = score(answers)
+    of_kind = found["kinds"]["ct"]
+    assert of_kind["accuracy"]["mean"] == 1  # of the choice alone
+    assert (of_kind["accuracy of numbers"]["mean"], of_kind["accuracy of numbers"]["n"]) == (0.4167, 5)  # 1/3, 1/2
+    error = of_kind["mean absolute error (mm)"]
+    assert (error["mean"], error["n"], error["unparsable"]) == (3.75, 3, 1)  # of 1.5 and 6
+    assert error["interval"][0] < 3.75 < error["interval"][1]
+    assert of_kind["mean absolute error (count)"] == {
+        "mean": 0,
+        "n": 1,
+        "unparsable": 0,
+    }  # no interval of none wrong
+    lesion = found["conditions"]["ct: lesion"]
+    assert (lesion["accuracy"]["mean"], lesion["accuracy of numbers"]["mean"]) == (1, 0.3333)
+    assert lesion["mean absolute error (mm)"]["mean"] == 1.5
+    assert found["unparsable"] == 0.1667
+    silent = score([number(k, 10, None) for k in range(3)])["kinds"]["ct"]
+    assert list(silent) == ["accuracy of numbers"] and silent["accuracy of numbers"]["mean"] == 0
+    exact = score([number(k, 10, 10) for k in range(3)])["kinds"]["ct"]["mean absolute error (mm)"]
+    assert exact == {"mean": 0, "n": 3, "unparsable": 0}
