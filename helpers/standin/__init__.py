@@ -8,7 +8,7 @@ not MedGemma, and not for medicine.
 - ``sight``: the vision tower learns to see.
 - ``bank``, ``lessons``, ``hints``: encoded images, questions about them, and heads that help the language model.
 - ``curve``: the loss as it was, and the learning rate.
-- ``scoring``: its scores on held-out cases (``make score``).
+- ``scoring``, ``talking``: its scores on held-out cases, and in anybody's words (``make score``).
 """
 
 import lazy_loader

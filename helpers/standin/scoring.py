@@ -20,7 +20,8 @@ from PIL import Image
 
 from helpers.evaluation import read_answers, run_evaluation, wilson
 from helpers.models import ChatModel, load_model
-from helpers.prompts import CT_WINDOWS, Message
+from helpers.prompts import CT_WINDOWS, Message, with_images
+from helpers.standin.talking import talk
 from helpers.teaching import A_VOLUME, HELD_OUT, Case, generate
 from helpers.volumes import apply_window
 
@@ -73,26 +74,16 @@ def _controlled(case: Case, other: Case, control: Callable[[Case, Case], list[Me
 
 def swapped(case: Case, other: Case) -> list[Message]:
     """Control: the words of a case with the images of another. A model that looks falls back to guessing."""
-    return _with_images(case, other.images or case.images)
+    return with_images(case.messages, itertools.cycle(other.images or case.images))
 
 
 def wide_window(case: Case, _: Case) -> list[Message]:
     """Control: a CT with the wide window in all colours; blood is then 5 of 256 levels from brain, not 120."""
     grey = apply_window(case.volume().slices(case.record["slices"]), *CT_WINDOWS["wide"])
-    return _with_images(case, [Image.fromarray(plane).convert("RGB") for plane in grey])
+    return with_images(case.messages, [Image.fromarray(plane).convert("RGB") for plane in grey])
 
 
 CONTROLS = {"swapped": swapped, "wide-window": wide_window}
-
-
-def _with_images(case: Case, images: list[Image.Image]) -> list[Message]:
-    """A case's prompt with other images, taken again from the first where they do not suffice."""
-    source = itertools.cycle(images)
-    *before, turn = case.messages
-    content = [
-        {"type": "image", "image": next(source)} if part["type"] == "image" else part for part in turn["content"]
-    ]
-    return [*before, {**turn, "content": content}]
 
 
 def main() -> None:
@@ -109,6 +100,8 @@ def main() -> None:
     with contextlib.redirect_stdout(sys.stderr):
         chat = load_model(options.model)
         result = score(chat, options.n, options.seed, kinds=kinds, control=CONTROLS.get(options.control))
+        if not options.control:
+            result["in other words"] = talk(chat, options.seed)
     print(json.dumps({"control": options.control, **result}))
 
 

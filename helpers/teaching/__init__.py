@@ -7,7 +7,9 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``findings``, ``volumes``: what is put into a head CT or brain MRI.
 - ``slides``: slides composed of real tissue.
 - ``chests``: pleural effusions in a radiograph.
-- ``questions``: what is asked about them.
+- ``questions``: what is asked about them, in the report's words.
+- ``rewording``, ``wordings``: the same in the words of anybody, from a grammar.
+- ``other_questions``: what was not learned and is to be declined.
 - ``other_models``: which of them hold for a model other than the stand-in.
 - ``case_files``: the same as DICOM series, pyramidal TIFF or PNG.
 """

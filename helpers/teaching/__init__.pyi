@@ -19,6 +19,7 @@ from .findings import (
     Finding as Finding,
 )
 from .other_models import for_any_model as for_any_model, for_model as for_model
+from .other_questions import other_question as other_question
 from .pictures import (
     BOX_TARGETS as BOX_TARGETS,
     OBJECTS as OBJECTS,
@@ -34,6 +35,9 @@ from .questions import (
     DEFINITIONS as DEFINITIONS,
     IMAGE_FORMS as IMAGE_FORMS,
     IMAGE_KINDS as IMAGE_KINDS,
+    NOT_LEARNED as NOT_LEARNED,
+    PARTS as PARTS,
+    SIGNS as SIGNS,
     Question as Question,
     beyond_question as beyond_question,
     box_question as box_question,
@@ -42,8 +46,20 @@ from .questions import (
     declined_question as declined_question,
     finding_question as finding_question,
     image_question as image_question,
+    kind_sentence as kind_sentence,
+    named as named,
     slide_sentence as slide_sentence,
     text_question as text_question,
+)
+from .rewording import (
+    lettered as lettered,
+    worded_box as worded_box,
+    worded_change as worded_change,
+    worded_definition as worded_definition,
+    worded_finding as worded_finding,
+    worded_image as worded_image,
+    worded_other as worded_other,
+    worded_slide as worded_slide,
 )
 from .slides import (
     STAINS as STAINS,

@@ -111,10 +111,12 @@ def generate(kind: str, n: int, seed: int) -> list[Case]:
 
     The same seed gives the same cases. Four cases of "ct" or "mri" are about one volume.
 
-    Raises `InputError` for another kind.
+    Raises `InputError` for another kind, and for a seed below 0.
     """
     if kind not in CASES:
         raise InputError(f"There are no cases of kind {kind!r}.", remedy=f"Use one of {', '.join(CASES)}.")
+    if seed < 0:
+        raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return [CASES[kind](seed + k) for k in range(n)]
 
 

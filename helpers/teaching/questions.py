@@ -59,6 +59,7 @@ SIGNS = {  # what an answer argues with
     DARK: "Area of low signal",
     BRIGHT: "Area of high signal",
     VENTRICLES: "Wide ventricles",
+    EFFUSION: "Pleural effusion",
 }
 DECLINED = {
     "ct": ("skull fracture", "midline shift", "hydrocephalus", "aneurysm", "sinusitis", "atrophy"),
@@ -115,8 +116,13 @@ def finding_question(
     """Whether a volume shows a condition; ``modality`` is "CT" or "MR"; ``plain``: not in the protocol's words."""
     spelling = SPELLINGS[condition][rng.integers(len(SPELLINGS[condition]))]
     truth = "yes" if present else "no"
-    answer = f"{SIGNS[condition]}: {'seen' if present else 'not seen'}. Final Answer: {truth}"
+    answer = f"{seen_or_not(condition, present)} Final Answer: {truth}"
     return Question(_asked(modality, spelling, rng, plain), answer, truth, condition, ("yes", "no"))
+
+
+def seen_or_not(condition: str, present: bool) -> str:
+    """What an answer argues with."""
+    return f"{SIGNS[condition]}: {'seen' if present else 'not seen'}."
 
 
 def declined_question(kind: str, modality: str, rng: np.random.Generator, plain: bool = False) -> Question:
@@ -143,20 +149,32 @@ def image_question(kind: str, form: str, rng: np.random.Generator) -> Question:
     """One question of `IMAGE_FORMS` about one image of ``kind``."""
     if form == "open":
         words = ("What kind of medical image is this?", "What is this?", "Describe this image.")[rng.integers(3)]
-        answer = f"This is a {kind}: {IMAGE_KINDS[kind]}."
+        answer = kind_sentence(kind)
         return Question(words, answer, answer)
     others = [k for k in IMAGE_KINDS if k != kind]
     if form == "yes or no":
         asked = kind if rng.random() < 0.5 else others[rng.integers(len(others))]
         truth = "yes" if asked == kind else "no"
-        text = YES_NO_QUESTION.format(question=f"Is this a {asked}?")
-        return Question(text, f"This is a {kind}. Final Answer: {truth}", truth, "this kind or not", ("yes", "no"))
+        text = YES_NO_QUESTION.format(question=f"Is this {named(asked)}?")
+        return Question(
+            text, f"This is {named(kind)}. Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
+        )
     if form == "choice of kind":
         return choice_question(
-            "Which kind of image is this?", kind, others, "which kind", f"This is a {kind}.", rng
+            "Which kind of image is this?", kind, others, "which kind", f"This is {named(kind)}.", rng
         )
     part, parts = PARTS[kind], set(PARTS.values()) - {PARTS[kind]}
     return choice_question("Which part is shown?", part, sorted(parts), "which part", f"The part is {part}.", rng)
+
+
+def named(kind: str) -> str:
+    """A kind of image with its article, as the stand-in learned to say it."""
+    return f"a {kind}"
+
+
+def kind_sentence(kind: str) -> str:
+    """What is said of an image of a kind, asked openly."""
+    return f"This is {named(kind)}: {IMAGE_KINDS[kind]}."
 
 
 def choice_question(
