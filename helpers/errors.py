@@ -1,8 +1,10 @@
-"""The one error for input that a person has to put right."""
+"""The one error for input that a person has to put right, and the check that every count of things needs."""
 
 from __future__ import annotations
 
 import os
+from numbers import Integral
+from typing import Any
 
 
 class InputError(ValueError):
@@ -22,3 +24,9 @@ class InputError(ValueError):
         self.remedy = remedy
         where = f"{self.path}: " if self.path else ""
         super().__init__(f"{where}{problem} {remedy}".strip())
+
+
+def check_count(n: Any, problem: str, *, path: str | os.PathLike[str] | None = None, remedy: str = "") -> None:
+    """Raise an `InputError` of these words unless ``n`` is a whole number, 1 or more; True and "8" are none."""
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        raise InputError(problem, path=path, remedy=remedy)

@@ -18,6 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
+from helpers.prompts import MAX_SLICES
+from helpers.storage import existing
 
 _DISTRIBUTION = "medgemma-tutorials"
 _PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -26,7 +28,6 @@ _CONNECT_SECONDS = 2.0
 _SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
 _WEIGHTS_4B = int(8.6e9)
-_SLICES = 85
 
 
 def examine() -> dict[str, Any]:
@@ -171,7 +172,7 @@ def _hub_and_models(device: Mapping[str, Any], problems: list[str]) -> tuple[dic
         problems.append(f"huggingface_hub does not import ({type(error).__name__}: {error}).")
         return {}, {}
     cache = Path(constants.HF_HUB_CACHE)
-    disk = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists()))
+    disk = shutil.disk_usage(existing(cache))
     free_gb = round(disk.free / 1e9, 1)
     access = {
         "host": _host(),
@@ -222,10 +223,10 @@ def _time(device: Mapping[str, Any]) -> dict[str, Any]:
         return {"text": "no time was measured on MPS, and no answer compared with those of another device"}
     if device["kind"] == "cpu":
         speed = measured_speed()
-        volume, image = (minutes_on_cpu(speed, images) for images in (_SLICES, 1))
+        volume, image = (minutes_on_cpu(speed, images) for images in (MAX_SLICES, 1))
         return {
-            "text": f"about {_minutes(volume)} on this CPU for {_SLICES} slices, {_minutes(image)} for one image, "
-            "before the first word; computed from a matrix product and an attention measured just now "
+            "text": f"about {_minutes(volume)} on this CPU for {MAX_SLICES} slices, {_minutes(image)} for one "
+            "image, before the first word; computed from a matrix product and an attention measured just now "
             f"({speed.products / 1e9:.0f} and {speed.attention / 1e9:.0f} billion operations a second)",
             "minutes_for_85_slices": round(volume, 1),
             "minutes_for_one_image": round(image, 2),
@@ -236,7 +237,7 @@ def _time(device: Mapping[str, Any]) -> dict[str, Any]:
             found = likely(MEDGEMMA_4B, gpu)
             before = found.vision + found.reading
             return {
-                "text": f"about {before:.0f} s for {_SLICES} slices, {found.writing:.1f} s for 60 tokens of an "
+                "text": f"about {before:.0f} s for {MAX_SLICES} slices, {found.writing:.1f} s for 60 tokens of an "
                 f"answer: estimated for transformers from the data sheet of the {gpu.name}, not measured",
                 "seconds_for_85_slices": round(before, 1),
             }

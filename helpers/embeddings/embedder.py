@@ -27,6 +27,7 @@ from helpers.errors import InputError
 from helpers.images import volume_images
 from helpers.models import (
     STANDIN,
+    VISION_BATCH,
     ChatModel,
     best_device,
     check_batch,
@@ -55,7 +56,7 @@ class Embedder:
     tower: Any = field(repr=False)
     image_processor: Any = field(repr=False)
     is_standin: bool
-    vision_batch: int = 8  # images that pass the tower at once; it halves itself where memory runs out
+    vision_batch: int = VISION_BATCH  # images that pass the tower at once; it halves itself where memory runs out
 
     @property
     def width(self) -> int:
@@ -117,7 +118,7 @@ def load_embedder(
     *,
     adapter: str | os.PathLike[str] | None = None,
     device: str | None = None,
-    vision_batch: int = 8,
+    vision_batch: int = VISION_BATCH,
     token: str | None = None,
 ) -> Embedder:
     """The vision tower of a model, by name, or of one that is loaded already.

@@ -45,7 +45,13 @@ def settings_of(
         limit: slices or patches of a source, at most; by default what fills MedGemma's context (85, 126).
         seed: for the choice of patches.
         reading: how volumes, slides and pictures are read.
+
+    Raises `InputError` for a limit that leaves nothing, and for a seed below 0.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"{limit} images of a source are none.", remedy="Give a limit of 1 or more (--limit).")
+    if seed < 0:
+        raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return {
         "limit": limit,
         "seed": seed,

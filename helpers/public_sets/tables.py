@@ -81,7 +81,7 @@ def write_table(
         return set(random.Random(seed).sample(sorted(groups), limit))
 
     found = each.read(Path(folder).resolve(), split, choose)
-    _check(found.rows, each, Path(folder))
+    _check(found.rows, Path(folder))
     _write(found.rows, output)
     groups = len({row["group"] for row in found.rows})
     return WrittenTable(output, len(found.rows), groups, found.notes)
@@ -110,15 +110,9 @@ def about(name: str) -> str:
     return "\n".join(lines)
 
 
-def _check(rows: list[Row], each: PublicSet, folder: Path) -> None:
+def _check(rows: list[Row], folder: Path) -> None:
     if not rows:
         raise InputError("No question is left of this folder.", path=folder, remedy="Choose another split.")
-    unknown = {column for row in rows for column in row} - COLUMNS.keys()
-    if unknown:
-        raise InputError(
-            f"{each.name} needs the column {', '.join(sorted(unknown))}, which tables do not have.",
-            remedy="Ask about its pairs from Python, as notebook 10 does (helpers.prompts.image_messages).",
-        )
     twice = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
     if twice:
         raise InputError(f"{twice[0]} is there twice.", path=folder, remedy="Download the set's lists again.")

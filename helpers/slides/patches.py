@@ -55,10 +55,10 @@ def sample_patches(
         mask: the slide's tissue, where it is known already.
 
     Raises:
-        InputError: as `tissue_mask` and `patch_grid`, or a limit under 1.
+        InputError: as `tissue_mask` and `patch_grid`, a limit under 1, or a seed below 0.
     """
     if limit < 1:
-        raise InputError(f"A limit of {limit} leaves no patch.", path=slide.path, remedy="Use 1 to 126.")
+        raise InputError(f"A limit of {limit} leaves no patch.", path=slide.path, remedy="Use 1 or more.")
     masks = None if mask is None else [mask]
     return sample_slides([slide], mpp, limit, seed, min_tissue, masks)[0]
 
@@ -89,8 +89,10 @@ def sample_slides(
         For each slide its patches, in raster order.
 
     Raises:
-        InputError: as `tissue_mask` and `patch_grid`, or more slides than ``limit``.
+        InputError: as `tissue_mask` and `patch_grid`, more slides than ``limit``, or a seed below 0.
     """
+    if seed < 0:
+        raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     for slide in slides:
         slide.best_level(mpp)  # fail before a mask is read
     masks = [tissue_mask(slide) for slide in slides] if masks is None else masks

@@ -10,6 +10,12 @@ from helpers.errors import InputError
 LONGEST_NAME = 200  # bytes; disks take 255, and what is half-written has a longer name
 
 
+def existing(path: str | os.PathLike[str]) -> Path:
+    """The path itself, or the nearest folder above it that is there: where what is written to it will lie."""
+    path = Path(path).absolute()
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
 def free_place(path: str | os.PathLike[str]) -> Path:
     """The path of a folder that is not there yet, and can be made.
 
