@@ -213,6 +213,16 @@ def test_no_absolute_paths_of_somebodys_machine():
     assert not found
 
 
+def test_lines_of_shell_fit_on_the_pages():
+    pages = [path for path in repository_files() if path.suffix == ".md"]
+    blocks = {
+        path: re.findall(r"```bash\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL) for path in pages
+    }
+    lines = [(path.name, line) for path, texts in blocks.items() for text in texts for line in text.splitlines()]
+    assert len(lines) > 20
+    assert not [(name, line) for name, line in lines if len(line) > 100]
+
+
 def test_the_repository_stays_small():
     sizes = {path.relative_to(ROOT): path.stat().st_size for path in repository_files()}
     assert not {path: size for path, size in sizes.items() if size > 15e6}
@@ -256,7 +266,7 @@ def test_every_name_of_every_face_is_there():
 def test_only_a_face_is_imported_from_outside_its_folder():
     files = {path: path.read_text(encoding="utf-8") for path in (ROOT / "helpers").rglob("*.py")}
     code = files | {path: code_of(path) for path in NOTEBOOKS}
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     code |= {
         path: "\n".join(re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL))
         for path in pages

@@ -8,13 +8,15 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
 from helpers.errors import InputError
-from helpers.evaluation.scores import Answer
 from helpers.storage import json_text, make_folder, whole_file
+
+if TYPE_CHECKING:  # reading answers loads none of the libraries that score them
+    from helpers.evaluation.marks import Answer
 
 ANSWERS = "answers.jsonl"
 SET_ASIDE = "set_aside.jsonl"  # answers to what is not asked any more, taken back when it is asked again

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from helpers.evaluation.scores import Answer
+from helpers.evaluation.marks import Answer
 from helpers.models import STANDIN, STANDIN_FOLDER, VllmModel, adapted_name
 
 WHOLE = 1 << 20  # values of a tensor, and bytes of a file, up to which all of them are looked at

@@ -16,8 +16,8 @@ from typing import Any
 
 from helpers.errors import InputError
 from helpers.evaluation.asking import Asked, about_case, parsed_of, truth_of, versions
+from helpers.evaluation.marks import Answer
 from helpers.evaluation.quantities import KEPT
-from helpers.evaluation.scores import Answer
 from helpers.prompts import Reply, check_max_new_tokens, prompt_key
 
 

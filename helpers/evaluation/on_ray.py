@@ -27,8 +27,8 @@ from helpers.evaluation.answer_shards import keep_only, read_set_aside, read_sha
 from helpers.evaluation.asked_model import model_to_load
 from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, failed_answer, reason
 from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_of
+from helpers.evaluation.marks import Answer
 from helpers.evaluation.run import Scored, check_name, scores_of
-from helpers.evaluation.scores import Answer
 from helpers.models import (
     STANDIN,
     VISION_BATCH,

@@ -31,7 +31,8 @@ from helpers.evaluation.answer_shards import FOLDER as ON_RAY
 from helpers.evaluation.asked_model import asked_model
 from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, versions
 from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_of
-from helpers.evaluation.scores import Answer, mark, score
+from helpers.evaluation.marks import Answer, mark
+from helpers.evaluation.scores import score
 from helpers.prompts import MAX_NEW_TOKENS
 from helpers.storage import write_json
 

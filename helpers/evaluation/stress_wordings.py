@@ -44,10 +44,10 @@ _CLAUSE = re.compile(
     r"|^(?:still|also|now|already|really|perhaps|likely|currently|only|just|in|on|at)\b",
     re.IGNORECASE,
 )
-# Free of "A and B", of "more than one", of "another lesion": one reader takes it so, another otherwise.
+# Free of "A and B", "more than one", "3 nodules", "another lesion": one reader takes it so, another otherwise.
 _UNCLEAR = re.compile(
     r"\b(?:and|non|more|less|fewer|most|least|than|only|all|every|each|both|either|always|never|absent|other|another|"
-    r"except|free|enough)\b",
+    r"except|free|enough|else|something|single|one|two|three|four|five|several|multiple|many|few)\b|^\d",
     re.IGNORECASE,
 )
 

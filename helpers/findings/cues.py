@@ -43,7 +43,7 @@ class Kind(Enum):
     NOR = "or, negated"
     VERSUS = "or, of the finding before it wherever that is"
     YES = "yes"
-    PLACE = "the next finding is known: within the mass"
+    PLACE = "the next finding is known: within the mass, after chest tube insertion"
     SKIP = "looks like a cue and is none"
 
 
@@ -65,11 +65,13 @@ _CHANGE = """change | increase | decrease | worsening | progression | improvemen
     | difference | reduction"""
 _CHANGE_OF = "in | of | from | to | since | compared"
 _NEAR = "within | inside | in | around | surrounding | near | beyond | adjacent to | next to | outside"
+_WHOLLY = "interval | complete | full | significant | definite | further"
 _KNOWN = "the | this | that | these | those | known"
 
 _LISTS: dict[Cue, str] = {
     Cue(Kind.BEFORE, State.NEGATED): """no | not | never | neither | none | none of | nil | zero | no longer | deny
         | denies | fail to | fails to | failed to | argues against | argue against | rather than
+        | nothing | none positive | none positive for | not positive for
         | instead of | can rule out | can exclude | unlikely to | negatives | pertinent negatives""",
     Cue(Kind.INNER, State.NEGATED): """without | w/o | free of | free from | clear of | devoid of | absence of
         | lack of | lacks | lacking | negative for | rules out | excludes | resolution of | removal of""",
@@ -85,12 +87,14 @@ _LISTS: dict[Cue, str] = {
         | differential | with or without | favor | favors | favour | favours | favored | favoured
         | possibility of | equivocal for | not necessarily | not certain whether | unclear whether
         | uncertain whether | not clear whether | not clear if | unclear if | uncertain if | less likely
-        | more likely | most likely | appears to represent | presumed""",
+        | more likely | most likely | appears to represent | presumed | difficult to exclude
+        | difficult to rule out | hard to exclude | hard to rule out | not possible to exclude
+        | not possible to rule out | impossible to exclude | impossible to rule out""",
     Cue(Kind.AFTER, State.UNCERTAIN): """can not be excluded | can not be ruled out | not excluded | not ruled out
         | not entirely excluded | can not be entirely excluded | can not be confidently excluded | not certain
         | not clear | not definite | uncertain | indeterminate | is a consideration | is a possibility
         | in the differential | can not be completely excluded | can not be confirmed | not be excluded
-        | not be ruled out | difficult to exclude | difficult to rule out | hard to exclude
+        | not be ruled out | difficult to exclude with certainty | hard to exclude with certainty
         | can not be determined | can not be assessed | can not be evaluated""",
     Cue(Kind.EITHER, State.UNCERTAIN): """possible | probable | likely | suspected | questionable | equivocal
         | doubtful | if any""",
@@ -108,7 +112,7 @@ _LISTS: dict[Cue, str] = {
         | compatible with | associated with | not be surprised | no change | no changes | no interval change
         | no significant change | no significant interval change | no further change
         | uncertain significance | indeterminate significance | unclear significance | uncertain etiology
-        | uncertain aetiology | unclear etiology | unclear aetiology | not specified""",
+        | uncertain aetiology | unclear etiology | unclear aetiology | not specified | the following""",
     Cue(Kind.END): """but | however | although | though | yet | except | except for | other than | apart from
         | aside from | besides | whereas | while | there is | there are | there was | there were | still
         | nevertheless | nonetheless | therefore | in addition
@@ -136,6 +140,8 @@ _MADE: list[tuple[Cue, tuple[str, ...]]] = [
     (Cue(Kind.SKIP), ("not", _MORE_SURELY, _CHANGED)),
     (Cue(Kind.SPENT), (_CHANGE, _CHANGE_OF)),
     (Cue(Kind.PLACE), (_NEAR, _KNOWN)),
+    (Cue(Kind.PLACE), ("following | after | status post | s/p",)),
+    (Cue(Kind.BEFORE, State.ASSERTED), ("no | without", _WHOLLY, "resolution of | removal of")),
 ]
 
 

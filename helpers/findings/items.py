@@ -33,7 +33,7 @@ Item = str | Cue | Mention  # of a text: a word or sign, a cue, a finding
 
 def read_items(text: str, terms: Terms) -> list[Item]:
     """A text with its phrases put together, findings and cues; nothing where it names no finding."""
-    words = tokens(text)
+    words = [part for word in tokens(text) for part in _without_non(word, terms)]
     keys = [word if word in SIGNS else key(word) for word in words]
     items: list[Item] = []
     if not any(map(terms.phrases.begin, keys)):
@@ -44,9 +44,10 @@ def read_items(text: str, terms: Terms) -> list[Item]:
         cue_end, cue = CUES.at(words, at) if CUES.begin(words[at]) else (-1, None)
         if term and term_end >= cue_end:
             items += _shared(keys, at, term_end, terms)
-            items.append(Mention(term))
+            denied = at > 0 and words[at - 1] == "non"  # "non-calcified nodule" denies what follows alone
+            items.append(Mention(term, State.NEGATED, known=True) if denied else Mention(term))
             at = term_end
-            if term.absent and words[at] in ("of", "for", "from"):
+            if term.absent and words[at] in ("of", "for", "from", "by"):
                 items.append(NO)  # "margins are free of tumour" speaks of tumour too
         elif cue:
             items.append(cue)
@@ -55,6 +56,14 @@ def read_items(text: str, terms: Terms) -> list[Item]:
             items.append(words[at])
             at += 1
     return items
+
+
+def _without_non(word: str, terms: Terms) -> Sequence[str]:
+    """A word, cut behind its "non" where only the rest begins a finding: "nonenhancing"."""
+    begins = terms.phrases.begin
+    if word.startswith("non") and not begins(key(word)) and begins(key(word[3:])):
+        return "non", word[3:]
+    return (word,)
 
 
 def _shared(keys: Sequence[str], start: int, end: int, terms: Terms) -> Iterable[Item]:

@@ -26,6 +26,7 @@ from helpers.findings.words import ITEM, SIGNS
 Statements = frozenset[tuple[str, str]]  # of finding and state
 _TURNED = {State.ASSERTED: State.NEGATED, State.NEGATED: State.ASSERTED}
 _AND = Cue(Kind.AND)
+_GONE = frozenset({"removal", "withdrawal", "resolution"})  # of what was there: after chest tube removal
 # What may follow a statement that is complete.
 _BOUND = STOPS | {",", "(", ")", "-", "|", "in", "at", "on", "given"}
 _BOUND_CUES = frozenset({Kind.AND, Kind.OR, Kind.END, Kind.PLACE})
@@ -39,7 +40,7 @@ def finding_states(text: str, terms: Terms | None = None) -> Statements:
     """The findings that a text names, each as "asserted", "negated" or "uncertain".
 
     A finding of which the text says both, as of two sides, is there in both states. ``terms`` is a list of
-    `helpers.evaluation.read_terms`, by default the usual one. Nothing is found in other languages than English.
+    `helpers.findings.read_terms`, by default the usual one. Nothing is found in other languages than English.
     """
     items = read_items(text, terms or usual_terms())
     if not any(isinstance(item, Mention) for item in items):
@@ -107,9 +108,9 @@ class _Reader:
             self._begin_subject()
         if self.crossed and mention.term.absent:
             self._end_scope()  # "no lesion, normal heart size"
-        if self.place is not None and at - self.place <= 3:
+        if self.place is not None and at - self.place <= 3 and self._at(at + 1) not in _GONE:
             mention.known = True
-        elif self.scope:
+        elif self.scope and not mention.known:
             mention.state, self.used = self.scope, True
         self.place = None
         self.subject.append(mention)
@@ -173,7 +174,7 @@ class _Reader:
                 return  # "no mass suspicious for"
         elif self.scope is State.ASIDE and state is State.UNCERTAIN and not self.crossed:
             return  # "if there is concern for"
-        self.scope, self.used, self.crossed = state, False, False
+        self.scope, self.used, self.crossed, self.place = state, False, False, None
 
     def _join(self, kind: Kind, at: int) -> None:
         """And, or, nor, versus."""

@@ -28,6 +28,9 @@ _SPELLED = (  # what is written in several ways
     (re.compile(r"\bh\. ?(?=pylori\b)"), "h "),
     (re.compile(r"(?<![\w-])[-–−](?=ve\b)"), "negati"),
     (re.compile(r"(?<![\w+])\+(?=ve\b)"), "positi"),
+    (re.compile(r"\(\s*[-–−]\s*\)"), "(negative)"),
+    (re.compile(r"\(\s*\+\s*\)"), "(positive)"),
+    (re.compile(r"\b(?:0|zero|none)(?: ?/ ?| (?:out )?of )\d+\b(?: positive(?: for)?)?"), "none in"),
 )
 _TOKEN = re.compile(
     r"\b(?:w/o|r/o|h/o|s/p|and/or)\b|\d+(?:[.,]\d+)+|[^\W_]+|[.;:!?,()|/•]|(?:(?<=\s)[-–]+(?=\s)|—)"

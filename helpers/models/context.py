@@ -24,7 +24,7 @@ BESIDE = 4_096  # tokens of a server's length beside the budget: four around eac
 
 
 def window_of(config: Any) -> int:
-    """Tokens that a model reads and writes, together: 131,072 of MedGemma, 32,768 of the stand-in."""
+    """Tokens that a model reads and writes, together: 131,072 of MedGemma, and so of the stand-in."""
     return config.get_text_config().max_position_embeddings
 
 

@@ -6,7 +6,7 @@
 | ``12.5 mm``, ``12,5 mm``, ``1.25 cm`` where mm are asked for | 12.5 |
 | ``1,234``, ``1,234.5``, ``1 234``, ``1.234,5`` | thousands, as in English; of two marks the last is the point |
 | ``3 to 5``, ``3-5``, ``3 or 4``, ``3 x 4 cm``, ``> 5``, ``at least 5``, ``5 ± 1``, ``1/2`` | unparsable |
-| ``3 (or 4)``, ``3 cm (20 mm)``, ``3; 4`` and ``3``, 4 on the next line | unparsable: two numbers that differ |
+| ``3 (or 4)``, ``3 cm (20 mm)``, ``3; 4``, a bare 4 on the line behind ``3`` | unparsable: two that differ |
 | ``2 dozen``, ``3 thousand``, ``one third`` | unparsable: the number alone is not what was meant |
 | ``none``, ``no nodules`` | unparsable, as no number is stated |
 | ``2e253``, more than 12 digits, ``10²`` | unparsable: no count or size of a patient |
@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from helpers.errors import InputError
 from helpers.prompts.replies import split_thinking
@@ -73,6 +73,10 @@ _SCALED = re.compile(
     r"|plus|upwards?|onwards?)s?\b",
     re.IGNORECASE,
 )
+_DOUBT = re.compile(r"\(\s*(?:or|maybe|perhaps|possibly|probably|range)\b", re.IGNORECASE)
+_CLOSED, _ENDED = re.compile(r"\s*\)"), re.compile(r"[^\S\n]*[.!]*[^\S\n]*(?:[;\n]|\Z)")
+_BEHIND = re.compile(r"[.;!\s]*")
+ROUNDED = 0.1  # of a number: how far the same one may be off that is said again in another unit
 _REST = re.compile(r"[^\n.;!?]*(?:\.(?=\d)[^\n.;!?]*)*")  # of the sentence
 _MORE = re.compile(
     r"[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|max|per)\b",
@@ -137,16 +141,41 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
     factor = _factor(said["unit"] or in_brackets, unit)
     value = _value(number)
     end = said.end() if said["unit"] else number.end()
-    bad = factor is None or value is None or _goes_on(text.text, number.end(), said)
-    return Read(None if bad else value * factor, number.start(), end)
+    if factor is None or value is None or _goes_on(text.text, number.end(), said):
+        return Read(None, number.start(), end)
+    clear = _all_near(value * factor, _said_besides(text.text, said.end(), unit))
+    return Read(value * factor if clear else None, number.start(), end)
 
 
 def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
     """Whether the sentence says more than the number and its unit: a range, a second number, a question."""
     glued = text[end : end + 1].isalpha() and not _is_unit(unit["unit"])  # 2e5, 3rd
+    if glued or _SCALED.match(text, end):
+        return True
     rest = _REST.match(text, unit.end())
     said = re.sub(r"[23²³]$", "", unit["unit"] or unit["inner"] or "") + " " + re.sub(r"\([^()]*\)", "", rest[0])
-    return glued or _MORE.search(said) is not None or text[rest.end() : rest.end() + 1] == "?"
+    doubted = text[rest.end() : rest.end() + 1] == "?" or _DOUBT.search(rest[0]) is not None
+    return doubted or _MORE.search(said) is not None
+
+
+def _said_besides(text: str, end: int, asked: str | None) -> Iterator[float]:
+    """The numbers in the asked unit that stand alone in brackets of the sentence, or alone behind it."""
+    rest = _REST.match(text, end)
+    places = [(end + found.end(), _CLOSED) for found in re.finditer(r"\(", rest[0])]
+    for place, closing in (*places, (_BEHIND.match(text, rest.end()).end(), _ENDED)):
+        number = _NUMBER.match(text, _ABOUT.match(text, place).end())
+        if not number:
+            continue
+        unit = _UNIT.match(text, number.end())
+        factor = _factor(unit["unit"], asked) if not unit["unit"] or _is_unit(unit["unit"]) else None
+        value = _value(number)
+        if factor is not None and value is not None and closing.match(text, unit.end()):
+            yield value * factor
+
+
+def _all_near(value: float, others: Iterable[float]) -> bool:
+    """Whether all mean the same number, as far as rounding in another unit allows: 12 mm (0.5 inch)."""
+    return all(abs(other - value) <= ROUNDED * abs(value) for other in others)
 
 
 def _value(number: re.Match[str]) -> float | None:

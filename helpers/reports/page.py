@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from helpers.evaluation import Answer, explained
+from helpers.evaluation import Answer, Quantity, explained
 from helpers.reports import charts
 from helpers.reports.case_pictures import case_picture
 from helpers.reports.cautions import cautions
@@ -103,7 +103,7 @@ def said(value: Any, answer: Answer) -> str:
         boxes = boxes_of(value)
         return "; ".join(", ".join(f"{v:.0f}" for v in box) for box in boxes) if boxes else "nothing is there"
     if answer["form"] == "number":
-        return f"{value:g} {answer['unit']}".strip()
+        return Quantity(answer["unit"]).write(value)
     return shortened(value)
 
 

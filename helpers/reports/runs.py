@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -97,8 +98,10 @@ def _read_run(place: str, label: str) -> Run:
         needed = (*NEEDED, *NEEDED_OF.get(answer.get("form", ""), ()))
         absent = [] if "error" in answer else [name for name in needed if name not in answer]
         unknown = "" if "error" in answer or absent or answer["form"] in MEASURES else answer["form"]
-        if absent or unknown:
+        wrong = "" if "error" in answer or absent or unknown else _misfit(answer)
+        if absent or unknown or wrong:
             why = f"has no {', '.join(absent)}" if absent else f"is of a form that is not known here: {unknown}"
+            why = f"has a value of {wrong} that cannot be scored: {answer[wrong]!r:.60}" if wrong else why
             raise InputError(
                 f"The answer to {answer['id']} {why}.",
                 path=place,
@@ -108,6 +111,31 @@ def _read_run(place: str, label: str) -> Run:
     if (stress := read_stress(place)) is not None:
         scores = {**scores, "stress": stress}
     return Run(label, place, answers, scores, _record(place), _written(place))
+
+
+def _misfit(answer: Answer) -> str:
+    """The first field whose value no score can be made of; empty where all fit."""
+    fits = {name: isinstance(answer[name], str) for name in ("kind", "group", "condition", "text")}
+    fits["options"] = isinstance(answer["options"], list) and all(isinstance(o, str) for o in answer["options"])
+    truth, parsed = answer["truth"], answer["parsed"]
+    if answer["form"] == "number":
+        fits |= {"truth": _is_number(truth), "parsed": parsed is None or _is_number(parsed)}
+        fits |= {"tolerance": _is_number(answer["tolerance"]), "unit": isinstance(answer["unit"], str)}
+    elif answer["form"] == "box":
+        fits["truth"] = truth == [] or _is_box(truth)
+        fits["parsed"] = parsed is None or (isinstance(parsed, list) and all(map(_is_box, parsed)))
+    else:
+        fits["truth"] = isinstance(truth, str)
+        fits["parsed"] = parsed is None or isinstance(parsed, str)
+    return next((name for name, fit in fits.items() if not fit), "")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # neither NaN nor infinity
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
 
 
 def _record(place: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from helpers.evaluation import Answer, mark, valid_likelihood
+from helpers.evaluation import Answer, Quantity, mark, valid_likelihood
 from helpers.prompts import is_runaway
 from helpers.reports.runs import Run, main_measure
 
@@ -67,7 +67,7 @@ def reasons(answer: Answer) -> Iterator[str]:
         yield "ends on the same words over and over"
     if (far := _distance(answer)) is not None:
         off = (
-            f"off by {abs(answer['parsed'] - answer['truth']):g} {answer['unit']}"
+            f"off by {Quantity(answer['unit']).write(abs(answer['parsed'] - answer['truth']))}"
             if answer["form"] == "number"
             else ""
         )

@@ -99,7 +99,7 @@ def _config(processor: Gemma3Processor) -> Gemma3Config:
             "query_pre_attn_scalar": 48,
             "sliding_window": 256,
             "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
-            "max_position_embeddings": 32_768,
+            "max_position_embeddings": 131_072,
         },
         vision_config={
             "hidden_size": 128,

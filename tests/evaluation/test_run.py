@@ -143,3 +143,12 @@ def share_of_yes(chat: ChatModel, messages: list[Message]) -> float:
     with torch.inference_mode():
         logits = chat.model(**inputs).logits[0, -1]
     return float(np.exp(logits[yes]) / (np.exp(logits[yes]) + np.exp(logits[no])))
+
+
+def test_a_limit_without_room_for_a_token_leaves_the_answers_as_they_are(tmp_path: Path) -> None:
+    cases = questions(3)
+    run_evaluation(Parrot(), cases, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="An answer cannot have 0 tokens"):
+        run_evaluation(Parrot(), cases, tmp_path, max_new_tokens=0)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -140,3 +140,11 @@ def test_numbers_are_scored_by_condition_and_their_errors_by_unit() -> None:
     assert list(silent) == ["accuracy of numbers"] and silent["accuracy of numbers"]["mean"] == 0
     exact = score([number(k, 10, 10) for k in range(3)])["kinds"]["ct"]["mean absolute error (mm)"]
     assert exact == {"mean": 0, "n": 3, "unparsable": 0}
+
+
+def test_why_cases_failed_is_told_with_their_number():
+    long = [{"id": f"a{k}", "error": "InputError: Too long."} for k in range(3)]
+    scores = score([*long, {"id": "b", "error": "ValueError: odd"}])
+    assert scores["failures"] == {"InputError: Too long.": 3, "ValueError: odd": 1}
+    lines = summary({"model": "m", **scores}).splitlines()
+    assert lines == ["m: 0 answers, 4 failed", "  3 failed: Too long.", "  1 failed: ValueError: odd"]

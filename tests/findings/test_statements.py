@@ -248,6 +248,23 @@ Nodule has enlarged, and new lymphadenopathy has developed; no pleural effusion.
 Effusion: no large effusion. Pneumothorax: small apical pneumothorax. | -effusion +pneumothorax
 Effusion and pneumothorax: none. | -effusion -pneumothorax
 Pneumonia is possible, effusion is not seen. | ?pneumonia -effusion
+No evidence for pneumothorax following chest drain insertion. | -pneumothorax +chest tube
+No pneumothorax following removal of the chest tube. | -pneumothorax -chest tube
+None of the following: pneumothorax, effusion. | -pneumothorax -effusion
+Non-calcified nodule in the lingula. | -calcification +nodule
+Nonenhancing cyst. | -enhancement +cyst
+Non-Hodgkin lymphoma. | +lymphoma
+Non-small cell lung cancer. | +non-small cell carcinoma
+Right hilar mass with post-obstructive atelectasis. | +mass +atelectasis
+Ventricles and sulci are normal in size. | -hydrocephalus
+Margins uninvolved by carcinoma. | -involved margin -carcinoma
+Lymph nodes: 0/12 positive for metastatic carcinoma. | -metastasis -carcinoma
+Metastatic carcinoma in 2/12 nodes. | +metastasis +carcinoma
+It's not possible to exclude a small effusion on this view. | ?effusion
+A fracture is difficult to exclude. | ?fracture
+There is nothing to suggest metastatic disease. | -metastasis
+No interval resolution of the effusion. | +effusion
+Pneumothorax (-), effusion (+) | -pneumothorax +effusion
 """.strip()
 SIGNS = {"asserted": "+", "negated": "-", "uncertain": "?"}
 FINDINGS = st.sampled_from(["pneumothorax", "large effusion", "Haemorrhage", "rib fractures", "tumours", "oedema"])

@@ -24,7 +24,7 @@ WAYS = ("sdpa", "flex_attention")  # with masks of all pairs, and by blocks
 
 
 def test_the_budget_is_the_reports_and_goes_up_to_the_window(standin: ChatModel) -> None:
-    assert (standin.context, window_of(standin.model.config)) == (32_768, 32_768)
+    assert (standin.context, window_of(standin.model.config)) == (32_768, 131_072)
     assert window_of(REAL) == CONTEXT_WINDOW == 131_072
     assert context_for(None, CONTEXT_WINDOW, "m") == CONTEXT_BUDGET == 32_768
     assert context_for(131_072, CONTEXT_WINDOW, "m") == 131_072
@@ -35,8 +35,8 @@ def test_the_budget_is_the_reports_and_goes_up_to_the_window(standin: ChatModel)
             load_model("no folder, which is looked for later", context=wrong)
         with pytest.raises(InputError, match=f"cannot have {wrong!r} tokens"):
             ask_path("no folder", "Is there a mass?", context=wrong)
-    with pytest.raises(InputError, match=r"40,000 tokens is more than the 32,768"):
-        load_model("standin", context=40_000)
+    with pytest.raises(InputError, match=r"140,000 tokens is more than the 131,072"):
+        load_model("standin", context=140_000)
 
 
 def test_a_prompt_over_the_budget_says_how_to_raise_it_and_what_that_costs(standin: ChatModel) -> None:

@@ -144,3 +144,30 @@ def test_the_words_of_the_question_are_no_answer_and_its_form_is_one(unit: str) 
     assert asked.startswith("How large is it? ") and parse_number(asked, unit) is None
     form = asked[asked.index("Final Answer") :].rstrip('".')
     assert parse_number(form.replace("X", "12"), unit) == 12
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("one hundred", "3 thousand", "2 dozen", "one third", "three-quarters", "3 plus", "3..5", "3 ... 5"),
+        *("3; 4", "3\n4", "3. 4", "3 (4)", "four (3)", "3 (or 4)", "3 (maybe 4)", "3 max"),
+    ],
+)
+def test_a_number_that_another_one_contradicts_or_changes_is_none(said: str) -> None:
+    assert parse_number(f"Final Answer: {said}") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "unit", "value"),
+    [
+        *(("three (3)", None, 3), ("3 (slice 12)", None, 3), ("3 (2 solid, 1 subsolid)", None, 3)),
+        *(("1.2 cm (about 0.5 inch)", "mm", 12), ("3 cm (20 mm)", "mm", None), ("12 mm; 15 mm", "mm", None)),
+        *(("3.\n\n1. First, the liver.", None, 3), ("12 mm\n95 %", "mm", 12), ("+5 HU", "hu", 5)),
+        *((".5 cm", "mm", 5), ("500 mcg", "mg", 0.5), ("36 hrs", "h", 36), ("2 wks", "day", 14)),
+        *(("5 km", "m", 5000), ("5 nanometres", "nm", 5), ("5 decimeters", "cm", 50), ("45 deg", "°", 45)),
+    ],
+)
+def test_what_is_said_besides_a_number_counts_where_it_is_a_number_in_that_unit(
+    said: str, unit: str | None, value: float | None
+) -> None:
+    assert parse_number(f"Final Answer: {said}", unit) == (None if value is None else pytest.approx(value))

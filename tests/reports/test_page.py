@@ -16,7 +16,7 @@ from helpers.errors import InputError
 from helpers.reports import page, write_report
 from helpers.reports.runs import Run
 from helpers.reports.tables import further_tables
-from tests.evaluation.made_answers import closed
+from tests.evaluation.made_answers import closed, number
 from tests.reports.made_runs import write_run
 
 HOSTILE = '<script>alert(1)</script><img src="https://example.org/x.png" onerror=a> | \u202eabc\u0000 \ud800 `#`'
@@ -155,3 +155,26 @@ def test_the_command_writes_both_files(
     assert main(["report", *map(str, two_runs), "--output", str(output), "--pictures"]) == 0
     assert capsys.readouterr().out.split() == [str(output / "report.md"), str(output / "report.html")]
     assert page.NOTE in (output / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        *((number(0, 3, value), "parsed") for value in ("3", [3], True, float("nan"), 10**400)),
+        *((closed(0, "yes", "no") | {name: 5}, name) for name in ("kind", "group", "condition", "text", "truth")),
+        (closed(0, "yes", "no") | {"options": None}, "options"),
+        (closed(0, "", None) | {"form": "box", "truth": [1, 2, 3]}, "truth"),
+    ],
+)
+def test_an_answer_that_no_score_can_be_made_of_is_named(answer: Any, field: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [answer])
+    with pytest.raises(InputError, match=f"c0 has a value of {field} that cannot be scored") as caught:
+        write_report([run], tmp_path / "report")
+    assert caught.value.path == str(run)
+
+
+def test_a_large_number_keeps_its_digits_in_both_files(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [number(k, 1_234_567, 1_234_568, unit="ml") for k in range(3)])
+    for written in write_report([run], tmp_path / "report"):
+        text = written.read_text(encoding="utf-8")
+        assert "1234567 ml" in text and "1234568 ml" in text and "off by 1 ml" in text

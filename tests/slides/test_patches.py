@@ -169,6 +169,8 @@ def test_slides_that_cannot_give_patches(tmp_path: Path) -> None:
             sample_patches(slide, mpp=0.25)
         with pytest.raises(InputError, match="limit of 0"):
             sample_patches(slide, limit=0)
+        with pytest.raises(InputError, match="seed is -1"):
+            sample_patches(slide, seed=-1)
 
 
 def test_a_slide_slightly_coarser_is_taken_as_it_is_and_said_so(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ def test_cases_follow_from_their_seed_alone(kind: str) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError, match="xray"):
         generate("xray", 1, 0)
+    with pytest.raises(InputError, match="seed is -1"):
+        generate("ct", 1, -1)
 
 
 @pytest.mark.parametrize("kind", ["ct", "mri"])

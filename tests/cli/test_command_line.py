@@ -1,0 +1,51 @@
+"""What becomes of values that no command can use."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from helpers.cli import main
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("evaluate --cases '' --output out", "cases"),
+        ("evaluate --cases teaching:image --output ''", "output"),
+        ("evaluate --example ' '", "example"),
+        ("report one ''", "runs"),
+        ("ask '' 'What is this?'", "path"),
+        ("ask a.png 'What is this?' --options yes ''", "options"),
+        ("finetune --init ''", "init"),
+        ("gallery --run ''", "run"),
+    ],
+)
+def test_an_empty_value_is_an_error_and_not_the_current_folder(
+    line: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)) == 2
+    assert f"The value of {name} is empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("evaluate --cases teaching:image --output out --max-new-tokens 0", "An answer cannot have 0 tokens"),
+        ("evaluate --cases teaching:image --output out --seed -1", "The seed is -1, below 0"),
+        ("ask nothing.png 'What is this?' --max-new-tokens -3", "An answer cannot have -3 tokens"),
+        ("prepare nothing --output out --limit 0", "Give a limit of 1 or more"),
+        ("serve --port 65536", "There is no port 65536"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told_before_any_work(
+    line: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)) == 2
+    assert problem in capsys.readouterr().err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
