@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.cli.model import add_tuned
+from helpers.cli.model import add_max_new_tokens, add_tuned
 from helpers.cli.reading import add_reading, reading
-from helpers.prompts import MAX_NEW_TOKENS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -29,13 +28,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--limit", type=int, metavar="N", help="slices, patches or images, at most; default: 85, 126"
     )
     parser.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
-    parser.add_argument(
-        "--max-new-tokens",
-        type=int,
-        default=MAX_NEW_TOKENS,
-        metavar="N",
-        help="of an answer, at most; default: %(default)s",
-    )
+    add_max_new_tokens(parser)
     parser.add_argument(
         "--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked"
     )

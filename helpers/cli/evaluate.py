@@ -7,9 +7,9 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from helpers.cli.model import add_tuned
+from helpers.cli.model import add_max_new_tokens, add_tuned
 from helpers.errors import InputError
-from helpers.prompts import MAX_NEW_TOKENS, check_max_new_tokens
+from helpers.prompts import check_max_new_tokens
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -29,13 +29,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--n", type=int, default=40, help="teaching cases; default: %(default)s")
     parser.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
-    parser.add_argument(
-        "--max-new-tokens",
-        type=int,
-        default=MAX_NEW_TOKENS,
-        metavar="N",
-        help="of an answer, at most; default: %(default)s",
-    )
+    add_max_new_tokens(parser)
     parser.add_argument("--output", metavar="DIR", help="answers.jsonl and scores.json go here")
     parser.add_argument(
         "--stress",
