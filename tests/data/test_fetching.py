@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.server
+import runpy
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pydicom
 import pytest
 import trustme
@@ -17,7 +20,7 @@ from helpers.data import fetch, fetching as data, manifest
 from helpers.errors import InputError
 from tests.data.conftest import CONTENT, as_file, download
 
-BUNDLED = ["ct-head", "mri-t1", "slide-he", "fundus", "chest-radiograph", "ihc-patch"]
+BUNDLED = ["ct-head", "mri-t1", "mri-t1-head", "slide-he", "fundus", "chest-radiograph", "ihc-patch"]
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -40,6 +43,28 @@ def test_head_ct_is_one_deidentified_lossless_series(head_ct: Path) -> None:
         assert ds.PatientIdentityRemoved == "YES" and ds.RecognizableVisualFeatures == "NO"
         assert {item.CodeValue for item in ds.DeidentificationMethodCodeSequence} >= {"113100", "113102"}
         assert not any(e.value for e in ds.iterall() if e.VR in ("PN", "DA", "TM", "DT"))
+
+
+def test_head_mri_has_no_face_and_no_ears_but_the_whole_brain() -> None:
+    image = nibabel.load(fetch("mri-t1-head"))
+    volume = np.asanyarray(image.dataobj)
+    assert volume.shape == (181, 217, 181) and nibabel.aff2axcodes(image.affine) == ("R", "A", "S")
+    assert b"/" not in image.header["db_name"].tobytes()  # the published header names a folder
+
+    def around(x: int, y: int, z: int) -> np.ndarray:
+        """Voxels up to 3 mm from a place in mm of MNI space."""
+        i, j, k = nibabel.affines.apply_affine(np.linalg.inv(image.affine), (x, y, z)).round().astype(int)
+        return volume[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4]
+
+    removed = {"right eye": (32, 62, -38), "left eye": (-32, 62, -38), "nose": (0, 86, -65), "ear": (88, -30, -40)}
+    kept = {"frontal pole": (-20, 62, 0), "gyrus rectus": (4, 40, -20), "temporal pole": (-40, 16, -28)}
+    kept |= {"pons": (0, -24, -34), "forehead": (0, 83, 5)}
+    assert not any(around(*place).any() for place in removed.values())
+    assert all(np.median(around(*place)) > 40 for place in kept.values())
+    script = runpy.run_path(str(Path(data.__file__).parents[2] / "data" / "make_brain_mri.py"))
+    gone = script["removed"](volume.shape, image.affine)
+    assert not volume[gone].any()
+    assert script["brain_removed"](gone, image.affine) == 0
 
 
 def test_a_changed_byte_a_missing_file_and_a_foreign_file_are_refused(sample: Callable[[str], Path]) -> None:
