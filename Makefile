@@ -1,8 +1,8 @@
 # Everything runs in .venv, which the first target that needs it makes; a second run starts at once.
 # The stamp is written last, so an interrupted set-up is taken up again.
 #
-# Settings, after the target: MODEL=google/medgemma-1.5-4b-it (run), OUTPUT=folder (run, gallery), GALLERY=folder
-# (gallery), VIEWER3D=1 (lab), QUICK=1 or FULL=1 (bench), PYTHON=python3.12 and VENV=folder (all).
+# Settings, after the target: MODEL=google/medgemma-1.5-4b-it (run), OUTPUT=folder (run, site), SITE=folder
+# (site), VIEWER3D=1 (lab), QUICK=1 or FULL=1 (bench), PYTHON=python3.12 and VENV=folder (all).
 # On Linux pip fetches the CUDA build of torch. Without a GPU the much smaller CPU build does: name PyTorch's index
 # of CPU builds in pip's own settings (PIP_INDEX_URL or PIP_EXTRA_INDEX_URL) before the first run.
 
@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 OUTPUT := outputs/run
-GALLERY := outputs/gallery
+SITE := outputs/site
 MODEL :=
 VIEWER3D :=
 # Lab asks outside hosts for nothing by itself: this extension would ask a content delivery network for a script on
@@ -24,7 +24,7 @@ VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
 
-.PHONY: help setup run gallery test browser lab bench score tiny badges clean
+.PHONY: help setup run site picture test browser lab bench score tiny badges clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,8 +35,11 @@ run: $(STAMP) ## run all notebooks, offline on the stand-in model; an index page
 	@$(BIN)/medgemma-tutorials run --output $(OUTPUT) $(if $(MODEL),--model $(MODEL)) \
 	  && status=0 || status=$$?; echo "Pages of this run: $(OUTPUT)/index.html"; exit $$status
 
-gallery: $(STAMP) ## build a static site from that run: notebooks, scores, API, search
-	@$(BIN)/medgemma-tutorials gallery --run $(OUTPUT) --output $(GALLERY)
+site: $(STAMP) ## build one static site from that run and docs/: notebooks, guide, scores, API, search
+	@$(BIN)/medgemma-tutorials gallery --run $(OUTPUT) --output $(SITE)
+
+picture: $(STAMP) ## draw the picture of README.md anew, with what the stand-in says now
+	@$(BIN)/python docs/make_picture.py
 
 test: $(STAMP) ## lint everything, notebooks too, and run the tests
 	$(BIN)/ruff check .
@@ -61,7 +64,7 @@ score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=200
 tiny: $(STAMP) ## train the stand-in model anew
 	$(BIN)/python -m helpers.standin --output helpers/standin/standin_weights
 
-badges: $(STAMP) ## write the launch links into the notebooks and README.md
+badges: $(STAMP) ## write the launch links and the address of the repository into notebooks, README.md and docs
 	$(BIN)/medgemma-tutorials badges
 
 clean: ## remove outputs and caches (.venv stays)

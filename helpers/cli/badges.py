@@ -8,7 +8,7 @@ import sys
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("badges", help="write the launch links into the notebooks and README.md")
+    parser = commands.add_parser("badges", help="write the launch links and the repository's address")
     parser.add_argument("--check", action="store_true", help="change nothing; fail if one is out of date")
     parser.set_defaults(command=_badges)
 

@@ -5,7 +5,7 @@ In: the folder of the notebooks. Out: executed notebooks, their results, and an 
 - ``runner``: runs them in order with papermill.
 - ``parameters``: their parameters, from the command line.
 - ``run_report``: the pages of a run.
-- ``badges``: the launch links of notebooks and README.
+- ``badges``: the launch links of notebooks and README, and the one address of the repository.
 - ``doctor``: what this machine can run.
 - ``model_time``: how long MedGemma takes, by arithmetic.
 """

@@ -1,4 +1,8 @@
-from .badges import update_badges as update_badges
+from .badges import (
+    BRANCH as BRANCH,
+    repository_address as repository_address,
+    update_badges as update_badges,
+)
 from .doctor import examine as examine, report as report
 from .model_time import (
     BANDWIDTH_SHARE as BANDWIDTH_SHARE,

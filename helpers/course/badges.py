@@ -1,12 +1,14 @@
 """Launch links of the notebooks, and the address they install from, all from the one setting in pyproject.toml.
 
-They are plain links, not pictures: a notebook that is opened offline asks no outside host for anything.
+In a notebook they are plain links, not pictures: a notebook that is opened offline asks no outside host for
+anything. README.md, which is read on the web, has one badge for each notebook.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +21,27 @@ from helpers.storage import whole_file
 CHECKOUT = Path(__file__).resolve().parents[2]
 BRANCH = "main"
 _INSTALLS = re.compile(r"git\+https://github\.com/[\w.-]+/[\w.-]+")
+_CLONES = re.compile(r"git clone https://github\.com/[\w.-]+/[\w.-]+\ncd [\w.-]+")
+_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+_ROW = re.compile(r"\| \[[^\]]*\]\(notebooks/([^)]+)\) \|(.*)\|[^|]*\|")  # its name; the cells between
+_COLUMNS = ("Notebook", "What you learn", "Minutes", "GPU for the real model", "Launch")
+
+
+def repository_address(checkout: Path = CHECKOUT) -> str:
+    """The address of the repository, as pyproject.toml sets it: ``https://github.com/OWNER/NAME``.
+
+    Raises:
+        InputError: not a checkout.
+    """
+    settings = checkout / "pyproject.toml"
+    project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
+    if project.get("name") != "medgemma-tutorials":
+        raise InputError(
+            "This is no checkout of the repository: its pyproject.toml is not here.",
+            path=checkout,
+            remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
+        )
+    return project["urls"]["Repository"]
 
 
 def launch_links(repository: str, notebook: str) -> dict[str, str]:
@@ -51,8 +74,9 @@ def update_badges(checkout: Path = CHECKOUT, *, check: bool = False) -> list[Pat
     """Write the links into each notebook's title cell and the notebook table into README.md.
 
     The links go between a pair of HTML comments (``<!-- badges -->`` and ``<!-- notebooks -->``); a title cell
-    without its pair gets one below the heading. The cell that installs the package on Colab
-    (``git+https://github.com/...``) is given the same address.
+    without its pair gets one below the heading. Of a row in README.md the first and the last cell are written; the
+    cells between are kept as somebody wrote them, and are "…" for a new notebook. Wherever a notebook, README.md
+    or a page in ``docs`` installs from or clones a repository on GitHub, it is given the same address.
 
     Args:
         checkout: root folder of a checkout.
@@ -64,50 +88,64 @@ def update_badges(checkout: Path = CHECKOUT, *, check: bool = False) -> list[Pat
     Raises:
         InputError: not a checkout; a notebook without a title cell; a README without its pair of comments.
     """
-    repository = _repository(checkout)
-    changed, rows = [], ["| Notebook | Open in |", "| --- | --- |"]
+    repository = repository_address(checkout)
+    changed: list[Path] = []
+    titles: dict[str, str] = {}
     for path in sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
-        links = launch_links(repository, path.name)
-        joined = " · ".join(f"[{name}]({address})" for name, address in links.items())
-        rows.append(f"| [{notebook_title(notebook)}](notebooks/{path.name}) | {joined} |")
-        title_cell = notebook.cells[0]
-        if title_cell.cell_type != "markdown" or not title_cell.source.startswith("# "):
-            raise InputError("The first cell is not a Markdown cell that starts with a heading.", path=path)
-        source = title_cell.source
-        if "<!-- badges -->" not in source:
-            heading, _, rest = source.partition("\n")
-            source = f"{heading}\n\n<!-- badges -->\n<!-- /badges -->\n\n{rest.lstrip()}".rstrip()
-        source = _between(source, "badges", f"**Open in** {joined}", path)
-        sources = [source, *(_INSTALLS.sub(f"git+{repository}", cell.source) for cell in notebook.cells[1:])]
-        if sources != [cell.source for cell in notebook.cells]:
+        titles[path.name] = notebook_title(notebook)
+        if _update_notebook(notebook, path, repository):
             changed.append(path)
-            for cell, source in zip(notebook.cells, sources, strict=True):
-                cell.source = source
             if not check:
                 with whole_file(path) as partial:
                     nbformat.write(notebook, partial, version=nbformat.NO_CONVERT)
     readme = checkout / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    new = _between(text, "notebooks", "\n".join(rows), readme)
-    if new != text:
-        changed.append(readme)
-        if not check:
-            with whole_file(readme) as partial:
-                partial.write_text(new, encoding="utf-8")
+    for path in (readme, *sorted((checkout / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        new = _with_address(text, repository)
+        if path == readme:
+            new = _between(new, "notebooks", _table(new, titles, repository), readme)
+        if new != text:
+            changed.append(path)
+            if not check:
+                with whole_file(path) as partial:
+                    partial.write_text(new, encoding="utf-8")
     return changed
 
 
-def _repository(checkout: Path) -> str:
-    settings = checkout / "pyproject.toml"
-    project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
-    if project.get("name") != "medgemma-tutorials":
-        raise InputError(
-            "This is no checkout of the repository: its pyproject.toml is not here.",
-            path=checkout,
-            remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
-        )
-    return project["urls"]["Repository"]
+def _update_notebook(notebook: nbformat.NotebookNode, path: Path, repository: str) -> bool:
+    """Write links and address into its cells; whether that changed one."""
+    title_cell = notebook.cells[0]
+    if title_cell.cell_type != "markdown" or not title_cell.source.startswith("# "):
+        raise InputError("The first cell is not a Markdown cell that starts with a heading.", path=path)
+    source = title_cell.source
+    if "<!-- badges -->" not in source:
+        heading, _, rest = source.partition("\n")
+        source = f"{heading}\n\n<!-- badges -->\n<!-- /badges -->\n\n{rest.lstrip()}".rstrip()
+    links = launch_links(repository, path.name)
+    joined = " · ".join(f"[{name}]({address})" for name, address in links.items())
+    source = _between(source, "badges", f"**Open in** {joined}", path)
+    sources = [source, *(_with_address(cell.source, repository) for cell in notebook.cells[1:])]
+    before = [cell.source for cell in notebook.cells]
+    for cell, new in zip(notebook.cells, sources, strict=True):
+        cell.source = new
+    return sources != before
+
+
+def _with_address(text: str, repository: str) -> str:
+    text = _INSTALLS.sub(f"git+{repository}", text)
+    return _CLONES.sub(f"git clone {repository}\ncd {repository.rpartition('/')[2]}", text)
+
+
+def _table(readme: str, titles: Mapping[str, str], repository: str) -> str:
+    """The table of README.md, with what somebody wrote into the cells of its rows."""
+    written = {match[1]: match[2].strip() for match in map(_ROW.fullmatch, readme.splitlines()) if match}
+    rows = ["| " + " | ".join(_COLUMNS) + " |", "|" + " --- |" * len(_COLUMNS)]
+    for name, title in titles.items():
+        badge = f"[![Open in Colab]({_BADGE})]({launch_links(repository, name)['Colab']})"
+        between = written.get(name, " | ".join(["…"] * (len(_COLUMNS) - 2)))
+        rows.append(f"| [{title}](notebooks/{name}) | {between} | {badge} |")
+    return "\n".join(rows)
 
 
 def _between(text: str, name: str, content: str, path: Path) -> str:

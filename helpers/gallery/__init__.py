@@ -1,12 +1,13 @@
-"""A run as a static site: notebooks, scores, API and search, without a server.
+"""A run and the guide as one static site: notebooks, guide, scores, API and search, without a server.
 
-In: the folder of a run. Out: a folder of HTML that asks no outside host.
+In: the folder of a run, and the folder of the guide. Out: a folder of HTML that asks no outside host.
 
 - ``site``: builds it whole.
 - ``notebooks``: an executed notebook as a page.
+- ``documents``: a Markdown page of the guide as a page of the site.
 - ``scores``: published and measured scores side by side.
 - ``api``: the public names of the package.
-- ``page``: links, accessibility, the search index.
+- ``page``: links, sections, accessibility, the search index.
 """
 
 import lazy_loader

@@ -8,16 +8,23 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from urllib.parse import quote, unquote
 
 import nbformat
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter
 from PIL import Image, ImageChops, ImageOps
 
 from helpers.course import notebook_title, without_widgets
-from helpers.gallery.page import link_names, make_accessible, make_offline, soup_tag
+from helpers.gallery.page import (
+    Places,
+    Section,
+    find_sections,
+    heading_text,
+    link_names,
+    make_accessible,
+    make_offline,
+    rewrite_links,
+)
 
 TAG = "gallery"  # of the cell whose first picture stands for its notebook; without one, the first picture does
 CARD = (640, 400)  # pixels of a card's picture
@@ -27,16 +34,6 @@ _NO_TEXT = "No description has been provided"  # what nbconvert says of such a p
 _LOG = logging.getLogger("nbconvert.gallery")
 _LOG.setLevel(logging.ERROR)
 _STOPPED = "**The run stopped here.** What follows was not run."
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading and the words below it, down to the next one."""
-
-    level: int  # 1 to 3
-    anchor: str
-    title: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,16 @@ class Page:
 
 
 def notebook_page(
-    notebook: nbformat.NotebookNode, *, ended: bool, addresses: Mapping[str, str], pages: Mapping[str, str]
+    notebook: nbformat.NotebookNode, *, source: str, ended: bool, addresses: Mapping[str, str], places: Places
 ) -> Page:
     """Turn a notebook into its page.
 
     Args:
         notebook: executed, or as it is in the repository where it was not run.
+        source: its file in the repository ("notebooks/02_ct.ipynb").
         ended: whether its run came to the end; if not, the page says where it stopped.
         addresses: public names of the package to the addresses of their API pages, from the site's root.
-        pages: names of the site's notebooks ("02_ct.ipynb") to their pages, beside this one.
+        places: where the links to other files of the repository lead.
     """
     picture, alt = _card_picture(notebook)
     notebook = without_widgets(notebook)
@@ -69,12 +67,13 @@ def notebook_page(
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, log=_LOG)
     soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
     make_offline(soup)
-    _rewrite_links(soup, pages)
+    rewrite_links(soup, source, places)
     for text in soup.select(".text_cell_render"):
         link_names(text, addresses, "../")
     make_accessible(soup)
     _describe_pictures(soup)
-    sections = _sections(soup)  # before the HTML is written: it sets the anchors
+    parts = soup.select(".text_cell_render > *, .input_area")
+    sections = find_sections(parts, _anchor)  # before the HTML is written: it sets the anchors
     title = notebook_title(notebook)
     return Page(title, one_sentence(notebook), str(soup), sections, picture, alt or f"A picture from {title}")
 
@@ -126,23 +125,12 @@ def _card(encoded: str) -> bytes:
     return out.getvalue()
 
 
-def _rewrite_links(soup: BeautifulSoup, pages: Mapping[str, str]) -> None:
-    """Lead links between notebooks to their pages; one to another file of the repository becomes plain words."""
-    for link in soup.find_all("a", href=True):
-        target, _, anchor = link["href"].partition("#")
-        name = unquote(PurePosixPath(target).name)
-        if name in pages and not re.match(r"\w+:", target):
-            link["href"] = quote(pages[name]) + (f"#{anchor}" if anchor else "")
-        elif target and not re.match(r"https?:|mailto:", target):
-            link.unwrap()
-
-
 def _describe_pictures(soup: BeautifulSoup) -> None:
     """Give a picture without a text one of its section and of the labels that its code draws."""
     heading = ""
     for tag in soup.find_all(["h1", "h2", "h3", "img"]):
         if tag.name != "img":
-            heading = _heading(tag)
+            heading = heading_text(tag)
         elif not tag.get("alt", "").strip() or tag["alt"].startswith(_NO_TEXT):
             cell = tag.find_parent(class_="cell")
             code = cell.select_one(".input_area") if cell else None
@@ -151,23 +139,5 @@ def _describe_pictures(soup: BeautifulSoup) -> None:
             tag["alt"] = f"Figure in “{heading}”" + (f": {'; '.join(labels)}" if labels else "")
 
 
-def _heading(tag: Tag) -> str:
-    return tag.get_text().replace("¶", "").strip()
-
-
-def _sections(soup: BeautifulSoup) -> list[Section]:
-    """The page by its headings; nbconvert's marks beside them become links that only a mouse or a key shows."""
-    sections: list[tuple[Tag, list[str]]] = []
-    for part in soup.select(".text_cell_render > *, .input_area"):
-        if part.name in ("h1", "h2", "h3"):
-            sections.append((part, []))
-        elif sections:
-            sections[-1][1].append(part.get_text("" if part.find("pre") else " "))
-    found = []
-    for tag, texts in sections:
-        title = _heading(tag)
-        tag["id"] = anchor = re.sub(r"[^\w]+", "-", title.lower()).strip("-")
-        for mark in tag.select("a.anchor-link"):
-            mark.replace_with(soup_tag("a", "#", class_="anchor", href=f"#{anchor}", title="Link to this section"))
-        found.append(Section(int(tag.name[1]), anchor, title, " ".join(texts)))
-    return found
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w]+", "-", title.lower()).strip("-")

@@ -1,4 +1,4 @@
-"""What the pages of the gallery share: templates, what the search finds, and HTML that asks no outside host.
+"""What the pages of the site share: templates, links, sections, and HTML that asks no outside host.
 
 A page may link to other sites, which a reader opens or not; nothing of it is loaded from one.
 """
@@ -6,14 +6,19 @@ A page may link to other sites, which a reader opens or not; nothing of it is lo
 from __future__ import annotations
 
 import json
+import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbconvert.filters import markdown2html
+
+from helpers.course import BRANCH
 
 SITE = Path(__file__).resolve().parent / "templates"  # templates, style and script
 _OUTSIDE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)
@@ -26,9 +31,42 @@ class Entry(NamedTuple):
 
     title: str
     page: str  # the title of the page that it is on
-    kind: str  # "notebook", "scores" or "API"
+    kind: str  # "notebook", "guide", "scores" or "API"
     address: str  # from the site's root
     text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and the words below it, down to the next one."""
+
+    level: int  # 1 to 3
+    anchor: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of the repository are found by a reader of the site."""
+
+    checkout: Path
+    pages: Mapping[str, str]  # files ("docs/ask.md") to their pages ("docs/ask.html"), from the roots of both
+    repository: str = ""  # its address, for files without a page; empty where it is not known
+
+    def resolved(self, target: str, source: str) -> str:
+        """The file, from the repository's root, that a relative address in the file ``source`` means."""
+        return posixpath.normpath(posixpath.join(posixpath.dirname(source), unquote(target)))
+
+    def address(self, target: str, source: str) -> str | None:
+        """Where a relative address in the file ``source`` leads, from that file's page; None: nowhere."""
+        file = self.resolved(target, source)
+        if file in self.pages:
+            return quote(posixpath.relpath(self.pages[file], posixpath.dirname(self.pages[source]) or "."))
+        if self.repository and not file.startswith("..") and (self.checkout / file).exists():
+            kind = "tree" if (self.checkout / file).is_dir() else "blob"
+            return f"{self.repository}/{kind}/{BRANCH}/{quote(file)}"
+        return None
 
 
 def templates() -> Environment:
@@ -64,6 +102,51 @@ def link_names(soup: BeautifulSoup | Tag, addresses: Mapping[str, str], root: st
         address = addresses.get(code.get_text().partition("(")[0])
         if address and not code.find_parent(["a", "pre"]):
             code.wrap(soup_tag("a", href=root + address))
+
+
+def rewrite_links(soup: BeautifulSoup, source: str, places: Places) -> None:
+    """Lead links of the file ``source`` to the site's pages or to the repository; others become plain words."""
+    for link in soup.find_all("a", href=True):
+        target, _, anchor = link["href"].partition("#")
+        if not target or re.match(r"\w+:|//", target):
+            continue
+        address = places.address(target, source)
+        if address is None:
+            link.unwrap()
+        else:
+            link["href"] = address + (f"#{anchor}" if anchor else "")
+
+
+def heading_text(tag: Tag) -> str:
+    """The words of a heading, without the mark that nbconvert puts beside them."""
+    return tag.get_text().replace("¶", "").strip()
+
+
+def find_sections(parts: Iterable[Tag], anchor_of: Callable[[str], str]) -> list[Section]:
+    """A page by its headings; nbconvert's marks beside them become links that only a mouse or a key shows.
+
+    Args:
+        parts: headings and what stands between them, in order.
+        anchor_of: the anchor of a heading's words; a number is added where a page has it already.
+    """
+    found: list[tuple[Tag, list[str]]] = []
+    for part in parts:
+        if part.name in ("h1", "h2", "h3"):
+            found.append((part, []))
+        elif found:
+            found[-1][1].append(part.get_text("" if part.find("pre") else " "))
+    sections: list[Section] = []
+    times: dict[str, int] = {}
+    for tag, texts in found:
+        title = heading_text(tag)
+        anchor = anchor_of(title)
+        times[anchor] = times.get(anchor, -1) + 1
+        anchor += f"-{times[anchor]}" if times[anchor] else ""
+        tag["id"] = anchor
+        for mark in tag.select("a.anchor-link"):
+            mark.replace_with(soup_tag("a", "#", class_="anchor", href=f"#{anchor}", title="Link to this section"))
+        sections.append(Section(int(tag.name[1]), anchor, title, " ".join(texts)))
+    return sections
 
 
 def soup_tag(name: str, text: str = "", **attributes: str) -> Tag:

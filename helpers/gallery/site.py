@@ -1,7 +1,7 @@
-"""A static site from the executed notebooks of a run: ``medgemma-tutorials gallery``.
+"""A static site from the executed notebooks of a run and the guide: ``medgemma-tutorials gallery``.
 
-Cards, the notebooks, scores, the public names of the package, and a search over all of it. It opens from a folder
-without a server, and asks no outside host for anything.
+Cards, the notebooks, the guide, scores, the public names of the package, and a search over all of it. It opens
+from a folder without a server, and asks no outside host for anything.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from helpers.course import NOTEBOOKS, key_figures
+from helpers.course import NOTEBOOKS, key_figures, repository_address
 from helpers.endpoints import without_tokens
 from helpers.errors import InputError
 from helpers.gallery.api import Face, addresses, read_api
+from helpers.gallery.documents import Document, document_page, front_picture, read_documents
 from helpers.gallery.notebooks import Page, notebook_page
-from helpers.gallery.page import SITE, Entry, from_markdown, templates, write_search_index
+from helpers.gallery.page import SITE, Entry, Places, from_markdown, templates, write_search_index
 from helpers.gallery.scores import MODEL_CARD, model_card_scores, named, scored, side_by_side
 from helpers.public_sets import PUBLISHED, REPORT
 from helpers.storage import whole_folder
 
+DOCS = NOTEBOOKS.parent / "docs"
 _ASSETS = ("gallery.css", "search.js")
 _MARK = "search-index.js"  # a folder with it is a gallery, and may be replaced
 
@@ -39,24 +41,27 @@ def build_gallery(
     output: str | os.PathLike[str],
     *,
     notebooks: str | os.PathLike[str] = NOTEBOOKS,
+    docs: str | os.PathLike[str] = DOCS,
 ) -> Path:
     """Build the site of a run's output folder (`helpers.course.run_notebooks`) and return its ``index.html``.
 
     It is built beside ``output`` and renamed when it is whole. A notebook that failed, was stopped or was not run
     has a card and a page that say so; so have those of the folder ``notebooks`` that the run left out. Where the
-    repository's copy has changed since the run, that is said too.
+    repository's copy has changed since the run, that is said too. The guide is what ``README.md`` in the folder
+    ``docs`` lists; where there is none, the site has no guide.
 
     Raises:
-        InputError: no run in ``run``, or one without the notebooks that it lists; ``output`` holds something that
-            is no gallery; griffe is not installed.
+        InputError: no run in ``run``, or one without the notebooks that it lists; a page of the guide is missing;
+            ``output`` holds something that is no gallery; griffe is not installed.
     """
-    run, output, notebooks = Path(run), Path(output), Path(notebooks)
+    run, output, notebooks, docs = Path(run), Path(output), Path(notebooks), Path(docs)
     _check_replaceable(output)
     summary = _read_summary(run)
     records = _records(summary, notebooks)
     faces = read_api()
     names = addresses(faces)
-    pages = {record["notebook"]: record["stem"] + ".html" for record in records}
+    documents, front = read_documents(docs), front_picture(docs)
+    places = _places(docs.resolve().parent, records, documents)
     known = [record["results"] for record in records if record["results"].get("model")]
     site = templates()
     site.globals["run"] = {
@@ -65,19 +70,35 @@ def build_gallery(
         "is_standin": any(results.get("is_standin") for results in known),
         "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     }
+    site.globals["documents"] = documents
     with whole_folder(output) as folder:
-        for part in ("notebooks", "pictures", "api"):
+        for part in ("notebooks", "pictures", "api", "docs"):
             (folder / part).mkdir()
-        entries = list(_write_notebooks(site, folder, run, records, names, pages))
+        entries = list(_write_notebooks(site, folder, run, records, names, places))
+        entries += _write_documents(site, folder, documents, names, places)
         entries += _write_scores(site, folder, summary, names)
         entries += _write_api(site, folder, faces, names)
-        _write(site, folder, "index.html", "index.html.j2", records=records, faces=faces)
+        shown = None
+        if front:
+            shown = {"address": f"pictures/{front[0].name}", "alt": front[1]}
+            shutil.copyfile(front[0], folder / shown["address"])
+        _write(site, folder, "index.html", "index.html.j2", records=records, faces=faces, front=shown)
         _write(site, folder, "search.html", "search.html.j2")
         write_search_index(entries, folder / _MARK)
         for name in _ASSETS:
             shutil.copyfile(SITE / name, folder / name)
         (folder / "code.css").write_text(_code_style(), encoding="utf-8")
     return output / "index.html"
+
+
+def _places(checkout: Path, records: list[dict[str, Any]], documents: list[Document]) -> Places:
+    pages = {"README.md": "index.html"}
+    pages |= {f"notebooks/{record['notebook']}": f"notebooks/{record['stem']}.html" for record in records}
+    pages |= {document.source: document.address for document in documents}
+    try:
+        return Places(checkout, pages, repository_address(checkout))
+    except InputError:  # not a checkout
+        return Places(checkout, pages)
 
 
 def _check_replaceable(output: Path) -> None:
@@ -150,13 +171,14 @@ def _write_notebooks(
     run: Path,
     records: list[dict[str, Any]],
     names: Mapping[str, str],
-    pages: Mapping[str, str],
+    places: Places,
 ) -> Iterator[Entry]:
     """Write a page of each notebook, fill in its record for the card, and give what the search finds in it."""
     made: list[Page] = []
     for record in records:
         notebook = _notebook(run, record)
-        page = notebook_page(notebook, ended=record["status"] == "ok", addresses=names, pages=pages)
+        source, ended = f"notebooks/{record['notebook']}", record["status"] == "ok"
+        page = notebook_page(notebook, source=source, ended=ended, addresses=names, places=places)
         made.append(page)
         record |= {
             "title": page.title or record["stem"],
@@ -177,6 +199,20 @@ def _write_notebooks(
         _write(site, folder, record["page"], "notebook.html.j2", **found)
         for part in page.sections:
             yield Entry(part.title, page.title, "notebook", f"{record['page']}#{part.anchor}", part.text)
+
+
+def _write_documents(
+    site: Environment, folder: Path, documents: list[Document], names: Mapping[str, str], places: Places
+) -> Iterator[Entry]:
+    for k, document in enumerate(documents):
+        page = document_page(document, names, places)
+        for address, file in page.pictures.items():
+            shutil.copyfile(places.checkout / file, folder / address)
+        before, after = ([None, *documents, None][at] for at in (k, k + 2))
+        found = {"document": document, "page": page, "before": before, "after": after}
+        _write(site, folder, document.address, "document.html.j2", **found)
+        for part in page.sections:
+            yield Entry(part.title, document.title, "guide", f"{document.address}#{part.anchor}", part.text)
 
 
 def _write_scores(

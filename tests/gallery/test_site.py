@@ -19,12 +19,14 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from helpers.cli import main
+from helpers.course import repository_address
 from helpers.errors import InputError
 from helpers.gallery import build_gallery
 from helpers.gallery.scores import PUBLISHED, side_by_side
 from helpers.storage import whole_folder
 
 ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = repository_address(ROOT)
 v4 = nbformat.v4
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OUTSIDE = re.compile(r"\s*(?:https?:)?//")
@@ -157,8 +159,37 @@ def test_every_link_within_the_site_leads_somewhere(site):
     page = soup(site / "notebooks/02_ct_volume_prompting.html")
     links = [page.find("a", string=words)["href"] for words in ("next", "left out")]
     assert links == ["03_bad.html", "07_later.html"]
-    assert page.find("a", string="elsewhere") is None
+    assert page.find("a", string="elsewhere")["href"] == f"{REPOSITORY}/blob/main/data_manifest.yaml"
+    assert page.find("a", string="series") is None  # no such file
     assert page.select_one('a[href="../api/volumes.html#read_volume"] code').get_text() == "read_volume"
+
+
+def test_the_guide_has_a_page_for_each_that_is_listed_in_its_order(site):
+    listed = re.findall(r"\]\(([\w./-]+)\.md\)", (ROOT / "docs/README.md").read_text(encoding="utf-8"))
+    page = soup(site / "docs/ask.html")
+    guide = [link["href"] for link in page.select(".contents > details > ul > li > a")]
+    assert [Path(address).stem for address in guide[1:5]] == [Path(name).stem for name in listed[:4]]
+    assert len(guide) == len(listed) + 1 == len(list((site / "docs").glob("*.html")))
+    assert page.select_one('[aria-current="page"]').get_text() == "Ask about your own images"
+    assert page.select_one('a[rel="next"]')["href"] == "../docs/evaluation.html"
+    assert (
+        page.find("a", string="model card") is None and page.find("a", string="Prompts")["href"] == "prompts.html"
+    )
+    terms = soup(site / "docs/evaluation.html").find("a", string="terms.txt")
+    assert terms["href"] == f"{REPOSITORY}/blob/main/helpers/findings/terms.txt"
+    for path in (site / "index.html", site / "scores.html", site / "api/data.html"):
+        assert soup(path).select_one("header nav").find("a", string="Guide")["href"].endswith("docs/index.html")
+
+
+def test_a_guide_that_lists_a_missing_page_is_told_and_none_is_needed(run, tmp_path):
+    with pytest.raises(InputError, match="page of the guide is not there"):
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs/README.md").write_text("# Guide\n\n[away](away.md)")
+        build_gallery(run[0], tmp_path / "out", notebooks=run[1], docs=tmp_path / "docs")
+    (tmp_path / "docs/README.md").unlink()
+    index = build_gallery(run[0], tmp_path / "out", notebooks=run[1], docs=tmp_path / "docs")
+    assert "Guide" not in soup(index).get_text()
+    assert soup(index.parent / "notebooks/02_ct_volume_prompting.html").find("a", string="elsewhere") is None
 
 
 def test_what_failed_or_was_not_run_says_so_on_its_card_and_its_page(site):
@@ -180,8 +211,12 @@ def test_what_failed_or_was_not_run_says_so_on_its_card_and_its_page(site):
 
 def test_every_picture_has_a_text_and_the_tagged_one_is_on_the_card(site):
     images = [image for path in site.rglob("*.html") for image in soup(path).find_all("img")]
-    assert len(images) == 3
-    assert {image["alt"] for image in images} == {"two slices", "Figure in “1. Windows”: grey; … slices"}
+    assert all(image["alt"].strip() for image in images)
+    of_notebooks = [image for path in (site / "notebooks").glob("*.html") for image in soup(path).find_all("img")]
+    assert [image["alt"] for image in of_notebooks] == ["Figure in “1. Windows”: grey; … slices", "two slices"]
+    front, card = soup(site / "index.html").find_all("img")
+    assert "Reply of the stand-in" in front["alt"]
+    assert card["alt"] == "two slices"
     with Image.open(site / "pictures/02_ct_volume_prompting.jpg") as card:
         assert card.size == (640, 400)
         red, _, blue = card.getpixel((320, 200))
@@ -229,6 +264,7 @@ def test_the_index_of_the_search_holds_sections_and_names(site):
     by_address = {address: (title, words) for title, _, _, address, words in rows}
     assert "xylophonist" in by_address["notebooks/02_ct_volume_prompting.html#1-windows"][1]
     assert by_address["api/volumes.html#read_volume"][0] == "read_volume"
+    assert "Orthanc" in by_address["docs/ask.html#images-on-a-dicom-server"][1]
     assert len(by_address) == len(rows)
 
 
@@ -236,6 +272,7 @@ def test_the_index_of_the_search_holds_sections_and_names(site):
 def test_the_search_finds_a_word_in_a_browser(site):
     assert found(site, "XYLOPHON+volume") == ["notebooks/02_ct_volume_prompting.html#1-windows"]
     assert found(site, "read_volume")[0] == "api/volumes.html#read_volume"
+    assert found(site, "Orthanc")[0] == "docs/ask.html#images-on-a-dicom-server"
     assert found(site, "xylophonist+nowhere") == []
 
 

@@ -1,4 +1,4 @@
-// The search of the gallery: all words of the query have to be in a section of a notebook or in a public name.
+// The search of the site: all words of the query have to be in one section of a page or in one public name.
 // The index is a script beside this one (search-index.js), so it works from a folder, without a server.
 "use strict";
 
