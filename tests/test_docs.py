@@ -147,7 +147,7 @@ def test_the_address_of_the_repository_is_the_same_everywhere():
 
 
 def test_an_extra_is_installed_from_the_checkout_or_the_repository():
-    """There is no package index to take it from; one that is named exists."""
+    """There is no package index to take it from. The guide lists each that exists."""
     installs = [line for _, line in shell_lines() if "pip install" in line or line.strip().startswith('"medgemma')]
     assert len(installs) >= 5
     for line in installs:

@@ -28,7 +28,8 @@ from helpers.gallery.page import (
 
 CONTENTS = "README.md"  # in the folder of the guide
 FRONT = "question.jpg"  # the picture of the front page; its JPEG comment says it in words (docs/make_picture.py)
-_LISTED = re.compile(r"\]\(([^)#\s]+\.md)\)")
+_LISTED = re.compile(r"\[([^\]]+)\]\(([^)#\s]+\.md)\)")  # the words of the link; the file
+_COMMAND = re.compile(r"[a-z]+")  # `report` is a command in the guide, though a function has that name too
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Document:
     source: str  # from the repository's root: "docs/ask.md"
     address: str  # from the site's root: "docs/ask.html"
     title: str
+    label: str  # what the table of contents calls it
     text: str
 
 
@@ -59,16 +61,17 @@ def read_documents(docs: Path) -> list[Document]:
     if not (docs / CONTENTS).is_file():
         return []
     root = docs.resolve().parent
-    listed = _LISTED.findall((docs / CONTENTS).read_text(encoding="utf-8"))
-    paths = [(docs / name).resolve() for name in dict.fromkeys([CONTENTS, *listed])]
-    for path in paths:
+    labels = {(docs / CONTENTS).resolve(): "Overview"}
+    for label, name in _LISTED.findall((docs / CONTENTS).read_text(encoding="utf-8")):
+        labels.setdefault((docs / name).resolve(), label)
+    for path in labels:
         if not path.is_file() or not path.is_relative_to(root):
             raise InputError(
                 "A page of the guide is not there.",
                 path=path,
                 remedy=f"Correct its link in {docs / CONTENTS}.",
             )
-    return [_document(path, root) for path in paths]
+    return [_document(path, root, label) for path, label in labels.items()]
 
 
 def document_page(document: Document, addresses: Mapping[str, str], places: Places) -> DocumentPage:
@@ -82,7 +85,7 @@ def document_page(document: Document, addresses: Mapping[str, str], places: Plac
     soup = BeautifulSoup(markdown2html(document.text), "html.parser")
     make_offline(soup)
     rewrite_links(soup, document.source, places)
-    link_names(soup, addresses, "../")
+    link_names(soup, {name: at for name, at in addresses.items() if not _COMMAND.fullmatch(name)}, "../")
     make_accessible(soup)
     pictures = {}
     for image in soup.find_all("img"):
@@ -107,11 +110,11 @@ def github_anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
-def _document(path: Path, root: Path) -> Document:
+def _document(path: Path, root: Path, label: str) -> Document:
     source = path.relative_to(root).as_posix()
     name = "index" if path.parent == root / "docs" and path.name == CONTENTS else path.stem.lower()
     if name == "readme":
         name = path.parent.name
     text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     title = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
-    return Document(source, f"docs/{name}.html", title[1].strip() if title else name, text)
+    return Document(source, f"docs/{name}.html", title[1].strip() if title else label, label, text)

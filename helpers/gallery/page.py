@@ -183,5 +183,7 @@ def make_accessible(soup: BeautifulSoup) -> None:
         table.wrap(soup_tag("div", class_="scroll", tabindex="0", role="region", aria_label="Table"))
         frame = table.parent
         frame["aria-label"] = frame.attrs.pop("aria_label")
+        for heading in table.select("thead th"):
+            heading["scope"] = "col"
     for block in soup.find_all("pre"):
         block["tabindex"] = "0"
