@@ -64,7 +64,7 @@ score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=200
 tiny: $(STAMP) ## train the stand-in model anew
 	$(BIN)/python -m helpers.standin --output helpers/standin/standin_weights
 
-badges: $(STAMP) ## write the launch links and the address of the repository into notebooks, README.md and docs
+badges: $(STAMP) ## write the launch links and the repository's address into notebooks, README.md and docs
 	$(BIN)/medgemma-tutorials badges
 
 clean: ## remove outputs and caches (.venv stays)
