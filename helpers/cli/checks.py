@@ -42,7 +42,8 @@ def check_folder(path: str) -> None:
 
     try:
         above = existing(path)
-        problem = None if above.is_dir() else f"{above} is a file, so no folder can be here."
+        here = "This" if above == Path(path).absolute() else str(above)
+        problem = None if above.is_dir() else f"{here} is a file, so no folder can be here."
         if problem is None and not os.access(above, os.W_OK | os.X_OK):
             problem = f"The folder {above} cannot be written to."
     except (OSError, ValueError) as error:
