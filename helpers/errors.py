@@ -1,8 +1,10 @@
-"""The one error for input that a person has to put right, and the check that every count of things needs."""
+"""The one error for input that a person has to put right, and what its words need: a near name, a count."""
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -24,6 +26,13 @@ class InputError(ValueError):
         self.remedy = remedy
         where = f"{self.path}: " if self.path else ""
         super().__init__(f"{where}{problem} {remedy}".strip())
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """The start of a remedy, ``"Did you mean A? "``, for a word that is nearly one of the names, or nothing."""
+    spelled = {name.lower(): name for name in names}
+    close = [] if word in spelled.values() else difflib.get_close_matches(word.lower(), spelled, n=1)
+    return f"Did you mean {spelled[close[0]]}? " if close else ""
 
 
 def check_count(n: Any, problem: str, *, path: str | os.PathLike[str] | None = None, remedy: str = "") -> None:

@@ -316,4 +316,8 @@ def test_doctor_describes_the_machine_and_no_token(monkeypatch, capsys):
     assert "planted" not in text
     assert re.search(r"Token\s+present", text)
     assert "ENDPOINT_TOKEN present, DICOMWEB_TOKEN none" in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in project["optional-dependencies"]:
+        told = re.search(rf" {extra}: (.*)", text)[1]
+        assert told == "installed" or told.endswith(f"pip install -e '.[{extra}]'")
     assert all(name in text for name in (*NINE, "standin", "google/medgemma-1.5-4b-it"))

@@ -4,9 +4,13 @@ In: words of a command line. Out: an exit code. Each file has its command's opti
 lines, and loads what it needs when the command is called.
 
 - ``command_line``: all commands together, and what becomes of their errors.
-- ``run``, ``ask``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``report``, ``gallery``, ``doctor``,
-  ``badges``: one command each.
-- ``reading``: the options of every command that reads volumes.
+- ``parser``: words to options, with the nearest name in an error and examples in the help.
+- ``checks``: what is checked of an option before anything is loaded.
+- ``quiet``: progress bars that wait, so that a short command shows none.
+- ``run``, ``ask``, ``benchmark``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``merge``, ``report``,
+  ``gallery``, ``doctor``, ``badges``: one command each.
+- ``kinds``: the kinds of teaching cases, in words.
+- ``model``, ``reading``: the options of every command that asks a model, or reads images.
 """
 
 import lazy_loader

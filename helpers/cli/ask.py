@@ -5,41 +5,78 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.cli.model import add_max_new_tokens, add_tuned
+from helpers.cli.checks import check_model
+from helpers.cli.model import (
+    add_adapter,
+    add_context,
+    add_max_new_tokens,
+    add_may_leave,
+    add_model,
+    add_vision_batch,
+)
 from helpers.cli.reading import add_reading, reading
+
+EXAMPLES = (
+    (
+        'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no',
+        "a CT of the course",
+    ),
+    ('medgemma-tutorials ask path/to/study "Is there an effusion?" --series 2 5', "two series of a DICOM study"),
+    ('medgemma-tutorials ask brain.nii.gz "Is there a lesion?" --modality mri', "a NIfTI file"),
+    ('medgemma-tutorials ask slide.svs "Which stain is this?" --json', "a whole slide, for a script"),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("ask", help="ask a model about images of your own")
-    parser.add_argument(
+    parser = commands.add_parser(
+        "ask",
+        help="ask a model about images of your own",
+        description="Ask a model one question about images. What the path holds and what the prompt costs is "
+        "printed first, then the answer.",
+        examples=EXAMPLES,
+    )
+    group = parser.add_argument_group("the question")
+    group.add_argument(
         "path",
         metavar="PATH",
-        help="DICOM series or study folder, NIfTI, whole slide, 2D image, or a manifest name",
+        help="a DICOM series or study, a NIfTI file, a whole slide, a 2D image, or the name of an image of the "
+        "course, e.g. ct-head",
     )
-    parser.add_argument("question", help="in your words, in quotes")
-    parser.add_argument(
-        "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
+    group.add_argument("question", metavar="QUESTION", help="in your own words, in quotes")
+    group.add_argument(
+        "--options", nargs="+", default=[], metavar="A", help="the answers to choose from, e.g. yes no"
     )
-    add_tuned(parser)
-    parser.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
-    parser.add_argument("--series", nargs="+", default=[], metavar="N", help="only these DICOM series numbers")
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="slices, patches or images, at most; default: 85, 126"
+    group = parser.add_argument_group("which images")
+    group.add_argument(
+        "--series", nargs="+", default=[], metavar="N", help="use only these series of a DICOM study, by number"
     )
-    parser.add_argument("--options", nargs="+", default=[], metavar="A", help="what can be answered, e.g. yes no")
-    add_max_new_tokens(parser)
-    parser.add_argument(
-        "--may-leave", default="", metavar="WHY", help="why images may go to an endpoint unchecked"
+    group.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="show at most this many slices, patches or images; default: 85 slices, 126 patches or images",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, and all else to stderr")
+    group = add_model(parser)
+    add_adapter(group)
+    add_max_new_tokens(group)
+    add_context(group, "32768, or what a server allows")
+    add_vision_batch(group)
+    add_may_leave(group)
     add_reading(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object, the answer or the error, and all else on standard error",
+    )
     parser.set_defaults(command=_ask)
 
 
 def _ask(options: argparse.Namespace) -> int:
     from contextlib import redirect_stdout
 
+    check_model(options.model)
     from helpers.models import ask_path
     from helpers.storage import json_text
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 
+EXAMPLES = (("medgemma-tutorials badges --check", "are they up to date?"),)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("badges", help="write the launch links and the repository's address")
-    parser.add_argument("--check", action="store_true", help="change nothing; fail if one is out of date")
+    parser = commands.add_parser(
+        "badges",
+        help="write the launch links and the repository's address",
+        description="Write the links that open a notebook in Colab and elsewhere, and the lines that install from "
+        "the repository, from its address in pyproject.toml. For those who change the course.",
+        examples=EXAMPLES,
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument("--check", action="store_true", help="change nothing, and fail if a link is out of date")
     parser.set_defaults(command=_badges)
 
 

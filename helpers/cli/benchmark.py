@@ -6,23 +6,44 @@ import argparse
 
 from helpers.errors import InputError
 
+EXAMPLES = (
+    ("medgemma-tutorials benchmark", "which sets there are, and what was published"),
+    ("medgemma-tutorials benchmark slake", "where to get one, and how it is laid out"),
+    ("medgemma-tutorials benchmark slake path/to/SLAKE --output slake.csv", "make its table"),
+    ("medgemma-tutorials evaluate --cases slake.csv --output outputs/slake", "and ask it"),
+)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "benchmark",
-        help="make a table of a public benchmark that you downloaded, and show what is published of it",
+        help="make a table of a public benchmark that you downloaded",
+        description="Make a table of a public benchmark that you downloaded, with the questions of the MedGemma "
+        "report, for evaluate --cases. Without a folder it says what the set is and what was published about it.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the set; all are listed without it")
-    parser.add_argument(
-        "folder", nargs="?", metavar="FOLDER", help="the set, unpacked; without it, what it has to be"
+    group = parser.add_argument_group("the public set")
+    group.add_argument("name", nargs="?", metavar="NAME", help="its name; without one all sets are listed")
+    group.add_argument("folder", nargs="?", metavar="FOLDER", help="the folder where you unpacked it")
+    group.add_argument(
+        "--split", metavar="S", help="a split of the set; default: the one of the published figures"
     )
-    parser.add_argument("--output", metavar="FILE", help="the table, a new .csv, for evaluate --cases")
-    parser.add_argument("--split", metavar="S", help="one of the set's; default: that of the published figures")
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="at most so many patients (or images, where those are not known)"
+    group.add_argument(
+        "--limit",
+        type=int,
+        metavar="N",
+        help="take at most this many patients, drawn at random (images, where patients are not known)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of that choice; default: %(default)s")
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which draw: another number takes others; default: %(default)s",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument("--output", metavar="FILE", help="where the table goes, a new .csv file")
     parser.set_defaults(command=_benchmark)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
+import json
 import sys
+import traceback
 from collections.abc import Sequence
 
 from helpers import __version__
@@ -21,44 +22,77 @@ from helpers.cli import (
     run,
     serve,
 )
+from helpers.cli.checks import check
+from helpers.cli.parser import Parser
+from helpers.cli.quiet import delay_bars
 from helpers.errors import InputError
 
-MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is looked at when it is asked
 COMMANDS = (run, ask, benchmark, evaluate, prepare, serve, finetune, merge, report, gallery, doctor, badges)
+EXAMPLES = (
+    ("medgemma-tutorials doctor", "what this machine can run"),
+    ('medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no', "ask about a bundled CT"),
+    ("medgemma-tutorials evaluate --cases teaching", "what a model can be tried on"),
+    ("medgemma-tutorials run --only 01", "run the first notebook"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    """Run one command and return its exit code: 0 done, 1 something failed, 2 bad input, 130 interrupted.
+
+    An error is a line on standard error. Of a command that was asked for JSON it is an object on standard output:
+    ``{"error": {"message": ..., "path": ..., "remedy": ...}}``.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = command_parsers()
+    as_json = _wants_json(words, commands)
     try:
-        _check_given(options)
+        options, left = parser.parse_known_args(words)
+        if left:
+            commands[options.chosen].error(f"unrecognized arguments: {' '.join(left)}")
+        check(options)
+        delay_bars()
         return options.command(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(error, f"error: {error}", as_json)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        _tell(InputError("It was interrupted."), "\ninterrupted", as_json)
         return 130
+    except Exception as error:  # a fault of ours, or of the machine
+        if not as_json:
+            raise
+        traceback.print_exc()
+        _tell(InputError(f"{type(error).__name__}: {error}"), "", as_json)
+        return 1
 
 
-def _check_given(options: argparse.Namespace) -> None:
-    """Raise `InputError` for an empty value: as a path it would be the current folder."""
-    for name, given in vars(options).items():
-        values = given if isinstance(given, list) else [given]
-        if name not in MAY_BE_EMPTY and any(isinstance(value, str) and not value.strip() for value in values):
-            raise InputError(
-                f"The value of {name} is empty.",
-                remedy="Give one; a variable of the shell that is not set gives none.",
-            )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def command_parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole line, and those of the commands by their names."""
+    parser = Parser(
         prog="medgemma-tutorials",
-        description="MedGemma tutorials. For education; not a medical device and not for diagnosis.",
+        description="Ask MedGemma about CT, MRI, whole slides and 2D images, score it and tune it. For education; "
+        "not a medical device and not for diagnosis. Each command has a --help of its own.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", dest="chosen")
     for command in COMMANDS:
         command.add(commands)
-    return parser
+    for each in commands.choices.values():
+        each.add_help_option()
+    group = parser.add_help_option()
+    group.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="show it and end")
+    return parser, commands.choices
+
+
+def _wants_json(words: Sequence[str], commands: dict[str, Parser]) -> bool:
+    """Whether errors are to be JSON: also those in the words themselves, of which no options come."""
+    given = words[: words.index("--")] if "--" in words else words
+    return bool(given) and given[0] in commands and "--json" in given and commands[given[0]].has_option("--json")
+
+
+def _tell(error: InputError, line: str, as_json: bool) -> None:
+    if as_json:
+        told = {"message": error.problem, "path": error.path, "remedy": error.remedy}
+        print(json.dumps({"error": told}, ensure_ascii=False))
+    else:
+        print(line, file=sys.stderr)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import argparse
 
+EXAMPLES = (
+    ("medgemma-tutorials doctor", "in words"),
+    ("medgemma-tutorials doctor --json", "for a script"),
+)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("doctor", help="say what this machine can run")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser = commands.add_parser(
+        "doctor",
+        help="say what this machine can run",
+        description="Look at Python, the packages, the optional parts, the GPU, memory and disk, the access to "
+        "Hugging Face and the models, and say how long MedGemma would take here. Exit code 1: the install is "
+        "broken.",
+        examples=EXAMPLES,
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_doctor)
 
 

@@ -7,45 +7,90 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from helpers.cli.model import add_max_new_tokens, add_tuned
+from helpers.cli.checks import check_folder, check_model
+from helpers.cli.kinds import TEACHING, check_kind, kinds_text, names_no_kind
+from helpers.cli.model import (
+    add_adapter,
+    add_context,
+    add_max_new_tokens,
+    add_may_leave,
+    add_model,
+    add_vision_batch,
+)
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.prompts import check_max_new_tokens
+
+EXAMPLES = (
+    ("medgemma-tutorials evaluate --cases teaching", "list the kinds of teaching cases"),
+    ("medgemma-tutorials evaluate --cases teaching:ct --n 8 --output outputs/ct", "ask eight of them"),
+    ("medgemma-tutorials evaluate --example mine.csv", "write a table to start from"),
+    ("medgemma-tutorials evaluate --cases mine.csv --output outputs/mine", "ask a table of your own"),
+    ("medgemma-tutorials report outputs/ct outputs/mine", "and look at the answers"),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("evaluate", help="ask a model many cases with known answers, and score it")
-    parser.add_argument(
-        "--model", default="standin", metavar="M", help="name, folder, or endpoint:URL#MODEL; default: %(default)s"
+    parser = commands.add_parser(
+        "evaluate",
+        help="ask a model many cases with known answers, and score it",
+        description="Ask a model many cases with known answers, and score the answers. A run that was stopped and "
+        "started again asks only what is missing. Exit code 1: some cases failed.",
+        examples=EXAMPLES,
     )
-    add_tuned(parser)
-    parser.add_argument(
+    group = parser.add_argument_group("the cases")
+    group.add_argument(
         "--cases",
-        metavar="FILE|teaching:KIND",
-        help="your own table (.csv or .jsonl; see --columns), or teaching:ct, :mri, :slide, :image",
+        metavar="CASES",
+        help="a table of your own (.csv or .jsonl; see --columns), or teaching:KIND for cases that come with the "
+        "course; teaching alone lists the kinds",
     )
-    parser.add_argument(
-        "--prepared", metavar="DIR", help="output of prepare, from which a table's images are taken"
+    group.add_argument(
+        "--n", type=int, default=40, metavar="N", help="how many teaching cases; default: %(default)s"
     )
-    parser.add_argument("--n", type=int, default=40, help="teaching cases; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=2_000_000, help="of teaching cases; default: %(default)s")
-    add_max_new_tokens(parser)
-    parser.add_argument("--output", metavar="DIR", help="answers.jsonl and scores.json go here")
-    parser.add_argument(
+    group.add_argument(
+        "--seed",
+        type=int,
+        default=2_000_000,
+        metavar="N",
+        help="which teaching cases: another number draws others; default: %(default)s",
+    )
+    group.add_argument("--prepared", metavar="DIR", help="take the images of a table from this output of prepare")
+    group.add_argument(
         "--stress",
         action="store_true",
-        help="ask each case in other words, negated, and without its images too: does the model look, and hold?",
+        help="ask each case in other words, negated, and without its images too, to see whether the answer holds",
     )
-    parser.add_argument("--columns", action="store_true", help="print the columns of a table, and end")
-    parser.add_argument("--example", metavar="FILE", help="write a table that runs, with its images, and end")
-    parser.add_argument("--may-leave", default="", metavar="WHY", help="why images may go to that endpoint")
-    parser.add_argument(
-        "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
+    group = parser.add_argument_group("a table to start from")
+    group.add_argument("--columns", action="store_true", help="print the columns of a table, and end")
+    group.add_argument("--example", metavar="FILE", help="write a small table with its images, and end")
+    group = add_model(parser)
+    add_adapter(group)
+    add_max_new_tokens(group)
+    add_context(group, "32768, or what a server allows")
+    add_vision_batch(group)
+    add_may_leave(group)
+    group.add_argument(
+        "--engine",
+        choices=("transformers", "vllm"),
+        help="what runs the model; default: transformers, with --ray vllm where it can run",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="with --ray; default: as many as there is room")
-    parser.add_argument(
-        "--engine", choices=("transformers", "vllm"), help="default: with --ray vllm where it can run"
+    group = parser.add_argument_group("many workers")
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="let workers on Ray ask: on this machine, or on the running cluster at this address",
     )
+    group.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many workers, with --ray; default: as many as there is room for",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument("--output", metavar="DIR", help="the folder for answers.jsonl and scores.json")
     parser.set_defaults(command=_evaluate)
 
 
@@ -60,23 +105,19 @@ def _evaluate(options: argparse.Namespace) -> int:
 
         print(*write_example(options.example), sep="\n")
         return 0
-    from helpers.evaluation import cases_from, check_output, stress_summary, stress_variants, summary
-    from helpers.models import check_batch, check_context, read_adapter
+    if names_no_kind(options.cases):
+        print(kinds_text())
+        return 0
+    _check(options)
+    from helpers.evaluation import cases_from, check_output
 
-    for name in ("cases", "output"):
-        if getattr(options, name) is None:
-            raise InputError(f"--{name} is missing.", remedy=f"Give --{name}; --columns and --example need none.")
-    # All is checked before a model is loaded.
+    cases = cases_from(options.cases, options.n, options.seed, options.prepared)
+    from helpers.evaluation import stress_summary, stress_variants, summary  # which load more
+
+    if options.stress:
+        stress_variants(cases)  # an error if none can be asked in other ways
     if options.ray is None or "://" not in options.output:
         check_output(options.output)
-    check_batch(options.vision_batch)
-    check_max_new_tokens(options.max_new_tokens)
-    check_context(options.context)
-    if options.adapter is not None:
-        read_adapter(options.adapter)
-    cases = cases_from(options.cases, options.n, options.seed, options.prepared)
-    if options.stress:
-        stress_variants(cases)  # none that can be asked in other ways is told now
     scores = (_ask_here if options.ray is None else _ask_on_ray)(options, cases)
     print(summary(scores))
     stress = scores.get("stress")
@@ -86,17 +127,27 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if scores["failed"] or (stress and stress["failed"]) else 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """Raise `InputError` for options that do not go together, before images are read and a model is loaded."""
+    for name in ("cases", "output"):
+        if getattr(options, name) is None:
+            raise InputError(f"--{name} is missing.", remedy=f"Give --{name}; --columns and --example need none.")
+    check_kind(options.cases)
+    check_folder(options.output)
+    if not options.ray:  # the machines of a cluster may have models that this one has not
+        check_model(options.model)
+    if options.ray is None and options.workers is not None:
+        raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
+    if options.ray is None and options.engine and options.model.startswith(ENDPOINT_PREFIX):
+        raise InputError("A server has its own engine.", path=options.model, remedy="Leave out --engine.")
+
+
 def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
-    from helpers.endpoints import ENDPOINT_PREFIX
     from helpers.evaluation import run_evaluation, run_stressed
     from helpers.models import load_engine, load_model
     from helpers.teaching import for_model
 
-    if options.workers is not None:
-        raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
-    if options.engine and options.model.startswith(ENDPOINT_PREFIX):
-        raise InputError("A server has its own engine.", path=options.model, remedy="Leave out --engine.")
-    teaching = options.cases.startswith("teaching:")
+    teaching = options.cases.startswith(f"{TEACHING}:")
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
     sources = None if teaching else list(dict.fromkeys(source for case in cases for source in case.sources))
     if options.engine == "vllm":
@@ -126,7 +177,7 @@ def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, 
     from helpers.models import is_standin
     from helpers.teaching import for_any_model
 
-    if options.cases.startswith("teaching:") and not is_standin(options.model):
+    if options.cases.startswith(f"{TEACHING}:") and not is_standin(options.model):
         cases = for_any_model(cases)
     evaluate = functools.partial(
         evaluate_on_ray,

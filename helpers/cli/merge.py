@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import argparse
 
+from helpers.cli.checks import check_model
+from helpers.cli.model import add_adapter, add_model
+
+EXAMPLES = (
+    ("medgemma-tutorials merge --adapter outputs/adapter --output outputs/whole", "the stand-in with its adapter"),
+    ("medgemma-tutorials evaluate --cases teaching:ct --model outputs/whole --output outputs/ct", "and ask it"),
+)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("merge", help="write a model with an adapter merged into it as a whole model")
-    parser.add_argument("--model", default="standin", metavar="M", help="name or folder; default: %(default)s")
-    parser.add_argument("--adapter", required=True, metavar="DIR", help="folder of an adapter for that model")
-    parser.add_argument("--output", required=True, metavar="DIR", help="of the merged model; must not exist")
+    parser = commands.add_parser(
+        "merge",
+        help="write a model and its adapter as one whole model",
+        description="Write a model with an adapter merged into its weights, as a folder that any tool for such "
+        "models can load.",
+        examples=EXAMPLES,
+    )
+    group = add_model(parser, remote=False)
+    add_adapter(group, required=True)
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output", required=True, metavar="DIR", help="the folder of the whole model, which must not exist yet"
+    )
     parser.set_defaults(command=_merge)
 
 
 def _merge(options: argparse.Namespace) -> int:
+    from helpers.storage import free_place
+
+    check_model(options.model)
+    free_place(options.output)
     from helpers.models import merge
 
     print(f"MODEL: {merge(options.model, options.adapter, options.output)}")

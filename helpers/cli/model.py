@@ -1,4 +1,4 @@
-"""The options of every command that asks a model on this machine."""
+"""The options of every command that asks a model."""
 
 from __future__ import annotations
 
@@ -6,32 +6,72 @@ import argparse
 
 from helpers.prompts import MAX_NEW_TOKENS
 
+# What adds an option: a parser, or a group of its options.
+Options = argparse._ActionsContainer
 
-def add_tuned(parser: argparse.ArgumentParser) -> None:
-    """Add an adapter for the model, and how many images pass its vision tower at once."""
-    parser.add_argument("--adapter", metavar="DIR", help="folder of an adapter for that model")
-    parser.add_argument(
+
+def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argparse._ArgumentGroup:
+    """Add the group of options that choose the model, and return it; ``remote``: whether a server's will do."""
+    group = parser.add_argument_group("the model")
+    ways = "its name on Hugging Face, the folder of a saved model, or endpoint:URL#MODEL for one on a server"
+    if not remote:
+        ways = "its name on Hugging Face, or the folder of a saved model"
+    group.add_argument(
+        "--model",
+        default="standin",
+        metavar="M",
+        help=f"{ways}; default: %(default)s, a small model for trying things out",
+    )
+    return group
+
+
+def add_adapter(options: Options, *, required: bool = False) -> None:
+    """Add the folder of an adapter for the model."""
+    options.add_argument(
+        "--adapter", required=required, metavar="DIR", help="folder of an adapter that was trained for this model"
+    )
+
+
+def add_context(options: Options, default: str) -> None:
+    """Add the most tokens that a prompt may have; ``default`` says how many where none are given."""
+    options.add_argument(
+        "--context",
+        type=int,
+        metavar="N",
+        help="the most tokens that a prompt may have, up to 131072; twice as many take two to four times the "
+        f"memory and time; default: {default}",
+    )
+
+
+def add_vision_batch(options: Options) -> None:
+    """Add how many images pass the model's vision tower at once."""
+    options.add_argument(
         "--vision-batch",
         type=int,
         default=8,
         metavar="N",
-        help="images that pass the vision tower at once, half as many where memory runs out; default: %(default)s",
-    )
-    parser.add_argument(
-        "--context",
-        type=int,
-        metavar="N",
-        help="tokens of a prompt, at most, up to 131072; twice as many take two to four times the memory and "
-        "time; default: 32768, of a server what it tells",
+        help="how many images the model encodes at once; it halves the number by itself where memory runs out; "
+        "default: %(default)s",
     )
 
 
-def add_max_new_tokens(parser: argparse.ArgumentParser) -> None:
+def add_max_new_tokens(options: Options) -> None:
     """Add the most tokens that an answer may have."""
-    parser.add_argument(
+    options.add_argument(
         "--max-new-tokens",
         type=int,
         default=MAX_NEW_TOKENS,
         metavar="N",
-        help="of an answer, at most; default: %(default)s",
+        help="the most tokens that an answer may have; default: %(default)s",
+    )
+
+
+def add_may_leave(options: Options) -> None:
+    """Add the reason for which images go to another machine unchecked."""
+    options.add_argument(
+        "--may-leave",
+        default="",
+        metavar="WHY",
+        help="send images to a server although their headers could not be checked for names of patients; say why "
+        "they may leave this machine",
     )

@@ -5,34 +5,58 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from helpers.cli.checks import check_folder
 from helpers.cli.reading import add_reading, reading
+
+EXAMPLES = (
+    ("medgemma-tutorials prepare path/to/studies --output prepared --workers 4", "with four processes"),
+    ("medgemma-tutorials evaluate --cases mine.csv --prepared prepared --output outputs/mine", "and use them"),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "prepare",
-        help="make prompt-ready images of a folder or bucket, once",
-        description="Make a Parquet shard of prompt-ready images of each volume, slide and image. What cannot be "
-        "read is listed in _quarantine.jsonl with its reason, counted in the line at the end, and does not change "
-        "the exit code, which is 0.",
+        help="read the images of a folder or bucket once, for many runs",
+        description="Read volumes, slides and 2D images once, and keep them as the model is shown them, in a "
+        "Parquet file each. What cannot be read is listed in _quarantine.jsonl with its reason, is counted in the "
+        "last line, and does not change the exit code, which is 0.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("path", metavar="PATH", help="file, folder, manifest name, or address such as s3://BUCKET")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder or address of the shards")
-    parser.add_argument("--modality", choices=("ct", "mri"), help="of NIfTI, which does not record it")
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="slices or patches of each, at most; default: 85, 126"
+    group = parser.add_argument_group("which images")
+    group.add_argument(
+        "path",
+        metavar="PATH",
+        help="a file or folder, the name of an image of the course, or an address such as s3://BUCKET",
     )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; default: 1, with --ray all cores")
-    parser.add_argument(
-        "--ray", nargs="?", const="", metavar="ADDRESS", help="by workers on Ray: here, or on a running cluster"
+    group.add_argument(
+        "--limit", type=int, metavar="N", help="keep at most this many slices or patches of each; default: 85, 126"
     )
-    parser.add_argument("--retry", action="store_true", help="try again what was quarantined and has not changed")
+    group.add_argument(
+        "--retry", action="store_true", help="try again what is in the quarantine, although it has not changed"
+    )
     add_reading(parser)
+    group = parser.add_argument_group("many workers")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="how many processes; default: 1, with --ray all cores"
+    )
+    group.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="let workers on Ray read: on this machine, or on the running cluster at this address",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output", required=True, metavar="DIR", help="a folder, or an address such as s3://BUCKET/prepared"
+    )
     parser.set_defaults(command=_prepare)
 
 
 def _prepare(options: argparse.Namespace) -> int:
+    check_folder(options.output)
     from helpers.parallel import Killed, in_processes
     from helpers.preparing import prepare
 

@@ -8,34 +8,41 @@ from typing import Any
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a volume, a slide or a picture is read."""
-    group = parser.add_argument_group("reading volumes")
+    group = parser.add_argument_group("how a CT or MRI volume is read")
+    group.add_argument(
+        "--modality", choices=("ct", "mri"), help="what a NIfTI file shows, because the file does not record it"
+    )
     group.add_argument(
         "--only",
         action="extend",
         nargs="+",
         default=[],
         metavar="KEY=VALUE",
-        help="of several volumes the one with this DICOM keyword, e.g. EchoTime=20; of a 4D NIfTI file volume=0",
+        help="choose one of several volumes by a DICOM keyword, e.g. EchoTime=20; of a 4D NIfTI file volume=0",
     )
     group.add_argument(
         "--uneven", action="store_true", help="take slices with gaps or changing spacing as they are"
     )
     group.add_argument(
-        "--offset", type=float, metavar="HU", help="add this to the values of a CT, e.g. -1024 or 0"
+        "--offset", type=float, metavar="HU", help="add this number to the values of a CT, e.g. -1024 or 0"
     )
     group.add_argument(
         "--reformat", choices=("axial",), help="resample slices that are oblique or too thick to turn"
     )
-    group = parser.add_argument_group("reading slides and pictures")
+    group = parser.add_argument_group("how a whole slide or a 2D image is read")
     group.add_argument(
-        "--mpp", type=float, metavar="UM", help="microns per pixel of a slide that does not say it, e.g. 0.5"
+        "--mpp", type=float, metavar="UM", help="microns per pixel, for a slide that does not state them, e.g. 0.5"
     )
-    group.add_argument("--magnification", type=int, choices=(5, 10, 20), help="of a slide's patches; default: 10")
-    group.add_argument("--page", type=int, metavar="N", help="of a picture with several pages or frames, from 0")
+    group.add_argument(
+        "--magnification", type=int, choices=(5, 10, 20), help="of the patches of a slide; default: 10"
+    )
+    group.add_argument(
+        "--page", type=int, metavar="N", help="which page or frame of a 2D image to read, counted from 0"
+    )
     group.add_argument(
         "--icc",
         action=argparse.BooleanOptionalAction,
-        help="colours by the ICC profile; default: those of slides are, of pictures not",
+        help="convert colours by the ICC profile in the file; default: yes for slides, no for 2D images",
     )
 
 

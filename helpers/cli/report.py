@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import argparse
 
+from helpers.cli.checks import check_folder
+
+EXAMPLES = (("medgemma-tutorials report outputs/before outputs/after", "two runs of evaluate, side by side"),)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("report", help="write one report of several evaluations side by side")
-    parser.add_argument("runs", nargs="+", metavar="DIR", help="output folders of evaluate")
-    parser.add_argument("--output", default="outputs/report", metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
+    parser = commands.add_parser(
+        "report",
+        help="show one evaluation, or several side by side, on one page",
+        description="Write one page, as HTML and Markdown, about one or several runs of evaluate: do they differ, "
+        "which cases went worst, and what each model said.",
+        examples=EXAMPLES,
+    )
+    group = parser.add_argument_group("what goes into it")
+    group.add_argument("runs", nargs="+", metavar="DIR", help="output folders of evaluate")
+    group.add_argument(
         "--pictures",
         action="store_true",
-        help="put pictures of your own data into the page too; those of teaching cases always are",
+        help="put pictures of your own data into the page too; those of teaching cases are always in it",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output", default="outputs/report", metavar="DIR", help="the folder of the page; default: %(default)s"
     )
     parser.set_defaults(command=_report)
 
 
 def _report(options: argparse.Namespace) -> int:
+    check_folder(options.output)
     from helpers.reports import write_report
 
     for path in write_report(options.runs, options.output, pictures=options.pictures):

@@ -5,27 +5,51 @@ from __future__ import annotations
 import argparse
 import sys
 
+from helpers.cli.checks import check_folder, check_model
+
+EXAMPLES = (
+    ("medgemma-tutorials run", "all of them, on the stand-in"),
+    ("medgemma-tutorials run --only 02 04 -p LIMIT 20", "two of them, with fewer images"),
+    ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "on the real model"),
+)
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
-    parser = commands.add_parser("run", help="run the notebooks in order and write a report of the run")
-    parser.add_argument("--model", metavar="M", help='MODEL of every notebook, e.g. "google/medgemma-1.5-4b-it"')
-    parser.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these notebooks, e.g. 02 04")
-    parser.add_argument("--output", default="outputs/run", metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--notebooks", metavar="DIR", help="folder of the notebooks; default: the checkout's own")
-    parser.add_argument(
+    parser = commands.add_parser(
+        "run",
+        help="run the notebooks in order and write a page of each",
+        description="Run the notebooks in order, each in a fresh kernel, and write a page of each and an index. "
+        "Exit code 1: a notebook failed.",
+        examples=EXAMPLES,
+    )
+    group = parser.add_argument_group("which notebooks")
+    group.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these, by number, e.g. 02 04")
+    group.add_argument(
+        "--notebooks", metavar="DIR", help="the folder of the notebooks; default: those of this checkout"
+    )
+    group = parser.add_argument_group("their parameters")
+    group.add_argument("--model", metavar="M", help="MODEL of every notebook, e.g. google/medgemma-1.5-4b-it")
+    group.add_argument(
         "-p",
         dest="parameters",
         nargs=2,
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="a parameter of the notebooks, e.g. -p LIMIT 20 (repeatable; a number, true, false, None or a text)",
+        help="another parameter, e.g. -p LIMIT 20 (repeatable; a number, true, false, None or a text)",
+    )
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--output", default="outputs/run", metavar="DIR", help="the folder of the pages; default: %(default)s"
     )
     parser.set_defaults(command=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    check_folder(options.output)
+    if options.model and not any(sign in options.model for sign in "/\\:"):  # no path, address or name of the hub
+        check_model(options.model)
     from helpers.course import NOTEBOOKS, run_notebooks, typed_value
 
     summary = run_notebooks(

@@ -6,7 +6,7 @@ In: the folder of the notebooks. Out: executed notebooks, their results, and an 
 - ``parameters``: their parameters, from the command line.
 - ``run_report``: the pages of a run.
 - ``badges``: the launch links of notebooks and README, and the one address of the repository.
-- ``doctor``: what this machine can run.
+- ``doctor``: what this machine can run, as ``device`` sees it by torch; ``extras``: the optional parts.
 - ``model_time``: how long MedGemma takes, by arithmetic.
 """
 

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
 import shutil
 import socket
+import subprocess
+import sys
 import textwrap
 import threading
 import time
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from helpers.course.extras import extras_here, requirements, version_of
 from helpers.errors import InputError
-from helpers.prompts import MAX_SLICES
 from helpers.storage import existing
 
-_DISTRIBUTION = "medgemma-tutorials"
-_PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 _CONNECT_SECONDS = 2.0
+# From where this process has its modules, so that none of the current folder takes their place.
+_LOOK = (
+    "import json, sys; sys.path, weights = json.load(sys.stdin); "
+    "from helpers.course.device import look; print(json.dumps(look(weights)))"
+)
 # Of helpers.endpoints and helpers.data, which a broken install may not load.
 _SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
@@ -35,8 +38,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         Plain data with "problems": what is broken in the install, one sentence each, empty if nothing is. All else
-        ("python", "packages", "device", "memory_gb", "hub", "server_tokens_present", "models", "time_of_4b")
-        describes. Memory and disk are in GB (1e9).
+        ("python", "packages", "extras", "device", "memory_gb", "hub", "server_tokens_present", "models",
+        "time_of_4b") describes. Memory and disk are in GB (1e9).
     """
     problems: list[str] = []
     reachable: list[bool] = []
@@ -44,21 +47,25 @@ def examine() -> dict[str, Any]:
     probe = threading.Thread(target=lambda: reachable.append(_reachable()), daemon=True)
     deadline = time.monotonic() + _CONNECT_SECONDS + 0.5
     probe.start()
-    packages = _packages(problems)
-    device = _device(problems)
-    hub, models = _hub_and_models(device, problems)
+    packages, extras = _packages(problems), extras_here()
+    hub, found, weights = _hub_and_models(problems)
+    seen = _by_torch(weights)
+    if seen["problem"]:
+        problems.append(seen["problem"])
+    models = {name: "; ".join(filter(None, (text, seen["fits"].get(name)))) for name, text in found.items()}
     probe.join(max(0.0, deadline - time.monotonic()))
     if hub:
         hub["reachable"] = bool(reachable and reachable[0])
     return {
         "python": {"version": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()},
         "packages": packages,
-        "device": device,
+        "extras": extras,
+        "device": seen["device"],
         "memory_gb": _memory(),
         "hub": hub,
         "server_tokens_present": {name: bool(os.environ.get(name)) for name in _SERVER_TOKENS},
         "models": models,
-        "time_of_4b": _time(device),
+        "time_of_4b": seen["time_of_4b"],
         "problems": problems,
     }
 
@@ -89,6 +96,9 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
     present = findings["server_tokens_present"]
     tokens = ", ".join(f"{name} {'present' if present[name] else 'none'}" for name in present)
     rows.append(("Servers", f"{tokens} (for a served model, and for a DICOMweb server that wants one)"))
+    for name, extra in findings["extras"].items():
+        missing = f"not installed ({', '.join(extra['missing'])} missing): {extra['install']}"
+        rows.append(("Extras", f"{name}: {'installed' if extra['installed'] else missing}"))
     rows += [("Models", f"{name}: {text}") for name, text in findings["models"].items()]
     if how_long := findings["time_of_4b"]:
         rows.append(("Time", f"of a 4B model: {how_long['text']}"))
@@ -110,47 +120,15 @@ def _packages(problems: list[str]) -> dict[str, dict[str, Any]]:
     except ImportError:
         problems.append("packaging is missing: pip install -e .")
         return {}
-    if _PYPROJECT.is_file():
-        texts = tomllib.loads(_PYPROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
-    else:
-        texts = [t for t in importlib.metadata.requires(_DISTRIBUTION) or [] if "extra ==" not in t]
     found = {}
-    for requirement in map(Requirement, texts):
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            version = None
+    for requirement in map(Requirement, requirements()[0]):
+        version = version_of(requirement.name)
+        if version is None:
             problems.append(f"{requirement.name} is missing: run make, or pip install -e .")
         if version and not requirement.specifier.contains(version, prereleases=True):
             problems.append(f"{requirement.name} is {version}; {requirement.specifier} is needed.")
         found[requirement.name] = {"wanted": str(requirement.specifier), "installed": version}
     return found
-
-
-def _device(problems: list[str]) -> dict[str, Any]:
-    """The device that models run on: "cuda", "mps" or "cpu"."""
-    try:
-        import torch
-    except Exception as error:  # a damaged install fails in many ways: a library missing, a symbol not found
-        problems.append(f"torch does not import ({type(error).__name__}: {error}).")
-        return {"kind": "unknown", "description": "unknown: torch does not import"}
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        name, runtime = torch.cuda.get_device_name(), torch.version.cuda or torch.version.hip
-        text = f"{name}, {free / 1e9:.1f} of {total / 1e9:.1f} GB free, CUDA {runtime}"
-        more = torch.cuda.device_count() - 1
-        return {
-            "kind": "cuda",
-            "description": text + (f", and {more} more" if more else ""),
-            "name": name,
-            "free_gb": round(free / 1e9, 1),
-            "total_gb": round(total / 1e9, 1),
-            "runtime": runtime,
-        }
-    if torch.backends.mps.is_available():
-        return {"kind": "mps", "description": "Apple MPS, which shares the machine's memory"}
-    built = "this torch is a CPU build" if not torch.version.cuda else "no driver or device for CUDA"
-    return {"kind": "cpu", "description": f"none ({built})"}
 
 
 def _memory() -> dict[str, float]:
@@ -162,15 +140,27 @@ def _memory() -> dict[str, float]:
     return {"free": round(memory.available / 1e9, 1), "total": round(memory.total / 1e9, 1)}
 
 
-def _hub_and_models(device: Mapping[str, Any], problems: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Access to Hugging Face, and for each model whether it is here and fits."""
+def _by_torch(weights: Mapping[str, int]) -> dict[str, Any]:
+    """What torch finds here, from a process of its own."""
+    given = json.dumps([sys.path, weights])
+    run = subprocess.run([sys.executable, "-P", "-c", _LOOK], input=given, capture_output=True, text=True)
+    if run.returncode:
+        from helpers.course.device import unknown
+
+        last = (run.stderr.strip().splitlines() or [""])[-1]
+        return unknown(weights, f"its process ended with {run.returncode}: {last}".rstrip(": "))
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def _hub_and_models(problems: list[str]) -> tuple[dict[str, Any], dict[str, str], dict[str, int]]:
+    """Access to Hugging Face; for each model whether it is here, and the bytes of those that may not fit."""
     try:
         from huggingface_hub import constants, get_token
 
         from helpers import models as hub
     except Exception as error:  # as above: any of them means a damaged install
         problems.append(f"huggingface_hub does not import ({type(error).__name__}: {error}).")
-        return {}, {}
+        return {}, {}, {}
     cache = Path(constants.HF_HUB_CACHE)
     disk = shutil.disk_usage(existing(cache))
     free_gb = round(disk.free / 1e9, 1)
@@ -185,70 +175,18 @@ def _hub_and_models(device: Mapping[str, Any], problems: list[str]) -> tuple[dic
     standin = f"{', '.join(missing)} missing: make tiny trains it anew" if missing else "here, and fits everywhere"
     if missing:
         problems.append(f"The stand-in model is not whole ({', '.join(missing)} missing): run make tiny.")
-    models = {hub.STANDIN: standin}
+    models, weights = {hub.STANDIN: standin}, {}
     for name in hub.REAL_MODELS:
         try:
             folder = hub.cached_model(name)
         except (InputError, ValueError):
             folder = None
-        weights = hub.weight_bytes(folder) if folder else _WEIGHTS_4B
-        where = "in the cache" if folder else f"not in the cache (a download of {weights / 1e9:.1f} GB)"
-        if not folder and free_gb < weights * 1.05 / 1e9:
+        weights[name] = hub.weight_bytes(folder) if folder else _WEIGHTS_4B
+        where = "in the cache" if folder else f"not in the cache (a download of {weights[name] / 1e9:.1f} GB)"
+        if not folder and free_gb < weights[name] * 1.05 / 1e9:
             where += f", for which {free_gb:.1f} GB of disk are too little"
-        models[name] = f"{where}; {_fit(weights, device['kind'])}"
-    return access, models
-
-
-def _fit(weights: int, kind: str) -> str:
-    """Whether ``weights`` bytes of bfloat16 weights fit, and in 4 bits, which is for CUDA alone."""
-    from helpers.models import memory_for
-
-    if kind == "unknown":
-        return "whether it fits is unknown"
-    whole = memory_for(weights, kind, quantized=False)
-    text = f"bfloat16 needs {whole.needed_gb:.1f} GB for 85 slices: {'fits' if whole.fits else 'does not fit'}"
-    if kind == "cuda":
-        small = memory_for(weights, kind, quantized=True)
-        text += f"; 4-bit needs {small.needed_gb:.1f} GB: {'fits' if small.fits else 'does not fit'}"
-    return text
-
-
-def _time(device: Mapping[str, Any]) -> dict[str, Any]:
-    """How long a volume takes on this device, and from what that is computed; empty where nothing is known."""
-    if device["kind"] == "unknown":
-        return {}
-    from helpers.course.model_time import HARDWARE, MEDGEMMA_4B, likely, measured_speed, minutes_on_cpu
-
-    if device["kind"] == "mps":
-        return {"text": "no time was measured on MPS, and no answer compared with those of another device"}
-    if device["kind"] == "cpu":
-        speed = measured_speed()
-        volume, image = (minutes_on_cpu(speed, images) for images in (MAX_SLICES, 1))
-        return {
-            "text": f"about {_minutes(volume)} on this CPU for {MAX_SLICES} slices, {_minutes(image)} for one "
-            "image, before the first word; computed from a matrix product and an attention measured just now "
-            f"({speed.products / 1e9:.0f} and {speed.attention / 1e9:.0f} billion operations a second)",
-            "minutes_for_85_slices": round(volume, 1),
-            "minutes_for_one_image": round(image, 2),
-        }
-    words = device["name"].replace("-", " ").split()
-    for gpu in HARDWARE:
-        if gpu.name.split()[0] in words:
-            found = likely(MEDGEMMA_4B, gpu)
-            before = found.vision + found.reading
-            return {
-                "text": f"about {before:.0f} s for {MAX_SLICES} slices, {found.writing:.1f} s for 60 tokens of an "
-                f"answer: estimated for transformers from the data sheet of the {gpu.name}, not measured",
-                "seconds_for_85_slices": round(before, 1),
-            }
-    return {}
-
-
-def _minutes(value: float) -> str:
-    """Minutes in words, of two digits: an estimate has no more."""
-    if value >= 90:
-        return f"{value / 60:.1f} hours"
-    return f"{value:.0f} minutes" if value >= 1.5 else f"{60 * value:.0f} seconds"
+        models[name] = where
+    return access, models, weights
 
 
 def _host() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from helpers.errors import InputError
+from helpers.errors import InputError, did_you_mean
 
 
 def declared_parameters(path: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def given_parameters(
             raise InputError(
                 f"No notebook of this run ({', '.join(path.stem for path in declared)}) has this parameter.",
                 path=name,
-                remedy=f"They have {', '.join(known) or 'none'}.",
+                remedy=f"{did_you_mean(name, known)}They have {', '.join(known) or 'none'}.",
             )
         if _is_path(value):
             given[name] = str(Path(value).expanduser().resolve())

@@ -24,7 +24,7 @@ from nbclient.exceptions import DeadKernelError
 from helpers.course.parameters import declared_parameters, given_parameters
 from helpers.course.run_report import notebook_html, notebook_title, write_index
 from helpers.endpoints import without_tokens
-from helpers.errors import InputError
+from helpers.errors import InputError, did_you_mean
 from helpers.storage import whole_file, write_json
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -242,8 +242,9 @@ def _choose(folder: Path, only: Sequence[str]) -> list[Path]:
         stem = Path(name).stem
         matches = [p for p in paths if p.stem == stem or p.stem.startswith(stem.zfill(2) + "_")]
         if not matches:
-            known = ", ".join(path.stem for path in paths)
-            raise InputError("There is no such notebook.", path=name, remedy=f"Choose from {known}.")
+            known = [path.stem for path in paths]
+            remedy = f"{did_you_mean(stem, known)}Choose from {', '.join(known)}."
+            raise InputError("There is no such notebook.", path=name, remedy=remedy)
         chosen.update(matches)
     return [path.resolve() for path in paths if path in chosen]
 

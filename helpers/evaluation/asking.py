@@ -11,12 +11,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from helpers.errors import InputError
 from helpers.evaluation.likelihood import UNKNOWN, of_model, of_server
 from helpers.evaluation.marks import Answer
-from helpers.models import ChatModel, Session, VllmModel
 from helpers.prompts import (
     MAX_NEW_TOKENS,
     Message,
@@ -28,6 +27,9 @@ from helpers.prompts import (
     prompt_key,
     read_truth_boxes,
 )
+
+if TYPE_CHECKING:
+    from helpers.models import ChatModel, Session, VllmModel
 
 
 class Asked(Protocol):
@@ -74,6 +76,8 @@ def ask_group(
 
     vLLM gets all prompts at once and makes batches of its own.
     """
+    from helpers.models import ChatModel, VllmModel  # torch, which a report of answers can do without
+
     ready: list[tuple[Asked, list[Message]]] = []
     for case, prompt in drawn:
         if isinstance(prompt, str):

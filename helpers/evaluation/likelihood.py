@@ -11,14 +11,14 @@ the model was about to say something else, and the share of yes means little.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from helpers.endpoints import Step
 from helpers.errors import InputError
-from helpers.models import ChatModel, Session, VllmModel
 from helpers.prompts import Message, Reply, find_final_answer
+
+if TYPE_CHECKING:
+    from helpers.models import ChatModel, Session, VllmModel
 
 ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth where it has not argued
 YES_NO = ("yes", "no")
@@ -107,6 +107,10 @@ def _at_places(
     chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]], begun: Sequence[str]
 ) -> list[tuple[float | None, float | None]]:
     """The share of yes and the mass of yes and no, of what follows each prompt and its reply's first words."""
+    import torch  # which a report of answers that are there can do without
+
+    from helpers.models import VllmModel
+
     yes, no = word_tokens(chat.processor.tokenizer)
     if isinstance(asker, VllmModel):
         logs = asker.next_token(prompts, begun, among=yes + no).double()

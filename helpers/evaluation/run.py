@@ -97,7 +97,7 @@ def run_evaluation(
                 if "error" not in answer:
                     right.append(mark(answer))
                 if right and scored is None:  # with ``scored`` an answer need not be right or wrong
-                    bar.set_postfix(score=f"{sum(right) / len(right):.2f}")
+                    bar.set_postfix(score=f"{sum(right) / len(right):.2f}", refresh=False)
         scores = (scored or scores_of)(chat.name, read_answers(path))
         with explained(folder):
             write_json(folder / "scores.json", scores)

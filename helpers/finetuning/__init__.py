@@ -10,7 +10,7 @@ In: a loaded model and examples with answers. Out: the folder of an adapter, for
 - ``batches``: those rows as batches.
 - ``tower``: the images of a batch, made inside the forward.
 - ``tuning``: the settings, and which weights they set free.
-- ``image_features``: images encoded once and kept.
+- ``image_features``: images encoded once and kept, in a folder that ``feature_folder`` checks.
 - ``readiness``: whether model and processes can make the run.
 - ``train``: the training itself, resumable, on one device or several.
 - ``checkpoints``, ``work``: a run's folder, which outlives a crash.

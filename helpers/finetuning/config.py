@@ -25,10 +25,10 @@ from pydantic import (
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.evaluation import cases_from
+from helpers.finetuning.feature_folder import check_features
 from helpers.finetuning.problems import Place, in_words
 from helpers.finetuning.settings_file import read_settings
 from helpers.finetuning.tuning import Count, Number, Switch, Tuning
-from helpers.finetuning.work import check_features
 from helpers.models import check_name
 from helpers.storage import free_place
 

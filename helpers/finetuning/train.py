@@ -27,12 +27,13 @@ from helpers.errors import InputError
 from helpers.evaluation import only_run
 from helpers.finetuning.batches import Collator
 from helpers.finetuning.checkpoints import Checkpoints, Numbers, StepSeeds, last_checkpoint, names_as_in_memory
+from helpers.finetuning.feature_folder import check_features
 from helpers.finetuning.image_features import ImageFeatures
 from helpers.finetuning.readiness import accumulated, check_model, check_processes, repeated
 from helpers.finetuning.tower import ImageTokens
 from helpers.finetuning.training_data import Kept, Row, Taught, check_apart, prepare
 from helpers.finetuning.tuning import Tuning, to_train
-from helpers.finetuning.work import check_features, finish, make_record, open_work
+from helpers.finetuning.work import finish, make_record, open_work
 from helpers.models import ChatModel, adapted_name, computes_bfloat16
 from helpers.storage import free_place
 from helpers.teaching import for_model

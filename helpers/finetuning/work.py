@@ -18,7 +18,7 @@ from helpers.finetuning.readiness import is_quantized
 from helpers.finetuning.training_data import Row
 from helpers.finetuning.tuning import Tuning
 from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
-from helpers.storage import existing, make_folder, write_json
+from helpers.storage import make_folder, write_json
 
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
 NAMES = {  # of the record's parts, where two runs differ in them
@@ -60,26 +60,6 @@ def open_work(work: Path, record: dict[str, Any]) -> None:
     if state.is_main_process:
         write_json(path, record)
     state.wait_for_everyone()
-
-
-def check_features(features: str | Path | None, output: Path) -> None:
-    """Raise `InputError` where the folder of image tokens is none, or where the adapter is to be."""
-    if features is None:
-        return
-    try:
-        own, ours = Path(features).resolve(), output.resolve()
-        misplaced = ours in (own, *own.parents)
-        above = existing(own)
-        if not above.is_dir():
-            raise NotADirectoryError(f"{above} is a file")
-    except (OSError, ValueError) as error:
-        raise InputError(f"This is no folder ({error}).", path=features, remedy="Choose another one.") from error
-    if misplaced:
-        raise InputError(
-            "The image tokens would be where the finished adapter is to be.",
-            path=features,
-            remedy="Choose a folder that is not in the output.",
-        )
 
 
 def finish(trainer: Any, record: dict[str, Any], work: Path, output: Path) -> None:

@@ -13,7 +13,7 @@ In: a model's name and messages. Out: a `Reply`.
 - ``adapter_files``: what an adapter's folder holds, and whether it can be used.
 - ``adapters``: an adapter onto its own model, and no other; merged into its weights.
 - ``merging``: a model and its adapter, written as one whole model.
-- ``vision``: images through the vision tower a few at a time.
+- ``vision``: images through the vision tower a few at a time; ``batch_size``: how many.
 - ``sessions``: many questions about images that are read once.
 - ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
 - ``decoding``: how their answers' tokens are written, by Python's calls or by a recorded CUDA graph.

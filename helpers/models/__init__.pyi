@@ -1,6 +1,7 @@
 from .adapter_files import ADAPTER_RECORD as ADAPTER_RECORD, read_adapter as read_adapter
 from .adapters import adapted_name as adapted_name, fingerprint as fingerprint
 from .ask import ask_path as ask_path
+from .batch_size import VISION_BATCH as VISION_BATCH, check_batch as check_batch
 from .chat import ChatModel as ChatModel
 from .context import check_context as check_context
 from .four_bits import KEPT_WHOLE as KEPT_WHOLE
@@ -34,8 +35,6 @@ from .prefill import prefill_attention as prefill_attention
 from .server import Served as Served, serve as serve
 from .sessions import Session as Session
 from .vision import (
-    VISION_BATCH as VISION_BATCH,
-    check_batch as check_batch,
     encode_images as encode_images,
     in_batches as in_batches,
     pixel_batches as pixel_batches,

@@ -14,12 +14,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.errors import InputError
 from helpers.models.attention import reading, without_adapter
+from helpers.models.batch_size import VISION_BATCH
 from helpers.models.context import count_within, window_of
 from helpers.models.number_formats import NumbersOnly
 from helpers.models.prefill import prefill_attention
 from helpers.models.prompt_memory import check_prompt_memory
 from helpers.models.sessions import Session
-from helpers.models.vision import VISION_BATCH, encode_images
+from helpers.models.vision import encode_images
 from helpers.prompts import (
     CONTEXT_BUDGET,
     MAX_NEW_TOKENS,

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from helpers.errors import InputError
+from helpers.errors import InputError, did_you_mean
 from helpers.models.adapter_files import ADAPTER_CONFIG, adapter_as_model, refuse_as_model
 from helpers.storage import existing
 
@@ -88,9 +88,12 @@ def check_name(name: str) -> None:
                 remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
             )
     elif not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        known = ", ".join(repr(n) for n in (STANDIN, *REAL_MODELS))
+        known = (STANDIN, *REAL_MODELS)
         raise InputError(
-            "There is no such model.", path=name, remedy=f"Use {known}, or the folder of a saved model."
+            "There is no such model.",
+            path=name,
+            remedy=f"{did_you_mean(name, known)}Use {', '.join(map(repr, known))}, "
+            "or the folder of a saved model.",
         )
 
 
@@ -174,7 +177,7 @@ def _download(
         raise InputError(
             "Hugging Face knows no such model, or the token in use may not see it.",
             path=name,
-            remedy=f"Check the spelling and the token. {access_steps(name)}",
+            remedy=f"{did_you_mean(name, REAL_MODELS)}Check the spelling and the token. {access_steps(name)}",
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
@@ -191,8 +194,8 @@ def _download(
         raise InputError(
             "The connection to Hugging Face failed or is switched off, and the model is not wholly in the cache.",
             path=name,
-            remedy="Connect and start again (a download goes on where it stopped). "
-            'Without a connection use MODEL = "standin".',
+            remedy=f"{did_you_mean(name, REAL_MODELS)}Connect and start again (a download goes on where it "
+            'stopped). Without a connection use MODEL = "standin".',
         ) from error
 
 

@@ -19,12 +19,12 @@ from helpers.errors import InputError
 from helpers.images import ImageSource
 from helpers.models.adapter_files import AdapterFiles, read_adapter
 from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
+from helpers.models.batch_size import VISION_BATCH, check_batch
 from helpers.models.chat import ChatModel
 from helpers.models.context import check_context, context_for, window_of
 from helpers.models.four_bits import four_bit_settings
 from helpers.models.hub import STANDIN, find_model, weight_bytes
 from helpers.models.number_formats import dtype_for
-from helpers.models.vision import VISION_BATCH, check_batch
 
 FORMATS = ("BF16", "F16", "F32", "F64")  # of weights that are not quantized, as safetensors calls them
 # Parts of names that weights have inside peft, torch.compile and data-parallel wrappers.

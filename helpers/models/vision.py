@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers.errors import check_count
+from helpers.models.batch_size import VISION_BATCH, check_batch
 from helpers.models.number_formats import check_numbers, name_of
 
-VISION_BATCH = 8  # images that pass the tower at once, unless somebody says otherwise
 Made = TypeVar("Made")
 
 
@@ -58,12 +57,6 @@ def _value_table(image_processor: Any) -> np.ndarray:
     ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
     out = image_processor(images=ramp, do_resize=False, return_tensors="np")["pixel_values"]
     return np.ascontiguousarray(np.asarray(out, np.float32).reshape(3, 256))
-
-
-def check_batch(size: int) -> int:
-    """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
-    check_count(size, f"{size!r} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
-    return size
 
 
 def in_batches(

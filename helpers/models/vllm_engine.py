@@ -21,13 +21,14 @@ from PIL import Image
 from transformers import AutoConfig, GenerationConfig
 
 from helpers.errors import InputError
+from helpers.models.batch_size import VISION_BATCH
 from helpers.models.chat import ChatModel
 from helpers.models.context import context_for, count_within, served_images, served_length, window_of
 from helpers.models.hub import find_model, is_standin
 from helpers.models.loading import damage_explained, load_model, load_processor
 from helpers.models.number_formats import check_numbers
 from helpers.models.server import best_kind
-from helpers.models.vision import VISION_BATCH, resized
+from helpers.models.vision import resized
 from helpers.prompts import (
     CONTEXT_BUDGET,
     CONTEXT_WINDOW,

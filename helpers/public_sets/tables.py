@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.errors import InputError
+from helpers.errors import InputError, did_you_mean
 from helpers.evaluation import COLUMNS
 from helpers.public_sets.brain_mri import BRATS
 from helpers.public_sets.chest_ct import CT_RATE
@@ -90,7 +90,8 @@ def write_table(
 def public_set(name: str) -> PublicSet:
     """The set of a name. Raises `InputError` for none of `SETS`."""
     if name.lower() not in SETS:
-        raise InputError(f"There is no public set {name!r} here.", remedy=f"Use one of {', '.join(SETS)}.")
+        remedy = f"{did_you_mean(name, SETS)}Use one of {', '.join(SETS)}."
+        raise InputError(f"There is no public set {name!r} here.", remedy=remedy)
     return SETS[name.lower()]
 
 

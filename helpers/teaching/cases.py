@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from helpers.errors import InputError
+from helpers.errors import InputError, did_you_mean
 from helpers.prompts import (
     THINKING_INSTRUCTION,
     Message,
@@ -114,7 +114,8 @@ def generate(kind: str, n: int, seed: int) -> list[Case]:
     Raises `InputError` for another kind, and for a seed below 0.
     """
     if kind not in CASES:
-        raise InputError(f"There are no cases of kind {kind!r}.", remedy=f"Use one of {', '.join(CASES)}.")
+        remedy = f"{did_you_mean(kind, CASES)}Use one of {', '.join(CASES)}."
+        raise InputError(f"There are no cases of kind {kind!r}.", remedy=remedy)
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return [CASES[kind](seed + k) for k in range(n)]

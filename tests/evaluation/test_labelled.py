@@ -155,7 +155,7 @@ def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.Capture
     assert main(["evaluate", "--cases", str(tmp_path / "none.csv"), "--output", one]) == 2
     assert "no such table" in capsys.readouterr().err
     assert main(["report", one, "--output", str(table)]) == 2
-    assert "is to be made is a file" in capsys.readouterr().err
+    assert "This is a file, so no folder can be here" in capsys.readouterr().err
 
 
 def test_as_many_slices_are_asked_about_as_were_prepared(

@@ -1,0 +1,111 @@
+"""What can be said of a command's values before anything is loaded: one check for an option, whoever has it."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+
+MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is looked at when it is asked
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raise `InputError` for the first value that no command can use; loads neither torch nor a model."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    for name, value in given.items():
+        _check_not_empty(name, value)
+    for name, checked in CHECKS.items():
+        if name in given:
+            checked(given[name])
+
+
+def check_model(name: str) -> None:
+    """Raise `InputError` for a name that can be no model's, and for a folder that holds none."""
+    from helpers.endpoints import ENDPOINT_PREFIX
+
+    if not name.startswith(ENDPOINT_PREFIX):
+        from helpers.models import check_name
+
+        check_name(name)
+
+
+def check_folder(path: str) -> None:
+    """Raise `InputError` for an output folder that cannot be written into; addresses are left to their store."""
+    if "://" in path:
+        return
+    from helpers.storage import existing
+
+    try:
+        above = existing(path)
+        here = "This" if above == Path(path).absolute() else str(above)
+        problem = None if above.is_dir() else f"{here} is a file, so no folder can be here."
+        if problem is None and not os.access(above, os.W_OK | os.X_OK):
+            problem = f"The folder {above} cannot be written to."
+    except (OSError, ValueError) as error:
+        problem = f"No folder can be here ({getattr(error, 'strerror', None) or error})."
+    if problem:
+        raise InputError(problem, path=path, remedy="Choose another folder with --output.")
+
+
+def _check_not_empty(name: str, given: Any) -> None:
+    """Raise `InputError` for an empty value: as a path it would be the current folder."""
+    values = given if isinstance(given, list) else [given]
+    if name not in MAY_BE_EMPTY and any(isinstance(value, str) and not value.strip() for value in values):
+        raise InputError(
+            f"The value of {name} is empty.",
+            remedy="Give one; a variable of the shell that is not set gives none.",
+        )
+
+
+def _check_config(path: str) -> None:
+    if not Path(path).is_file():
+        raise InputError(
+            "There is no such file of settings.",
+            path=path,
+            remedy="Write one to start from: medgemma-tutorials finetune --init FILE",
+        )
+
+
+def _check_adapter(folder: str) -> None:
+    from helpers.models import read_adapter
+
+    read_adapter(folder)
+
+
+def _check_context(tokens: int) -> None:
+    from helpers.models import check_context
+
+    check_context(tokens)
+
+
+def _check_batch(size: int) -> None:
+    from helpers.models import check_batch
+
+    check_batch(size)
+
+
+def _check_answer(tokens: int) -> None:
+    from helpers.prompts import check_max_new_tokens
+
+    check_max_new_tokens(tokens)
+
+
+def _check_offset(offset: float) -> None:
+    if not math.isfinite(offset):
+        raise InputError(f"{offset} cannot be added to a value.", remedy="Give --offset a number, e.g. -1024.")
+
+
+# Other numbers are checked by what reads the files, before a model is loaded.
+CHECKS: dict[str, Callable[[Any], None]] = {
+    "config": _check_config,
+    "context": _check_context,
+    "max_new_tokens": _check_answer,
+    "vision_batch": _check_batch,
+    "offset": _check_offset,
+    "adapter": _check_adapter,
+}

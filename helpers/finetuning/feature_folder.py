@@ -1,0 +1,28 @@
+"""Where the image tokens of a run go: a folder that is checked before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from helpers.errors import InputError
+from helpers.storage import existing
+
+
+def check_features(features: str | Path | None, output: Path) -> None:
+    """Raise `InputError` where the folder of image tokens is none, or where the adapter is to be."""
+    if features is None:
+        return
+    try:
+        own, ours = Path(features).resolve(), output.resolve()
+        misplaced = ours in (own, *own.parents)
+        above = existing(own)
+        if not above.is_dir():
+            raise NotADirectoryError(f"{above} is a file")
+    except (OSError, ValueError) as error:
+        raise InputError(f"This is no folder ({error}).", path=features, remedy="Choose another one.") from error
+    if misplaced:
+        raise InputError(
+            "The image tokens would be where the finished adapter is to be.",
+            path=features,
+            remedy="Choose a folder that is not in the output.",
+        )

@@ -1,0 +1,13 @@
+"""How many images pass a vision tower at once: a number that is checked before anything is loaded."""
+
+from __future__ import annotations
+
+from helpers.errors import check_count
+
+VISION_BATCH = 8  # images that pass the tower at once, unless somebody says otherwise
+
+
+def check_batch(size: int) -> int:
+    """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
+    check_count(size, f"{size!r} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
+    return size
