@@ -17,8 +17,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "gallery",
         help="build a static site from a run of the notebooks and the guide",
-        description="Build a static site from a run of the notebooks: the executed pages, the guide, the scores and "
-        "the Python names, with a search. It opens as a file, without a server.",
+        description="Build a static site from a run of the notebooks: the executed pages, the guide, the scores "
+        "and the Python names, with a search. It opens as a file, without a server.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("what goes into it")
