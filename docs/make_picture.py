@@ -36,11 +36,8 @@ FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 
 def first_case() -> Case:
     """The first held-out CT case that asks for a haemorrhage where there is one."""
-    for seed in itertools.count(HELD_OUT):
-        (case,) = generate("ct", 1, seed)
-        if case.condition == HAEMORRHAGE and case.truth == "yes":
-            return case
-    raise AssertionError  # the count has no end
+    drawn = (generate("ct", 1, seed)[0] for seed in itertools.count(HELD_OUT))
+    return next(case for case in drawn if case.condition == HAEMORRHAGE and case.truth == "yes")
 
 
 def asked(case: Case) -> dict[str, str]:

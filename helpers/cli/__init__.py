@@ -10,7 +10,8 @@ lines, and loads what it needs when the command is called.
 - ``run``, ``ask``, ``benchmark``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``merge``, ``report``,
   ``gallery``, ``doctor``, ``badges``: one command each.
 - ``kinds``: the kinds of teaching cases, in words.
-- ``model``, ``reading``: the options of every command that asks a model, or reads images.
+- ``model``, ``reading``, ``workers``: the options of every command that asks a model, reads images, or may be
+  spread over Ray.
 """
 
 import lazy_loader

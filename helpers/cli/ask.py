@@ -6,14 +6,7 @@ import argparse
 import sys
 
 from helpers.cli.checks import check_model
-from helpers.cli.model import (
-    add_adapter,
-    add_context,
-    add_max_new_tokens,
-    add_may_leave,
-    add_model,
-    add_vision_batch,
-)
+from helpers.cli.model import add_asked_model
 from helpers.cli.reading import add_reading, reading
 
 EXAMPLES = (
@@ -57,12 +50,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="N",
         help="show at most this many slices, patches or images; default: 85 slices, 126 patches or images",
     )
-    group = add_model(parser)
-    add_adapter(group)
-    add_max_new_tokens(group)
-    add_context(group, "32768, or what a server allows")
-    add_vision_batch(group)
-    add_may_leave(group)
+    add_asked_model(parser)
     add_reading(parser)
     group = parser.add_argument_group("output")
     group.add_argument(

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from helpers import models
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
+from helpers.prompts import check_max_new_tokens
+from helpers.storage import existing
 
 MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is looked at when it is asked
 
@@ -26,20 +30,14 @@ def check(options: argparse.Namespace) -> None:
 
 def check_model(name: str) -> None:
     """Raise `InputError` for a name that can be no model's, and for a folder that holds none."""
-    from helpers.endpoints import ENDPOINT_PREFIX
-
     if not name.startswith(ENDPOINT_PREFIX):
-        from helpers.models import check_name
-
-        check_name(name)
+        models.check_name(name)
 
 
 def check_folder(path: str) -> None:
     """Raise `InputError` for an output folder that cannot be written into; addresses are left to their store."""
     if "://" in path:
         return
-    from helpers.storage import existing
-
     try:
         above = existing(path)
         here = "This" if above == Path(path).absolute() else str(above)
@@ -71,41 +69,18 @@ def _check_config(path: str) -> None:
         )
 
 
-def _check_adapter(folder: str) -> None:
-    from helpers.models import read_adapter
-
-    read_adapter(folder)
-
-
-def _check_context(tokens: int) -> None:
-    from helpers.models import check_context
-
-    check_context(tokens)
-
-
-def _check_batch(size: int) -> None:
-    from helpers.models import check_batch
-
-    check_batch(size)
-
-
-def _check_answer(tokens: int) -> None:
-    from helpers.prompts import check_max_new_tokens
-
-    check_max_new_tokens(tokens)
-
-
 def _check_offset(offset: float) -> None:
     if not math.isfinite(offset):
         raise InputError(f"{offset} cannot be added to a value.", remedy="Give --offset a number, e.g. -1024.")
 
 
 # Other numbers are checked by what reads the files, before a model is loaded.
+# Those of ``models`` are looked up when they are called, so that a help text does not load them.
 CHECKS: dict[str, Callable[[Any], None]] = {
     "config": _check_config,
-    "context": _check_context,
-    "max_new_tokens": _check_answer,
-    "vision_batch": _check_batch,
+    "context": lambda tokens: models.check_context(tokens),
+    "max_new_tokens": check_max_new_tokens,
+    "vision_batch": lambda size: models.check_batch(size),
     "offset": _check_offset,
-    "adapter": _check_adapter,
+    "adapter": lambda folder: models.read_adapter(folder),
 }

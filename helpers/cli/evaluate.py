@@ -9,14 +9,8 @@ from typing import Any
 
 from helpers.cli.checks import check_folder, check_model
 from helpers.cli.kinds import TEACHING, check_kind, kinds_text, names_no_kind
-from helpers.cli.model import (
-    add_adapter,
-    add_context,
-    add_max_new_tokens,
-    add_may_leave,
-    add_model,
-    add_vision_batch,
-)
+from helpers.cli.model import add_asked_model
+from helpers.cli.workers import add_ray
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 
@@ -64,25 +58,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     group = parser.add_argument_group("a table to start from")
     group.add_argument("--columns", action="store_true", help="print the columns of a table, and end")
     group.add_argument("--example", metavar="FILE", help="write a small table with its images, and end")
-    group = add_model(parser)
-    add_adapter(group)
-    add_max_new_tokens(group)
-    add_context(group, "32768, or what a server allows")
-    add_vision_batch(group)
-    add_may_leave(group)
+    group = add_asked_model(parser)
     group.add_argument(
         "--engine",
         choices=("transformers", "vllm"),
         help="what runs the model; default: transformers, with --ray vllm where it can run",
     )
     group = parser.add_argument_group("many workers")
-    group.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="let workers on Ray ask: on this machine, or on the running cluster at this address",
-    )
+    add_ray(group, "ask")
     group.add_argument(
         "--workers",
         type=int,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from helpers.prompts import MAX_NEW_TOKENS
+from helpers.models import VISION_BATCH
+from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW, MAX_NEW_TOKENS
 
 # What adds an option: a parser, or a group of its options.
 Options = argparse._ActionsContainer
@@ -25,6 +26,17 @@ def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argpar
     return group
 
 
+def add_asked_model(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the group of options of a command that asks a model, here or on a server, and return it."""
+    group = add_model(parser)
+    add_adapter(group)
+    _add_max_new_tokens(group)
+    add_context(group, f"{CONTEXT_BUDGET}, or what a server allows")
+    _add_vision_batch(group)
+    _add_may_leave(group)
+    return group
+
+
 def add_adapter(options: Options, *, required: bool = False) -> None:
     """Add the folder of an adapter for the model."""
     options.add_argument(
@@ -32,30 +44,30 @@ def add_adapter(options: Options, *, required: bool = False) -> None:
     )
 
 
-def add_context(options: Options, default: str) -> None:
+def add_context(options: Options, default: str = str(CONTEXT_BUDGET)) -> None:
     """Add the most tokens that a prompt may have; ``default`` says how many where none are given."""
     options.add_argument(
         "--context",
         type=int,
         metavar="N",
-        help="the most tokens that a prompt may have, up to 131072; twice as many take two to four times the "
-        f"memory and time; default: {default}",
+        help=f"the most tokens that a prompt may have, up to {CONTEXT_WINDOW}; twice as many take two to four "
+        f"times the memory and time; default: {default}",
     )
 
 
-def add_vision_batch(options: Options) -> None:
+def _add_vision_batch(options: Options) -> None:
     """Add how many images pass the model's vision tower at once."""
     options.add_argument(
         "--vision-batch",
         type=int,
-        default=8,
+        default=VISION_BATCH,
         metavar="N",
         help="how many images the model encodes at once; it halves the number by itself where memory runs out; "
         "default: %(default)s",
     )
 
 
-def add_max_new_tokens(options: Options) -> None:
+def _add_max_new_tokens(options: Options) -> None:
     """Add the most tokens that an answer may have."""
     options.add_argument(
         "--max-new-tokens",
@@ -66,7 +78,7 @@ def add_max_new_tokens(options: Options) -> None:
     )
 
 
-def add_may_leave(options: Options) -> None:
+def _add_may_leave(options: Options) -> None:
     """Add the reason for which images go to another machine unchecked."""
     options.add_argument(
         "--may-leave",

@@ -7,6 +7,7 @@ from typing import Any
 
 from helpers.cli.checks import check_folder
 from helpers.cli.reading import add_reading, reading
+from helpers.cli.workers import add_ray
 
 EXAMPLES = (
     ("medgemma-tutorials prepare path/to/studies --output prepared --workers 4", "with four processes"),
@@ -41,13 +42,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--workers", type=int, metavar="N", help="how many processes; default: 1, with --ray all cores"
     )
-    group.add_argument(
-        "--ray",
-        nargs="?",
-        const="",
-        metavar="ADDRESS",
-        help="let workers on Ray read: on this machine, or on the running cluster at this address",
-    )
+    add_ray(group, "read")
     group = parser.add_argument_group("output")
     group.add_argument(
         "--output", required=True, metavar="DIR", help="a folder, or an address such as s3://BUCKET/prepared"

@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     group = add_model(parser, remote=False)
     add_adapter(group)
-    add_context(group, "32768")
+    add_context(group)
     group = parser.add_argument_group("the server")
     group.add_argument(
         "--port", type=int, default=0, metavar="N", help="where it listens; default: a port that is free"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from helpers.course.device import unknown
 from helpers.course.extras import extras_here, requirements, version_of
 from helpers.errors import InputError
 from helpers.storage import existing
@@ -145,8 +146,6 @@ def _by_torch(weights: Mapping[str, int]) -> dict[str, Any]:
     given = json.dumps([sys.path, weights])
     run = subprocess.run([sys.executable, "-P", "-c", _LOOK], input=given, capture_output=True, text=True)
     if run.returncode:
-        from helpers.course.device import unknown
-
         last = (run.stderr.strip().splitlines() or [""])[-1]
         return unknown(weights, f"its process ended with {run.returncode}: {last}".rstrip(": "))
     return json.loads(run.stdout.splitlines()[-1])
