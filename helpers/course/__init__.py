@@ -3,6 +3,7 @@
 In: the folder of the notebooks. Out: executed notebooks, their results, and an index page.
 
 - ``runner``: runs them in order with papermill.
+- ``notebook_files``: which there are, their order and their numbers.
 - ``parameters``: their parameters, from the command line.
 - ``run_report``: the pages of a run.
 - ``badges``: the launch links of notebooks and README, and the one address of the repository.

@@ -20,7 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from helpers.course import NOTEBOOKS, key_figures, repository_address
+from helpers.course import NOTEBOOKS, find_notebooks, key_figures, repository_address
 from helpers.endpoints import without_tokens
 from helpers.errors import InputError
 from helpers.gallery.api import Face, addresses, read_api
@@ -136,7 +136,7 @@ def _publishable(content: Any, run: Path) -> Any:
 def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]]:
     """The run's records and blank ones of the notebooks that it left out, in order."""
     records = {record["notebook"]: dict(record) for record in summary["notebooks"]}
-    for path in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
+    for path in find_notebooks(notebooks):
         blank = {"notebook": path.name, "status": "not run", "error": None, "seconds": 0.0, "results": {}}
         record = records.setdefault(path.name, blank)
         record["source"] = path
