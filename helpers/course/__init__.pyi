@@ -27,7 +27,9 @@ from .notebook_files import (
     notebook_number as notebook_number,
 )
 from .parameters import typed_value as typed_value
+from .published import published_reply as published_reply
 from .run_report import (
+    html_exporter as html_exporter,
     key_figures as key_figures,
     notebook_title as notebook_title,
     without_widgets as without_widgets,
