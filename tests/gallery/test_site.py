@@ -178,7 +178,9 @@ def test_the_guide_has_a_page_for_each_that_is_listed_in_its_order(site):
     terms = soup(site / "docs/evaluation.html").find("a", string="terms.txt")
     assert terms["href"] == f"{REPOSITORY}/blob/main/helpers/findings/terms.txt"
     for path in (site / "index.html", site / "scores.html", site / "api/data.html"):
-        assert soup(path).select_one("header nav").find("a", string="Guide")["href"].endswith("docs/index.html")
+        menu = soup(path).select_one("header nav")
+        assert menu.find("a", string="Guide")["href"].endswith("docs/index.html")
+        assert menu.find("a", string="Glossary")["href"].endswith("docs/glossary.html")
 
 
 def test_a_guide_that_lists_a_missing_page_is_told_and_none_is_needed(run, tmp_path):
