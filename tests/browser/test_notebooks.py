@@ -112,8 +112,7 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("05_evaluation", {"MAX_CASES": 30}),
-        ("05b_sessions_and_cost", {}),
+        ("05_evaluation", {}),
         ("06_fine_tuning", {"LIMIT": 40}),
         ("07_serving", {}),
         ("08_scale_out", {}),
