@@ -76,7 +76,7 @@ def _checked(source: str) -> bool:
     if not match:
         shown = urlsplit(source)
         raise InputError(
-            "This is no https address of a DICOMweb series or instance.",
+            "This is not an https address of a DICOMweb series or instance.",
             path=f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}",
             remedy="Give https://HOST/.../studies/UID/series/UID, with /instances/UID where one is meant.",
         )

@@ -258,7 +258,7 @@ def _may_bill(cloud: Cloud, plan: Plan, sent: Any, error: BaseException) -> Inpu
 
 
 def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -> None:
-    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. What is gone already is no error.
+    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. Gone already is fine.
 
     The model's entry in the Model Registry stays; it costs nothing.
 

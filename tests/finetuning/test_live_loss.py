@@ -1,4 +1,4 @@
-"""The loss is drawn every ten steps and at the last, and what is no loss is passed over."""
+"""The loss is drawn every ten steps and at the last, and what is not a loss is passed over."""
 
 from __future__ import annotations
 

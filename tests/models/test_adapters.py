@@ -147,7 +147,7 @@ def cut(folder: Path) -> None:
 SPOILT = {
     "weights cut off": (cut, "cannot be read"),
     "pickled": (lambda folder: (folder / WEIGHTS).rename(folder / "adapter_model.bin") and None, "pickle"),
-    "settings that are no JSON": (text(CONFIG, '{"r":'), "no JSON"),
+    "settings that are not JSON": (text(CONFIG, '{"r":'), "no JSON"),
     "settings that are a list": (text(CONFIG, "[]"), "no JSON object"),
     "settings without a kind": (text(CONFIG, "{}"), "peft_type"),
     "a kind that nobody knows": (changed(peft_type="NOVEL"), "kind NOVEL"),
@@ -158,7 +158,7 @@ SPOILT = {
     "layers that are nowhere": (changed(target_modules=["nothing"]), "not found"),
     "code to import": (changed(megatron_config={"a": 1}, megatron_core="antigravity"), "megatron_config"),
     "a base that it changed": (changed(init_lora_weights="pissa"), "changed the base's own weights"),
-    "a record that is no JSON": (text("training.json", "{"), "no JSON"),
+    "a record that is not JSON": (text("training.json", "{"), "no JSON"),
     "a record of another model": (text("training.json", '{"base": "m", "base_fingerprint": "0"}'), r"\(m\)"),
     "a tensor too many": (
         weights(lambda all_: all_ | {k.replace("rs.0.", "rs.99."): v.clone() for k, v in all_.items()}),

@@ -183,7 +183,7 @@ def test_images_that_name_a_patient_do_not_leave(asked: Callable[..., tuple], wr
 
 def test_a_picture_without_a_header_does_not_leave_unsaid(asked: Callable[..., tuple], tmp_path: Path) -> None:
     picture = shutil.copy(fetch("ihc-patch"), tmp_path / "patch.png")
-    assert "This is no DICOM file" in refused(asked, picture, "What is this?", "--model", FAR)
+    assert "This is not a DICOM file" in refused(asked, picture, "What is this?", "--model", FAR)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The number format that a device computes in, and results that are no numbers: an error, and never an answer."""
+"""The number format that a device computes in, and results that are not numbers: an error, and never an answer."""
 
 from __future__ import annotations
 
