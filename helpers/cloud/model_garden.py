@@ -223,15 +223,21 @@ def deploy(
     """
     if not plan.terms_accepted:
         raise InputError(
-            "The model's terms are not accepted; nothing was created.",
+            "You did not accept the model's terms, so nothing was created.",
             path=plan.name,
             remedy="Read https://developers.google.com/health-ai-developer-foundations/terms, then plan with "
             "accept_terms=True.",
         )
     if there := find_endpoint(cloud, plan.name):
-        raise InputError("It is there already; nothing was created.", path=there.name, remedy="Use find_endpoint.")
+        raise InputError(
+            "An endpoint of this name exists already, so nothing was created.",
+            path=there.name,
+            remedy="Use find_endpoint.",
+        )
     if confirm(str(plan)) is not True:
-        raise InputError("It was not confirmed; nothing was created.", path=plan.name, remedy="Confirm the cost.")
+        raise InputError(
+            "You did not confirm the cost, so nothing was created.", path=plan.name, remedy="Confirm the cost."
+        )
     sent = None
     try:
         sent = cloud.call("POST", f"{plan.parent}:deploy", plan.request())

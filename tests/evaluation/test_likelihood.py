@@ -30,7 +30,7 @@ def reply(text: str, thinking: str = "") -> Reply:
         ('Seen.\n\n**Final Answer:** "Yes".', 'Seen.\n\n**Final Answer:** "'),
         ("Final Answer:\nno", "Final Answer:\n"),
         ("No. Final Answer: no. Wait. Final Answer: yes", "No. Final Answer: no. Wait. Final Answer:"),
-        ("Final Answer: yes\n\nThis final answer is not a substitute for a radiologist.", "Final Answer:"),
+        ("Final Answer: yes\n\nThis final answer is no substitute for a radiologist.", "Final Answer:"),
         ("The final answer is no.", "The final answer is"),
         ("Final Answer: perhaps", "Final Answer:"),
         ("I cannot tell, yes or no.", None),

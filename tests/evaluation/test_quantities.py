@@ -119,5 +119,5 @@ def test_a_case_made_by_hand_has_a_quantity(tmp_path: Path) -> None:
     run_evaluation(Says(["Final Answer: 499.5 cm³"]), [by_hand], tmp_path / "out")
     (answer,) = read_answers(tmp_path / "out" / "answers.jsonl")
     assert (answer["unit"], answer["truth"], answer["parsed"], mark(answer)) == ("ml", 500, 499.5, 1)
-    with pytest.raises(InputError, match="is no number in mm"):
+    with pytest.raises(InputError, match="is not a number in mm"):
         run_evaluation(Says([]), [replace(case, truth="wide")], tmp_path / "out")

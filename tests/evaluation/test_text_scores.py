@@ -82,6 +82,6 @@ def test_what_is_marked_is_what_the_reply_states_in_the_end(reply: str) -> None:
 
 
 def test_an_argument_that_never_names_it_is_marked_whole() -> None:
-    said = "This final answer of mine is not a substitute for a pathologist: tubular adenoma."
+    said = "This final answer of mine is no substitute for a pathologist: tubular adenoma."
     assert stated(said) == said
     assert mark(sentence("Tubular adenoma.", "Tubular adenoma.\nFinal Answer:")) == 0  # states nothing

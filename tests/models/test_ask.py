@@ -131,7 +131,7 @@ def test_what_cannot_be_asked_is_one_error_before_a_model_is_loaded(
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("none")
     assert "1 files were looked at: notes.txt (no medical image)" in refused(asked, tmp_path / "empty")
-    assert "no image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
+    assert "not an image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
     broken = tmp_path / "scan.svs"
     broken.write_bytes(fetch("slide-he").read_bytes()[:5000])
     assert "cut off" in refused(asked, broken)
