@@ -108,7 +108,7 @@ class Kind:
     radius_mm: tuple[float, float]  # from and to
     level: tuple[float, float]  # from and to: see ``change``
     change: Change
-    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is no ellipsoid
+    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is not an ellipsoid
 
 
 @dataclass(frozen=True)
