@@ -16,10 +16,10 @@ from helpers.errors import InputError
 
 EXAMPLES = (
     (
-        "medgemma-tutorials record --model google/medgemma-1.5-4b-it --output recorded",
+        "medgemma-tutorials record --model google/medgemma-1.5-4b-it --output DIR",
         "the replies of all notebooks that only ask",
     ),
-    ("medgemma-tutorials run --model recorded:recorded --only 02", "a notebook with them, anywhere"),
+    ("medgemma-tutorials run --model recorded:DIR --only 02", "a notebook with them, anywhere"),
 )
 # Notebooks that need nothing of a model but its replies. The others use its weights.
 ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "05b", "10")

@@ -1,4 +1,4 @@
-"""A model that is recorded says what it always says: alone, in a session and in an evaluation; so does a replay."""
+"""A model that is recorded says what it always says: alone, in a session, in an evaluation; so does a replay."""
 
 from __future__ import annotations
 
