@@ -83,6 +83,19 @@ def test_links_lead_to_files_and_headings():
     assert followed > 80
 
 
+def test_the_glossary_is_in_order_short_and_reached_from_the_notebooks():
+    text = TEXTS[ROOT / "docs" / "glossary.md"]
+    terms = dict(re.findall(r"^## (.+)\n\n(.+)\n", text, re.MULTILINE))
+    assert len(terms) == text.count("\n## ") > 80
+    assert list(terms) == sorted(terms, key=str.lower)
+    for term, words in terms.items():
+        assert "](../notebooks/" in words and len(words.split()) <= 80, term
+    anchors = {github_anchor(term) for term in terms}
+    notebooks = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
+    linked = set(re.findall(r"glossary\.md#([\w-]+)", notebooks))
+    assert not linked - anchors
+
+
 def test_the_guide_lists_every_page_and_every_picture_is_shown_with_a_text():
     listed = re.findall(r"\]\(([\w-]+\.md)\)", TEXTS[ROOT / "docs" / "README.md"])
     assert sorted(listed) == sorted(

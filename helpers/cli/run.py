@@ -9,7 +9,7 @@ from helpers.cli.checks import check_folder, check_model
 
 EXAMPLES = (
     ("medgemma-tutorials run", "all of them, on the stand-in"),
-    ("medgemma-tutorials run --only 02 04 -p LIMIT 20", "two of them, with fewer images"),
+    ("medgemma-tutorials run --only 02 3b -p MAX_SLICES 20", "two of them, with fewer slices"),
     ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "on the real model"),
 )
 
@@ -24,7 +24,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("which notebooks")
-    group.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these, by number, e.g. 02 04")
+    group.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these, by number, e.g. 02 3b")
     group.add_argument(
         "--notebooks", metavar="DIR", help="the folder of the notebooks; default: those of this checkout"
     )
@@ -37,7 +37,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="another parameter, e.g. -p LIMIT 20 (repeatable; a number, true, false, None or a text)",
+        help="another parameter, for each of the notebooks that has it, e.g. -p MAX_SLICES 20 (repeatable; a "
+        "number, true, false, None or a text)",
     )
     group = parser.add_argument_group("output")
     group.add_argument(

@@ -3,7 +3,9 @@
 In: the folder of the notebooks. Out: executed notebooks, their results, and an index page.
 
 - ``runner``: runs them in order with papermill.
+- ``notebook_files``: which there are, their order and their numbers.
 - ``parameters``: their parameters, from the command line.
+- ``published``: what was published of the real model, word for word.
 - ``run_report``: the pages of a run.
 - ``badges``: the launch links of notebooks and README, and the one address of the repository.
 - ``doctor``: what this machine can run, as ``device`` sees it by torch; ``extras``: the optional parts.

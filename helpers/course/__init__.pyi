@@ -21,10 +21,17 @@ from .model_time import (
     step_bytes as step_bytes,
     vision_operations as vision_operations,
 )
+from .notebook_files import (
+    NOTEBOOKS as NOTEBOOKS,
+    find_notebooks as find_notebooks,
+    notebook_number as notebook_number,
+)
 from .parameters import typed_value as typed_value
+from .published import published_reply as published_reply
 from .run_report import (
+    html_exporter as html_exporter,
     key_figures as key_figures,
     notebook_title as notebook_title,
     without_widgets as without_widgets,
 )
-from .runner import NOTEBOOKS as NOTEBOOKS, run_notebooks as run_notebooks
+from .runner import run_notebooks as run_notebooks

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import nbformat
 
+from helpers.course.notebook_files import find_notebooks
 from helpers.course.run_report import notebook_title
 from helpers.errors import InputError
 from helpers.storage import whole_file
@@ -37,7 +38,7 @@ def repository_address(checkout: Path = CHECKOUT) -> str:
     project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
     if project.get("name") != "medgemma-tutorials":
         raise InputError(
-            "This is no checkout of the repository: its pyproject.toml is not here.",
+            "This is not a checkout of the repository: its pyproject.toml is not here.",
             path=checkout,
             remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
         )
@@ -91,7 +92,7 @@ def update_badges(checkout: Path = CHECKOUT, *, check: bool = False) -> list[Pat
     repository = repository_address(checkout)
     changed: list[Path] = []
     titles: dict[str, str] = {}
-    for path in sorted((checkout / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+    for path in find_notebooks(checkout / "notebooks"):
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         titles[path.name] = notebook_title(notebook)
         if _update_notebook(notebook, path, repository):

@@ -28,6 +28,20 @@ _OFFLINE_PAGE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 """
+# A cell tagged "solution" is a closed box under its title; where it failed, an open one.
+_FOLDED = r"""
+{%- block codecell -%}
+{%- if "solution" in cell.metadata.get("tags", ()) -%}
+{%- set failed = cell.outputs | selectattr("output_type", "equalto", "error") | list -%}
+<details class="solution"{{ " open" if failed }}>
+<summary>{{ cell.source.partition("\n")[0].removeprefix("# @title ") | e }}</summary>
+{{ super() }}
+</details>
+{%- else -%}
+{{ super() }}
+{%- endif -%}
+{%- endblock -%}
+"""
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -96,12 +110,20 @@ def notebook_html(notebook: nbformat.NotebookNode, title: str) -> str:
     Formulas stay as written and a widget becomes its picture, or a line that says where it works: both would need
     scripts from an outside host.
     """
-    exporter = HTMLExporter(
-        extra_loaders=[DictLoader({"offline.html.j2": _OFFLINE_PAGE})],
-        template_file="offline.html.j2",
-    )
+    exporter = html_exporter(_OFFLINE_PAGE)
     page, _ = exporter.from_notebook_node(without_widgets(notebook), resources={"metadata": {"name": title}})
     return page
+
+
+def html_exporter(page: str, **options: Any) -> HTMLExporter:
+    """nbconvert's exporter to HTML, which folds solutions away.
+
+    Args:
+        page: a template that extends one of nbconvert's.
+        options: further traits of the exporter.
+    """
+    loader = DictLoader({"page.html.j2": page + _FOLDED})
+    return HTMLExporter(extra_loaders=[loader], template_file="page.html.j2", **options)
 
 
 def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -21,13 +21,13 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
+from helpers.course.notebook_files import NOTEBOOKS, choose_notebooks
 from helpers.course.parameters import declared_parameters, given_parameters
 from helpers.course.run_report import notebook_html, notebook_title, write_index
 from helpers.endpoints import without_tokens
-from helpers.errors import InputError, did_you_mean
+from helpers.errors import InputError
 from helpers.storage import whole_file, write_json
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 _VERSIONS_OF = ("medgemma-tutorials", "torch", "transformers", "pydicom", "openslide-python", "papermill")
 
 
@@ -39,7 +39,7 @@ def run_notebooks(
     model: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Run ``folder``'s notebooks (``NN_name.ipynb``) in order, each in a fresh kernel of this interpreter.
+    """Run ``folder``'s notebooks (`find_notebooks`) in order, each in a fresh kernel of this interpreter.
 
     A kernel works in the notebook's own folder, as in JupyterLab. One that fails does not stop the next.
 
@@ -47,7 +47,7 @@ def run_notebooks(
         output: gets ``<stem>.ipynb`` and ``<stem>.html`` (executed), the folder ``<stem>/`` that the notebook is
             given as OUTPUT_DIR, ``index.html`` and ``summary.json``. The summary is rewritten after each
             notebook, so it is right after an interruption too.
-        only: numbers or names of the notebooks to run ("02" or "02_ct_volume_prompting"); all if empty.
+        only: numbers or names of the notebooks to run ("02", "3b", "02_ct_volume_prompting"); all if empty.
         model: given to every notebook as MODEL.
         parameters: further parameters, each given to the notebooks that have it.
 
@@ -61,7 +61,7 @@ def run_notebooks(
     Raises:
         InputError: no such notebook, or a parameter that no chosen notebook has; nothing has run then.
     """
-    paths = _choose(Path(folder), only)
+    paths = choose_notebooks(Path(folder), only)
     declared = {path: declared_parameters(path) for path in paths}
     given = given_parameters(model, parameters or {}, declared)
     output = Path(output).resolve()
@@ -225,28 +225,6 @@ class _Watch:
             except psutil.Error:  # it ended between the listing and the look
                 continue
         return total
-
-
-def _choose(folder: Path, only: Sequence[str]) -> list[Path]:
-    paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
-    if not paths:
-        raise InputError(
-            "There are no notebooks named NN_*.ipynb.",
-            path=folder,
-            remedy="Run this in a checkout of the repository, or name their folder with --notebooks.",
-        )
-    if not only:
-        return [path.resolve() for path in paths]
-    chosen = set()
-    for name in only:
-        stem = Path(name).stem
-        matches = [p for p in paths if p.stem == stem or p.stem.startswith(stem.zfill(2) + "_")]
-        if not matches:
-            known = [path.stem for path in paths]
-            remedy = f"{did_you_mean(stem, known)}Choose from {', '.join(known)}."
-            raise InputError("There is no such notebook.", path=name, remedy=remedy)
-        chosen.update(matches)
-    return [path.resolve() for path in paths if path in chosen]
 
 
 def _read_results(path: Path) -> dict[str, Any]:

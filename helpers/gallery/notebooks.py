@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import nbformat
 from bs4 import BeautifulSoup
-from nbconvert import HTMLExporter
 from PIL import Image, ImageChops, ImageOps
 
-from helpers.course import notebook_title, without_widgets
+from helpers.course import html_exporter, notebook_title, without_widgets
 from helpers.gallery.page import (
     Places,
     Section,
@@ -64,7 +63,8 @@ def notebook_page(
     notebook = without_widgets(notebook)
     if not ended:
         _mark_the_end(notebook)
-    exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, log=_LOG)
+    options = {"template_name": "basic", "exclude_input_prompt": True, "exclude_output_prompt": True, "log": _LOG}
+    exporter = html_exporter("{%- extends 'basic/index.html.j2' -%}", **options)
     soup = BeautifulSoup(exporter.from_notebook_node(notebook)[0], "html.parser")
     make_offline(soup)
     rewrite_links(soup, source, places)

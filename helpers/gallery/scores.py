@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from helpers.course import notebook_number
 from helpers.evaluation import wilson
 from helpers.models import STANDIN_FOLDER
 from helpers.public_sets import PUBLISHED, REPORT, Published
@@ -34,7 +35,7 @@ MEASURED = (
 )
 # Notebooks whose results are scores, with the keys that say something else.
 SCORED = {
-    "05_evaluation": ("model", "is_standin", "data", "seconds_one_by_one", "seconds_in_a_session"),
+    "05_evaluation": ("model", "is_standin", "data"),
     "06_fine_tuning": ("model", "is_standin", "data", "seconds", "cpu_seconds"),
 }
 
@@ -67,7 +68,7 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
             figure = f"{right} of {n}: {100 * right / n:.0f} % ({low} to {high} %)"
         else:
             ending = "gives no such figure" if record["status"] == "ok" else f"ended: {record['status']}"
-            figure = f"not measured (notebook {notebook[:2]} {ending})"
+            figure = f"not measured (notebook {notebook_number(notebook)} {ending})"
         model, page = named(record["results"]), f"{notebook}.html"
         rows.append(Measured(kind, _published(kind), task, model, figure, known, page))
     for kind in dict.fromkeys(row.kind for row in PUBLISHED):

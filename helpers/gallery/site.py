@@ -20,7 +20,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from helpers.course import NOTEBOOKS, key_figures, repository_address
+from helpers.course import NOTEBOOKS, find_notebooks, key_figures, repository_address
 from helpers.endpoints import without_tokens
 from helpers.errors import InputError
 from helpers.gallery.api import Face, addresses, read_api
@@ -52,7 +52,7 @@ def build_gallery(
 
     Raises:
         InputError: no run in ``run``, or one without the notebooks that it lists; a page of the guide is missing;
-            ``output`` holds something that is no gallery; griffe is not installed.
+            ``output`` holds something that is not a gallery; griffe is not installed.
     """
     run, output, notebooks, docs = Path(run), Path(output), Path(notebooks), Path(docs)
     _check_replaceable(output)
@@ -105,7 +105,7 @@ def _check_replaceable(output: Path) -> None:
     empty = output.is_dir() and not any(output.iterdir())
     if output.exists() and not empty and not (output / _MARK).is_file():
         raise InputError(
-            "There is something here that is no gallery, and it would be replaced.",
+            "There is something here that is not a gallery, and it would be replaced.",
             path=output,
             remedy="Name another folder with --output, or remove it.",
         )
@@ -136,7 +136,7 @@ def _publishable(content: Any, run: Path) -> Any:
 def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]]:
     """The run's records and blank ones of the notebooks that it left out, in order."""
     records = {record["notebook"]: dict(record) for record in summary["notebooks"]}
-    for path in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
+    for path in find_notebooks(notebooks):
         blank = {"notebook": path.name, "status": "not run", "error": None, "seconds": 0.0, "results": {}}
         record = records.setdefault(path.name, blank)
         record["source"] = path
@@ -148,7 +148,7 @@ def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
     source = record["source"] and nbformat.read(record["source"], as_version=4)
     executed = run / record["notebook"]
     record["changed"] = False
-    if record["status"] == "not run":  # a copy that an earlier run left is no part of this one
+    if record["status"] == "not run":  # a copy that an earlier run left is not a part of this one
         return source or nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {record['stem']}")])
     if not executed.is_file():
         raise InputError(

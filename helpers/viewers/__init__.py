@@ -6,6 +6,7 @@ In: what the other stages give. Out: figures and widgets; each widget has a stil
 - ``volume``, ``volume_pictures``: a volume in three planes, with its window.
 - ``slide``: a slide, its tissue and its patches.
 - ``answer``, ``ask_box``: an answer beside its truth; a form to ask.
+- ``mistakes``: what is refused, and with which words.
 - ``picture_widget``, ``pictures``: what the viewers are made of.
 """
 

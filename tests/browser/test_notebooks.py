@@ -112,11 +112,16 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
+        ("00_start_here", {}),
+        ("03b_several_sequences", {}),
+        ("04b_several_slides", {}),
         ("05_evaluation", {}),
-        ("06_fine_tuning", {"LIMIT": 40}),
+        ("05b_sessions_and_cost", {}),
+        ("06_fine_tuning", {"MAX_EXAMPLES": 40}),
+        ("06b_publish_an_adapter", {}),
         ("07_serving", {}),
         ("08_scale_out", {}),
-        ("09_embeddings", {"LIMIT": 32}),
+        ("09_embeddings", {"MAX_CASES": 32}),
         ("10_chest_boxes_and_change", {}),
     ],
 )

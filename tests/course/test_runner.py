@@ -20,11 +20,11 @@ from helpers.cli import main
 from helpers.course import run_notebooks, typed_value
 from helpers.errors import InputError
 
-PARAMETERS = 'MODEL = "standin"\nDATA = "ct-head"\nLIMIT = 4\nSEED = 0\nOUTPUT_DIR = "outputs"'
+PARAMETERS = 'MODEL = "standin"\nDATA = "ct-head"\nMAX_SLICES = 4\nSEED = 0\nOUTPUT_DIR = "outputs"'
 WRITE_RESULTS = (
     "import json\nfrom pathlib import Path\n"
     "Path(OUTPUT_DIR, 'results.json').write_text(json.dumps("
-    "{'model': MODEL, 'limit': LIMIT, 'seed': SEED, 'folder': str(Path.cwd())}))"
+    "{'model': MODEL, 'limit': MAX_SLICES, 'seed': SEED, 'folder': str(Path.cwd())}))"
 )
 PLANTED = "hf_planted/token+0123456789"
 
@@ -64,7 +64,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[s
     stale.write_text('{"accuracy": 1.0}')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PLANTED_TOKEN", PLANTED)
-        yield output, run_notebooks(output, folder=folder, model="some/model", parameters={"LIMIT": 7})
+        yield output, run_notebooks(output, folder=folder, model="some/model", parameters={"MAX_SLICES": 7})
 
 
 def record(summary: dict[str, Any], name: str) -> dict[str, Any]:
@@ -134,8 +134,11 @@ def test_an_unknown_parameter_or_notebook_or_a_damaged_one_stops_before_anything
     folder = write_notebook(tmp_path / "notebooks", "01_good", WRITE_RESULTS)
     write_notebook(folder, "02_other", WRITE_RESULTS, parameters=PARAMETERS + "\nONLY_HERE = 1")
     output = tmp_path / "out"
-    with pytest.raises(InputError, match=r"LIMITS: No notebook .*They have DATA, LIMIT, MODEL, ONLY_HERE, SEED"):
-        run_notebooks(output, folder=folder, parameters={"LIMITS": 3})
+    with pytest.raises(
+        InputError,
+        match=r"MAX_SLICE: No notebook .*MAX_SLICES\? They have DATA, MAX_SLICES, MODEL, ONLY_HERE",
+    ):
+        run_notebooks(output, folder=folder, parameters={"MAX_SLICE": 3})
     with pytest.raises(InputError, match="ONLY_HERE: No notebook"):
         run_notebooks(output, folder=folder, only=["01"], parameters={"ONLY_HERE": 3})
     with pytest.raises(InputError, match=r"07: There is no such notebook\. Choose from 01_good, 02_other"):
@@ -154,14 +157,25 @@ def test_command_line_runs_the_chosen_notebook_with_typed_parameters_and_tells_f
     tmp_path, capsys
 ):
     folder = write_notebook(tmp_path / "notebooks", "01_fails", "1 / 0")
-    write_notebook(folder, "02_good", "assert LIMIT == 0.5 and SEED is None", WRITE_RESULTS)
+    write_notebook(folder, "02_good", "assert MAX_SLICES == 0.5 and SEED is None", WRITE_RESULTS)
     command = ["run", "--notebooks", str(folder), "--output", str(tmp_path / "out")]
-    assert main([*command, "--only", "2", "-p", "LIMIT", "0.5", "-p", "SEED", "None"]) == 0
+    assert main([*command, "--only", "2", "-p", "MAX_SLICES", "0.5", "-p", "SEED", "None"]) == 0
     assert "[1/1] 02_good: ok" in capsys.readouterr().out
     assert main([*command, "--only", "01"]) == 1
     assert "01_fails.ipynb failed at cell 3 of 3 (1 / 0): ZeroDivisionError" in capsys.readouterr().err
     assert main([*command, "--only", "09"]) == 2
     assert capsys.readouterr().err.startswith("error: 09: There is no such notebook.")
+
+
+def test_a_parameter_of_some_of_the_notebooks_is_given_to_those(tmp_path):
+    write_results = "import json, pathlib\npathlib.Path(OUTPUT_DIR, 'results.json').write_text(json.dumps({}))"
+    folder = write_notebook(tmp_path / "notebooks", "01_slices", "assert MAX_SLICES == 7", write_results)
+    others = PARAMETERS.replace("MAX_SLICES = 4", "MAX_CASES = 3")
+    write_notebook(folder, "01b_cases", "assert 'MAX_SLICES' not in globals()", write_results, parameters=others)
+    summary = run_notebooks(tmp_path / "out", folder=folder, parameters={"MAX_SLICES": 7})
+    assert [(r["status"], r["error"]) for r in summary["notebooks"]] == [("ok", None)] * 2
+    limits = [{k: v for k, v in r["parameters"].items() if "MAX" in k} for r in summary["notebooks"]]
+    assert limits == [{"MAX_SLICES": 7}, {"MAX_CASES": 3}]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")

@@ -62,6 +62,7 @@ def good() -> Any:
         "**What we do.** Turn a [series](x.md) into `slices`. Then ask.\n\n"
         "[next](03_bad.ipynb), [left out](07_later.ipynb), [elsewhere](../data_manifest.yaml)"
     )
+    shown = [v4.new_output("stream", text="shown\n")]
     return v4.new_notebook(
         cells=[
             v4.new_markdown_cell(words),
@@ -69,6 +70,7 @@ def good() -> Any:
             cell("axis.set(xlabel='grey', title=f'{n} slices')", picture("red")),
             cell("show(images)", picture("blue", "two slices"), tags=("gallery",)),
             cell("HTML(hostile)", v4.new_output("display_data", {"text/html": hostile})),
+            cell("# @title Solution 1: a < b\nassert 1 < 2\nprint('shown')", *shown, tags=("solution",)),
             cell("print(folder)", v4.new_output("stream", text=f"{Path.cwd()} {PLANTED}\n")),
         ]
     )
@@ -176,7 +178,9 @@ def test_the_guide_has_a_page_for_each_that_is_listed_in_its_order(site):
     terms = soup(site / "docs/evaluation.html").find("a", string="terms.txt")
     assert terms["href"] == f"{REPOSITORY}/blob/main/helpers/findings/terms.txt"
     for path in (site / "index.html", site / "scores.html", site / "api/data.html"):
-        assert soup(path).select_one("header nav").find("a", string="Guide")["href"].endswith("docs/index.html")
+        menu = soup(path).select_one("header nav")
+        assert menu.find("a", string="Guide")["href"].endswith("docs/index.html")
+        assert menu.find("a", string="Glossary")["href"].endswith("docs/glossary.html")
 
 
 def test_a_guide_that_lists_a_missing_page_is_told_and_none_is_needed(run, tmp_path):
@@ -219,6 +223,15 @@ def test_every_picture_has_a_text_and_the_tagged_one_is_on_the_card(site):
         assert card.size == (640, 400)
         red, _, blue = card.getpixel((320, 200))
         assert blue > 200 > 60 > red
+
+
+def test_a_solution_is_folded_under_its_title(site):
+    page = soup(site / "notebooks/02_ct_volume_prompting.html")
+    (folded,) = page.select("main details")
+    assert not folded.has_attr("open")
+    assert folded.summary.get_text() == "Solution 1: a < b"
+    assert "assert 1 < 2" in folded.select_one(".input_area").get_text()
+    assert folded.select_one(".output").get_text().strip() == "shown"
 
 
 def test_published_and_measured_are_labelled_and_a_failed_notebook_measured_nothing(site, run):
@@ -280,7 +293,7 @@ def test_a_site_is_replaced_by_a_whole_one_alone_and_nothing_else_is_replaced(ru
     with pytest.raises(InputError, match="executed copy is missing"):
         build_gallery(copy, output)
     assert (output / "index.html").read_bytes() == (site / "index.html").read_bytes()
-    with pytest.raises(InputError, match="no gallery"):
+    with pytest.raises(InputError, match="not a gallery"):
         build_gallery(run[0], copy)
     assert main(["gallery", "--run", str(tmp_path / "none"), "--output", str(output)]) == 2
     assert "make run" in capsys.readouterr().err

@@ -1,0 +1,25 @@
+"""Mistakes made on purpose, each beside the sentence with which it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from helpers.errors import InputError
+
+
+def show_mistakes(mistakes: Mapping[str, Callable[[], object]]) -> None:
+    """Make each mistake, and print its title with the message of the `InputError` that it raises.
+
+    Args:
+        mistakes: title to a function without arguments that makes the mistake. Each is called once, in order.
+
+    Raises:
+        AssertionError: a mistake raised nothing; the message names its title. Any other exception goes through.
+    """
+    for title, make in mistakes.items():
+        try:
+            make()
+        except InputError as error:
+            print(f"{title}:\n    {error}\n")
+        else:
+            raise AssertionError(f"This mistake was not refused: {title}")
