@@ -7,6 +7,7 @@ from .cases import (
     generate as generate,
 )
 from .chests import CHANGES as CHANGES, EFFUSION as EFFUSION, STATES as STATES, Effusion as Effusion
+from .composed import NOT_REAL as NOT_REAL, compose_slide as compose_slide
 from .findings import (
     BRIGHT as BRIGHT,
     DARK as DARK,
