@@ -18,8 +18,9 @@ FUNDUS, CHEST, NO = (
     r"not seen\. Final Answer: no",
 )
 UNKNOWN = r"I am a small stand-in model and did not learn to answer this\. Ask me for example: [^?]+\? [^?]+\?"
-# What README asks of a path of one's own is asked of the bundled file of that kind.
-OWN = {"path/to/study": "chest-radiograph", "slide.svs": "slide-he", "scan.png": "chest-radiograph"}
+# What an example asks of a path of one's own is asked of the bundled file of that kind.
+OWN = {"path/to/study": XRAY, "slide.svs": "slide-he", "scan.png": XRAY, "brain.nii.gz": "mri-t1"}
+PLACES = ("README.md", "docs/ask.md", "docs/prompts.md", "helpers/cli/ask.py", "helpers/cli/command_line.py")
 EXAMPLES = [
     (XRAY, "Is there a pleural effusion?", ["yes", "no"], f"Pleural effusion: {NO}"),
     ("slide-he", "Which stain is this?", [], r"This is H&E histology: tissue in pink and purple\."),
@@ -27,12 +28,25 @@ EXAMPLES = [
     (CT, "Is there intracranial haemorrhage?", [], f"Area of blood density: {NO}"),
     (CT, "Is there intracranial haemorrhage?", ["yes", "no"], f"Area of blood density: {NO}"),
     ("fundus", "What kind of medical image is this?", [], r"This is a fundus photograph: .*\."),
-    ("fundus", "Is this a photograph of the retina?", ["yes", "no"], f"{FUNDUS} Final Answer: yes"),
+    (
+        "fundus",
+        "Is this a photograph of the retina?",
+        ["yes", "no"],
+        f"Asked for a fundus photograph. {FUNDUS} Final Answer: yes",
+    ),
     ("fundus", "What is this?", ["fundus", "skin", "radiograph"], f"{FUNDUS} Final Answer: fundus"),
-    (XRAY, "Is this a chest radiograph?", ["yes", "no"], f"{CHEST} Final Answer: yes"),
+    (
+        XRAY,
+        "Is this a chest radiograph?",
+        ["yes", "no"],
+        f"Asked for a chest radiograph. {CHEST} Final Answer: yes",
+    ),
     ("mri-t1", "Is there a dark lesion?", [], f"Area of low signal: {NO}"),
     ("ihc-patch", "What is this?", [], r"This is immunohistochemistry: .*\."),
     (CT, "Is there a fracture?", ["yes", "no"], UNKNOWN),
+    (CT, "Is there a haemorrhage?", ["yes", "no"], f"Area of blood density: {NO}"),
+    (XRAY, "Is there an effusion?", [], f"Pleural effusion: {NO}"),
+    ("mri-t1", "Is there a lesion?", [], f"(Area of low signal|Area of high signal): {NO}|{UNKNOWN}"),
 ]
 
 
@@ -43,9 +57,13 @@ def test_the_answer_makes_sense(path: str, question: str, options: list[str], pa
     assert re.fullmatch(pattern, asked["answer"]) and asked["finished"]
 
 
-def test_the_table_holds_every_example_of_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = [shlex.split(line, comments=True) for line in re.findall(r"medgemma-tutorials ask (.+)", readme)]
+@pytest.mark.parametrize("place", PLACES)
+def test_the_table_holds_every_example(place: str) -> None:
+    text = (ROOT / place).read_text(encoding="utf-8")
+    lines = [
+        shlex.split(line, comments=True)
+        for line in re.findall(r"medgemma-tutorials ask (.+?)(?:',?)?$", text, re.M)
+    ]
     assert lines
     held = {(path, question, tuple(options)) for path, question, options, _ in EXAMPLES}
     for path, question, *rest in lines:
