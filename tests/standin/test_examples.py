@@ -60,10 +60,8 @@ def test_the_answer_makes_sense(path: str, question: str, options: list[str], pa
 @pytest.mark.parametrize("place", PLACES)
 def test_the_table_holds_every_example(place: str) -> None:
     text = (ROOT / place).read_text(encoding="utf-8")
-    lines = [
-        shlex.split(line, comments=True)
-        for line in re.findall(r"medgemma-tutorials ask (.+?)(?:',?)?$", text, re.M)
-    ]
+    pattern = r"medgemma-tutorials ask ([^']+)'" if place.endswith(".py") else r"medgemma-tutorials ask (.+)"
+    lines = [shlex.split(line, comments=True) for line in re.findall(pattern, text)]
     assert lines
     held = {(path, question, tuple(options)) for path, question, options, _ in EXAMPLES}
     for path, question, *rest in lines:
