@@ -58,7 +58,7 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 half an hour, FULL=1 many hours)
 	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
-score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped or wide-window)
+score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped, removed or wide-window)
 	@$(BIN)/python -m helpers.standin.scoring --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))
 
 tiny: $(STAMP) ## train the stand-in model anew

@@ -120,9 +120,13 @@ def _check(options: argparse.Namespace) -> None:
     if not options.ray:  # the machines of a cluster may have models that this one has not
         check_model(options.model)
     if options.ray is None and options.workers is not None:
-        raise InputError("Workers are Ray's.", remedy="Give --ray too, or no --workers.")
+        raise InputError("--workers needs Ray.", remedy="Give --ray too, or no --workers.")
     if options.ray is None and options.engine and options.model.startswith(ENDPOINT_PREFIX):
-        raise InputError("A server has its own engine.", path=options.model, remedy="Leave out --engine.")
+        raise InputError(
+            "The server of this model chooses the engine itself.",
+            path=options.model,
+            remedy="Leave out --engine.",
+        )
 
 
 def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def image_dicom_request(
         image["access_credential"] = Secret(token)
     if patches is not None:
         if len(several) != 1 or not found[0]:
-            raise InputError("Patches are of one instance of a slide.", remedy="Give the address of one level.")
+            raise InputError(
+                "Patches need the address of one DICOM instance, which holds one level of a slide.",
+                remedy="Give that address alone.",
+            )
         side = {"width": PATCH_SIDE, "height": PATCH_SIDE}
         corners = [{"x_origin": int(x), "y_origin": int(y), **side} for x, y in patches]
         _check_number(len(corners), MAX_PATCHES, "patches")
@@ -76,7 +79,7 @@ def _checked(source: str) -> bool:
     if not match:
         shown = urlsplit(source)
         raise InputError(
-            "This is no https address of a DICOMweb series or instance.",
+            "This is not an https address of a DICOMweb series or instance.",
             path=f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}",
             remedy="Give https://HOST/.../studies/UID/series/UID, with /instances/UID where one is meant.",
         )

@@ -223,15 +223,21 @@ def deploy(
     """
     if not plan.terms_accepted:
         raise InputError(
-            "The model's terms are not accepted; nothing was created.",
+            "You did not accept the model's terms, so nothing was created.",
             path=plan.name,
             remedy="Read https://developers.google.com/health-ai-developer-foundations/terms, then plan with "
             "accept_terms=True.",
         )
     if there := find_endpoint(cloud, plan.name):
-        raise InputError("It is there already; nothing was created.", path=there.name, remedy="Use find_endpoint.")
+        raise InputError(
+            "An endpoint of this name exists already, so nothing was created.",
+            path=there.name,
+            remedy="Use find_endpoint.",
+        )
     if confirm(str(plan)) is not True:
-        raise InputError("It was not confirmed; nothing was created.", path=plan.name, remedy="Confirm the cost.")
+        raise InputError(
+            "You did not confirm the cost, so nothing was created.", path=plan.name, remedy="Confirm the cost."
+        )
     sent = None
     try:
         sent = cloud.call("POST", f"{plan.parent}:deploy", plan.request())
@@ -258,7 +264,7 @@ def _may_bill(cloud: Cloud, plan: Plan, sent: Any, error: BaseException) -> Inpu
 
 
 def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -> None:
-    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. What is gone already is no error.
+    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. Gone already is fine.
 
     The model's entry in the Model Registry stays; it costs nothing.
 

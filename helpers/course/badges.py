@@ -38,7 +38,7 @@ def repository_address(checkout: Path = CHECKOUT) -> str:
     project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
     if project.get("name") != "medgemma-tutorials":
         raise InputError(
-            "This is no checkout of the repository: its pyproject.toml is not here.",
+            "This is not a checkout of the repository: its pyproject.toml is not here.",
             path=checkout,
             remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
         )

@@ -18,7 +18,7 @@ def declared_parameters(path: Path) -> dict[str, Any]:
     """Names and defaults in the cell tagged ``parameters``; a default that is no literal stays source text.
 
     Raises:
-        InputError: the file is no notebook, or that cell no Python.
+        InputError: the file is not a notebook, or that cell no Python.
     """
     try:
         cells = nbformat.read(path, as_version=4).cells

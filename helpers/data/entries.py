@@ -76,6 +76,15 @@ class IdcSeries(_Strict):
     index_version: Text
 
 
+class Box(_Strict):
+    """A box in a 2D image, in pixels: its upper left corner, its width and its height."""
+
+    left: Annotated[int, Field(ge=0)]
+    top: Annotated[int, Field(ge=0)]
+    width: PositiveInt
+    height: PositiveInt
+
+
 class Source(_Strict):
     """Where an image comes from: an address, and a sentence."""
 
@@ -86,12 +95,13 @@ class Source(_Strict):
 class Entry(_Strict):
     """One image of the manifest. Exactly one of ``bundled``, ``download`` and ``idc`` says how it is had."""
 
-    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d"]
+    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation"]
     title: Text
     source: Source
     licence: Text  # SPDX identifier, or a text where there is none
     citation: Text
     notes: Text
+    boxes: dict[Text, Box] | None = None  # what is where in a 2D image
     bundled: Annotated[list[File], Field(min_length=1)] | None = None
     download: Download | None = None
     idc: IdcSeries | None = None
@@ -155,7 +165,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     entry, *fields = first["loc"] or ("",)
     if first["type"] == "extra_forbidden":
-        known = {name for model in (Entry, Source, Download, IdcSeries) for name in model.model_fields}
+        known = {name for model in (Entry, Box, Source, Download, IdcSeries) for name in model.model_fields}
         close = difflib.get_close_matches(str(fields[-1]), known, n=1)
         what = "There is no such field." + (f" Did you mean {close[0]}?" if close else "")
     elif first["type"] == "missing":

@@ -74,7 +74,7 @@ class Embedder:
 
         Images are square, as of a prompt (`helpers.prompts.pad_to_square`). ``batch_size`` of them, by default
         ``vision_batch``, pass the tower at once, and half as many wherever memory runs out. Raises `InputError`
-        for results that are no numbers, and where one image is too much for the memory.
+        for results that are not numbers, and where one image is too much for the memory.
         """
 
         def summarise(pixels: torch.Tensor) -> np.ndarray:
@@ -133,7 +133,7 @@ def load_embedder(
 
     Raises:
         InputError: as `load_model`; also for an endpoint, which answers with words only, and for an adapter that
-            leaves the tower as it is, or comes with a model that is loaded already or is no MedGemma.
+            leaves the tower as it is, or comes with a model that is loaded already or is not a MedGemma.
     """
     check_batch(vision_batch)
     if isinstance(model, str) and model.startswith(ENDPOINT_PREFIX):

@@ -59,12 +59,14 @@ def check_address(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
-    except ValueError as error:  # a port that is no number, or brackets that do not close
+    except ValueError as error:  # a port that is not a number, or brackets that do not close
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
-        raise InputError(f"This is no address ({error}).", path=url.rpartition("@")[2], remedy=remedy) from None
+        raise InputError(
+            f"This is not an address ({error}).", path=url.rpartition("@")[2], remedy=remedy
+        ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
-            "This is no address of a server.",
+            "This is not an address of a server.",
             path=url,
             remedy=f"Write {ENDPOINT_PREFIX}https://HOST/v1#MODEL.",
         )

@@ -162,14 +162,14 @@ class EndpointModel:
         """`generate`, and the likeliest tokens at each place of the answer; None of a server that tells none.
 
         One that refuses to be asked for them is asked without, from then on. Raises `InputError` also for
-        log-probabilities that are no numbers.
+        log-probabilities that are not numbers.
         """
         reply, told = self._answered(messages, max_new_tokens, {} if "likelihoods" in self._refused else WISH)
         try:
             return reply, steps_of(told)
         except NoNumbers as error:
             raise self._problem(
-                f"The server's log-probabilities are no numbers ({error}).",
+                f"The server's log-probabilities are not numbers ({error}).",
                 "Its model is damaged, or computes in a format that overflows: serve it in bfloat16 or float32.",
             ) from None
 

@@ -16,7 +16,7 @@ import openai
 from helpers.endpoints.retries import ToldError, status_of
 
 WISH = {"logprobs": True, "top_logprobs": 20}  # what is added to a request; 20 is the API's highest
-# A sum over a vocabulary in a narrow format may pass 1 by its rounding; what passes it by more is no likelihood.
+# A sum over a vocabulary in a narrow format may pass 1 by its rounding; a sum that passes it by more is a fault.
 _SLACK = 1e-2
 _OTHERS = r"log_?prob|top_n_tokens|extra (input|field|param|key)|un(expected|supported|known|recogni[sz]ed)"
 

@@ -54,7 +54,7 @@ class Limits:
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:
     """The limits with a budget of ``context`` tokens a prompt, and images enough to fill it.
 
-    Raises `InputError` for a context that is no number of tokens, or more than the server told (``told``) or than
+    Raises `InputError` for a context below one token, or for more than the server told (``told``) or than
     MedGemma reads.
     """
     most = told or CONTEXT_WINDOW

@@ -11,7 +11,7 @@ from helpers.endpoints.retries import ToldError, UnreadableAnswer
 def read_answer(content: bytes) -> dict[str, Any]:
     """The first choice of a whole answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
 
-    Raises `ToldError` for an error that was sent with status 200, `UnreadableAnswer` for what is no whole answer.
+    Raises `ToldError` for an error that was sent with status 200, `UnreadableAnswer` for a part of an answer.
     """
     try:
         answer = json.loads(content)
@@ -20,11 +20,11 @@ def read_answer(content: bytes) -> dict[str, Any]:
         choice = answer["choices"][0]
         message, usage = dict(choice["message"]), dict(answer.get("usage") or {})
         if not isinstance(message.get("content") or "", str):
-            raise UnreadableAnswer("an answer that is no text")
+            raise UnreadableAnswer("an answer that is not text")
         told = {"finish_reason": choice["finish_reason"], "logprobs": choice.get("logprobs")}
         return {"message": message, "usage": usage, **told}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise UnreadableAnswer(f"{len(content)} bytes that are no whole answer") from None
+        raise UnreadableAnswer(f"{len(content)} bytes that are not a whole answer") from None
 
 
 def thinking_of(message: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[
     """The answers in a file, the last one of each case. None if there is no file yet.
 
     A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
-    cut off. Raises `InputError` for any other line that is no answer.
+    cut off. Raises `InputError` for any other line that is not an answer.
     """
     return list({answer["id"]: answer for answer in _lines(Path(path), repair)}.values())
 

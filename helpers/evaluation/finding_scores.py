@@ -4,7 +4,7 @@ The findings of truth and reply, each asserted, negated or in doubt (`helpers.fi
 compared as sets of pairs. What is asserted here and negated there is wrong twice: missed, and added. Doubt is a
 third state, and agrees with doubt alone. A finding that is not named is not negated.
 
-It does not see what is no term of the list (``terms.txt`` in `helpers.findings`, or your own), nor where a
+It does not see what is not a term of the list (``terms.txt`` in `helpers.findings`, or your own), nor where a
 finding is, on which side, how large or how severe. A narrower term is another finding. Texts in other languages
 than English have none.
 """

@@ -105,7 +105,7 @@ def sort_out(
     kept, missing, ids = [], [], set()
     for case in cases:
         if case.id in ids:
-            raise InputError(f"Two cases are called {case.id!r}.", remedy="Give each case an id of its own.")
+            raise InputError(f"Two cases have the id {case.id!r}.", remedy="Give each case an id of its own.")
         ids.add(case.id)
         state = state_of(case)
         found = [a for a in by_state[state] if a["options"] == list(case.options)] if state else []

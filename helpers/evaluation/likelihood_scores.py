@@ -24,7 +24,7 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
     """Measures of the yes-or-no answers of one condition, those that their likelihoods allow.
 
     ``AUROC`` and ``mass on yes and no``, each also ``without argument``; of ``p_yes`` the measures of
-    `helpers.evaluation.calibration`. A likelihood that is no number from 0 to 1 is none.
+    `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is none.
     """
     out: dict[str, Any] = {}
     few = min(draws, DRAWS)
@@ -74,7 +74,7 @@ def _ranked(answers: Sequence[Answer], share: str, mass: str) -> list[Answer]:
 
 
 def valid_likelihood(answer: Answer, name: str) -> float | None:
-    """A likelihood of an answer; None where it is no number from 0 to 1."""
+    """A likelihood of an answer; None where it is not a number from 0 to 1."""
     value = answer.get(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if number and 0 <= value <= 1 else None  # NaN is not

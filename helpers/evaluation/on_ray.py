@@ -100,7 +100,7 @@ def evaluate_on_ray(
     if model.startswith(RECORDED_PREFIX):
         raise InputError("Recorded replies need no workers.", path=model, remedy="Evaluate them without Ray.")
     if workers is not None and workers < 1:
-        raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+        raise InputError(f"{workers} workers cannot answer anything.", remedy="Give 1 or more.")
     if engine == "vllm" and gpus_per_worker is not None and gpus_per_worker < 1:
         raise InputError(
             f"vLLM takes a whole GPU, not {gpus_per_worker:g}.", path=model, remedy="Give gpus_per_worker=1."

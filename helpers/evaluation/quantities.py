@@ -31,7 +31,7 @@ class Quantity:
     def read_truth(self, cell: str) -> float:
         """The number that a table gives as truth, in the unit.
 
-        A truth is not put right as a reply is: it is written with digits, with a point where it is no whole
+        A truth is not put right as a reply is: it is written with digits, with a point where it is not a whole
         number, and without a comma, as 1,234 is read in two ways.
 
         Raises:
@@ -42,8 +42,8 @@ class Quantity:
         value = parse_number(cell, self.unit) if plain else None
         if value is None:
             raise InputError(
-                f"The answer {cell!r} is no number in {unit_name(self.unit)}.",
-                remedy=f"Write it as {self.write(12)}, with a point where it is no whole number.",
+                f"The answer {cell!r} is not a number in {unit_name(self.unit)}.",
+                remedy=f"Write it as {self.write(12)}, with a point where it is not a whole number.",
             )
         if self.read(cell) is None:
             raise InputError(f"The answer {cell!r} is out of low and high.", remedy="Put right one of them.")

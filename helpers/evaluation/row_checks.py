@@ -73,7 +73,7 @@ def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
     else:
         sentence = not options and not number
         if sentence and not open_question and answer.lower().rstrip(".") in NEAR_YES_NO:
-            yield f"the answer {answer!r} is no sentence; write yes or no, or give the options or a unit"
+            yield f"the answer {answer!r} is not a sentence; write yes or no, or give the options or a unit"
         if sentence and answer[:1] in ("[", "{"):
             yield from _box_problems(answer)
     if cells["condition"] and not cells["question"] and set(options) != {"yes", "no"}:

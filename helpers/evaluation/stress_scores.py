@@ -179,7 +179,7 @@ def _turned(plain: Answer) -> Any:
 
 
 def _pairs(cases: Iterable[Stressed], name: str, expected: Callable[[Answer], Any] = _same) -> list[Pair]:
-    """Each answer to variants whose names begin so, with what its plain answer makes expect; None is no answer."""
+    """Each answer to variants whose names begin so, with what its plain answer makes expect; None: no answer."""
     pairs = ((case.plain, expected(case.plain), answer) for case in cases for answer in case.beginning(name))
     return [(plain, awaited, answer["parsed"]) for plain, awaited, answer in pairs if awaited is not None]
 

@@ -159,7 +159,7 @@ def _text(name: str, value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():  # pandas makes 3.0 of a 3 in a column with gaps
         value = int(value)
     if isinstance(value, str):
-        # Half of a surrogate pair is no character, and cannot be written as UTF-8.
+        # Half of a surrogate pair is not a character, and cannot be written as UTF-8.
         return None if re.search("[\ud800-\udfff]", value) else _known(trimmed(value))
     if isinstance(value, int | float):
         return str(value)

@@ -12,7 +12,7 @@ In: a loaded model and examples with answers. Out: the folder of an adapter, for
 - ``tuning``: the settings, and which weights they set free.
 - ``image_features``: images encoded once and kept, in a folder that ``feature_folder`` checks.
 - ``readiness``: whether model and processes can make the run.
-- ``train``: the training itself, resumable, on one device or several.
+- ``train``: the training itself, resumable, on one device or several; ``live_loss`` draws its loss meanwhile.
 - ``checkpoints``, ``work``: a run's folder, which outlives a crash.
 """
 

@@ -1,6 +1,7 @@
 from .batches import Collator as Collator
 from .config import finetune_from as finetune_from, read_config as read_config
 from .gpus import GPUS as GPUS, USABLE as USABLE
+from .live_loss import LiveLoss as LiveLoss
 from .planning import plan as plan
 from .starting_file import write_starting_file as write_starting_file
 from .train import finetune as finetune

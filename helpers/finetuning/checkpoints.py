@@ -65,7 +65,7 @@ class Checkpoints(TrainerCallback):
 
 
 class Numbers(TrainerCallback):
-    """Ends a run at the first loss that is no number, instead of after its last step."""
+    """Ends a run at the first loss that is not a number, instead of after its last step."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         """Raise `InputError` for it."""

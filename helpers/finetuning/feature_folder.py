@@ -19,7 +19,9 @@ def check_features(features: str | Path | None, output: Path) -> None:
         if not above.is_dir():
             raise NotADirectoryError(f"{above} is a file")
     except (OSError, ValueError) as error:
-        raise InputError(f"This is no folder ({error}).", path=features, remedy="Choose another one.") from error
+        raise InputError(
+            f"This is not a folder ({error}).", path=features, remedy="Choose another one."
+        ) from error
     if misplaced:
         raise InputError(
             "The image tokens would be where the finished adapter is to be.",

@@ -88,7 +88,7 @@ class ImageFeatures:
 def _is_whole(file: Path) -> bool:
     try:
         with safe_open(file, "np") as tensors:
-            return "image_tokens" in tensors.keys()  # noqa: SIM118 - it is no dict
+            return "image_tokens" in tensors.keys()  # noqa: SIM118 - it is not a dict
     except (OSError, SafetensorError):  # not there, or cut off
         return False
 

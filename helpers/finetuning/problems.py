@@ -46,7 +46,7 @@ def _words(found: dict[str, Any], known: Sequence[str]) -> str:
         last = str(found["loc"][-1])
         near = [one for one in known if one.endswith(f".{last}")] or difflib.get_close_matches(last, known, n=1)
         beside = ", ".join(one for one in known if "." not in one)
-        return f"{name} is no setting; " + (f"the nearest is {near[0]}" if near else f"known are {beside}")
+        return f"{name} is not a setting; " + (f"the nearest is {near[0]}" if near else f"known are {beside}")
     if found["type"].startswith("missing"):
         return f"{name} is missing"
     if found["type"] == "value_error":

@@ -163,7 +163,7 @@ def accumulated(tuning: Tuning) -> int:
     times, rest = divmod(tuning.batch_size, tuning.at_once * number)
     if rest or not times:
         raise InputError(
-            f"A batch of {tuning.batch_size} is no multiple of {tuning.at_once} at once on {number} processes.",
+            f"A batch of {tuning.batch_size} is not a multiple of {tuning.at_once} at once on {number} processes.",
             remedy=f"Make batch_size a multiple of {tuning.at_once * number}.",
         )
     return times

@@ -73,7 +73,7 @@ def read_settings(path: Path) -> SettingsFile:
         data = None if node is None else loader.construct_document(node)
     except UnicodeDecodeError as error:
         raise InputError(
-            f"The settings are no UTF-8 text ({error}).", path=path, remedy="Save the file as UTF-8."
+            f"The settings are not UTF-8 text ({error}).", path=path, remedy="Save the file as UTF-8."
         ) from error
     except OSError as error:
         raise InputError(f"The settings cannot be read ({error}).", path=path, remedy="Check the file.") from error
@@ -81,7 +81,7 @@ def read_settings(path: Path) -> SettingsFile:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise InputError(
-            f"This is no YAML: {where}{getattr(error, 'problem', None) or error}.",
+            f"This is not YAML: {where}{getattr(error, 'problem', None) or error}.",
             path=path,
             remedy="Put it right; text with a colon or other signs goes in quotes.",
         ) from error

@@ -82,7 +82,7 @@ def finetune(
         InputError: a model that cannot be tuned so, or already has an adapter beside its weights, processes that
             cannot share the run, bad examples (all are named), an ``output`` or ``features`` that cannot be made
             there, an unfinished run of another kind or one that is at work, no room on the disk, not enough
-            memory, a loss that is no number, a run in which nothing was learned. The model is then without an
+            memory, a loss that is not a number, a run in which nothing was learned. The model is then without an
             adapter again.
     """
     try:
@@ -235,7 +235,7 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, examples: int, val
         activation_checkpointing=on_gpu,  # a third more time for a tenth of the memory; the stand-in needs none
         dataloader_pin_memory=on_gpu,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # would put the mean in place of a loss that is no number
+        logging_nan_inf_filter=False,  # would put the mean in place of a loss that is not a number
         eval_strategy="epoch" if validated else "no",
         save_strategy="epoch",  # and as `Checkpoints` asks
         save_total_limit=2,  # the newest and the best

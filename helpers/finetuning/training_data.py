@@ -173,7 +173,7 @@ def _check_stated(example: Taught, answer: str) -> None:
     if (truth := getattr(example, "truth", None)) is None:
         return
     if not isinstance(truth, str):
-        raise InputError(f"The truth {truth!r} is no text.", remedy="Give it as text, or leave it out.")
+        raise InputError(f"The truth {truth!r} is not text.", remedy="Give it as text, or leave it out.")
     kept = truth_of(example)
     if kept["form"] == "text":  # any sentence may say it
         return

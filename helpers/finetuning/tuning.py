@@ -121,7 +121,7 @@ class Tuning:
         if not self.rank and (self.adapt_vision or self.train_embeddings):
             raise InputError("with rank 0 there is no adapter: leave out adapt_vision and train_embeddings")
         if self.batch_size % self.at_once:
-            raise InputError(f"a batch of {self.batch_size} is no multiple of {self.at_once} at once")
+            raise InputError(f"a batch of {self.batch_size} is not a multiple of {self.at_once} at once")
         return self
 
     def steps(self, examples: int) -> int:

@@ -35,7 +35,7 @@ MEASURED = (
 )
 # Notebooks whose results are scores, with the keys that say something else.
 SCORED = {
-    "05_evaluation": ("model", "is_standin", "data", "seconds_one_by_one", "seconds_in_a_session"),
+    "05_evaluation": ("model", "is_standin", "data"),
     "06_fine_tuning": ("model", "is_standin", "data", "seconds", "cpu_seconds"),
 }
 

@@ -52,7 +52,7 @@ def build_gallery(
 
     Raises:
         InputError: no run in ``run``, or one without the notebooks that it lists; a page of the guide is missing;
-            ``output`` holds something that is no gallery; griffe is not installed.
+            ``output`` holds something that is not a gallery; griffe is not installed.
     """
     run, output, notebooks, docs = Path(run), Path(output), Path(notebooks), Path(docs)
     _check_replaceable(output)
@@ -105,7 +105,7 @@ def _check_replaceable(output: Path) -> None:
     empty = output.is_dir() and not any(output.iterdir())
     if output.exists() and not empty and not (output / _MARK).is_file():
         raise InputError(
-            "There is something here that is no gallery, and it would be replaced.",
+            "There is something here that is not a gallery, and it would be replaced.",
             path=output,
             remedy="Name another folder with --output, or remove it.",
         )
@@ -148,7 +148,7 @@ def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
     source = record["source"] and nbformat.read(record["source"], as_version=4)
     executed = run / record["notebook"]
     record["changed"] = False
-    if record["status"] == "not run":  # a copy that an earlier run left is no part of this one
+    if record["status"] == "not run":  # a copy that an earlier run left is not a part of this one
         return source or nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {record['stem']}")])
     if not executed.is_file():
         raise InputError(

@@ -102,7 +102,7 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
             header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
-                "This is no DICOM file, so nothing tells here whether it names a patient.",
+                "This is not a DICOM file, so nothing tells here whether it names a patient.",
                 path=file,
                 remedy=HEADERS_REMEDY,
             ) from None

@@ -46,7 +46,7 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
     NominalScannedPixelSpacing) become square; the finer side is kept. Arguments as `helpers.images.read_image`.
 
     Raises:
-        InputError: an object that is no image, several frames of which none was chosen, no such frame, too large,
+        InputError: an object without an image, several frames of which none was chosen, no such frame, too large,
             colours that the standard does not have, or pixels that cannot be decoded.
     """
     try:

@@ -24,7 +24,7 @@ def grey_levels(
 
     1. Modality LUT, or rescale slope and intercept; an empty slope is 1, an empty intercept 0.
     2. VOI (PS3.3 C.11.2): the first VOI LUT with data, scaled by the bits of its entries; else the first window
-       whose width is above 0; else from the lowest to the highest value that is no padding. LINEAR (which stands
+       whose width is above 0; else from the lowest to the highest value that is not padding. LINEAR (which stands
        for functions that are not known, too) of a width below 1 has no meaning and is taken for LINEAR_EXACT,
        which is what writers of such windows mean.
     3. Inverted once, where MONOCHROME1 or where the Presentation LUT Shape is INVERSE.

@@ -20,14 +20,14 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
 
     - DICOM goes through the grayscale pipeline of the standard (PS3.4 N.2) once: modality LUT or rescale, VOI LUT
       or the first window that is valid (PS3.3 C.11.2), inversion where MONOCHROME1. Without a window, values go
-      from the lowest to the highest that is no padding. Padding is black. Pixels that are not square become
+      from the lowest to the highest that is not padding. Padding is black. Pixels that are not square become
       square. `helpers.images.dicom_image` and ``grey_levels`` say the rest.
     - Pictures of 8 bits keep their values, colours of more bits are scaled by their depth, grey of more bits from
       the lowest to the highest value. Transparency is composed on white, and the image is turned upright.
 
     Args:
         path: the file; its content tells the format, not its name.
-        page: the page or frame to read, from 0, where the file holds several. Thumbnails are no pages.
+        page: the page or frame to read, from 0, where the file holds several. Thumbnails are not pages.
         icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored,
             which is what MedGemma's own processor makes of a picture.
 

@@ -175,7 +175,7 @@ def _unknown(path: Path) -> InputError:
             remedy='Run: pip install "pillow>=11.3"',
         )
     return InputError(
-        "This is no image that can be read.",
+        "This is not an image that can be read.",
         path=path,
         remedy="Use PNG, JPEG, TIFF, WebP, JPEG 2000, HEIC or DICOM.",
     )

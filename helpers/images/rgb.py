@@ -88,7 +88,7 @@ def _opened(profile: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def _converted(image: Image.Image, profile: object, mode: str) -> Image.Image | None:
-    """``image`` from the colours of ``profile`` to sRGB; None where it does not fit, or is no profile."""
+    """``image`` from the colours of ``profile`` to sRGB; None where it does not fit, or is not a profile."""
     if profile is None:
         return None
     try:

@@ -87,7 +87,7 @@ class Study:
 
     kind: str
     parts: tuple[Part, ...]
-    passed_over: tuple[PassedOver, ...]  # files that are no images of the kinds known here
+    passed_over: tuple[PassedOver, ...]  # files that are not images of the kinds known here
 
     @property
     def files(self) -> list[Path]:

@@ -40,7 +40,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
     Pages of reduced size and masks (NewSubfileType) are not counted. Integer colours are scaled by their depth,
     that of MaxSampleValue where the file has it; colours of floats and signed numbers from 0 to 1, or from the
     lowest to the highest where they exceed that. The first three bands of RGB are its colours. Arguments and
-    errors as `helpers.images.picture.read_picture`; bands that are no colours are an error too.
+    errors as `helpers.images.picture.read_picture`; bands that are not colours are an error too.
     """
     try:
         with TiffFile(path) as tif:
@@ -69,12 +69,12 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
 
 
 def _check_form(path: Path, page: TiffPage) -> None:
-    """Refuse what holds more than one image, or bands that are no colours."""
+    """Refuse what holds more than one image, or bands that are not colours."""
     count, extra = page.samplesperpixel, tuple(page.extrasamples)
     alpha = extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
     wanted = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.SEPARATED: 4}.get(page.photometric, 1)
     if page.dtype is None or page.dtype.kind == "c":
-        what = f"The page holds {page.dtype or 'unknown'} numbers, which are no grey levels."
+        what = f"The page holds {page.dtype or 'unknown'} numbers, which are not grey levels."
         raise InputError(what, path=path, remedy="Export real numbers, such as the magnitude.")
     if page.imagedepth > 1:
         what = f"The page is a volume of {page.imagedepth} planes."
@@ -82,7 +82,7 @@ def _check_form(path: Path, page: TiffPage) -> None:
     if count < wanted or (page.photometric in _GREY and count > 1 and not (count == 2 and alpha)):
         kind = {PHOTOMETRIC.RGB: "RGB", PHOTOMETRIC.SEPARATED: "CMYK"}.get(page.photometric, "grey")
         raise InputError(
-            f"The page holds {count} bands that are no colours ({kind} by its header, bands 0 to {count - 1}).",
+            f"The page holds {count} bands that are not colours ({kind} by its header, bands 0 to {count - 1}).",
             path=path,
             remedy="Export one band as grey, or three as RGB.",
         )

@@ -6,7 +6,7 @@ In: a model's name and messages. Out: a `Reply`.
 - ``opening``: a name to what answers: a model here, on a server, or recorded.
 - ``loading``: a folder to a model that is loaded here.
 - ``chat``: the `ChatModel` that is loaded, and its answer to a prompt.
-- ``number_formats``: what a device computes in; results that are no numbers.
+- ``number_formats``: what a device computes in; results that are not numbers.
 - ``four_bits``: which weights become 4 bits, and how.
 - ``prefill``: how a prompt is read, by blocks or with dense masks; ``attention``, ``block_masks`` do it.
 - ``context``: how many tokens a prompt may have, up to the model's window.

@@ -83,7 +83,7 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
     """Read what an adapter's folder says of itself.
 
     Raises:
-        InputError: no adapter there, weights that are pickled or cut off, a file that is no JSON, a kind of
+        InputError: no adapter there, weights that are pickled or cut off, a file that is not JSON, a kind of
             adapter that changes more than layers, or settings with which its weights are not all of it.
     """
     folder = Path(folder)
@@ -161,9 +161,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise InputError(f"This is no JSON ({error}).", path=path, remedy="Copy the folder again.") from error
+        raise InputError(f"This is not JSON ({error}).", path=path, remedy="Copy the folder again.") from error
     if not isinstance(content, dict):
-        raise InputError("This is no JSON object.", path=path, remedy="Copy the folder again.")
+        raise InputError("This is not a JSON object.", path=path, remedy="Copy the folder again.")
     return content
 
 

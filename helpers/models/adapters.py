@@ -32,7 +32,7 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
 
     Raises `InputError` where that is not so; where the adapter was trained on other weights: of other shapes, or
     of the same, as MedGemma 1 and 1.5 have, by the fingerprint kept with it or by the name that it keeps; and
-    where it holds what is no number.
+    where it holds what is not a number.
     """
     check_base(adapter, name, fingerprint(model))
     # One with a record was just found to be of these very weights.
@@ -68,7 +68,7 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
     weights: in bfloat16 what is far smaller than a weight is lost. The model's settings note the adapter, so that
     its `fingerprint` is another one.
 
-    Raises `InputError` where a sum is no number.
+    Raises `InputError` where a sum is not a number.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -86,7 +86,7 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
                     inner.to(dtype)
             merged = adapted.merge_and_unload(safe_merge=True)
     except ValueError as error:  # of peft's own check
-        raise misfit(adapter, f"merged weights are no numbers: {error}") from error
+        raise misfit(adapter, f"merged weights are not numbers: {error}") from error
     if not _tied(merged):
         merged.config.tie_word_embeddings = merged.config.get_text_config().tie_word_embeddings = False
     done = [*(getattr(merged.config, "merged_adapters", None) or ()), adapter.sha256()[:16]]
@@ -114,7 +114,7 @@ def folder_fingerprint(folder: Path) -> str:
     norms = []
     for file in folder.glob("*.safetensors"):
         with safe_open(file, "pt") as weights:
-            for name in weights.keys():  # noqa: SIM118 - it is no dict
+            for name in weights.keys():  # noqa: SIM118 - it is not a dict
                 if "norm" in name and len(weights.get_slice(name).get_shape()) == 1:
                     norms.append((name, weights.get_tensor(name)))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -207,7 +207,7 @@ def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
                 raise misfit(adapter, f"{key} is of {value.dtype}, in which no adapter is trained")
             if not torch.isfinite(value).all():
                 raise InputError(
-                    f"The adapter's weights are no numbers (NaN or infinity, first in {key}).",
+                    f"The adapter's weights are not numbers (NaN or infinity, first in {key}).",
                     path=adapter.folder,
                     remedy="Train it again, with a lower learning rate.",
                 )

@@ -66,7 +66,7 @@ class ChatModel:
         also ends, unfinished, where it and its prompt fill the model's window.
 
         ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
-        for a prompt over the budget, for memory that does not suffice, and for logits that are no numbers.
+        for a prompt over the budget, for memory that does not suffice, and for logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
         tokens = self.count_tokens(messages).total

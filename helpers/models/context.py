@@ -29,7 +29,7 @@ def window_of(config: Any) -> int:
 
 
 def check_context(asked: int | None) -> None:
-    """Raise `InputError` for a budget that is no number of tokens; the model's window is not known yet."""
+    """Raise `InputError` for a budget that is not a number of tokens; the model's window is not known yet."""
     if asked is not None:
         check_count(asked, f"A prompt cannot have {asked!r} tokens.", remedy="Give a context of 1 token or more.")
 
@@ -37,7 +37,7 @@ def check_context(asked: int | None) -> None:
 def context_for(asked: int | None, window: int, name: str) -> int:
     """The budget of a model's prompts in tokens: the one asked for, by default the report's.
 
-    Raises `InputError` for one that is no number of tokens, or more than the model's window.
+    Raises `InputError` for one that is not a number of tokens, or more than the model's window.
     """
     check_context(asked)
     if asked is None:

@@ -191,7 +191,7 @@ def _check_formats(folder: Path) -> None:
         return
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, "np") as weights:
-            for key in weights.keys():  # noqa: SIM118 - it is no dict
+            for key in weights.keys():  # noqa: SIM118 - it is not a dict
                 dtype = weights.get_slice(key).get_dtype()
                 if key.endswith("weight") and dtype not in FORMATS:
                     raise InputError(

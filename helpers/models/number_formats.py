@@ -1,4 +1,4 @@
-"""Number formats: the one that a device computes Gemma 3 in, and the error for results that are no numbers."""
+"""Number formats: the one that a device computes Gemma 3 in, and the error for results that are not numbers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str)
 def not_numbers(name: str, dtype: torch.dtype) -> InputError:
     """The error for results that are NaN or infinite: nothing may be made of them."""
     return InputError(
-        f"The model's results are no numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
+        f"The model's results are not numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
         path=name,
         remedy="Load it with dtype=torch.float32. If they still are none, its weights or its adapter are damaged.",
     )

@@ -146,7 +146,7 @@ class Session:
 
         Up to ``batch_size`` are asked together, and fewer where memory or the session's limit has no room for as
         many. Raises `InputError` for a prompt that begins otherwise, where there is no room even for one, and for
-        logits that are no numbers.
+        logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
         rows = [self._question_ids(prompt) for prompt in prompts]
@@ -254,7 +254,7 @@ class Session:
         ends, outputs, going = self.chat.end_tokens, [[] for _ in rows], list(range(len(rows)))
         logits, steps = packed.read(rows), Steps(packed, self._way, asked=self.chat.decoding is not None)
         for left in reversed(range(limit)):
-            # The one wait for the device a token: a row whose logits are no numbers chooses -1.
+            # The one wait for the device a token: a row whose logits are not numbers chooses -1.
             chosen = torch.where(torch.isfinite(logits).all(-1), logits.argmax(-1), -1)
             tokens = chosen.tolist()
             if min(tokens) < 0:

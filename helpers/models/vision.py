@@ -93,7 +93,7 @@ def encode_images(
     """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device.
 
     Images pass the tower ``batch_size`` at a time, and half as many wherever memory runs out. Raises `InputError`
-    where a result is no number.
+    where a result is not a number.
     """
 
     def encode(pixels: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,7 @@ class Summary:
     made: int  # of them by this run
     gone: int  # of them whose source is no longer there
     quarantined: int
-    passed_over: int  # files that are no images
+    passed_over: int  # files that are not images
     output: str
 
     def __str__(self) -> str:

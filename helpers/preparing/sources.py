@@ -46,7 +46,7 @@ class Found:
 
     parts: list[tuple[str, Part]]  # each with its path from the folder that is prepared
     problems: list[tuple[str, str]]  # path and reason
-    passed_over: int  # files that are no images of the kinds known here
+    passed_over: int  # files that are not images of the kinds known here
 
 
 class Root:

@@ -12,7 +12,7 @@ notebooks, which let it reason first and end on "Final Answer: " and the list; o
 | all numbers from 0 to 1, or a little outside | boxes of 1, brought to 1000 |
 | corners exchanged | put in order |
 | up to 5 % outside of the picture | cut off at its edge |
-| what is no finite number, not four of them, further outside, no area, of 1 beside of 1000 | unparsable |
+| what is not a finite number, not four of them, further outside, no area, of 1 beside of 1000 | unparsable |
 | a list with ``box_2d`` that is cut off behind the last one that can be read | unparsable |
 """
 
@@ -65,9 +65,9 @@ def read_truth_boxes(cell: str) -> list[list[float]]:
     try:
         entries = json.loads(cell, parse_int=float)
     except (ValueError, RecursionError) as error:
-        raise _wrong(f"{_short(cell)} is no JSON ({error})") from error
+        raise _wrong(f"{_short(cell)} is not JSON ({error})") from error
     if not isinstance(entries, list) or not all(isinstance(one, dict) and "box_2d" in one for one in entries):
-        raise _wrong(f"{_short(cell)} is no list of objects with box_2d")
+        raise _wrong(f"{_short(cell)} is not a list of objects with box_2d")
     boxes = [one["box_2d"] for one in entries]
     for k, box in enumerate(boxes, start=1):
         if problem := _problem(box):
@@ -146,7 +146,7 @@ def _problem(box: Any) -> str:
     if not isinstance(box, list) or len(box) != 4:
         return "has not four numbers"
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in box):
-        return "holds what is no finite number"
+        return "holds what is not a finite number"
     if min(box) < 0 or max(box) > 1000:
         return "lies outside of 0 to 1000"
     y0, x0, y1, x1 = box
@@ -155,7 +155,7 @@ def _problem(box: Any) -> str:
 
 def _wrong(problem: str) -> InputError:
     return InputError(
-        f"These are no boxes: {problem}.",
+        f"These are not boxes: {problem}.",
         remedy='Write [{"box_2d": [y0, x0, y1, x1]}], of 1000 on the padded square; '
         "`helpers.prompts.from_pixels` makes these numbers of pixels.",
     )

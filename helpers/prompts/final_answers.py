@@ -1,6 +1,6 @@
 """Which of several options a reply states as its final answer.
 
-Where it is stated, and what is no statement, is in `helpers.prompts.statements`; how an option may be spelled in
+Where it is stated, and where it is not, is in `helpers.prompts.statements`; how an option may be spelled in
 `helpers.prompts.option_forms`. An option counts where it is all that is said: up to the end of the line, a comma,
 a full stop or a mark that closes it. Words that go on ("no change", "not yes", "A is wrong") make another answer
 of it, and so does a second option ("yes or no"): such a reply is unparsable rather than guessed.

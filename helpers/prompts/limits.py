@@ -6,8 +6,8 @@ Source, unless said otherwise: MedGemma 1.5 technical report (arXiv:2604.05081) 
 from __future__ import annotations
 
 # The context, in tokens of text and images. The report stays below 32K "to keep the memory requirements during
-# training manageable"; it is no limit of the model. Here it is the default of what a prompt may have, and can be
-# raised up to the window (`helpers.models.load_model`, ``context``).
+# training manageable"; the model itself can read more. Here it is the default of what a prompt may have, and you
+# can raise it up to the window (`helpers.models.load_model`, ``context``).
 CONTEXT_BUDGET = 32_768  # the four wrapper tokens of each image are not counted
 CONTEXT_WINDOW = (
     131_072  # of the model, answer included: 128K (model card), `max_position_embeddings` of Gemma 3 4B

@@ -73,8 +73,9 @@ def volume_messages(
 ) -> list[Message]:
     """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
 
-    The question stays last: put before the images, it makes the model answer with a chest X-ray template
-    (Google-Health/medgemma issue 76). None leaves the turn open for `with_question`.
+    The question stays last, as in the official notebook. A CT whose question stood before the images was answered
+    with a chest X-ray template (Google-Health/medgemma issue 76); that the order caused this is what a maintainer
+    supposed there, and we know of no test of it. None leaves the turn open for `with_question`.
 
     Several volumes of one examination (a name, e.g. "T1" or "FLAIR", with its slices;
     `helpers.volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:

@@ -90,7 +90,7 @@ def parse_number(
     """The number that a reply ends on, in ``unit``; None where it states none, or more than one.
 
     Args:
-        reply: of a model; a thinking trace is no answer.
+        reply: of a model; a thinking trace is not an answer.
         unit: what was asked for. Lengths, areas, volumes, masses and times (mm, cm2, ml, g, weeks ...) are
             converted into it; any other unit has to be the reply's own. A reply without a unit is taken to follow
             the question. None and "count" ask for a count, and a noun may follow it.

@@ -35,9 +35,6 @@ class Wording(NamedTuple):
 
 
 _OURS = vars(templates) | {"NUMBER_QUESTION": NUMBER_QUESTION}
-_FINAL_ANSWER = (
-    'You may write out your argument before stating your final answer "Final Answer: yes" or "Final Answer: no"'
-)
 _MOST_LIKELY = (
     'You must choose the most likely diagnosis and respond with "The most likely diagnosis is:" followed by '
     "your choice letter."
@@ -45,11 +42,7 @@ _MOST_LIKELY = (
 
 WORDINGS: dict[str, Wording] = {
     "CT volume": Wording(
-        Published(
-            'After looking at the indication and patient history "{history}"... Is there "{condition}" in the CT '
-            f"volume? {_FINAL_ANSWER}.",
-            "Table 13, CT-US1",
-        ),
+        Published(templates.CT_QUESTION, "Table 13, CT-US1"),
         Published(
             "\n\nBased on the visual evidence in the slices provided above, is this image a good teaching "
             "example of liver pathology? Comment on hypodense lesions or other hepatic irregularities. Do not "
@@ -58,19 +51,14 @@ WORDINGS: dict[str, Wording] = {
             "high_dimensional_ct_model_garden.ipynb",
         ),
         "CT_QUESTION",
-        "A full stop for the report's three dots after the history.",
+        "None to the report, with its three dots after the history.",
     ),
     "MRI volume": Wording(
-        Published(
-            f'After looking at the patient history "{{history}}", Is there {{condition}} in the MRI volume? '
-            f"{_FINAL_ANSWER}",
-            "Table 13, MRI-US1",
-        ),
+        Published(templates.MRI_QUESTION, "Table 13, MRI-US1"),
         None,
         "MRI_QUESTION",
-        "In the form of the CT question: a full stop for the comma after the history, quotes around the "
-        "condition, a full stop at the end. The table's own stray quote at the start, and its doubled ones "
-        "around Final Answer, are left out here.",
+        "None, with the report's comma after the history and no quotes around the condition. The table's stray "
+        "quote at the start, and its doubled ones around Final Answer, are left out here.",
     ),
     "chest CT (CT-RATE)": Wording(
         Published(templates.CT_RATE_QUESTION, "Table 13, CT-RATE"),
@@ -127,15 +115,10 @@ WORDINGS: dict[str, Wording] = {
         'None. The table writes "responce" and does not close its last quote; both are put right here.',
     ),
     "question about an image": Wording(
-        Published(
-            "{question} You may write out your argument before stating your final, very short, definitive, and "
-            "concise answer X (no more than a few words or the letter corresponding to your answer choice if the "
-            'question is multiple choice) in the format "Final Answer: X":',
-            "Table 9, SlakeVQA and VQA-Rad",
-        ),
+        Published(templates.CHOICE_QUESTION, "Table 9, SlakeVQA and VQA-Rad"),
         None,
         "CHOICE_QUESTION",
-        "Without the parenthesis about a few words or a letter.",
+        "None.",
     ),
     "question in words alone": Wording(
         Published(
@@ -159,24 +142,10 @@ WORDINGS: dict[str, Wording] = {
     ),
     "boxes": Wording(
         Published("Where is the {target}?", "Table 12, Chest ImaGenome"),
-        Published(
-            "Instructions:\nThe following user query will require outputting bounding boxes. The format of "
-            "bounding boxes coordinates is [y0, x0, y1, x1] where (y0, x0) must be top-left corner and (y1, x1) "
-            "the bottom-right corner. This implies that x0 < x1 and y0 < y1. Always normalize the x and y "
-            "coordinates the range [0, 1000], meaning that a bounding box starting at 15% of the image width "
-            "would be associated with an x coordinate of 150. You MUST output a single parseable json list of "
-            'objects enclosed into ```json...``` brackets, for instance ```json[{{"box_2d": [800, 3, 840, 471], '
-            '"label": "car"}}, {{"box_2d": [400, 22, 600, 73], "label": "dog"}}]``` is a valid output. Now '
-            'answer to the user query.\n\nRemember "left" refers to the patient\'s left side where the heart '
-            "is and sometimes underneath an L in the upper right corner of the image.\n\nQuery:\nWhere is the "
-            "{target}? Don't give a final answer without reasoning. Output the final answer in the format "
-            '"Final Answer: X" where X is a JSON list of objects. The object needs a "box_2d" and "label" key. '
-            "Answer:",
-            "cxr_anatomy_localization_with_hugging_face.ipynb",
-        ),
+        Published(templates.BOX_QUESTION, "cxr_anatomy_localization_with_hugging_face.ipynb"),
         "BOX_QUESTION",
-        "Ours is neither: short, and silent about corners, scale and sides. The report asked for numbers from 0 "
-        "to 1 (section 3.2.4) in words that it does not print.",
+        "None to the notebook. The report asked for numbers from 0 to 1 (section 3.2.4) in words that it does "
+        "not print; answers of both scales are read.",
     ),
     "change between two radiographs": Wording(
         None,

@@ -50,7 +50,9 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
     for volume in labels:
         matched = _NAME.fullmatch(volume)
         if not matched:
-            raise InputError(f"{volume!r} is no name of a volume.", path=table, remedy="Download the file again.")
+            raise InputError(
+                f"{volume!r} is not a name of a volume.", path=table, remedy="Download the file again."
+            )
         patient, scan, number = matched.groups()
         if _path(volumes, patient, scan, volume).is_file():
             scans.setdefault((patient, scan), []).append((int(number), volume))

@@ -56,7 +56,7 @@ def write_table(
 
     Raises:
         InputError: no such set or split; a layout that is not the set's, with what is missing and where to get it;
-            an output that is no new .csv.
+            an output that is not a new .csv.
     """
     each, output = public_set(name), Path(output)
     split = split or each.splits[0]

@@ -51,7 +51,7 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> list[Run]:
     """The evaluations in these folders, in order.
 
     Raises:
-        InputError: a folder has no answers, one that is no answer, or a broken ``run.json``, or is given twice.
+        InputError: a folder has no answers, a bad line, or a broken ``run.json``, or is given twice.
     """
     places = [os.fspath(folder) for folder in folders]
     whole = [place if "://" in place else str(Path(place).resolve()) for place in places]

@@ -11,7 +11,8 @@ from helpers.reports.runs import Run
 
 KINDS = (
     "Accuracy is macro: of each condition, then their mean. In brackets 95 % intervals, by drawing whole groups "
-    "(patients), or Wilson's where all are right or all wrong; one group alone has none. ROUGE-L is the F1 of the "
+    "(patients), or Wilson's where all are right or all wrong; one group alone has none. Runs whose intervals "
+    "overlap may differ all the same: the difference has an interval of its own. ROUGE-L is the F1 of the "
     "longest common subsequence of words, token F1 that of the words in common; neither sees what they mean. "
     "Findings F1 compares the findings that truth and reply name, each asserted, negated or in doubt; it sees no "
     "term outside of its list, and neither place, side nor size."

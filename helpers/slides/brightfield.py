@@ -1,4 +1,4 @@
-"""Scans that are no stained brightfield: one grey channel, or fluorescence. They are named for what they are."""
+"""Scans that are not stained brightfield: one grey channel, or fluorescence. They are named for what they are."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Density:
 def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
     """Find the colour of the glass: the brightest common colour that lies flat.
 
-    White where nothing was scanned is no glass if there is other glass beside it.
+    White where nothing was scanned is not glass if there is other glass beside it.
 
     Args:
         rgb: uint8 (rows, columns, 3).

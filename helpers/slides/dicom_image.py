@@ -113,7 +113,7 @@ def read_slide_image(file: Path) -> SlideImage | str:
     """The header of a file of a DICOM slide, or the name of what else the file is.
 
     Raises:
-        InputError: a file that is no DICOM in spite of its name, or whose header is damaged or cut off.
+        InputError: a file that is not DICOM in spite of its name, or whose header is damaged or cut off.
     """
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"

@@ -81,7 +81,7 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
     given = read_slide_image(file)
     if isinstance(given, str):
         raise InputError(
-            f"This is no DICOM whole slide but another object: {given}.",
+            f"This is not a DICOM whole slide but another object: {given}.",
             path=file,
             remedy="Read CT and MR with read_volume, and 2D images with read_image.",
         )

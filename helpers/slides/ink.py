@@ -1,4 +1,4 @@
-"""What lies flat on a slide and is no tissue: strokes of a pen, unscanned canvas, shadows."""
+"""What lies flat on a slide and is not tissue: strokes of a pen, unscanned canvas, shadows."""
 
 from __future__ import annotations
 

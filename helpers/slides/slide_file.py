@@ -51,7 +51,7 @@ def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
 def check_form(tiff: Tiff, path: Path) -> None:
     """Raise `InputError` for a TIFF that OpenSlide opens and does not show as it is.
 
-    Of one whose pixels are no colours it shows the first plane as grey. Of several images it reads the first,
+    Of one whose pixels are not colours it shows the first plane as grey. Of several images it reads the first,
     which may be a label or a thumbnail. At pixels that are floating-point numbers it stops. A fourth channel of
     more it takes for transparency, whatever it holds.
     """
@@ -99,7 +99,7 @@ def unreadable(path: Path, why: str = "") -> InputError:
         )
     if tiff is None:
         return InputError(
-            "This is no whole slide that OpenSlide can read, or it is cut off.",
+            "This is not a whole slide that OpenSlide can read, or it is cut off.",
             path=path,
             remedy="Copy or download it again, or convert it to a tiled, pyramidal TIFF; "
             "read a small image with read_image.",

@@ -36,7 +36,9 @@ class Tiff:
     whole_numbers: bool  # its values are, rather than floating-point numbers
     mpp: tuple[float, float] | None  # microns per pixel in x and y by its resolution or OME-XML, plausible or not
     channels: tuple[str, ...]  # their names, of OME-TIFF
-    apart: tuple[tuple[int, int], ...]  # width and height of further tiled images that are no copies: other scenes
+    apart: tuple[
+        tuple[int, int], ...
+    ]  # width and height of further tiled images that are not copies: other scenes
     largest: tuple[int, int, int]  # its number from 0, width and height: the largest of the tiled images
 
 

@@ -14,6 +14,7 @@ from helpers import teaching
 from helpers.models import encode_images
 from helpers.prompts import pad_to_square
 from helpers.standin.sight import KINDS, VOLUMES, changed_box, ends_of
+from helpers.standin.untouched import Untouched, encode_untouched
 from helpers.teaching import (
     RECIPES,
     STATES,
@@ -52,6 +53,7 @@ class Bank:
     boxes: list[tuple[torch.Tensor, str, str, list[float]]]  # image tokens, kind of image, target, box
     slides: list[tuple[torch.Tensor, Specimen]]
     chests: dict[tuple[str, str], torch.Tensor]  # side and state of an effusion -> (images, tokens, hidden size)
+    untouched: Untouched
 
 
 def make_bank(
@@ -90,20 +92,25 @@ def make_bank(
         for side in ("left", "right")
         for state in tqdm(STATES, desc="encoding chests")
     }
-    return Bank(volumes, singles, boxed, described, chested)
+    return Bank(volumes, singles, boxed, described, chested, encode_untouched(encode))
 
 
 def _volumes(name: str, poses: int, sets: int, encode: Any, rng: np.random.Generator) -> list[TaughtVolume]:
-    recipe = RECIPES[VOLUMES[name]]
-    original, spacing = recipe.anatomy()
-    values, ends = original.astype(np.float32), ends_of(original)
-    slices = list(range(0, len(values), 1 if len(values) <= MOST_SLICES else 2))
-    out = []
-    for _ in tqdm(range(poses), desc=f"encoding {name}"):
-        pose = Pose.draw(values.shape[1:], rng, recipe.gamma)
+    recipe, out = RECIPES[VOLUMES[name]], []
+    for number in tqdm(range(poses), desc=f"encoding {name}"):
+        source = recipe.sources[number % len(recipe.sources)]
+        original, spacing = source.anatomy()
+        values, ends = original.astype(np.float32), ends_of(original)
+        slices = list(range(0, len(values), 1 if len(values) <= MOST_SLICES else 2))
+        pose = Pose.draw(values.shape[1:], rng, source)
 
         def tokens_of(
-            there: list[tuple[Finding, np.ndarray]], wanted: list[int], pose: Pose = pose
+            there: list[tuple[Finding, np.ndarray]],
+            wanted: list[int],
+            pose: Pose = pose,
+            values: np.ndarray = values,
+            original: np.ndarray = original,
+            ends: tuple[float, float] = ends,
         ) -> torch.Tensor:
             for finding, new in there:
                 values[finding.box] = new

@@ -60,7 +60,7 @@ class Hints(nn.Module):
                 found = boxes.reshape(-1, len(SEEN), 4)[ends, things]
                 loss = loss + 10 * (found - torch.tensor([hints[k].box for k in boxed])).abs().mean()
         last = torch.tensor(lengths).cumsum(0) - 1
-        return loss, (known[last].detach(), so_far[last])
+        return loss, (known[last].detach().float(), so_far[last])
 
 
 def _presence(logits: torch.Tensor, there: torch.Tensor) -> torch.Tensor:

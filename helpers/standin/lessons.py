@@ -6,7 +6,7 @@ that it has when it is asked alone: the logits are those of separate prompts, at
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,9 @@ from PIL import Image
 from helpers import teaching
 from helpers.evaluation import ANSWER_BEGUN
 from helpers.prompts import (
-    THINKING_INSTRUCTION,
     Message,
     image_messages,
-    prompt_ids,
+    render_prompt,
     slide_messages,
     volume_messages,
     with_question,
@@ -54,14 +53,8 @@ class Lesson:
         self.asked.append((messages, ANSWER_BEGUN, f" {question.truth}"))
 
 
-def draw_lessons(
-    bank: Bank, progress: float, shares: Mapping[str, float], rng: np.random.Generator, widely: bool = False
-) -> list[Lesson]:
-    """A step's lessons, of one kind. ``progress`` runs from 0 to 1: short volumes come first.
-
-    ``widely``: among the protocol's questions are some in other words, and some that are to be declined.
-    """
-    name = list(shares)[rng.choice(len(shares), p=list(shares.values()))]
+def draw_lessons(bank: Bank, name: str, progress: float, rng: np.random.Generator) -> list[Lesson]:
+    """A step's lessons of one kind. ``progress`` runs from 0 to 1: short volumes come first."""
     if name in bank.volumes:
         # A finding is first learned among few slices: among 85 it is one image token in several hundred.
         if progress < 0.3 or rng.random() < 0.2:
@@ -70,85 +63,97 @@ def draw_lessons(
             n, lessons = int(rng.integers(6, 25)), 3
         else:
             n, lessons = int(rng.integers(20, 86)), 1
-        return [volume_lesson(name, bank, n, rng, widely) for _ in range(lessons)]
+        return [volume_lesson(name, bank, n, rng) for _ in range(lessons)]
     if name == "image":
-        return [image_lesson(bank, rng, widely) for _ in range(5)]
+        return [image_lesson(bank, rng) for _ in range(5)]
     if name == "box":
-        return [box_lesson(bank, rng) for _ in range(20)]
+        long = rng.random() < 0.2  # the prompt in the words of the notebook is ten times as long as a plain one
+        return [box_lesson(bank, rng, long) for _ in range(4 if long else 20)]
     if name == "change":
         return [change_lesson(bank, rng) for _ in range(12)]
-    if name == "slide":
-        return [slide_lesson(bank, rng) for _ in range(4)]
-    return [words_lesson(rng, 12, widely)]
+    return [slide_lesson(bank, rng) for _ in range(4)]
 
 
-def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator, widely: bool = False) -> Lesson:
-    """Up to ``n`` slices, and a question about each condition whose place, empty or not, two of them show."""
+@dataclass
+class Shown:
+    """Slices of a volume as a lesson shows them."""
+
+    tokens: torch.Tensor  # (slices, tokens, hidden size)
+    hint: Hint
+    present: set[str]  # the conditions that are there
+    clear: list[str]  # those whose place, empty or not, is shown often enough to be asked about
+
+
+def show_volume(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Shown:
+    """Up to ``n`` slices of a volume, two of which (of a single one, that one) show the place of a finding."""
     volumes, recipe = bank.volumes[kind], RECIPES[kind]
     volume = volumes[rng.integers(len(volumes))]
     aim = recipe.conditions[rng.integers(len(recipe.conditions))]
     places = {c: {volume.slices.index(k) for k in touched} for c, touched in volume.touched.items()}
     middle = sorted(places[aim])[len(places[aim]) // 2] if places[aim] else len(volume.slices) // 2
-    count = len(volume.slices)
+    count, enough = len(volume.slices), min(n, 2)
     for _ in range(10):
-        span = int(rng.integers(max(n, 5), (count if n > 24 else min(count, 5 * n)) + 1))
+        if n == 1:
+            chosen = [middle]
+            break
+        whole = n >= 20 and rng.random() < 0.5  # as a prompt shows a volume
+        span = count if whole else int(rng.integers(max(n, 5), (count if n > 24 else min(count, 5 * n)) + 1))
         first = int(rng.integers(max(0, middle - span + 1), min(middle, count - span) + 1))
         chosen = [first + k for k in select_slices(span, n)]
-        if len(places[aim] & set(chosen)) >= 2:
+        if len(places[aim] & set(chosen)) >= enough:
             break
     present = {c for c in recipe.conditions if rng.random() < 0.5}
     tokens = volume.image_tokens([volume.slices[k] for k in chosen], present)
-    shown = _unknown(len(chosen))
+    shown = unknown(len(chosen))
     for condition in recipe.conditions:
         shown[:, SEEN.index(condition)] = torch.tensor(
             [condition in present and k in places[condition] for k in chosen]
         )
-    lesson = Lesson(kind, tokens, Hint(IMAGE_OF[kind], shown))
-    start = volume_messages([DOT] * len(chosen), None)
-    for condition in recipe.conditions:
-        if len(places[condition] & set(chosen)) < 2:
-            continue
-        plain = widely and rng.random() < 0.25
-        question = teaching.finding_question(recipe.modality, condition, condition in present, rng, plain)
+    clear = [c for c in recipe.conditions if len(places[c] & set(chosen)) >= enough]
+    return Shown(tokens, Hint(IMAGE_OF[kind], shown), present, clear)
+
+
+def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Lesson:
+    """Up to ``n`` slices, and a question about each condition whose place, empty or not, two of them show."""
+    recipe, shown = RECIPES[kind], show_volume(kind, bank, n, rng)
+    lesson = Lesson(kind, shown.tokens, shown.hint)
+    start = volume_messages([DOT] * len(shown.tokens), None)
+    for condition in shown.clear:
+        question = teaching.finding_question(recipe.modality, condition, condition in shown.present, rng)
         messages = with_question(start, question.text)
         lesson.add(messages, question)
-        if rng.random() < 0.3:
+        if rng.random() < 0.6:
             lesson.add_short(messages, question)
     if rng.random() < 0.3 or not lesson.asked:
-        question = teaching.declined_question(kind, recipe.modality, rng, widely and rng.random() < 0.5)
-        lesson.add(with_question(start, question.text), question)
-    if widely and rng.random() < 0.1:
-        question = teaching.beyond_question(rng)
+        question = teaching.declined_question(kind, recipe.modality, rng)
         lesson.add(with_question(start, question.text), question)
     return lesson
 
 
-def _unknown(images: int) -> torch.Tensor:
+def unknown(images: int) -> torch.Tensor:
+    """A hint's ``shown`` of images of which nothing is said: (images, things)."""
     return torch.full((images, len(SEEN)), -1.0)
 
 
-def image_lesson(bank: Bank, rng: np.random.Generator, widely: bool = False) -> Lesson:
+def image_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     """One image and a question of each form."""
     kind = KINDS[rng.integers(len(KINDS))]
     tokens = bank.images[kind][rng.integers(len(bank.images[kind]))][None]
-    lesson = Lesson("image", tokens, Hint(kind, _unknown(1)))
+    lesson = Lesson("image", tokens, Hint(kind, unknown(1)))
     for form in (*teaching.IMAGE_FORMS, "choice of kind"):
         question = teaching.image_question(kind, form, rng)
         messages = image_messages([DOT], question.text)
         lesson.add(messages, question)
         if form == "yes or no":
             lesson.add_short(messages, question)
-    if widely:
-        question = teaching.beyond_question(rng)
-        lesson.add(image_messages([DOT], question.text), question)
     return lesson
 
 
-def box_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
-    """One image and where something is in it."""
+def box_lesson(bank: Bank, rng: np.random.Generator, long: bool) -> Lesson:
+    """One image and where something is in it, asked as the notebook does or in plain words."""
     tokens, kind, target, box = bank.boxes[rng.integers(len(bank.boxes))]
-    lesson = Lesson("box", tokens, Hint(kind, _unknown(1), target, tuple(box)))
-    question = teaching.box_question(target, box)
+    lesson = Lesson("box", tokens, Hint(kind, unknown(1), target, tuple(box)))
+    question = teaching.box_question(target, box) if long else teaching.worded_box(target, box, rng, form="plain")
     lesson.add(image_messages([DOT], question.text), question)
     return lesson
 
@@ -157,7 +162,7 @@ def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     """Two radiographs and how the effusion changed."""
     side, states = ("left", "right")[rng.integers(2)], [STATES[k] for k in rng.integers(3, size=2)]
     tokens = torch.stack([bank.chests[side, s][rng.integers(len(bank.chests[side, s]))] for s in states])
-    shown = _unknown(2)
+    shown = unknown(2)
     shown[:, SEEN.index(EFFUSION)] = torch.tensor([float(state != "none") for state in states])
     lesson = Lesson("change", tokens, Hint(CHEST, shown))
     question = teaching.change_question(*states)
@@ -169,26 +174,9 @@ def slide_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     """The patches of a slide and its sentence."""
     tokens, specimen = bank.slides[rng.integers(len(bank.slides))]
     sentence = teaching.slide_sentence(specimen.stain, specimen.fragments)
-    lesson = Lesson("slide", tokens, Hint(specimen.stain, _unknown(len(tokens))))
+    lesson = Lesson("slide", tokens, Hint(specimen.stain, unknown(len(tokens))))
     messages = slide_messages([DOT] * len(tokens), TYPES[rng.integers(len(TYPES))])
     lesson.add(messages, teaching.Question("", sentence, sentence))
-    return lesson
-
-
-def words_lesson(rng: np.random.Generator, n: int, widely: bool = False) -> Lesson:
-    """Questions without images: definitions, what to decline, and choices whose right option is said."""
-    lesson = Lesson("words", torch.empty(0))
-    for k in range(n):
-        if k % 2:
-            question = teaching.text_question(rng)
-            system = THINKING_INSTRUCTION if widely and rng.random() < 0.5 else None
-            lesson.add(image_messages([], question.text, system=system), question)
-            continue
-        kinds = rng.permutation(KINDS).tolist()
-        said = f"This is a {kinds[0]}. Which kind of image is this?"
-        question = teaching.choice_question(said, kinds[0], kinds[1:], "", f"This is a {kinds[0]}.", rng)
-        messages = image_messages([], question.text)
-        lesson.add(messages, question)
     return lesson
 
 
@@ -243,18 +231,32 @@ def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[l
     positions: list[int] = []
     prefix = 0
     for number, (messages, begun, answer) in enumerate(lesson.asked, start=1):
-        prompt = prompt_ids(messages, processor)
-        if number == 1 and len(lesson.tokens):
-            prefix = len(prompt) - prompt[::-1].index(config.eoi_token_index)
-            ids, labels = prompt[:prefix], [-100] * prefix
-            question, positions = [0] * prefix, list(range(prefix))
-        given = prompt[prefix:] + (tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else [])
+        prompt = render_prompt(messages, processor)
+        last = max(prompt.rfind(processor.boi_token), 0) if len(lesson.tokens) else 0
+        if number == 1 and last:
+            ids = _ids(prompt[: last + len(processor.boi_token)], processor)
+            ids = ids[: _end_of_images(ids, config)]
+            prefix = len(ids)
+            labels, question, positions = [-100] * prefix, [0] * prefix, list(range(prefix))
+        # Only what follows the images is read anew: the tokens around an image never run together with words.
+        given = _ids(prompt[last:], processor)
+        given = given[_end_of_images(given, config) :] if last else given
+        given += tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []
         said = tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False)["input_ids"]
         ids += given + said
         labels += [-100] * len(given) + said
         question += [number] * (len(given) + len(said))
         positions += range(prefix, prefix + len(given) + len(said))
     return ids, labels, question, positions
+
+
+def _ids(prompt: str, processor: Any) -> list[int]:
+    whole = prompt.replace(processor.boi_token, processor.full_image_sequence)
+    return processor.tokenizer(whole, add_special_tokens=False)["input_ids"]
+
+
+def _end_of_images(ids: list[int], config: Any) -> int:
+    return len(ids) - ids[::-1].index(config.eoi_token_index)
 
 
 def forward(model: Any, batch: Batch, depths: Sequence[int] = ()) -> tuple[Any, ...]:

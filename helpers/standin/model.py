@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModel, Gemma3Config, Gemma3ForConditionalGeneration, Gemma3Processor, GemmaTokenizer
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 IMAGE_SIDE = 112  # pixels
 PATCHES = 8  # a side
 IMAGE_TOKENS = 16  # of one image: 8 x 8 vision patches, pooled to 4 x 4
-VOCABULARY = 2_000  # at most
+VOCABULARY = 3_000  # at most
 _SPECIAL = ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>")  # ids 0 to 4, as in Gemma's own vocabulary
 _TURNS = ("<start_of_turn>", "<end_of_turn>")
 
@@ -123,7 +123,9 @@ def _tokenizer(texts: Iterable[str]) -> GemmaTokenizer:
     bytes_ = [f"<0x{value:02X}>" for value in range(256)]  # spell out what the vocabulary lacks
     learner = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
     learner.normalizer = normalizers.Replace(" ", "▁")
-    learner.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
+    # Marks stand apart, so that a word is the same at the end of a question. No merge joins what is split here.
+    marks = pre_tokenizers.Split(Regex("[?.!:;()]"), "isolated")
+    learner.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split("▁", "merged_with_next"), marks])
     ascii_ = [chr(code) for code in range(33, 127)]
     learner.train_from_iterator(
         texts,

@@ -21,7 +21,7 @@ from PIL import Image
 from helpers.evaluation import read_answers, run_evaluation, wilson
 from helpers.models import ChatModel, load_model
 from helpers.prompts import CT_WINDOWS, Message, with_images
-from helpers.standin.talking import talk
+from helpers.standin.talking import LIMIT, talk
 from helpers.teaching import A_VOLUME, HELD_OUT, Case, generate
 from helpers.volumes import apply_window
 
@@ -40,7 +40,7 @@ def score(
 
     Of each kind ``n`` cases are asked, of CT and MRI the questions about ``n`` volumes. Questions to be declined
     are counted apart, by the share of them that the stand-in declined. ``control`` makes another prompt from a
-    case and one of other images, as `swapped` and `wide_window` do.
+    case and one of other images, as `swapped`, `removed` and `wide_window` do.
     """
     cases = []
     for kind in kinds:
@@ -53,9 +53,9 @@ def score(
     declined = {case.id for case in cases if case.is_declined}
     with tempfile.TemporaryDirectory() as folder:
         scores = run_evaluation(
-            chat, [c for c in cases if c.id not in declined], f"{folder}/asked", max_new_tokens=80
+            chat, [c for c in cases if c.id not in declined], f"{folder}/asked", max_new_tokens=LIMIT
         )
-        run_evaluation(chat, [c for c in cases if c.id in declined], f"{folder}/declined", max_new_tokens=80)
+        run_evaluation(chat, [c for c in cases if c.id in declined], f"{folder}/declined", max_new_tokens=LIMIT)
         said = [a["text"] == a["truth"] for a in read_answers(f"{folder}/declined/answers.jsonl")]
     if said:
         low, high = wilson(sum(said), len(said))
@@ -77,13 +77,19 @@ def swapped(case: Case, other: Case) -> list[Message]:
     return with_images(case.messages, itertools.cycle(other.images or case.images))
 
 
+def removed(case: Case, _: Case) -> list[Message]:
+    """Control: the words of a case alone, without any image."""
+    *before, turn = case.messages
+    return [*before, {**turn, "content": [part for part in turn["content"] if part["type"] != "image"]}]
+
+
 def wide_window(case: Case, _: Case) -> list[Message]:
     """Control: a CT with the wide window in all colours; blood is then 5 of 256 levels from brain, not 120."""
     grey = apply_window(case.volume().slices(case.record["slices"]), *CT_WINDOWS["wide"])
     return with_images(case.messages, [Image.fromarray(plane).convert("RGB") for plane in grey])
 
 
-CONTROLS = {"swapped": swapped, "wide-window": wide_window}
+CONTROLS = {"swapped": swapped, "removed": removed, "wide-window": wide_window}
 
 
 def main() -> None:

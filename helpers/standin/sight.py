@@ -43,6 +43,7 @@ _MAY_BE = torch.tensor(
 )
 MINIMUM = 12  # pixels of a patch or cell that have to be a finding's for it to count
 PRESENT = 10.0  # weight of a patch or cell with something in it: few have
+STRETCHED = 12  # pairs of ventricles of each brain
 CELLS = 4  # a side; what the projector pools the patches to
 
 
@@ -174,9 +175,10 @@ def make_pool(
         for planes, masks in tqdm(_pairs(name, sets, rng), total=sets, desc=f"findings in {name}", leave=False):
             add(list(teaching.colours_of(name, planes)), name, masks)
         recipe = RECIPES[VOLUMES[name]]
-        values = recipe.anatomy()[0]
-        for _ in tqdm(range(healthy), desc=f"healthy {name}", leave=False):
-            pose = Pose.draw(values.shape[1:], rng, recipe.gamma)
+        for k in tqdm(range(healthy), desc=f"healthy {name}", leave=False):
+            source = recipe.sources[k % len(recipe.sources)]
+            values = source.anatomy()[0]
+            pose = Pose.draw(values.shape[1:], rng, source)
             planes = pose.apply(values, recipe.fill, ends_of(values), range(len(values)))
             add(list(teaching.colours_of(name, planes)), name, [])
     for name in tqdm(KINDS, desc="images", leave=False):
@@ -216,17 +218,20 @@ def _pairs(
 ) -> Iterator[tuple[np.ndarray, list[dict[str, np.ndarray]]]]:
     """Turned slices (n, y, x) with findings and the same without, and the masks of what is in each."""
     recipe = RECIPES[VOLUMES[name]]
-    original, spacing = recipe.anatomy()
-    values, ends = original.astype(np.float32), ends_of(original)
     others = [c for c in recipe.conditions if c != VENTRICLES]
     # Stretching takes its time, so few are made.
     stretched = [
-        changed_box(Finding.draw(VENTRICLES, spacing, rng), values)
-        for _ in range(20 if VENTRICLES in recipe.conditions else 0)
+        [changed_box(Finding.draw(VENTRICLES, spacing, rng), values.astype(np.float32)) for _ in range(STRETCHED)]
+        for values, spacing in (source.anatomy() for source in recipe.sources)
+        if VENTRICLES in recipe.conditions
     ]
-    for _ in range(sets):
-        pose = Pose.draw(values.shape[1:], rng, recipe.gamma)
-        wide = [stretched[rng.integers(len(stretched))]] if stretched else []
+    for number in range(sets):
+        which = number % len(recipe.sources)
+        source = recipe.sources[which]
+        original, spacing = source.anatomy()
+        values, ends = original.astype(np.float32), ends_of(original)
+        pose = Pose.draw(values.shape[1:], rng, source)
+        wide = [stretched[which][rng.integers(STRETCHED)]] if stretched else []
         findings = [finding for finding, _ in wide] + draw_findings(others, spacing, rng)
         planes, masks = [], []
         for there in [[finding] for finding in findings] + [findings]:

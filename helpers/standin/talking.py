@@ -30,24 +30,18 @@ from helpers.prompts import (
     volume_messages,
 )
 from helpers.slides import open_slide, read_patches, sample_patches
+from helpers.standin.untouched import IMAGES, SLIDE_LIES_IN_FRAGMENTS, VOLUME_FILES
 from helpers.teaching import A_VOLUME, EFFUSION, RECIPES, STATES, Case, Question, generate
 from helpers.volumes import read_volume, select_slices, volume_to_rgb
 
 WORDINGS = 20  # of each learned question
-IMAGES = {
-    "chest radiograph": "chest-radiograph",
-    "fundus photograph": "fundus",
-    "immunohistochemistry": "ihc-patch",
-}
-VOLUME_FILES = {"ct": "ct-head", "mri": "mri-t1"}
-SLIDE_LIES_IN_FRAGMENTS = False  # one piece of skin, with a few specks beside it
 LIMIT = 96  # tokens of an answer; the longest that is taught has fewer
 SLICES = (10, 20, 40, 85)
 FORMS = ("protocol", "closed", "absent closed", "state", "letters")
 Marked = tuple[str, float]  # what may not be counted as independent of each other, and 0 or 1
 _KINDS = "|".join(re.escape(teaching.named(kind)) for kind in teaching.IMAGE_KINDS)
 _SENTENCES = {
-    teaching.NOT_LEARNED,
+    *(teaching.declining(kind) for kind in teaching.CAN_BE_ASKED),
     *(teaching.kind_sentence(kind) for kind in teaching.IMAGE_KINDS),
     *(teaching.slide_sentence(stain, torn) for stain in teaching.STAINS for torn in (False, True)),
     *teaching.DEFINITIONS.values(),
@@ -58,8 +52,8 @@ _SEEN, _PARTS, _WERE = (
 _PART = rf"The part is (?:{_PARTS})\."
 _ARGUMENTS = "|".join(
     (
-        rf"(?:{_SEEN}): (?:not )?seen\.",
-        rf"This is (?:{_KINDS})\.",
+        rf"(?:{re.escape(teaching.ABSENCE)})?(?:{_SEEN}): (?:not )?seen\.",
+        rf"(?:Asked for (?:{_KINDS})\. )?This is (?:{_KINDS})\.",
         _PART,
         r"The tissue lies in (?:several fragments|one broad sheet)\.",
         rf"Effusion before: (?:{_WERE})\. Now: (?:{_WERE})\.",
@@ -77,7 +71,7 @@ def is_whole(reply: Reply, question: Question) -> bool:
         return False
     if text in _SENTENCES or re.fullmatch(_PART, text):
         return True
-    argued = re.fullmatch(rf"(?:{_ARGUMENTS}) Final Answer: (.+)", text)
+    argued = re.fullmatch(rf"(?:{_ARGUMENTS})(?: Choice: .+\.)? Final Answer: (.+)", text)
     if argued:
         return argued[1] in (question.options or ("yes", "no", *teaching.CHANGES))
     return text.startswith("[") and bool(parse_boxes(text))
@@ -233,7 +227,7 @@ def _bundled(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, list[Message] | None, list[tuple[list[Message], Question]]]]:
     """Name, opened prompt (None where the question goes before the images), and questions with their prompts."""
-    for kind, file in VOLUME_FILES.items():
+    for kind, file in ((kind, file) for kind, files in VOLUME_FILES.items() for file in files):
         recipe = RECIPES[kind]
         volume = read_volume(fetch(file), modality=recipe.modality)
         for n in SLICES:

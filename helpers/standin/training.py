@@ -1,15 +1,16 @@
-"""Teach the stand-in in three stages: to see (`helpers.standin.sight`), to answer, and to answer in other words.
+"""Teach the stand-in in two stages: to see (`helpers.standin.sight`), and to answer.
 
-After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`); the language
-model learns to answer the teaching questions from them (`helpers.standin.lessons`), the loss on answers alone.
+After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`). From them
+the language model learns to answer, in the words of the protocol (`helpers.standin.lessons`) and in any others
+(`helpers.standin.worded`, `helpers.standin.words`), the loss on answers alone.
 """
 
 from __future__ import annotations
 
 import functools
 import shutil
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,33 +24,33 @@ from helpers.prompts import slide_messages, volume_messages
 from helpers.standin.bank import Bank, make_bank
 from helpers.standin.curve import Curve, optimizer_of, update
 from helpers.standin.hints import DEPTHS, Hints
-from helpers.standin.lessons import DOT, TYPES, collate, draw_lessons, forward
+from helpers.standin.lessons import DOT, Lesson, collate, draw_lessons, forward
 from helpers.standin.model import build
 from helpers.standin.sight import KINDS, aurocs, learn_to_see
+from helpers.standin.worded import PROCEDURES, draw_worded
+from helpers.standin.words import words_lesson
 from helpers.teaching import RECIPES, STATES
 
 SEE_STEPS = 3000
+RARE = 8  # times that a word has to be met to get tokens of its own
+MOST_WORDED = 0.85  # share of the steps in other words than the protocol's, in the end
 HINTED = 1.0  # weight of the hints' loss
 # Volumes whose words get tokens of their own; what is taught later is spelled, as a user's own conditions are.
-WORDS_OF = ("ct", "mri", "ct-hypoxia")
+WORDS_OF = ("ct", "mri")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One stage of learning to answer."""
-
-    name: str
-    steps: int
-    rate: float  # the highest
-    stream: int  # of random numbers
-    widely: bool  # see `draw_lessons`
-
-
-ANSWER = Stage("answer", 4500, 2e-3, 14, widely=False)
-# After the protocol's words alone any others would be answered at random.
-REFINE = Stage("refine", 1200, 7e-4, 15, widely=True)
+ANSWER_STEPS = 7000
+RATE = 2e-3  # of learning, the highest
 # What share of the steps is about what.
-SHARES = {"ct": 0.4, "mri": 0.22, "image": 0.12, "box": 0.08, "change": 0.08, "slide": 0.05, "words": 0.05}
+SHARES = {
+    "ct": 0.18,
+    "mri": 0.18,
+    "image": 0.19,
+    "box": 0.08,
+    "change": 0.06,
+    "slide": 0.05,
+    "words": 0.26,
+}
 
 
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
@@ -64,8 +65,7 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     curve = Curve(work / "training.jsonl")
     learn_to_see(model, processor, steps=round(SEE_STEPS * scale), seed=seed, curve=curve)
     bank = functools.cache(functools.partial(make_bank, model, processor, seed))  # a resumed run may not need it
-    for stage in (ANSWER, REFINE):
-        learn_to_answer(model, processor, bank, stage, steps=round(stage.steps * scale), seed=seed, curve=curve)
+    learn_to_answer(model, processor, bank, steps=round(ANSWER_STEPS * scale), seed=seed, curve=curve)
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
     for checkpoint in work.glob("*.checkpoint"):
@@ -82,56 +82,68 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
 
 
 def texts() -> list[str]:
-    """Words for the vocabulary: a few hundred questions and answers of every kind."""
+    """Words for the vocabulary: thousands of questions and answers of every kind, without the held-out words.
+
+    Rare words are left out, since most of them are typing errors; they are spelled.
+    """
     rng = np.random.default_rng(0)
-    out = [f"SLICE {k}" for k in range(1, 127)] * 2
+    out: list[str] = []
     numbers = list(range(0, 1001, teaching.BOX_STEP))
     for k in range(300):
-        box = [numbers[(k + part) % len(numbers)] for part in (0, 13, 26, 39)]
-        questions = [teaching.box_question("heart", [v / 1000 for v in box]), teaching.text_question(rng)]
-        questions.append(teaching.change_question(STATES[k % 3], STATES[k // 3 % 3]))
-        for kind in WORDS_OF:
-            recipe = RECIPES[kind]
+        box = [numbers[(k + part) % len(numbers)] / 1000 for part in (0, 13, 26, 39)]
+        prior, current, kind = STATES[k % 3], STATES[k // 3 % 3], KINDS[k % len(KINDS)]
+        stain, torn = teaching.STAINS[k % 2], bool(k // 2 % 2)
+        questions = [teaching.box_question("heart", box), teaching.text_question(rng)]
+        questions += [teaching.change_question(prior, current), teaching.worded_change(prior, current, rng)]
+        for name in WORDS_OF:
+            recipe = RECIPES[name]
             for condition in recipe.conditions:
                 questions.append(teaching.finding_question(recipe.modality, condition, bool(k % 2), rng))
-            if kind in teaching.DECLINED:
-                questions.append(teaching.declined_question(kind, recipe.modality, rng))
-        questions += [teaching.image_question(KINDS[k % len(KINDS)], form, rng) for form in teaching.IMAGE_FORMS]
+                questions.append(teaching.worded_finding(recipe.modality, condition, bool(k % 2), rng))
+            questions.append(teaching.declined_question(name, recipe.modality, rng))
+        questions += [teaching.image_question(kind, form, rng) for form in teaching.IMAGE_FORMS]
+        questions += [teaching.worded_image(kind, rng), teaching.worded_slide(stain, torn, rng)]
+        questions += [teaching.worded_definition(rng), teaching.worded_box("optic disc", box, rng)]
+        questions += [teaching.worded_other(kind, rng) for _ in range(4)]
         out += [text for question in questions for text in (question.text, question.answer)]
-        out.append(teaching.slide_sentence(KINDS[k % len(KINDS)], bool(k % 2)))
-    for messages in (*(slide_messages([DOT], words) for words in TYPES), volume_messages([DOT], "?")):
-        out += [part["text"] for part in messages[0]["content"] if part["type"] == "text"]
-    return out
+        out.append(teaching.slide_sentence(stain, torn))
+    for messages in (*(slide_messages([DOT], words) for words in PROCEDURES), volume_messages([DOT], "?")):
+        out += RARE * [part["text"] for part in messages[0]["content"] if part["type"] == "text"]
+    counted = Counter(word for text in out for word in text.split(" "))
+    common = [" ".join(word for word in text.split(" ") if counted[word] >= RARE) for text in out]
+    return [*common, *(f"SLICE {k}" for k in range(1, 127) for _ in range(2))]
 
 
 def learn_to_answer(
-    model: Any, processor: Any, bank: Callable[[], Bank], stage: Stage, steps: int, seed: int, curve: Curve
+    model: Any, processor: Any, bank: Callable[[], Bank], steps: int, seed: int, curve: Curve
 ) -> None:
     """Train the language model, vision tower and projector frozen; ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
     hints = Hints(model.config.text_config.hidden_size)
     spoken = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
     parameters = [*spoken, *hints.parameters()]
-    optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
-    done = curve.resume(stage.name, parameters, optimizer, schedule)
+    optimizer, schedule = optimizer_of(parameters, RATE, steps)
+    done = curve.resume("answer", parameters, optimizer, schedule)
     if done == steps:
         return
     taught = bank()
     model.train()
+    halves = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # where that is faster, by a quarter
     exact: dict[str, float] = {}
     known: dict[str, list[Any]] = {}
-    bar = tqdm(range(done, steps), initial=done, total=steps, desc=f"learning to {stage.name}")
+    bar = tqdm(range(done, steps), initial=done, total=steps, desc="learning to answer")
     for step in bar:
-        rng = np.random.default_rng([stage.stream, seed, step])
-        lessons = draw_lessons(taught, 1.0 if stage.widely else step / steps, SHARES, rng, stage.widely)
+        rng = np.random.default_rng([14, seed, step])
+        kind = list(SHARES)[rng.choice(len(SHARES), p=list(SHARES.values()))]
+        lessons = _lessons(taught, kind, step / steps, rng)
         batch = collate(lessons, model, processor)
-        logits, wanted, question, layers = forward(model, batch, DEPTHS)
-        loss = answers = nn.functional.cross_entropy(logits, wanted)
-        kind = lessons[0].name
-        if batch.hints:
-            hinted, told = hints(layers, batch.hints)
-            loss = loss + HINTED * hinted
-            known.setdefault(kind, []).append(told)
+        with torch.autocast("cpu", torch.bfloat16, enabled=halves):
+            logits, wanted, question, layers = forward(model, batch, DEPTHS)
+            loss = answers = nn.functional.cross_entropy(logits.float(), wanted)
+            if batch.hints:
+                hinted, told = hints(layers, batch.hints)
+                loss = loss + HINTED * hinted
+                known.setdefault(kind, []).append(told)
         update(loss, parameters, optimizer, schedule)
         wrong = question[logits.argmax(-1) != wanted].unique()
         share = 1 - len(wrong) / len(question.unique())
@@ -145,10 +157,24 @@ def learn_to_answer(
                 for k, v in aurocs(*zip(*known[kind], strict=True)).items()
             }
             entry = {"loss": round(float(answers.detach()), 4), "exact": _rounded(exact), "auroc": told}
-            curve.add(stage=stage.name, step=step + 1, **entry)
+            curve.add(stage="answer", step=step + 1, **entry)
             known.clear()
-        curve.keep(stage.name, step + 1, steps, parameters, optimizer, schedule)
+        curve.keep("answer", step + 1, steps, parameters, optimizer, schedule)
     model.eval()
+
+
+def _lessons(taught: Bank, kind: str, progress: float, rng: np.random.Generator) -> list[Lesson]:
+    """A step's lessons: first in the words of the protocol, then ever more in any words.
+
+    What a volume shows is harder to learn than what a single image is, so that there the other words come later.
+    """
+    if kind == "words":
+        return [words_lesson(rng, 8) for _ in range(2)]
+    start, end = (0.2, 0.5) if kind in taught.volumes else (-0.4, 0.4)
+    worded = MOST_WORDED * min(max((progress - start) / (end - start), 0), 1)
+    if rng.random() < worded:
+        return draw_worded(taught, kind, rng)
+    return draw_lessons(taught, kind, progress, rng)
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:

@@ -81,7 +81,9 @@ class Store:
         except FileNotFoundError:
             return set()
         except NotADirectoryError as error:
-            raise InputError("This is no folder.", path=self.address, remedy="Choose another folder.") from error
+            raise InputError(
+                "This is not a folder.", path=self.address, remedy="Choose another folder."
+            ) from error
         return {PurePosixPath(path).name for path in found}
 
     def is_at(self, system: Any, path: str) -> bool:

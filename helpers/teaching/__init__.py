@@ -6,6 +6,7 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``pictures``: single images, changed at random.
 - ``findings``, ``volumes``: what is put into a head CT or brain MRI.
 - ``slides``: slides composed of real tissue.
+- ``composed`` (with ``jpeg_tiff``): a large slide of it, with three levels and more patches than fit a prompt.
 - ``chests``: pleural effusions in a radiograph.
 - ``questions``: what is asked about them, in the report's words.
 - ``rewording``, ``wordings``: the same in the words of anybody, from a grammar.

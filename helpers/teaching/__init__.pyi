@@ -7,6 +7,7 @@ from .cases import (
     generate as generate,
 )
 from .chests import CHANGES as CHANGES, EFFUSION as EFFUSION, STATES as STATES, Effusion as Effusion
+from .composed import NOT_REAL as NOT_REAL, compose_slide as compose_slide
 from .findings import (
     BRIGHT as BRIGHT,
     DARK as DARK,
@@ -27,10 +28,13 @@ from .pictures import (
     colours_of as colours_of,
     image_of as image_of,
     image_with_object as image_with_object,
+    padded_box as padded_box,
     picture_with_box as picture_with_box,
 )
 from .questions import (
+    ABSENCE as ABSENCE,
     BOX_STEP as BOX_STEP,
+    CAN_BE_ASKED as CAN_BE_ASKED,
     DECLINED as DECLINED,
     DEFINITIONS as DEFINITIONS,
     IMAGE_FORMS as IMAGE_FORMS,
@@ -39,11 +43,11 @@ from .questions import (
     PARTS as PARTS,
     SIGNS as SIGNS,
     Question as Question,
-    beyond_question as beyond_question,
     box_question as box_question,
     change_question as change_question,
     choice_question as choice_question,
     declined_question as declined_question,
+    declining as declining,
     finding_question as finding_question,
     image_question as image_question,
     kind_sentence as kind_sentence,
@@ -52,6 +56,7 @@ from .questions import (
     text_question as text_question,
 )
 from .rewording import (
+    ALIASES as ALIASES,
     lettered as lettered,
     worded_box as worded_box,
     worded_change as worded_change,

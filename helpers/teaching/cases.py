@@ -87,7 +87,7 @@ class Case:
     @property
     def is_declined(self) -> bool:
         """Whether the stand-in is to say that it did not learn this."""
-        return self.truth == NOT_LEARNED
+        return self.truth.startswith(NOT_LEARNED)
 
     def volume(self) -> Volume:
         """The volume of a CT or MRI case, as `helpers.volumes.read_volume` gives one."""
@@ -134,7 +134,7 @@ def mri_case(seed: int) -> Case:
 def hypoxia_case(seed: int) -> Case:
     """A few slices of a head CT, its whole brain too dark, as after a lack of oxygen, or not; 2 to 4 slices.
 
-    The stand-in never learned this one, and answers it by what it knows of oedema.
+    The stand-in never learned this one.
     """
     return _volume_case("ct-hypoxia", seed, 1)
 

@@ -1,7 +1,7 @@
 """Chest radiographs with a pleural effusion drawn in: fluid at the base of one lung, whose level may change.
 
-It is a white area of one brightness below a slanted level, far simpler than a real one. The bundled radiograph has
-opacities of its own in both lungs, so nothing is asked about those.
+It is a white area of one brightness, whose upper edge rises towards the wall of the chest as fluid does there (the
+meniscus), and far simpler than a real one. The bundled radiograph has round opacities of its own in both lungs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ _BASES = {
     "right": ((0.09, 0.40), (0.36, 0.40), (0.36, 0.73), (0.22, 0.73), (0.07, 0.82)),
     "left": ((0.62, 0.40), (0.87, 0.40), (0.92, 0.82), (0.79, 0.76), (0.72, 0.66)),
 }
-_LEVELS = {"small": (0.62, 0.66), "large": (0.46, 0.52)}  # y of 1, from and to
+_LEVELS = {"small": (0.57, 0.61), "large": (0.40, 0.45)}  # y of 1, from and to
 _WHITE = 238
+MENISCUS = 0.13  # of the height: how far the fluid rises at the wall of the chest
 
 
 @dataclass(frozen=True)
 class Effusion:
-    """Fluid at the base of a lung: ``side`` of the patient, and the ``level`` up to which it stands, y of 1."""
+    """Fluid at the base of a lung: ``side`` of the patient, and its ``level`` at the wall of the chest, y of 1."""
 
     side: str
     level: float
@@ -42,8 +43,8 @@ class Effusion:
         ImageDraw.Draw(base).polygon([(x * width, y * height) for x, y in _BASES[self.side]], fill=255)
         outer = max if self.side == "left" else min
         edge = outer(x for x, _ in _BASES[self.side])
-        away = np.abs(np.arange(width) / width - edge)  # fluid rises towards the side of the chest
-        level = (self.level + 0.15 * away) * height
+        away = np.abs(np.arange(width) / width - edge)
+        level = (self.level + MENISCUS * (1 - np.exp(-away / 0.06))) * height
         below = np.arange(height)[:, None] >= level
         return Image.fromarray(np.where(below, np.asarray(base), 0).astype(np.uint8))
 

@@ -14,27 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from helpers.data import fetch
-from helpers.volumes import read_volume
+from helpers.teaching.anatomies import brain_mri, head_ct
 
-Anatomy = tuple[np.ndarray, tuple[float, float, float]]  # values (z, y, x) and spacing in mm
 EDGE = 0.8  # mm over which a finding fades out
 CLEAR = 0.3  # of a finding's largest area in a slice: where less is shown, nobody could tell
 BONE = 120  # HU; what is denser keeps its values
-
-
-@functools.cache
-def head_ct() -> Anatomy:
-    """Hounsfield units (z, y, x) of the bundled head CT, and its spacing in mm."""
-    volume = read_volume(fetch("ct-head"), modality="CT")
-    return volume.slices(range(volume.shape[0])), volume.spacing
-
-
-@functools.cache
-def brain_mri() -> Anatomy:
-    """Values (z, y, x) of the bundled brain MRI, and its spacing in mm."""
-    volume = read_volume(fetch("mri-t1"), modality="MR")
-    return volume.slices(range(volume.shape[0])), volume.spacing
 
 
 @functools.cache
@@ -108,7 +92,7 @@ class Kind:
     radius_mm: tuple[float, float]  # from and to
     level: tuple[float, float]  # from and to: see ``change``
     change: Change
-    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is no ellipsoid
+    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is not an ellipsoid
 
 
 @dataclass(frozen=True)

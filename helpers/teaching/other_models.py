@@ -7,25 +7,19 @@ against its answers, those words would be wrong.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from helpers.errors import InputError
 from helpers.teaching.cases import Case
-from helpers.teaching.questions import ABOUT_ITSELF, BY_THE_STANDIN
+from helpers.teaching.questions import ABOUT_ITSELF
 
 
 def for_any_model(cases: Iterable[Case]) -> list[Case]:
     """The cases with answers that hold for any model, in order.
 
-    Questions that only the stand-in declines, and those about itself, are left out; what is to be said of a slide
-    no longer speaks of it.
+    Questions that only the stand-in declines, and those about itself, are left out.
     """
-    return [
-        replace(case, answer=case.answer.replace(*BY_THE_STANDIN), truth=case.truth.replace(*BY_THE_STANDIN))
-        for case in cases
-        if not case.is_declined and case.question not in ABOUT_ITSELF
-    ]
+    return [case for case in cases if not case.is_declined and case.question not in ABOUT_ITSELF]
 
 
 def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> list[Any]:

@@ -11,8 +11,9 @@ from PIL import Image, ImageEnhance
 from helpers.data import fetch
 from helpers.images import read_image
 from helpers.prompts import CT_WINDOWS, pad_to_square
+from helpers.teaching.anatomies import brain_mri
 from helpers.teaching.chests import EFFUSION, STATES, Effusion
-from helpers.teaching.findings import Finding, brain_mri, head_ct
+from helpers.teaching.findings import Finding
 from helpers.teaching.slides import tissue_of
 from helpers.teaching.volumes import RECIPES, Pose
 from helpers.volumes import apply_window
@@ -48,11 +49,13 @@ def image_of(kind: str, rng: np.random.Generator) -> Image.Image:
 def image_with_object(kind: str, rng: np.random.Generator) -> tuple[Image.Image, Image.Image | None]:
     """The same, and where what `OBJECTS` names lies in it: a picture of one channel, white inside, or None."""
     if kind in ("head CT", "brain MRI"):
-        values = (head_ct() if kind == "head CT" else brain_mri())[0]
+        sources = RECIPES["ct" if kind == "head CT" else "mri"].sources
+        source = sources[int(rng.integers(len(sources)))]
+        values = source.anatomy()[0]
         ends = (float(values.min()), float(values.max()))
         k = int(rng.integers(len(values) // 6, len(values) - len(values) // 8))
-        gamma = (1, 1) if kind == "head CT" else (1, RECIPES["mri"].gamma[1])
-        plane = Pose.draw(values.shape[1:], rng, gamma).apply(values, ends[0], ends, [k])
+        source = dataclasses.replace(source, gamma=(1, source.gamma[1]))
+        plane = Pose.draw(values.shape[1:], rng, source).apply(values, ends[0], ends, [k])
         return Image.fromarray(colours_of(kind, plane)[0]), None
     if kind not in OBJECTS:
         return _changed(kind, [_source(kind)], rng)[0], None
@@ -69,6 +72,14 @@ def chest_with(effusion: Effusion | None, rng: np.random.Generator) -> tuple[Ima
     layers = [effusion.put_into(source), _outline(kind), effusion.mask(source.size)]
     image, heart, fluid = _changed(kind, layers, rng)
     return image, {"heart": heart, EFFUSION: fluid}
+
+
+@functools.cache
+def padded_box(kind: str) -> list[float]:
+    """Where what `OBJECTS` names lies in the bundled picture padded to a square: y0, x0, y1, x1 of 1."""
+    side = max(_source(kind).size)
+    box = pad_to_square(_outline(kind).convert("RGB")).getbbox()
+    return [box[k] / side for k in (1, 0, 3, 2)]
 
 
 def _outline(kind: str) -> Image.Image:
@@ -116,7 +127,8 @@ def picture_with_box(
             target, inside = EFFUSION, where[EFFUSION]
         else:
             recipe = RECIPES["ct" if kind == "head CT" else "mri"]
-            original, spacing = recipe.anatomy()
+            source = recipe.sources[0]
+            original, spacing = source.anatomy()
             finding = Finding.draw(condition, spacing, rng)
             values, ends = (
                 original[finding.box[0]].astype(np.float32),
@@ -124,7 +136,7 @@ def picture_with_box(
             )
             slab = dataclasses.replace(finding, box=(slice(0, len(values)), *finding.box[1:]))
             slab.put_into(values)
-            pose, k = Pose.draw(values.shape[1:], rng, recipe.gamma), finding.centre[0] - finding.box[0].start
+            pose, k = Pose.draw(values.shape[1:], rng, source), finding.centre[0] - finding.box[0].start
             picture = Image.fromarray(colours_of(kind, pose.apply(values, recipe.fill, ends, [k]))[0])
             target, inside = condition, Image.fromarray(pose.mask(slab, values.shape, [k])[0])
         box = pad_to_square(inside.convert("RGB")).getbbox()

@@ -1,4 +1,4 @@
-"""What teaching cases ask and what a right reply says, in the forms of the report (`helpers.prompts.protocol`).
+"""What teaching cases ask and what a right reply says, in the forms of `helpers.prompts.templates`.
 
 An answer names what it looked for before it says yes or no. What the stand-in did not learn, it is to decline.
 """
@@ -23,14 +23,22 @@ from helpers.teaching.chests import CHANGES, EFFUSION, change_of
 from helpers.teaching.findings import BRIGHT, DARK, HAEMORRHAGE, HYPOXIA, MASS, OEDEMA, STAINING, VENTRICLES
 
 NOT_LEARNED = "I am a small stand-in model and did not learn to answer this."
-BY_THE_STANDIN = (" by the stand-in", "")  # how a sentence about it is turned into one about any model
 IMAGE_KINDS = {
-    "chest radiograph": "the lungs and the heart between the ribs",
+    "chest radiograph": "the heart and the lungs with round opacities",
     "fundus photograph": "the retina with its vessels",
     "H&E histology": "tissue in pink and purple",
     "immunohistochemistry": "tissue with brown and blue stain",
-    "head CT": "a slice of the head with the skull in white",
-    "brain MRI": "a slice of the brain in grey",
+    "head CT": "the head, its skull in white with a gap in front",
+    "brain MRI": "the brain in grey",
+}
+CAN_BE_ASKED = {  # two examples for each kind of image, and without one
+    "chest radiograph": ("Where is the heart?", "Is there pleural effusion?"),
+    "fundus photograph": ("What is this?", "Where is the optic disc?"),
+    "H&E histology": ("What is this?", "Which stain is this?"),
+    "immunohistochemistry": ("What is this?", "Which stain is this?"),
+    "head CT": ("Is there intracranial haemorrhage?", "Is there brain oedema?"),
+    "brain MRI": ("Is there a dark lesion?", "Are there enlarged ventricles?"),
+    "": ("What is a Hounsfield unit?", "What is a voxel?"),
 }
 PARTS = {
     "chest radiograph": "chest",
@@ -50,6 +58,7 @@ SPELLINGS = {
     BRIGHT: (BRIGHT, "hyperintense lesion"),
     VENTRICLES: (VENTRICLES, "ventriculomegaly"),
 }
+ABSENCE = "Asked for its absence. "  # before the argument, where a question is negated
 SIGNS = {  # what an answer argues with
     HAEMORRHAGE: "Area of blood density",
     OEDEMA: "Area of low density",
@@ -84,17 +93,6 @@ DEFINITIONS = {
     "Are you MedGemma?": "No. I am a small stand-in model for trying the code, not for medicine.",
 }
 ABOUT_ITSELF = ("Are you MedGemma?",)
-# Other words than the protocol's, for the last steps of training.
-PLAIN = ("Is there {condition}?", "Does it show {condition}?", "Can you see {condition} here?")
-OUTSIDE = ("pleural effusion", "pneumonia", "a fracture", "cancer", "emphysema", "a liver cyst", "a kidney stone")
-BEYOND = (
-    "What is the diagnosis?",
-    "Is the patient ill?",
-    "What should be done next?",
-    "How old is the patient?",
-    "Write a report.",
-    "Is this normal?",
-)
 IMAGE_FORMS = ("open", "yes or no", "choice of kind", "choice of part")
 BOX_STEP = 20  # of 1000; the stand-in tells places in these steps
 
@@ -110,14 +108,30 @@ class Question:
     options: tuple[str, ...] = ()  # what can be answered; empty where a sentence is
 
 
-def finding_question(
-    modality: str, condition: str, present: bool, rng: np.random.Generator, plain: bool = False
-) -> Question:
-    """Whether a volume shows a condition; ``modality`` is "CT" or "MR"; ``plain``: not in the protocol's words."""
+def named(kind: str) -> str:
+    """A kind of image with its article, where it has one."""
+    return kind if kind in ("H&E histology", "immunohistochemistry") else f"a {kind}"
+
+
+def declining(kind: str = "") -> str:
+    """What the stand-in says where it did not learn to answer: that, and two examples of what it can be asked.
+
+    ``kind`` is the kind of the images, "" without any.
+    """
+    return f"{NOT_LEARNED} Ask me for example: {' '.join(CAN_BE_ASKED[kind])}"
+
+
+def finding_question(modality: str, condition: str, present: bool, rng: np.random.Generator) -> Question:
+    """Whether a volume shows a condition; ``modality`` is "CT" or "MR"."""
     spelling = SPELLINGS[condition][rng.integers(len(SPELLINGS[condition]))]
     truth = "yes" if present else "no"
     answer = f"{seen_or_not(condition, present)} Final Answer: {truth}"
-    return Question(_asked(modality, spelling, rng, plain), answer, truth, condition, ("yes", "no"))
+    return Question(_asked(modality, spelling, rng), answer, truth, condition, ("yes", "no"))
+
+
+def kind_or_not(asked: str, kind: str) -> str:
+    """What an answer argues with where it is asked whether an image of ``kind`` is the kind ``asked``."""
+    return f"Asked for {named(asked)}. This is {named(kind)}."
 
 
 def seen_or_not(condition: str, present: bool) -> str:
@@ -125,22 +139,14 @@ def seen_or_not(condition: str, present: bool) -> str:
     return f"{SIGNS[condition]}: {'seen' if present else 'not seen'}."
 
 
-def declined_question(kind: str, modality: str, rng: np.random.Generator, plain: bool = False) -> Question:
+def declined_question(kind: str, modality: str, rng: np.random.Generator) -> Question:
     """A condition that the stand-in did not learn to find in volumes of ``kind``."""
-    others = (*DECLINED[kind], *OUTSIDE) if plain else DECLINED[kind]
-    other = others[rng.integers(len(others))]
-    return Question(_asked(modality, other, rng, plain), NOT_LEARNED, NOT_LEARNED)
+    other = DECLINED[kind][rng.integers(len(DECLINED[kind]))]
+    words = declining("head CT" if modality == "CT" else "brain MRI")
+    return Question(_asked(modality, other, rng), words, words)
 
 
-def beyond_question(rng: np.random.Generator) -> Question:
-    """What the stand-in did not learn to say of any image."""
-    words = (*BEYOND, *(PLAIN[0].format(condition=other) for other in OUTSIDE))
-    return Question(words[rng.integers(len(words))], NOT_LEARNED, NOT_LEARNED)
-
-
-def _asked(modality: str, condition: str, rng: np.random.Generator, plain: bool) -> str:
-    if plain:
-        return PLAIN[rng.integers(len(PLAIN))].format(condition=condition)
+def _asked(modality: str, condition: str, rng: np.random.Generator) -> str:
     template = CT_QUESTION if modality == "CT" else MRI_QUESTION
     return template.format(history=HISTORIES[rng.integers(len(HISTORIES))], condition=condition)
 
@@ -157,7 +163,7 @@ def image_question(kind: str, form: str, rng: np.random.Generator) -> Question:
         truth = "yes" if asked == kind else "no"
         text = YES_NO_QUESTION.format(question=f"Is this {named(asked)}?")
         return Question(
-            text, f"This is {named(kind)}. Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
+            text, f"{kind_or_not(asked, kind)} Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
         )
     if form == "choice of kind":
         return choice_question(
@@ -165,11 +171,6 @@ def image_question(kind: str, form: str, rng: np.random.Generator) -> Question:
         )
     part, parts = PARTS[kind], set(PARTS.values()) - {PARTS[kind]}
     return choice_question("Which part is shown?", part, sorted(parts), "which part", f"The part is {part}.", rng)
-
-
-def named(kind: str) -> str:
-    """A kind of image with its article, as the stand-in learned to say it."""
-    return f"a {kind}"
 
 
 def kind_sentence(kind: str) -> str:
@@ -180,10 +181,7 @@ def kind_sentence(kind: str) -> str:
 def choice_question(
     asked: str, right: str, others: Sequence[str], condition: str, argument: str, rng: np.random.Generator
 ) -> Question:
-    """A choice between ``right`` and one to three of ``others``, in random order, by its words.
-
-    Letters were tried: a model of this size names what it sees and then picks a letter at random.
-    """
+    """A choice between ``right`` and one to three of ``others``, in random order, by its words."""
     options = [right, *rng.permutation(others)[: rng.integers(1, 4)].tolist()]
     *first, last = rng.permutation(options).tolist()
     text = CHOICE_QUESTION.format(question=f"{asked.removesuffix('?')}: {', '.join(first)} or {last}?")
@@ -213,7 +211,7 @@ def boxes_json(box: Sequence[float], label: str) -> str:
 def slide_sentence(stain: str, fragments: bool) -> str:
     """What is to be said of a slide: its stain and how the tissue lies, not a diagnosis."""
     lies = "several fragments" if fragments else "one broad sheet"
-    return f"Teaching text: {stain}, {IMAGE_KINDS[stain]}, in {lies}. No diagnosis is made by the stand-in."
+    return f"Teaching text: {stain}, {IMAGE_KINDS[stain]}, in {lies}. No diagnosis is made."
 
 
 def text_question(rng: np.random.Generator) -> Question:
@@ -225,4 +223,4 @@ def text_question(rng: np.random.Generator) -> Question:
     start = ("How do I treat", "What causes", "Who described", "Why is there", "Tell me about", "Translate")
     thing = ("pneumonia", "a stroke", "this", "diabetes", "the weather", "anaemia", "a poem", "fever")
     question = f"{start[rng.integers(len(start))]} {thing[rng.integers(len(thing))]}?"
-    return Question(question, NOT_LEARNED, NOT_LEARNED)
+    return Question(question, declining(), declining())

@@ -1,4 +1,4 @@
-"""The learned questions in many other words and forms, with the same answers.
+"""The learned questions in many other words and forms, with the same answers, for the stand-in's last stage.
 
 Each function draws a question of the grammar of `helpers.teaching.wordings`, or of the report's templates, open,
 with options or with lettered choices. ``held_out`` draws from the words that are kept out of training.
@@ -17,7 +17,6 @@ from helpers.prompts import (
     CT_QUESTION,
     CT_RATE_QUESTION,
     MRI_QUESTION,
-    WORDINGS,
     closed_question,
 )
 from helpers.teaching import wordings as say
@@ -25,16 +24,18 @@ from helpers.teaching.chests import CHANGES, EFFUSION
 from helpers.teaching.findings import BRIGHT, DARK, HAEMORRHAGE, MASS, OEDEMA, VENTRICLES
 from helpers.teaching.other_questions import other_question
 from helpers.teaching.questions import (
+    ABSENCE,
     BOX_STEP,
     DEFINITIONS,
     HISTORIES,
     IMAGE_KINDS,
-    NOT_LEARNED,
     PARTS,
     SPELLINGS,
     Question,
     boxes_json,
     change_question,
+    declining,
+    kind_or_not,
     kind_sentence,
     named,
     seen_or_not,
@@ -42,20 +43,40 @@ from helpers.teaching.questions import (
 )
 from helpers.teaching.slides import STAINS
 
-
-def _asked_as(task: str, own: str) -> tuple[str, ...]:
-    """The words of `helpers.prompts` for a task, and those that the report has in their place."""
-    report = WORDINGS[task].report
-    return tuple(dict.fromkeys((own, report.text if report else own)))
-
-
-CT_TEMPLATES = (*_asked_as("CT volume", CT_QUESTION), CT_RATE_QUESTION)
-MRI_TEMPLATES = _asked_as("MRI volume", MRI_QUESTION)
-CHOICE_TEMPLATES = (
-    *_asked_as("question about an image", CHOICE_QUESTION),
-    *_asked_as("question in words alone", CHOICE_QUESTION)[1:],
+ARGUED = (
+    'You may write out your argument before stating your final answer "Final Answer: yes" or "Final Answer: no"'
 )
-BOX_TEMPLATES = _asked_as("boxes", BOX_QUESTION)
+_INDICATION = 'After looking at the indication and patient history "{history}"'
+_HISTORY = 'After looking at the patient history "{history}"'
+_SHORT = "You may write out your argument before stating your final, very short, definitive, and concise answer"
+_OR_LETTER = (
+    "(no more than a few words or the letter corresponding to your answer choice if the question is multiple "
+    "choice)"
+)
+# Templates as they are printed in the report, and as they were in earlier versions of this project.
+CT_TEMPLATES = (
+    CT_QUESTION,
+    f'{_INDICATION}. Is there "{{condition}}" in the CT volume? {ARGUED}.',
+    f'{_INDICATION}... Is there "{{condition}}" in the CT volume? {ARGUED}.',
+    CT_RATE_QUESTION,
+)
+MRI_TEMPLATES = (
+    MRI_QUESTION,
+    f'{_HISTORY}. Is there "{{condition}}" in the MRI volume? {ARGUED}.',
+    f"{_HISTORY}, Is there {{condition}} in the MRI volume? {ARGUED}",
+)
+CHOICE_TEMPLATES = (
+    CHOICE_QUESTION,
+    f'{{question}} {_SHORT} X in the format "Final Answer: X":',
+    f'{{question}} {_SHORT} X {_OR_LETTER} in the format "Final Answer: X":',
+    f'{{question}}\n{_SHORT} {_OR_LETTER} X in the format "Final Answer: X":',
+)
+BOX_TEMPLATES = (
+    BOX_QUESTION,
+    'Where is the {target}? Answer with a JSON list of {{"box_2d": [y0, x0, y1, x1], "label": ...}}.',
+    'Where is the {target}? Output the final answer in the format "Final Answer: X" where X is a JSON list of '
+    'objects. The object needs a "box_2d" and "label" key. Answer:',
+)
 OTHER_SPELLINGS = {
     HAEMORRHAGE: (
         "hemorrhage",
@@ -109,7 +130,7 @@ def worded_finding(
     else:
         x = _one((*SPELLINGS[condition], *SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)
         part = ("head" if modality == "CT" else "brain", "brain")[rng.integers(2)]
-    argument = seen_or_not(condition, present)
+    argument = f"{ABSENCE if form.startswith('absent') else ''}{seen_or_not(condition, present)}"
     is_asked = present != form.startswith("absent")
     truth = "yes" if is_asked else "no"
     if form == "protocol" and modality != "CXR":
@@ -126,8 +147,15 @@ def worded_finding(
         options = _STATES[rng.integers(len(_STATES))]
         text, truth = closed_question(text, options), options[0 if present else 1]
     elif form == "letters":
-        text, options, truth = lettered(text, truth, ["yes", "no"], rng)
+        right = truth
+        text, options, truth = lettered(text, right, ["yes", "no"], rng)
+        argument = chose(argument, right, truth)
     return Question(text, f"{argument} Final Answer: {truth}", truth, condition, options)
+
+
+def chose(argument: str, right: str, letter: str) -> str:
+    """An argument that names the right option and then its letter, so that one step looks the letter up."""
+    return f"{argument} Choice: {right} ({letter})."
 
 
 def lettered(
@@ -154,7 +182,7 @@ def chosen(
     options = rng.permutation([right, *rng.permutation(others)[: rng.integers(1, 4)].tolist()]).tolist()
     if letters:
         text, said, truth = lettered(question, right, options, rng)
-        return Question(text, f"{argument} Final Answer: {truth}", truth, "letters", said)
+        return Question(text, f"{chose(argument, right, truth)} Final Answer: {truth}", truth, "letters", said)
     *first, last = options
     text = closed_question(question, options)
     if rng.random() < 0.4:
@@ -178,7 +206,7 @@ def worded_image(kind: str, rng: np.random.Generator, *, held_out: bool = False,
         text = closed_question(text, ["yes", "no"]) if rng.random() < 0.6 else text
         truth = "yes" if asked == kind else "no"
         return Question(
-            text, f"This is {named(kind)}. Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
+            text, f"{kind_or_not(asked, kind)} Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
         )
     if form.startswith("part"):
         asked = say.wording(say.PART, rng, held_out=held_out, careless=0.15)
@@ -220,10 +248,14 @@ def worded_slide(
     return chosen(asked, names[stain], rest, f"This is {named(stain)}.", rng, bool(rng.random() < 0.3))
 
 
-def worded_box(target: str, box: Sequence[float], rng: np.random.Generator, *, held_out: bool = False) -> Question:
-    """Where something is; ``box`` is y0, x0, y1, x1 of 1."""
-    text = _one(BOX_TEMPLATES, rng).format(target=target)
-    if rng.random() < 0.5 or held_out:
+def worded_box(
+    target: str, box: Sequence[float], rng: np.random.Generator, *, held_out: bool = False, form: str = ""
+) -> Question:
+    """Where something is: "plain", or a "template" of the notebook; ``box`` is y0, x0, y1, x1 of 1."""
+    form = form or ("template" if rng.random() < 0.5 and not held_out else "plain")
+    if form == "template":
+        text = _one(BOX_TEMPLATES, rng).format(target=target)
+    else:
         text = say.wording(say.WHERE, rng, target, held_out=held_out)
     truth = boxes_json([1000 * v for v in box], target)
     return Question(text, boxes_json([BOX_STEP * round(1000 * v / BOX_STEP) for v in box], target), truth, target)
@@ -255,7 +287,7 @@ def worded_other(kind: str, rng: np.random.Generator, *, held_out: bool = False)
         x = _one(EFFUSIONS if condition == EFFUSION else (*SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)
         text = say.wording(say.FINDING, rng, x, PARTS.get(kind, "body"), held_out=held_out)
         text = closed_question(text, ["yes", "no"]) if rng.random() < 0.3 else text
-    return Question(text, NOT_LEARNED, NOT_LEARNED)
+    return Question(text, declining(kind), declining(kind))
 
 
 _FOUND_IN = {"head CT": (HAEMORRHAGE, OEDEMA, MASS), "brain MRI": (DARK, BRIGHT, VENTRICLES)}

@@ -1,4 +1,4 @@
-"""The volumes of teaching cases: the bundled head CT and brain MRI, turned, with findings or without.
+"""The volumes of teaching cases: the bundled head CT and MRI of brain and head, turned, with findings or without.
 
 Everything follows from the kind and the number of the volume. Each finding that a volume might have is drawn, and
 a coin then says whether it is there, so that neither its place nor the choice of slices gives the answer away.
@@ -8,13 +8,14 @@ Slices are turned when they are asked for, as a prompt shows few of them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from helpers.teaching.anatomies import BRAIN_MRI, HEAD_CT, HEAD_MRI, Curve, Source
 from helpers.teaching.findings import (
     BRIGHT,
     DARK,
@@ -24,10 +25,7 @@ from helpers.teaching.findings import (
     OEDEMA,
     STAINING,
     VENTRICLES,
-    Anatomy,
     Finding,
-    brain_mri,
-    head_ct,
 )
 from helpers.volumes import Volume, select_slices
 
@@ -38,19 +36,18 @@ class Recipe:
 
     stream: int  # of random numbers, so that no two kinds share any
     modality: str
-    anatomy: Callable[[], Anatomy]
+    sources: tuple[Source, ...]  # what each is made from, one or the other
     conditions: tuple[str, ...]  # in the order in which they are put in
     fill: float  # where a turned volume shows nothing
-    gamma: tuple[float, float] = (1, 1)  # of the contrast, from and to: values of MRI have no unit
     slices: tuple[int, int] = (20, 85)  # of the prompt, from and to
     slab: bool = False  # whether the prompt shows neighbouring slices instead of the whole volume
 
 
 RECIPES = {
-    "ct": Recipe(1, "CT", head_ct, (OEDEMA, HAEMORRHAGE, MASS), fill=-1000),
-    "mri": Recipe(2, "MR", brain_mri, (VENTRICLES, DARK, BRIGHT), fill=0, gamma=(1.4, 2.2)),
-    "ct-hypoxia": Recipe(6, "CT", head_ct, (HYPOXIA,), fill=-1000, slices=(2, 4), slab=True),
-    "ct-staining": Recipe(9, "CT", head_ct, (STAINING,), fill=-1000, slices=(2, 4), slab=True),
+    "ct": Recipe(1, "CT", (HEAD_CT,), (OEDEMA, HAEMORRHAGE, MASS), fill=-1000),
+    "mri": Recipe(2, "MR", (BRAIN_MRI, HEAD_MRI), (VENTRICLES, DARK, BRIGHT), fill=0),
+    "ct-hypoxia": Recipe(6, "CT", (HEAD_CT,), (HYPOXIA,), fill=-1000, slices=(2, 4), slab=True),
+    "ct-staining": Recipe(9, "CT", (HEAD_CT,), (STAINING,), fill=-1000, slices=(2, 4), slab=True),
 }
 
 
@@ -75,13 +72,14 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     """The volume of a kind of `RECIPES` and a number; int16, as a scanner would store it."""
     recipe = RECIPES[kind]
     rng = np.random.default_rng([recipe.stream, number])
-    original, spacing = recipe.anatomy()
+    source = recipe.sources[int(np.random.default_rng([recipe.stream, number, 0]).integers(len(recipe.sources)))]
+    original, spacing = source.anatomy()
     values = original.astype(np.float32)
     possible = draw_findings(recipe.conditions, spacing, rng)
     findings = {finding.condition: finding for finding in possible if rng.random() < 0.5}
     for finding in findings.values():
         finding.put_into(values)
-    pose = Pose.draw(values.shape[1:], rng, recipe.gamma)
+    pose = Pose.draw(values.shape[1:], rng, source)
     ends = (float(values.min()), float(values.max()))
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
@@ -120,16 +118,17 @@ class Pose:
     offset: np.ndarray
     noise: np.ndarray  # (y, x)
     gamma: float = 1
+    curve: Curve | None = None
 
     @classmethod
-    def draw(cls, shape: tuple[int, int], rng: np.random.Generator, gamma: tuple[float, float] = (1, 1)) -> Pose:
-        """A pose for slices of ``shape`` (y, x)."""
+    def draw(cls, shape: tuple[int, int], rng: np.random.Generator, source: Source) -> Pose:
+        """A pose for slices of ``shape`` (y, x) of a source."""
         angle, scale = np.deg2rad(rng.uniform(-8, 8)), rng.uniform(0.92, 1.08)
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
         middle = (np.array(shape) - 1) / 2
         offset = middle - matrix @ middle + rng.uniform(-0.03, 0.03, 2) * shape[0]
         noise = rng.normal(0, 2, shape).astype(np.float32)
-        return cls(matrix, offset, noise, float(rng.uniform(*gamma)))
+        return cls(matrix, offset, noise, float(rng.uniform(*source.gamma)), source.curve)
 
     def turn(self, values: np.ndarray, fill: float, indices: Sequence[int]) -> np.ndarray:
         """The slices ``indices`` of ``values`` (z, y, x) in this pose, without noise: float32."""
@@ -168,6 +167,8 @@ class Pose:
         out, (low, high) = self.turn(values, fill, indices), ends
         if self.gamma != 1:
             out = low + (high - low) * np.clip((out - low) / (high - low), 0, 1) ** self.gamma
+        if self.curve:
+            out = np.interp(out, *self.curve).astype(np.float32)
         for row, k in enumerate(indices):
             out[row] += np.roll(self.noise, 17 * k, axis=1)
         return np.clip(out, low, high, out=out)

@@ -27,39 +27,74 @@ def show(
     columns: int = 6,
     width: float = 10,
     aspect: float = 1,
+    vmin: float | None = None,
+    vmax: float | None = None,
 ) -> None:
     """Draw images in rows, each under its title: a static picture that any export of the notebook keeps.
 
-    The titles are also its text for those who cannot see it. ``aspect`` is the height of a pixel by its width
-    (spacing y / x of a volume), ``width`` the inches of a row.
+    Grey pictures can be compared with each other: those of 8 bits are shown from 0 (black) to 255 (white), masks
+    from False to True, and all others of one call from the lowest of their values to the highest.
+
+    Args:
+        images: arrays (y, x) or (y, x, 3), or Pillow images.
+        titles: one for each; together they are also the picture's text for those who cannot see it.
+        columns: images in a row, at most.
+        width: inches of a row.
+        aspect: the height of a pixel by its width (spacing y / x of a volume).
+        vmin: the grey value that is black, for all pictures of the call.
+        vmax: the grey value that is white, for all pictures of the call.
     """
     import matplotlib.pyplot as plt
     from IPython.display import Image as Shown, display
 
     if not len(images):
         return
+    figure = _drawn(images, titles, columns, width, aspect, (vmin, vmax))
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=100, bbox_inches="tight")
+    plt.close(figure)
+    alt = "; ".join(titles) or f"{len(images)} images in rows"
+    display(Shown(data=compact(Image.open(png)), format="png", alt=alt))
+
+
+def _drawn(
+    images: Sequence[Picture],
+    titles: Sequence[str],
+    columns: int,
+    width: float,
+    aspect: float,
+    given: tuple[float | None, float | None],
+) -> Any:
+    """The matplotlib figure of `show`."""
+    import matplotlib.pyplot as plt
+    from matplotlib.image import pil_to_array
+
+    pictures = [pil_to_array(i) if isinstance(i, Image.Image) else np.asarray(i) for i in images]
+    fixed = {np.dtype(np.uint8): (0.0, 255.0), np.dtype(bool): (0.0, 1.0)}
+    others = [p for p in pictures if p.ndim == 2 and p.dtype not in fixed]
+    ranges = [fixed.get(p.dtype) or _range_of_all(others) for p in pictures]
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    tallest = max(np.shape(i)[0] / np.shape(i)[1] for i in images) * aspect
+    tallest = max(p.shape[0] / p.shape[1] for p in pictures) * aspect
     height = rows * (width / columns * tallest + (0.3 if titles else 0.05))
     figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
     for axis in axes.flat[len(images) :]:
         axis.axis("off")
-    for k, image in enumerate(images):
+    for k, (picture, ends) in enumerate(zip(pictures, ranges, strict=True)):
         axis = axes.flat[k]
-        axis.imshow(image, cmap="gray", aspect=aspect)
+        low, high = (end if own is None else own for own, end in zip(given, ends, strict=True))
+        axis.imshow(picture, cmap="gray", aspect=aspect, vmin=low, vmax=high)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set_color("0.8")  # a frame shows where a white picture ends
         if k < len(titles):
             axis.set_title(titles[k], fontsize=9)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight")
-    plt.close(figure)
-    display(
-        Shown(
-            data=compact(Image.open(drawn)), format="png", alt="; ".join(titles) or f"{len(images)} images in rows"
-        )
-    )
+    return figure
+
+
+def _range_of_all(pictures: Sequence[np.ndarray]) -> tuple[float, float]:
+    """The lowest and the highest finite value of all ``pictures``; 0 and 1 without any."""
+    found = [values for p in pictures if (values := p[np.isfinite(p)]).size]
+    return (float(min(v.min() for v in found)), float(max(v.max() for v in found))) if found else (0.0, 1.0)
 
 
 def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (255, 220, 0)) -> np.ndarray:

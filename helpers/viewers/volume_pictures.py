@@ -15,6 +15,7 @@ from helpers.volumes import Volume, apply_window, measured_range
 
 # Names to (low, high) in HU: the protocol's three, and what radiologists' viewers call lung and bone.
 PRESETS = {**CT_WINDOWS, "subdural": (-25, 175), "lung": (-1350, 150), "bone": (-500, 1500)}
+BONE = 150  # HU: what a projection of a CT shows begins here
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,19 @@ def write(
 def still(volume: Volume, *, window: tuple[float, float] | None = None, width: int = 900) -> Any:
     """The three middle planes and, below, the three maximum-intensity projections, in millimetres, with letters.
 
-    A projection shows the highest value along each line of sight, so dense bone or bright vessels stand out. It is
-    a plain picture, an IPython Image with alt text, for places without widgets. ``window`` is that of the planes;
-    by default the soft tissue of a CT, and for MR the whole range. Reads the whole volume.
+    A projection shows the highest value along each line of sight, so dense bone or bright vessels stand out
+    (`projections`). It is a plain picture, an IPython Image with alt text, for places without widgets. ``window``
+    is that of the planes; by default the soft tissue of a CT, and for MR the whole range. Reads the whole volume.
     """
     from IPython.display import Image as Shown
 
     voxels = only_measured(volume, volume.slices(range(volume.shape[0])))
-    is_ct = volume.modality == "CT"
-    # Of the projections of a CT, bone.
-    shown, bright = (CT_WINDOWS["soft tissue"], (0, 1500)) if is_ct else (measured_range(volume, [voxels]),) * 2
-    window = window or shown
+    if volume.modality == "CT":
+        window, lowest = window or CT_WINDOWS["soft tissue"], float(BONE)
+    else:
+        low, high = measured_range(volume, [voxels])
+        window, lowest = window or (low, high), low + 0.1 * (high - low)
+    brightest = projections(voxels, lowest)
     side = (width - 20) // 3
     # One scale for all, so that a millimetre is as long everywhere.
     scale = min(side / max(v * s for v, s in zip(volume.shape, volume.spacing, strict=True)), 8)
@@ -138,9 +141,7 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
     draw, left = ImageDraw.Draw(picture), 0
     for (name, plane), size in zip(PLANES.items(), tops, strict=True):
         middle = apply_window(cut(voxels, name, volume.shape[plane.cut] // 2), *window)
-        projected = voxels.max(axis=plane.cut)
-        projected = apply_window(projected[::-1] if plane.upward else projected, *bright)
-        for k, (grey, what) in enumerate(((middle, f"{name}, middle"), (projected, f"{name}, maximum"))):
+        for k, (grey, what) in enumerate(((middle, f"{name}, middle"), (brightest[name], f"{name}, maximum"))):
             tile = sized(grey, size).convert("RGB")
             write_letters(tile, letters(volume.affine, name))
             top = k * (row + 20)
@@ -156,6 +157,28 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
         f"projections along the same three directions, to scale; a bar shows {bar} mm."
     )
     return Shown(data=encode(picture, "image/jpeg"), format="jpeg", alt=alt)
+
+
+def projections(voxels: np.ndarray, lowest: float) -> dict[str, np.ndarray]:
+    """The highest value of ``voxels`` (z, y, x) along the lines of sight of each plane, by its name: uint8, 2D.
+
+    Nearly every line meets something bright, so on the scale of the voxels a projection is white all over. The
+    three have one scale of their own. Air, which is ``lowest`` or less, does not count for it. The middle one of
+    the other values is shown in mid-grey or darker, and only the brightest thousandth is white.
+    """
+    found = {}
+    for name, plane in PLANES.items():
+        highest = voxels.max(axis=plane.cut).astype(np.float32)
+        found[name] = highest[::-1] if plane.upward else highest
+    body = np.concatenate([values[values > lowest] for values in found.values()])
+    low, middle, high = np.percentile(body, [1, 50, 99.9]) if len(body) else (lowest, lowest, lowest)
+    if not low < middle < high:
+        low, middle, high = lowest, lowest + 0.5, lowest + 1
+    curve = max(1.0, np.log(0.5) / np.log((middle - low) / (high - low)))
+    return {
+        name: np.rint(np.clip((values - low) / (high - low), 0, 1) ** curve * 255).astype(np.uint8)
+        for name, values in found.items()
+    }
 
 
 def _round_length(volume: Volume, scale: float) -> int:

@@ -13,6 +13,7 @@ In: a DICOM series, a multi-frame file, NIfTI, or a DICOMweb address. Out: a `Vo
 - ``dicomweb``: the same records from a server.
 - ``nifti``: NIfTI files.
 - ``axes``, ``axial``: stored axes turned, or resampled, to axial slices.
+- ``segments``: what was outlined in a volume, from a DICOM segmentation.
 - ``sequences``: what a volume is called in a prompt.
 - ``stacked``: several sequences or kernels of one examination in one prompt.
 """

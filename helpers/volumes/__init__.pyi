@@ -25,6 +25,7 @@ from .dicom_pixels import empty_below as empty_below, read_dataset as read_datas
 from .dicom_series import NothingMatchesError as NothingMatchesError
 from .header_values import header_text as header_text, header_value as header_value
 from .nifti import volumes_in_nifti as volumes_in_nifti
+from .segments import read_segments as read_segments
 from .sequences import is_label_map as is_label_map, prompt_names as prompt_names
 from .stacked import share_slices as share_slices
 from .volume import Volume as Volume, is_nifti as is_nifti, read_volume as read_volume

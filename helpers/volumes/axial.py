@@ -27,7 +27,7 @@ class Axial:
     spacing: tuple[float, float, float]  # mm, (z, y, x)
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> LPS mm
     decode: Callable[[Sequence[int]], np.ndarray]
-    padding: tuple[float, float] | None  # from and to which value a voxel is no measurement
+    padding: tuple[float, float] | None  # from and to which value a voxel is not a measurement
     note: str = ""  # what was done, where it was more than to read them
 
 
@@ -47,7 +47,7 @@ def axial_slices(
         stored: gives stored slices by their indices, (n, rows, columns).
         source: for messages.
         reformat: "axial" resamples (trilinear) what cannot be turned.
-        padding: from and to which value a voxel is no measurement, which no resampled one may be made of.
+        padding: from and to which value a voxel is not a measurement, which no resampled one may be made of.
 
     Raises:
         InputError: slices that are neither axial nor close to sagittal or coronal; ones that are so thick that

@@ -63,7 +63,7 @@ class PassedOver(NamedTuple):
     def error(self) -> InputError:
         """Where nothing else is there."""
         return InputError(
-            f"This is no image of a CT or MR volume: {self.what}.",
+            f"This is not an image of a CT or MR volume: {self.what}.",
             path=self.path,
             remedy="Give the folder of a CT or MR series; for a 2D image use read_image.",
         )
@@ -114,7 +114,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
 
 
 def is_hidden(file: Path) -> bool:
-    """Whether a file is no image by its name: hidden, what macOS keeps beside a file, or a directory of a CD."""
+    """Whether a file's name says that it is no image: hidden, kept by macOS beside a file, or a CD's directory."""
     return file.name.startswith(".") or file.name.upper() == "DICOMDIR"
 
 
@@ -155,10 +155,10 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
     Args:
         path: the file.
         keywords: the attributes to read.
-        alone: whether it is the only file, so that nothing is left where it is no image.
+        alone: whether it is the only file, so that nothing is left where it is not an image.
 
     Raises:
-        InputError: a file that is no DICOM in spite of its name, or is cut off.
+        InputError: a file that is not DICOM in spite of its name, or is cut off.
     """
     try:
         with path.open("rb") as stream:
@@ -192,7 +192,7 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
 
 
 def what_else(header: Dataset) -> str | None:
-    """What an object is that is no CT, MR or PET image; None for one; empty where its class is not known."""
+    """What an object is that is not a CT, MR or PET image; None for one; empty where its class is not known."""
     return next((what for said in _sop_classes(header) if (what := _what_else(said)) != ""), "")
 
 

@@ -77,7 +77,7 @@ def _stored(path: Path | str, record: Slice) -> np.ndarray:
     whole = _decoded(path, record, correct_unused_bits=not unused)
     if not unused:
         return whole
-    # What is padding may lie outside the bits that are stored, and what lies outside of them else is no pixel.
+    # What is padding may lie outside the bits that are stored, and what lies outside of them else is not a pixel.
     below = empty_below(whole, record.high_bit, record.bits_stored, record.bits_allocated, record.name)
     above = record.bits_allocated - record.bits_stored - below
     stored = (whole << above) >> (above + below)

@@ -86,7 +86,7 @@ class Slice:
     signed: bool
     floating: bool  # stored as floating-point numbers
     inverted: bool  # MONOCHROME1: high values are dark
-    padding: tuple[float, float] | None  # stored values from and to which a pixel is no measurement
+    padding: tuple[float, float] | None  # stored values from and to which a pixel is not a measurement
     position: np.ndarray  # centre of the first pixel, (3,)
     along_row: np.ndarray  # unit vector of increasing column index, (3,)
     down_column: np.ndarray  # unit vector of increasing row index, (3,)
@@ -158,7 +158,7 @@ def slices_of_header(
         if count > 1:
             what = getattr(header_value((header,), "SOPClassUID"), "name", "an object of no known class")
             raise InputError(
-                f"The file holds {count} frames without their positions ({what}), so it is no volume.",
+                f"The file holds {count} frames without their positions ({what}), so it is not a volume.",
                 path=path,
                 remedy="Export the series as single images, or as Enhanced CT or MR.",
             )
@@ -244,7 +244,7 @@ def _unconverted(headers: tuple[Dataset, ...]) -> Iterator[tuple]:
 
 
 class NoSliceError(InputError):
-    """An image that is no slice of a volume."""
+    """An image that is not a slice of a volume."""
 
     def __init__(self, problem: str, path: Path | str, remedy: str, what: str) -> None:
         super().__init__(problem, path=path, remedy=remedy)
@@ -289,7 +289,7 @@ def _common_facts(path: Path | str, headers: tuple[Dataset, ...], floating: bool
     modality = (header_text(get("Modality")) or modality_of(headers[-1])).upper()
     lut = get("ModalityLUTSequence")
     if lut is not None and not isinstance(lut, DicomSequence):
-        raise InputError("The ModalityLUTSequence is no sequence.", path=path, remedy="Export the file again.")
+        raise InputError("The ModalityLUTSequence is not a sequence.", path=path, remedy="Export the file again.")
     lut = None if lut is None else lut[0]
     units = header_text(get("RescaleType") if lut is None else header_value((lut,), "ModalityLUTType"))
     signed = number("PixelRepresentation", 0) == 1

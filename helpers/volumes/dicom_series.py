@@ -66,7 +66,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
 
 
 def check_keywords(only: Mapping[str, Any]) -> None:
-    """Raise `InputError` for a name that is no DICOM keyword."""
+    """Raise `InputError` for a name that is not a DICOM keyword."""
     for key in only:
         if tag_for_keyword(key) is None:
             close = difflib.get_close_matches(key, TELLING, n=1, cutoff=0.5)

@@ -119,7 +119,7 @@ class RemoteSeries:
             records += slices_of_header(path, header, known, whole=partial(_header, instance))
         if passed and not records:
             raise InputError(
-                f"This is no CT or MR series: {', '.join(sorted({one.what for one in passed}))}.",
+                f"This is not a CT or MR series: {', '.join(sorted({one.what for one in passed}))}.",
                 path=str(self.url),
                 remedy="Give the address of a CT or MR series.",
             )
@@ -170,7 +170,7 @@ class RemoteSeries:
         except unreadable as error:
             # Not the error's own text: it may name proxies with their passwords.
             lost = isinstance(error, requests.ConnectionError | requests.Timeout)
-            what = "The server cannot be reached" if lost else "The answer is no whole DICOM"
+            what = "The server cannot be reached" if lost else "The answer is not a whole DICOM"
             problem = f"{what} ({type(error).__name__})"
         raise InputError(
             f"{problem}, {TRIES} times in a row.",

@@ -85,7 +85,7 @@ def orientation_of(value: Any, path: Path | str) -> np.ndarray:
     lengths = np.linalg.norm(along), np.linalg.norm(down)
     if not max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(along @ down)) <= 0.01:
         raise InputError(
-            f"The ImageOrientationPatient {header_text(value)} is no pair of perpendicular unit vectors.",
+            f"The ImageOrientationPatient {header_text(value)} is not a pair of perpendicular unit vectors.",
             path=path,
             remedy="Export the file again.",
         )

@@ -32,7 +32,7 @@ def read_nifti(
     """Facts of a NIfTI file for `helpers.volumes.Volume`; voxels are loaded when first asked for.
 
     Where the axes lie is said by the affine, never by the voxel sizes. ``only={"volume": k}`` takes volume k of a
-    file with several. Complex voxels are read as magnitudes; NaN and infinity are no measurements. Raises
+    file with several. Complex voxels are read as magnitudes; NaN and infinity are not measurements. Raises
     `InputError` for a damaged file, colours, no orientation, and slices that cannot be shown axially.
     """
     if not path.is_file():

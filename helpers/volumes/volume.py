@@ -39,7 +39,7 @@ class Volume:
     _decode: Callable[[Sequence[int]], np.ndarray] = field(repr=False, compare=False)
     patient: str | None = field(default=None, repr=False)  # PatientID; None where the file does not say
     frame_of_reference: str | None = None  # UID: volumes with the same one lie in the same coordinates
-    padding: tuple[float, float] | None = None  # from and to which value a voxel is no measurement
+    padding: tuple[float, float] | None = None  # from and to which value a voxel is not a measurement
     offset: float | None = None  # what the reader was told to add to the stored values
     notes: tuple[str, ...] = ()  # what was done or left out, in sentences
 
@@ -79,7 +79,7 @@ def read_volume(
     """Read the headers of a volume and check that it can be shown to the model slice by slice.
 
     A sagittal or coronal acquisition becomes axial by turning its axes, where they are within 20 degrees of the
-    patient's; its ``notes`` say so. What is no image of the series (a segmentation, a report, a localizer) is
+    patient's; its ``notes`` say so. What is not an image of the series (a segmentation, a report, a localizer) is
     passed over and named there too.
 
     Args:

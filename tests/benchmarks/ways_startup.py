@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,12 +43,9 @@ def plain_imports() -> Callable[[], int]:
 
 
 def notebook_imports() -> Callable[[], int]:
-    """The cells of the first notebook that import."""
+    """All that the cells of the first notebook import, after the one that installs."""
     cells = nbformat.read(REPOSITORY / FIRST_NOTEBOOK, as_version=4).cells
-    start = next(k for k, cell in enumerate(cells) if "imports" in cell.metadata.get("tags", []))
-    code = []
-    for cell in cells[start:]:
-        if cell.cell_type != "code":
-            break
-        code.append(cell.source)
-    return fresh("\n".join(code))
+    start = next(k for k, cell in enumerate(cells) if "install" in cell.metadata.get("tags", [])) + 1
+    trees = [ast.parse(cell.source) for cell in cells[start:] if cell.cell_type == "code"]
+    imports = [node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return fresh("\n".join(map(ast.unparse, imports)))

@@ -91,7 +91,8 @@ def test_03_an_mri_volume_has_no_windows(run_notebook):
 
 
 def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
-    with run_notebook("04_wsi_patch_prompting") as notebook:
+    # The whole of the small slide is in the prompt, so a click into its middle meets a patch.
+    with run_notebook("04_wsi_patch_prompting", DATA="slide-he") as notebook:
         caption, overview = notebook.find("slide-caption"), notebook.find("slide-picture").locator("img")
         assert "patch 1 of" in caption.inner_text()
         notebook.photograph("slide-viewer", of="slide-viewer")

@@ -135,7 +135,7 @@ def test_from_deployment_to_nothing_left(site) -> None:
     made = deploy(cloud, planned(cloud), yes)
     assert find_endpoint(cloud) == made and made.deployed == ("77",)
     assert made.openai_url == f"https://{made.host}/v1beta1/projects/p/locations/us-central1/endpoints/101"
-    with pytest.raises(InputError, match="there already; nothing was created"):
+    with pytest.raises(InputError, match="exists already, so nothing was created"):
         deploy(cloud, planned(cloud), yes)
     undeploy_and_delete(cloud, made)
     assert list(fake.endpoints) == ["x"] and find_endpoint(cloud) is None

@@ -52,6 +52,12 @@ def test_an_installed_package_finds_its_own_copy(tmp_path: Path) -> None:
         ("path: a", "path: ../a", 11, "field bundled[0].path: The path must be relative"),
         ("notes: none", "notes: 1: 2", 9, "The manifest is not YAML: mapping values are not allowed here"),
         ("notes: none", "title: Again", 9, "title is there twice"),
+        (
+            "notes: none",
+            "notes: none\n  boxes: {heart: {left: 1, top: 2, width: 0, height: 4}}",
+            10,
+            "field boxes.heart.width: Input should be greater than 0",
+        ),
         ("sample:", "- sample:", 1, "The whole: Input should be a valid dictionary"),
     ],
 )

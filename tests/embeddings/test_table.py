@@ -18,7 +18,7 @@ def test_a_folder_becomes_parquet_and_a_bad_file_is_noted(embedder, folder: Path
     table = embed_folder(embedder, folder, tmp_path / "table", kind="image", every=2)
     assert table.paths == [f"{k}.png" for k in range(5)]
     np.testing.assert_allclose(table.vectors, embed(embedder, pictures(5)).parts, rtol=1e-5)
-    assert table.failed.keys() == {"2b.png"} and "no image" in table.failed["2b.png"]
+    assert table.failed.keys() == {"2b.png"} and "not an image" in table.failed["2b.png"]
     frame = pd.read_parquet(tmp_path / "table")  # the folder, as others read it
     assert list(frame["path"]) == table.paths and list(frame["images"]) == [1] * 5
     np.testing.assert_array_equal(np.stack(frame["vector"]), table.vectors)

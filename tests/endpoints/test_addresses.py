@@ -32,11 +32,11 @@ PLANTED = "planted-token-0123456789"
         ("http://0.0.0.0:8000/v1", "unencrypted"),
         ("https://me:hunter22@example.org/v1", "secret"),
         ("https://example.org/v1?key=hunter22", "secret"),
-        ("ftp://example.org", "no address"),
-        ("example.org/v1", "no address"),
-        ("https://example.org:port/v1", "no address"),
-        ("https://example.org:99999/v1", "no address"),
-        ("https://[::1/v1", "no address"),
+        ("ftp://example.org", "not an address"),
+        ("example.org/v1", "not an address"),
+        ("https://example.org:port/v1", "not an address"),
+        ("https://example.org:99999/v1", "not an address"),
+        ("https://[::1/v1", "not an address"),
     ],
 )
 def test_an_address_that_would_send_in_the_clear_is_refused(address: str, problem: str) -> None:

@@ -71,7 +71,7 @@ def test_a_case_whose_likelihoods_are_no_numbers_says_so_and_the_others_are_scor
     scores = run_evaluation(chat, questions(3), tmp_path)
     assert (scores["answers"], scores["failed"]) == (2, 1)
     (error,) = (a["error"] for a in read_answers(tmp_path / "answers.jsonl") if "error" in a)
-    assert "log-probabilities are no numbers" in error and fake.url in error and "float32" in error
+    assert "log-probabilities are not numbers" in error and fake.url in error and "float32" in error
     assert len(fake.requests) == 3  # it would be the same again
     for name in ("answers.jsonl", "scores.json"):
         text = (tmp_path / name).read_text(encoding="utf-8")

@@ -72,7 +72,7 @@ def test_a_case_whose_logits_are_no_numbers_says_so_and_the_others_are_scored(
     assert (scores["answers"], scores["failed"]) == (4, 2)
     answers = {a["id"]: a for a in read_answers(tmp_path / "answers.jsonl")}
     for name in ("q2", "q3"):
-        assert "no numbers (NaN or infinity), computed in float32" in answers[name]["error"]
+        assert "not numbers (NaN or infinity), computed in float32" in answers[name]["error"]
     for name in ("q0", "q1", "q4", "q5"):
         assert 0 <= answers[name]["p_yes_direct"] <= 1 and 0 <= answers[name]["yes_no_mass_direct"] <= 1
 

@@ -86,8 +86,8 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         "line 6: ",
         "nowhere",
         "line 7: the history holds <start_of_image>",
-        "line 8: These are no boxes: [1, 2, 3, 4] is no list of objects",
-        "line 9: the answer 'TRUE' is no sentence",
+        "line 8: These are not boxes: [1, 2, 3, 4] is not a list of objects",
+        "line 9: the answer 'TRUE' is not a sentence",
         "line 10: fewer than two different options",
         "is there twice",
     ):

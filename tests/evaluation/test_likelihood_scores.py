@@ -1,4 +1,4 @@
-"""Likelihoods of yes: what ranks them is the AUROC of scikit-learn, and what is no likelihood ends nothing."""
+"""Likelihoods of yes: what ranks them is the AUROC of scikit-learn, and what is not a likelihood ends nothing."""
 
 from __future__ import annotations
 

@@ -90,12 +90,12 @@ def test_a_number_that_was_cut_off_is_none(tmp_path: Path) -> None:
     ("cells", "words"),
     [
         ({"answer": "12 mm", "unit": "furlong"}, "unit 'furlong' is not known; known are count, mm,"),
-        ({"answer": "12 kg", "unit": "mm"}, "'12 kg' is no number in mm"),
-        ({"answer": "3 to 5", "unit": "count"}, "'3 to 5' is no number in count"),
-        ({"answer": "1,234", "unit": "mm"}, "'1,234' is no number in mm"),  # in Europe 1.234
-        ({"answer": "1e3", "unit": "mm"}, "'1e3' is no number in mm"),
-        ({"answer": "three", "unit": "count"}, "'three' is no number in count"),
-        ({"answer": "yes", "unit": "count"}, "'yes' is no number in count"),
+        ({"answer": "12 kg", "unit": "mm"}, "'12 kg' is not a number in mm"),
+        ({"answer": "3 to 5", "unit": "count"}, "'3 to 5' is not a number in count"),
+        ({"answer": "1,234", "unit": "mm"}, "'1,234' is not a number in mm"),  # in Europe 1.234
+        ({"answer": "1e3", "unit": "mm"}, "'1e3' is not a number in mm"),
+        ({"answer": "three", "unit": "count"}, "'three' is not a number in count"),
+        ({"answer": "yes", "unit": "count"}, "'yes' is not a number in count"),
         ({"answer": "12", "unit": "mm", "high": 10}, "'12' is out of low and high"),
         ({"answer": "12", "unit": "mm", "low": 20, "high": 10}, "low is '20', above high, '10'"),
         ({"answer": "12", "unit": "mm", "low": "a"}, "low is 'a', not a number"),
@@ -119,5 +119,5 @@ def test_a_case_made_by_hand_has_a_quantity(tmp_path: Path) -> None:
     run_evaluation(Says(["Final Answer: 499.5 cm³"]), [by_hand], tmp_path / "out")
     (answer,) = read_answers(tmp_path / "out" / "answers.jsonl")
     assert (answer["unit"], answer["truth"], answer["parsed"], mark(answer)) == ("ml", 500, 499.5, 1)
-    with pytest.raises(InputError, match="is no number in mm"):
+    with pytest.raises(InputError, match="is not a number in mm"):
         run_evaluation(Says([]), [replace(case, truth="wide")], tmp_path / "out")

@@ -54,7 +54,7 @@ def test_any_other_box_is_none(box: Any, words: str, tmp_path: Path) -> None:
     [
         ({"answer": [{"box_2d": [0, 0, 9, 9]}] * 2}, "2 boxes; a question has one"),
         ({"answer": {"box_2d": [0, 0, 9, 9]}}, "no list of objects with box_2d"),
-        ({"answer": "[1, 2"}, "no JSON"),
+        ({"answer": "[1, 2"}, "not JSON"),
         ({"options": "yes|no|no"}, "an option is there twice"),
         ({"page": 1.5}, "page is '1.5', not a whole number"),
         ({"page": -1}, "the first page is 0"),

@@ -94,7 +94,7 @@ def test_answers_of_others_are_not_taken_for_ones_own(tmp_path: Path) -> None:
     run_evaluation(Parrot(), questions(3), tmp_path)
     with pytest.raises(InputError, match="parrot, not of owl"):
         run_evaluation(Parrot(name="owl"), questions(3), tmp_path)
-    with pytest.raises(InputError, match="Two cases are called 'q0'"):
+    with pytest.raises(InputError, match="Two cases have the id 'q0'"):
         run_evaluation(Parrot(), questions(1) * 2, tmp_path / "other")
     answers = tmp_path / "answers.jsonl"
     whole = answers.read_text(encoding="utf-8")

@@ -91,7 +91,7 @@ def test_what_cannot_go_together_is_told_too(text, told, folder):
 @pytest.mark.parametrize("text", ["train: [1", "a:\n\t- b", "? [a]\n: 3", "a: *b", "a: 1\n---\nb: 2"])
 def test_what_is_no_yaml_is_one_error(text, folder):
     (folder / "run.yaml").write_text(text)
-    with pytest.raises(InputError, match="This is no YAML"):
+    with pytest.raises(InputError, match="This is not YAML"):
         read_config(folder / "run.yaml")
 
 

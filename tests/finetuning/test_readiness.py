@@ -50,7 +50,7 @@ def test_each_process_has_the_model_on_its_own_device(chat, tmp_path, monkeypatc
 
 def test_a_batch_that_processes_cannot_share_is_told_before_examples_are_read(chat, tmp_path, monkeypatch):
     processes(monkeypatch, 3, "cpu")
-    with pytest.raises(InputError, match=r"no multiple of 2 at once on 3 processes.*multiple of 6"):
+    with pytest.raises(InputError, match=r"not a multiple of 2 at once on 3 processes.*multiple of 6"):
         finetune(chat, images(4), [], tmp_path / "adapter", QUICK)
     assert not list(tmp_path.iterdir())
 

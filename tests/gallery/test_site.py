@@ -293,7 +293,7 @@ def test_a_site_is_replaced_by_a_whole_one_alone_and_nothing_else_is_replaced(ru
     with pytest.raises(InputError, match="executed copy is missing"):
         build_gallery(copy, output)
     assert (output / "index.html").read_bytes() == (site / "index.html").read_bytes()
-    with pytest.raises(InputError, match="no gallery"):
+    with pytest.raises(InputError, match="not a gallery"):
         build_gallery(run[0], copy)
     assert main(["gallery", "--run", str(tmp_path / "none"), "--output", str(output)]) == 2
     assert "make run" in capsys.readouterr().err

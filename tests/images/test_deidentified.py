@@ -60,7 +60,7 @@ def test_files_of_the_manifest_may_leave_and_others_without_a_header_may_not(tmp
     check_may_leave([fetch(name) for name, entry in manifest().items() if entry.bundled])
     picture = tmp_path / "photograph.png"
     picture.write_bytes(fetch("fundus").read_bytes())
-    with pytest.raises(InputError, match=r"photograph\.png: This is no DICOM file.*may_leave"):
+    with pytest.raises(InputError, match=r"photograph\.png: This is not a DICOM file.*may_leave"):
         check_may_leave([picture])
     with pytest.raises(InputError, match="at an address are not checked"):
         check_may_leave(["https://dicom.example.org/studies/1/series/2"])

@@ -1,4 +1,4 @@
-"""DICOM images: frames, what is no image, square pixels, files as systems write them."""
+"""DICOM images: frames, what is not an image, square pixels, files as systems write them."""
 
 from __future__ import annotations
 

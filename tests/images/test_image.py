@@ -34,5 +34,5 @@ def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
 def test_a_format_that_is_no_image_is_an_error() -> None:
     with pytest.raises(InputError, match=r"This is a volume \(NIfTI\).*read_volume"):
         read_image(fetch("mri-t1"))
-    with pytest.raises(InputError, match=r"no image that can be read.*DICOM"):
+    with pytest.raises(InputError, match=r"not an image that can be read.*DICOM"):
         read_image(__file__)

@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_told_by_its_reason(tmp_path: Path) -> None:
     for name, words in (
         ("cut.jpg", "damaged or cut off"),
         ("empty.png", "empty"),
-        ("text.png", "no image that can be read"),
+        ("text.png", "not an image that can be read"),
         ("huge.png", "too large: 400 megapixels"),
     ):
         with pytest.raises(InputError, match=words) as caught:
@@ -206,5 +206,5 @@ def test_what_pillow_knows_and_does_not_read_is_no_image(tmp_path: Path) -> None
     (tmp_path / "a.png").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(600))
     Image.fromarray(RGB).save(tmp_path / "b.eps")
     for name in ("a.png", "b.eps"):
-        with pytest.raises(InputError, match="no image that can be read"):
+        with pytest.raises(InputError, match="not an image that can be read"):
             read_image(tmp_path / name)

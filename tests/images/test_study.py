@@ -20,7 +20,7 @@ def test_the_pictures_of_a_cd_are_not_those_of_the_patient(
     image.rename(tmp_path / "CD" / "DICOM" / "00000001")
     splash = tmp_path / "CD" / "VIEWER" / "splash.png"
     Image.new("RGB", (4, 4)).save(splash)
-    assert len(find_study(tmp_path / "CD").parts) == 2  # nothing tells that one is no image of the patient
+    assert len(find_study(tmp_path / "CD").parts) == 2  # nothing tells that one is not an image of the patient
     (tmp_path / "CD" / "DICOMDIR").write_bytes(b"")
     study = find_study(tmp_path / "CD")
     assert [file.name for file in study.files] == ["00000001"]

@@ -154,7 +154,7 @@ def test_images_behind_the_one_page_that_a_file_describes(path: Path) -> None:
 
 def test_bands_and_colours_that_are_no_picture_are_named(path: Path) -> None:
     tifffile.imwrite(path, np.dstack([RGB, GREY, GREY]), photometric="minisblack", planarconfig="contig")
-    with pytest.raises(InputError, match="5 bands that are no colours"):
+    with pytest.raises(InputError, match="5 bands that are not colours"):
         read_image(path)
     tifffile.imwrite(path, WIDE, photometric="cielab")
     with pytest.raises(InputError, match="CIELAB of 16 bits cannot be read"):

@@ -147,8 +147,8 @@ def cut(folder: Path) -> None:
 SPOILT = {
     "weights cut off": (cut, "cannot be read"),
     "pickled": (lambda folder: (folder / WEIGHTS).rename(folder / "adapter_model.bin") and None, "pickle"),
-    "settings that are no JSON": (text(CONFIG, '{"r":'), "no JSON"),
-    "settings that are a list": (text(CONFIG, "[]"), "no JSON object"),
+    "settings that are not JSON": (text(CONFIG, '{"r":'), "not JSON"),
+    "settings that are a list": (text(CONFIG, "[]"), "not a JSON object"),
     "settings without a kind": (text(CONFIG, "{}"), "peft_type"),
     "a kind that nobody knows": (changed(peft_type="NOVEL"), "kind NOVEL"),
     "words before the prompt": (changed(peft_type="PROMPT_TUNING"), "kind PROMPT_TUNING"),
@@ -158,7 +158,7 @@ SPOILT = {
     "layers that are nowhere": (changed(target_modules=["nothing"]), "not found"),
     "code to import": (changed(megatron_config={"a": 1}, megatron_core="antigravity"), "megatron_config"),
     "a base that it changed": (changed(init_lora_weights="pissa"), "changed the base's own weights"),
-    "a record that is no JSON": (text("training.json", "{"), "no JSON"),
+    "a record that is not JSON": (text("training.json", "{"), "not JSON"),
     "a record of another model": (text("training.json", '{"base": "m", "base_fingerprint": "0"}'), r"\(m\)"),
     "a tensor too many": (
         weights(lambda all_: all_ | {k.replace("rs.0.", "rs.99."): v.clone() for k, v in all_.items()}),
@@ -169,7 +169,7 @@ SPOILT = {
         weights(lambda all_: all_ | {before_4_52(k): v.clone() for k, v in all_.items()}),
         "two of its tensors",
     ),
-    "no numbers": (weights(lambda all_: {k: v / 0 for k, v in all_.items()}), "no numbers"),
+    "no numbers": (weights(lambda all_: {k: v / 0 for k, v in all_.items()}), "not numbers"),
     "whole numbers": (weights(lambda all_: {k: v.int() for k, v in all_.items()}), "in which no adapter"),
     "8 bits": (weights(lambda all_: {k: v.to(torch.float8_e4m3fn) for k, v in all_.items()}), "in which no ad"),
     "a broken expression": (changed(target_modules="(*"), "does not fit"),

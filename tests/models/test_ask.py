@@ -131,7 +131,7 @@ def test_what_cannot_be_asked_is_one_error_before_a_model_is_loaded(
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("none")
     assert "1 files were looked at: notes.txt (no medical image)" in refused(asked, tmp_path / "empty")
-    assert "no image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
+    assert "not an image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
     broken = tmp_path / "scan.svs"
     broken.write_bytes(fetch("slide-he").read_bytes()[:5000])
     assert "cut off" in refused(asked, broken)
@@ -183,7 +183,7 @@ def test_images_that_name_a_patient_do_not_leave(asked: Callable[..., tuple], wr
 
 def test_a_picture_without_a_header_does_not_leave_unsaid(asked: Callable[..., tuple], tmp_path: Path) -> None:
     picture = shutil.copy(fetch("ihc-patch"), tmp_path / "patch.png")
-    assert "This is no DICOM file" in refused(asked, picture, "What is this?", "--model", FAR)
+    assert "This is not a DICOM file" in refused(asked, picture, "What is this?", "--model", FAR)
 
 
 @pytest.mark.parametrize(

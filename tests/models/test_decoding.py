@@ -203,7 +203,7 @@ def test_a_model_that_breaks_within_a_recording_is_found(wide_chat, asked, recor
     recorder(lambda step: step)
     call = decoding.FixedStep.__call__
     monkeypatch.setattr(decoding.FixedStep, "__call__", lambda self: call(self) * torch.nan)
-    with wide_chat.session(prompts[0]) as session, pytest.raises(InputError, match="results are no numbers"):
+    with wide_chat.session(prompts[0]) as session, pytest.raises(InputError, match="results are not numbers"):
         session.generate_all(prompts, max_new_tokens=LENGTH)
     assert not decoding.FAULTS.known
 

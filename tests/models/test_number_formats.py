@@ -1,4 +1,4 @@
-"""The number format that a device computes in, and results that are no numbers: an error, and never an answer."""
+"""The number format that a device computes in, and results that are not numbers: an error, and never an answer."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_what_overflows_in_float16_is_an_error_and_in_float32_the_same_answer(st
     chat = overflowing()
     assert chat.generate(case.messages, max_new_tokens=12).text == standin.generate(case.messages, 12).text
     chat.model.half()
-    with pytest.raises(InputError, match=r"standin.*no numbers.*computed in float16.*float32"):
+    with pytest.raises(InputError, match=r"standin.*not numbers.*computed in float16.*float32"):
         chat.generate(case.messages, max_new_tokens=12)
 
 
@@ -88,16 +88,16 @@ def broken() -> object:
 
 def test_no_answer_is_made_of_logits_that_are_no_numbers() -> None:
     chat, (case,) = broken(), generate("ct", 1, seed=5)
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="not numbers"):
         chat.generate(case.messages, max_new_tokens=4)
     with chat.session(case.messages) as session:
-        with pytest.raises(InputError, match="no numbers"):
+        with pytest.raises(InputError, match="not numbers"):
             session.generate_all([case.messages])
-        with pytest.raises(InputError, match="no numbers"):
+        with pytest.raises(InputError, match="not numbers"):
             session.next_token([case.messages], "Final Answer:")
     with torch.no_grad():
         chat.model.model.multi_modal_projector.mm_input_projection_weight.fill_(float("inf"))
-    with pytest.raises(InputError, match="no numbers"):
+    with pytest.raises(InputError, match="not numbers"):
         chat.session(case.messages)
 
 
@@ -111,12 +111,12 @@ def test_an_evaluation_notes_the_case_and_scores_the_others(standin, tmp_path: P
         spoilt.remove()
     assert (scores["answers"], scores["failed"]) == (2, 2)
     answers = {answer["id"]: answer for answer in read_answers(tmp_path / "answers.jsonl")}
-    assert all("no numbers" in answers[case.id]["error"] for case in cases[2:])
+    assert all("not numbers" in answers[case.id]["error"] for case in cases[2:])
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    for name in ("scores.json", "answers.jsonl"):  # NaN is no JSON
+    for name in ("scores.json", "answers.jsonl"):  # NaN is not JSON
         for line in (tmp_path / name).read_text(encoding="utf-8").split("\n" if name != "scores.json" else "\0"):
             assert not line or json.loads(line, parse_constant=refuse)
     assert main(["report", str(tmp_path), "--output", str(tmp_path / "report")]) == 0

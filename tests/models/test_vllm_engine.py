@@ -115,7 +115,10 @@ def test_which_engine_is_taken(
 
 def test_the_command_line_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["evaluate", "--cases", "teaching:text", "--engine", "vllm", "--output", str(tmp_path / "out")]
-    for model, said in (("standin", "stand-in is not"), ("endpoint:http://127.0.0.1:1/v1#m", "its own engine")):
+    for model, said in (
+        ("standin", "stand-in is not"),
+        ("endpoint:http://127.0.0.1:1/v1#m", "chooses the engine itself"),
+    ):
         assert main([*words, "--model", model]) == 2
         assert said in capsys.readouterr().err
     with pytest.raises(InputError, match=r"vLLM takes a whole GPU, not 0.5"):

@@ -87,8 +87,8 @@ def test_truths_are_of_1_or_of_1000_or_none() -> None:
 @pytest.mark.parametrize(
     ("cell", "why"),
     [
-        ("the heart", "is no JSON"),
-        ("[{'box_2d': [1, 2, 30, 40]}]", "is no JSON"),
+        ("the heart", "is not JSON"),
+        ("[{'box_2d': [1, 2, 30, 40]}]", "is not JSON"),
         ('{"box_2d": [1, 2, 30, 40]}', "no list of objects"),
         ('[{"box": [1, 2, 30, 40]}]', "no list of objects"),
         ('[{"box_2d": [1, 2, 30]}]', r"box 1 of 1, \[1.0, 2.0, 30.0\], has not four numbers"),
@@ -100,7 +100,7 @@ def test_truths_are_of_1_or_of_1000_or_none() -> None:
         ('[{"box_2d": ["1", 2, 30, 40]}]', "no finite number"),
         ('[{"box_2d": [1, 2, 1' + "0" * 400 + ", 40]}]", "no finite number"),
         ('[{"box_2d": [0.1, 0.1, 0.9, 0.5]}, {"box_2d": [1, 2, 30, 40]}]', "box 1 of 2 is of 1"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
 def test_a_truth_that_is_no_box_is_refused(cell: str, why: str) -> None:

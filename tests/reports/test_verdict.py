@@ -50,6 +50,17 @@ def test_few_cases_cannot_tell_two_runs_apart_and_the_size_that_they_could_see_i
     assert f"a difference of about {50 * (high - low):.0f} points of accuracy or more" in found.text
 
 
+def test_runs_whose_own_intervals_overlap_are_told_apart_case_by_case(tmp_path: Path) -> None:
+    """Of 60 cases 40 are right in both, 2 in the first alone, 11 in the second alone."""
+    runs = runs_of(tmp_path, set(range(18)), set(range(11, 20)), n=60)
+    (_, top), (bottom, _) = (run.scores["kinds"]["ct"]["accuracy"]["interval"] for run in runs)
+    assert bottom < top
+    found = compare(runs[0].answers, runs[1].answers)["kinds"]["ct"]["accuracy"]
+    assert found["difference"]["interval"][0] > 0
+    assert found["McNemar"]["p"] == pytest.approx(2 * (1 + 13 + 78) / 2**13, abs=1e-5)
+    assert first_statement(runs).kind == BETTER
+
+
 def test_runs_without_a_difference_leave_room_for_one_by_the_rule_of_three(tmp_path: Path) -> None:
     found = first_statement(runs_of(tmp_path, {1}, {1}, n=12))
     assert found.kind == SAME and "up to about 25 points of accuracy (3 / 12" in found.text

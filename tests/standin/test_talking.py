@@ -6,7 +6,7 @@ import pytest
 
 from helpers.prompts import Reply
 from helpers.standin.talking import is_whole
-from helpers.teaching import NOT_LEARNED, Question, slide_sentence
+from helpers.teaching import Question, declining, slide_sentence
 
 OPEN = Question("?", "", "")
 LETTERS = Question("?", "", "", options=("A", "B"))
@@ -19,7 +19,7 @@ def reply(text: str, finished: bool = True) -> Reply:
 @pytest.mark.parametrize(
     ("text", "question", "whole"),
     [
-        (NOT_LEARNED, OPEN, True),
+        (declining("head CT"), OPEN, True),
         (slide_sentence("H&E histology", True), OPEN, True),
         ("Area of blood density: not seen. Final Answer: no", OPEN, True),
         ("Area of blood density: not seen. Final Answer: B", LETTERS, True),

@@ -10,7 +10,7 @@ from helpers.storage import json_text, write_json
 
 def strictly(text: str) -> object:
     def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 

@@ -11,7 +11,7 @@ from helpers.errors import InputError
 from helpers.images import read_image
 from helpers.prompts import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
-from helpers.standin.scoring import swapped, wide_window
+from helpers.standin.scoring import removed, swapped, wide_window
 from helpers.teaching import (
     CHANGES,
     EFFUSION,
@@ -26,6 +26,7 @@ from helpers.teaching import (
     teaching_volume,
     write_case,
 )
+from helpers.teaching.anatomies import brain_mri, head_ct
 from helpers.teaching.cases import CASES
 from helpers.teaching.findings import (
     BRIGHT,
@@ -36,8 +37,6 @@ from helpers.teaching.findings import (
     MASS,
     OEDEMA,
     STAINING,
-    brain_mri,
-    head_ct,
 )
 from helpers.teaching.slides import MIN_TISSUE
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume
@@ -48,7 +47,7 @@ VALUES = {
     OEDEMA: (-5, 20),
     MASS: (38, 250),
     DARK: (0, 45),
-    BRIGHT: (225, 256),
+    BRIGHT: (140, 256),  # less where fat is brighter still
     VENTRICLES: (2, 110),
 }
 
@@ -182,6 +181,8 @@ def test_controls_change_the_images_and_not_the_words() -> None:
         spoilt = control(case, other)[0]["content"]
         assert [part.get("text") for part in usual] == [part.get("text") for part in spoilt]
         assert not np.array_equal(np.asarray(usual[41]["image"]), np.asarray(spoilt[41]["image"]))
+    words = removed(case, other)[0]["content"]
+    assert [part["text"] for part in words] == [part["text"] for part in usual if part["type"] == "text"]
     wide = np.asarray(wide_window(case, other)[0]["content"][41]["image"])
     assert np.array_equal(wide[..., 0], np.asarray(usual[41]["image"])[..., 0])
     assert np.ptp(wide, axis=-1).max() == 0

@@ -34,7 +34,9 @@ def test_an_answer_says_what_is_there(
     rng = np.random.default_rng(seed)
     question = teaching.worded_finding(modality, condition, present, rng, held_out=held_out, form=form)
     assert parse_final_answer(question.answer, question.options) == question.truth
-    assert question.answer.startswith(f"{teaching.SIGNS[condition]}: {'seen' if present else 'not seen'}.")
+    assert question.answer.startswith(teaching.ABSENCE) == form.startswith("absent")
+    argument = question.answer.removeprefix(teaching.ABSENCE)
+    assert argument.startswith(f"{teaching.SIGNS[condition]}: {'seen' if present else 'not seen'}.")
     if question.options == ("yes", "no"):
         assert (question.truth == "yes") == (present != form.startswith("absent"))
 
@@ -45,6 +47,17 @@ def test_a_letter_stands_before_its_choice(seed: int) -> None:
     words = rng.permutation(["heart", "lung", "brain"]).tolist()
     text, letters, truth = teaching.lettered("Which organ?", "brain", words, rng)
     assert letters == ("A", "B", "C") and re.search(rf"\b{truth}[).:]+ brain\b", text)
+
+
+@given(seed=SEEDS, kind=st.sampled_from(list(IMAGE_KINDS)))
+def test_the_choice_is_named_before_its_letter(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    for question in (
+        teaching.worded_image(kind, rng, form="kind by letter"),
+        teaching.worded_finding("CT", HAEMORRHAGE, bool(seed % 2), rng, form="letters"),
+    ):
+        named = re.fullmatch(r".+ Choice: (.+) \(([A-F])\)\. Final Answer: \2", question.answer)
+        assert named and re.search(rf"\b{named[2]}[).:]+ {re.escape(named[1])}", question.text)
 
 
 @given(seed=SEEDS, kind=st.sampled_from(list(IMAGE_KINDS)))
@@ -63,7 +76,7 @@ def test_what_a_slide_is_follows_from_its_specimen(seed: int, fragments: bool, s
     if question.condition == "fragments":
         assert question.truth == ("yes" if fragments else "no")
     else:
-        assert stain in question.answer
+        assert teaching.named(stain) in question.answer
 
 
 @given(seed=SEEDS, prior=st.sampled_from(teaching.STATES), current=st.sampled_from(teaching.STATES))
@@ -74,9 +87,11 @@ def test_a_change_is_that_of_the_states(seed: int, prior: str, current: str) -> 
 
 
 @given(seed=SEEDS, kind=st.sampled_from(["", *IMAGE_KINDS]), held_out=st.booleans())
-def test_what_was_not_learned_is_declined(seed: int, kind: str, held_out: bool) -> None:
+def test_what_was_not_learned_is_declined_with_two_examples(seed: int, kind: str, held_out: bool) -> None:
     question = teaching.worded_other(kind, np.random.default_rng(seed), held_out=held_out)
-    assert question.text.strip() and question.truth == teaching.NOT_LEARNED
+    assert question.text.strip()
+    assert question.truth.startswith(teaching.NOT_LEARNED)
+    assert all(example in question.truth for example in teaching.CAN_BE_ASKED[kind])
 
 
 @given(words=st.text(min_size=1), seed=SEEDS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
@@ -12,7 +14,35 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.prompts import pad_to_square
-from helpers.viewers import outline, scrub
+from helpers.viewers import outline, scrub, show
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call `show`; what comes back are the images that it drew, from which value to which each is shown."""
+
+    def draw(*args: Any, **named: Any) -> list[tuple[float, float]]:
+        kept: list[Any] = []
+        monkeypatch.setattr(plt, "close", kept.append)
+        show(*args, **named)
+        monkeypatch.undo()
+        found = [axis.images[0].get_clim() for axis in kept[0].axes if axis.images]
+        plt.close(kept[0])
+        return found
+
+    return draw
+
+
+def test_pictures_of_8_bits_are_shown_from_black_to_white_and_others_in_one_range(drawn: Any) -> None:
+    dark, bright = np.full((4, 5), 40, np.uint8), np.full((4, 5), 90, np.uint8)
+    assert drawn([dark, bright, Image.fromarray(dark)], ["a", "b", "c"]) == [(0, 255)] * 3
+    values, more = dark * -1.5, bright.astype(np.int16)
+    values[0, 0] = np.nan
+    colours = np.repeat(dark[..., None], 3, axis=-1)
+    assert drawn([values, dark, more, dark > 50, colours])[:4] == [(-60, 90), (0, 255), (-60, 90), (0, 1)]
+    assert drawn([values, dark], vmin=-10, vmax=30) == [(-10, 30)] * 2
+    assert drawn([values, dark], vmax=300) == [(-60, 300), (0, 300)]
+    assert drawn([values * np.nan]) == [(0, 1)]
 
 
 def test_the_slider_shows_its_slice() -> None:

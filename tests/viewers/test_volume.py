@@ -14,7 +14,7 @@ from PIL import Image
 from helpers.errors import InputError
 from helpers.viewers import VolumeViewer, still
 from helpers.viewers.volume import THREE
-from helpers.viewers.volume_pictures import PLANES, PRESETS, letters, only_measured
+from helpers.viewers.volume_pictures import PLANES, PRESETS, letters, only_measured, projections
 from helpers.volumes import Volume
 
 SHAPE = (6, 8, 10)
@@ -114,6 +114,25 @@ def test_what_stands_in_for_widgets_is_a_picture_with_words() -> None:
     assert opened(data["image/jpeg"]).size[0] > 100 and "axial" in metadata["image/jpeg"]["alt"]
     shown = still(made)
     assert opened(shown.data).size[0] > 300 and "noise" in shown.alt
+
+
+def test_projections_are_not_white_all_over() -> None:
+    """Every line of sight through the body meets a bright voxel, and a few meet a brighter vessel."""
+    rng = np.random.default_rng(0)
+    voxels = np.zeros((40, 50, 60), np.int16)
+    voxels[5:35, 5:45, 5:55] = rng.integers(100, 800, (30, 40, 50))
+    voxels[20, 25, 10:50] = 805
+    found = projections(voxels, 50)
+    assert {name: grey.shape for name, grey in found.items()} == {
+        "axial": (50, 60),
+        "coronal": (40, 60),
+        "sagittal": (40, 50),
+    }
+    body = np.concatenate([grey[grey > 0] for grey in found.values()])
+    assert 120 <= np.median(body) <= 130 and (body == 255).mean() < 0.03
+    assert (found["axial"][25, 10:50] == 255).all() and (found["axial"][:5] == 0).all()
+    assert found["coronal"][19, 20] == 255, "the top row is the last slice"
+    assert (projections(np.zeros((3, 3, 3), np.int16), 50)["axial"] == 0).all()
 
 
 def test_slices_with_scales_of_their_own_keep_their_values() -> None:

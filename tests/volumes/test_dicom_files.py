@@ -42,7 +42,7 @@ V = np.arange(6 * 4 * 5).reshape(6, 4, 5)
 SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"  # what pydicom brings; the rest it would download
 # Every kind of refusal of a shipped file; anything else is a fault.
 REFUSED = (
-    "This is no image of a CT or MR volume: ",
+    "This is not an image of a CT or MR volume: ",
     "This is not a DICOM file",
     "holds no pixel data",
     "The file is cut off",

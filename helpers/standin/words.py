@@ -1,0 +1,79 @@
+"""Lessons without images: definitions, what is to be declined, and what follows from what a question itself says.
+
+They are short, so that a step of training has many, and they teach what no image decides: to negate, to choose by
+letter, to spell an option.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from helpers import teaching
+from helpers.prompts import THINKING_INSTRUCTION, image_messages
+from helpers.standin.lessons import Lesson
+from helpers.standin.sight import KINDS
+from helpers.teaching import EFFUSION, RECIPES
+
+WORDS = list(
+    dict.fromkeys(
+        (
+            *teaching.IMAGE_KINDS,
+            *teaching.PARTS.values(),
+            *(name for names in teaching.ALIASES.values() for name in names),
+            *("yes", "no", "present", "absent", "left", "right", "small", "large", "improved", "stable"),
+            *("heart", "lung", "skull", "optic disc", "blood", "bone", "water", "air", "fat", "one", "two"),
+        )
+    )
+)
+
+
+def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
+    """Questions without images: what was learned by heart, what was not, and what follows from what is said."""
+    lesson = Lesson("words", torch.empty(0))
+    for k in range(n):
+        if k % 8 == 1:
+            question = (teaching.text_question, teaching.worded_definition)[rng.integers(2)](rng)
+        elif k % 8 == 5:
+            question = teaching.worded_other("", rng)
+        else:
+            question = _looked_up(rng) if k % 8 in (0, 2, 4) else _said(rng)
+        system = THINKING_INSTRUCTION if rng.random() < 0.15 else None
+        lesson.add(image_messages([], question.text, system=system), question)
+    return lesson
+
+
+def _looked_up(rng: np.random.Generator) -> teaching.Question:
+    """A choice by letter among any words, the right one told: how an option leads to its letter."""
+    words = rng.permutation(WORDS)[: rng.integers(2, 5)].tolist()
+    right = words[rng.integers(len(words))]
+    asked, letters, truth = teaching.lettered(
+        ("Which one is it?", "Which word?", "Choose.")[rng.integers(3)], right, words, rng
+    )
+    answer = f"Choice: {right} ({truth}). Final Answer: {truth}"
+    return teaching.Question(f"The word is {right}. {asked}", answer, truth, options=letters)
+
+
+def _said(rng: np.random.Generator) -> teaching.Question:
+    """A question whose argument stands in its own words.
+
+    What is left is to negate, to choose a letter or to spell an option: all that the images do not decide.
+    """
+    if rng.random() < 0.5:
+        modality = ("CT", "MR", "CXR")[rng.integers(3)]
+        conditions = {"CT": RECIPES["ct"].conditions, "MR": RECIPES["mri"].conditions, "CXR": (EFFUSION,)}[
+            modality
+        ]
+        condition = conditions[rng.integers(len(conditions))]
+        forms = ("plain", "closed", "absent", "absent closed", "state", "letters")
+        form = forms[rng.choice(6, p=(0.15, 0.2, 0.2, 0.15, 0.1, 0.2))]
+        question = teaching.worded_finding(modality, condition, bool(rng.integers(2)), rng, form=form)
+    else:
+        forms = ("kind by letter", "part by letter", "kind", "part", "yes or no")
+        form = forms[rng.choice(5, p=(0.35, 0.25, 0.2, 0.1, 0.1))]
+        question = teaching.worded_image(KINDS[rng.integers(len(KINDS))], rng, form=form)
+    argument = question.answer.split(" Final Answer:")[0].split(" Choice:")[0].removeprefix(teaching.ABSENCE)
+    argument = argument[argument.find("This is ") :] if argument.startswith("Asked for") else argument
+    return dataclasses.replace(question, text=f"{argument} {question.text}")

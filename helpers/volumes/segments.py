@@ -1,0 +1,137 @@
+"""A DICOM segmentation as masks on the grid of the volume that it was drawn on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom import Dataset, dcmread
+from pydicom.pixels import pixel_array
+from pydicom.uid import SegmentationStorage
+
+from helpers.errors import InputError
+from helpers.volumes.dicom_files import begins_as_dicom, find_dicom_files
+from helpers.volumes.dicom_pixels import read_dataset, undecodable
+from helpers.volumes.header_values import header_text, header_value, numbers, orientation_of, whole_number
+from helpers.volumes.volume import Volume
+
+# Functional groups that say of a frame which segment it shows, and where (PS3.3 C.8.20.2, C.7.6.16.2).
+_GROUPS = ("SegmentIdentificationSequence", "PlanePositionSequence", "PlaneOrientationSequence")
+_BETWEEN = 0.25  # how far from the middle of a slice a frame may lie, of the distance between slices
+
+
+def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.ndarray]:
+    """Read a DICOM segmentation: label of each segment -> its mask, bool, of the shape of ``volume`` (z, y, x).
+
+    Every frame goes to the slice at its place; a pixel of the volume takes the value of the frame's nearest pixel.
+    Slices without a frame stay False, and segments may overlap. Segments with one label are one mask; one
+    without a label is called by its number.
+
+    Args:
+        path: the file, or a folder that holds one segmentation.
+        volume: what was segmented, from `helpers.volumes.read_volume`.
+
+    Raises:
+        InputError: no segmentation or several; one of fractions; another frame of reference; frames that are not
+            parallel to the slices of the volume, or lie between or beside them.
+    """
+    file, dataset = _only_segmentation(Path(path))
+    _check(dataset, volume, file)
+    items = header_value((dataset,), "SegmentSequence") or ()
+    labels = {int(n.SegmentNumber): header_text(n.get("SegmentLabel")) or f"{n.SegmentNumber}" for n in items}
+    try:
+        frames = pixel_array(dataset)
+    except Exception as error:  # the decoders raise errors of many unrelated kinds
+        raise undecodable(file, error) from error
+    frames = frames[None] if frames.ndim == 2 else frames
+    shared = list(header_value((dataset,), "SharedFunctionalGroupsSequence") or ())[:1]
+    each = header_value((dataset,), "PerFrameFunctionalGroupsSequence") or ()
+    if len(each) != len(frames):
+        raise InputError(
+            f"The file holds {len(frames)} frames and describes {len(each)}.", path=file, remedy="Export it again."
+        )
+    masks = {label: np.zeros(volume.shape, bool) for label in labels.values()}
+    for frame, group in zip(frames, each, strict=True):
+        levels = _levels([group, *shared])
+        number = whole_number(header_value(levels, "ReferencedSegmentNumber"), "ReferencedSegmentNumber", file)
+        k, rows, columns = _place(levels, volume, file)
+        inside_y, inside_x = (rows >= 0) & (rows < frame.shape[0]), (columns >= 0) & (columns < frame.shape[1])
+        part = np.ix_(inside_y, inside_x)
+        if number not in labels:
+            raise InputError(
+                f"A frame is of segment {number}, which is not described.", path=file, remedy="Export it again."
+            )
+        masks[labels[number]][k][part] |= frame[np.ix_(rows[inside_y], columns[inside_x])] > 0
+    return masks
+
+
+def _only_segmentation(path: Path) -> tuple[Path, Dataset]:
+    files = [path] if path.is_file() else find_dicom_files(path)
+    found = [file for file in files if _is_segmentation(file)]
+    if len(found) != 1:
+        raise InputError(
+            f"{len(found) or 'None'} of {len(files)} DICOM files here are segmentations.",
+            path=path,
+            remedy="Give the file of one DICOM segmentation (Modality SEG).",
+        )
+    return found[0], read_dataset(found[0])
+
+
+def _is_segmentation(file: Path) -> bool:
+    if not begins_as_dicom(file):
+        return False
+    header = dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
+    return header.get("SOPClassUID") == SegmentationStorage
+
+
+def _check(dataset: Dataset, volume: Volume, file: Path) -> None:
+    kind = header_text(header_value((dataset,), "SegmentationType"))
+    if kind != "BINARY":
+        raise InputError(
+            f"The segmentation is of type {kind or 'unknown'}, where a pixel is not just in or out.",
+            path=file,
+            remedy="Export it as BINARY.",
+        )
+    reference = header_text(header_value((dataset,), "FrameOfReferenceUID"))
+    if reference and volume.frame_of_reference and reference != volume.frame_of_reference:
+        raise InputError(
+            "The segmentation was drawn on images with other coordinates (another Frame of Reference).",
+            path=file,
+            remedy=f"Give that of {volume.path}.",
+        )
+
+
+def _levels(groups: Sequence[Dataset]) -> list[Dataset]:
+    """Where the attributes of a frame are looked up: its own functional groups, then those of all frames."""
+    keywords = (*_GROUPS, "PixelMeasuresSequence")
+    return [item[0] for group in groups for keyword in keywords if (item := header_value((group,), keyword))]
+
+
+def _place(levels: Sequence[Dataset], volume: Volume, file: Path) -> tuple[int, np.ndarray, np.ndarray]:
+    """The slice at the place of a frame; for each row and column of the volume, which one of the frame it is."""
+    along, down = np.split(orientation_of(header_value(levels, "ImageOrientationPatient"), file), 2)
+    dy, dx = numbers(header_value(levels, "PixelSpacing"), 2, "PixelSpacing", file)
+    position = numbers(header_value(levels, "ImagePositionPatient"), 3, "ImagePositionPatient", file)
+    to_index = np.linalg.inv(volume.affine)
+    z, y, x = (to_index @ [*position, 1])[:3]
+    step_down, step_along = to_index[:3, :3] @ (down * dy), to_index[:3, :3] @ (along * dx)
+    extent = max(volume.shape)
+    if extent * max(abs(step_down[[0, 2]]).max(), abs(step_along[[0, 1]]).max()) > 0.5:
+        raise InputError(
+            "The segmentation is not parallel to the slices of the volume.",
+            path=file,
+            remedy="Give the volume that it was drawn on.",
+        )
+    k = round(float(z))
+    within = 0 <= k < volume.shape[0]
+    if abs(z - k) > _BETWEEN or not within:
+        raise InputError(
+            f"A frame of the segmentation lies {'between' if within else 'beside'} the slices of the volume.",
+            path=file,
+            remedy="Give the volume that it was drawn on.",
+        )
+    rows = np.rint((np.arange(volume.shape[1]) - y) / step_down[1]).astype(int)
+    columns = np.rint((np.arange(volume.shape[2]) - x) / step_along[2]).astype(int)
+    return k, rows, columns
