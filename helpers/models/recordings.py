@@ -102,7 +102,7 @@ def read_recording(folder: str | os.PathLike[str]) -> Recording:
                 recording.replies[place] = Reply(**{name: row[name] for name in _OF_REPLY})
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
-                f"Line {number} is no recorded reply ({type(error).__name__}: {error}).",
+                f"Line {number} is not a recorded reply ({type(error).__name__}: {error}).",
                 path=path,
                 remedy="Copy the folder again, whole, or record it again.",
             ) from error

@@ -106,7 +106,7 @@ def test_a_folder_is_of_one_model_and_goes_on_after_an_interruption(folder):
 
 def test_a_damaged_folder_is_named(folder, tmp_path, capsys):
     (folder / REPLIES).write_text('{"prompt": "x"}\n')
-    with pytest.raises(InputError, match=r"replies\.jsonl: Line 1 is no recorded reply \(KeyError"):
+    with pytest.raises(InputError, match=r"replies\.jsonl: Line 1 is not a recorded reply \(KeyError"):
         open_folder(folder)
     about = folder / ABOUT
     for content, what in (("{", "cannot be read"), ('{"format": 2}', "format 2"), ('{"format": 1}', "missing")):
