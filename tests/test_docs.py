@@ -142,7 +142,7 @@ def test_the_address_of_the_repository_is_the_same_everywhere():
         r"(?:git\+|git clone )https://github\.com/([\w.-]+)/([\w.-]+)",
         rf"github\.com/([\w.-]+)/({'|'.join(map(re.escape, names))})(?![\w.-])",
         r"colab\.research\.google\.com/github/([\w.-]+)/([\w.-]+)",
-        r"raw\.githubusercontent\.com(?:/|%2F)([\w.-]+)(?:/|%2F)([\w.-]+)",
+        rf"raw\.githubusercontent\.com(?:/|%2F)([\w.-]+)(?:/|%2F)({'|'.join(map(re.escape, names))})(?![\w.-])",
     )
     found = {}
     for path in repository_files():

@@ -176,7 +176,7 @@ def test_launch_links_are_written_once_and_follow_the_repository(tmp_path):
     readme.write_text("git clone https://github.com/zero/old\ncd old\n<!-- notebooks -->\n<!-- /notebooks -->\n")
     page.parent.mkdir()
     page.write_text('pip install "x[heif] @ git+https://github.com/zero/old"')
-    with pytest.raises(InputError, match="no checkout"):
+    with pytest.raises(InputError, match="not a checkout"):
         update_badges(tmp_path)
     settings = (
         '[project]\nname = "medgemma-tutorials"\n[project.urls]\nRepository = "https://github.com/{}/tutorials"\n'

@@ -7,8 +7,8 @@ lines, and loads what it needs when the command is called.
 - ``parser``: words to options, with the nearest name in an error and examples in the help.
 - ``checks``: what is checked of an option before anything is loaded.
 - ``quiet``: progress bars that wait, so that a short command shows none.
-- ``run``, ``ask``, ``benchmark``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``merge``, ``report``,
-  ``gallery``, ``doctor``, ``badges``: one command each.
+- ``run``, ``ask``, ``benchmark``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``merge``, ``record``,
+  ``report``, ``gallery``, ``doctor``, ``badges``: one command each.
 - ``kinds``: the kinds of teaching cases, in words.
 - ``model``, ``reading``, ``workers``: the options of every command that asks a model, reads images, or may be
   spread over Ray.

@@ -29,8 +29,10 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_model(name: str) -> None:
-    """Raise `InputError` for a name that can be no model's, and for a folder that holds none."""
-    if not name.startswith(ENDPOINT_PREFIX):
+    """Raise `InputError` for a name that can be no model's, and for a folder that holds none, or no recording."""
+    if name.startswith(models.RECORDED_PREFIX):
+        models.read_recording(models.recorded_folder(name))
+    elif not name.startswith(ENDPOINT_PREFIX):
         models.check_name(name)
 
 

@@ -18,6 +18,7 @@ from helpers.cli import (
     gallery,
     merge,
     prepare,
+    record,
     report,
     run,
     serve,
@@ -27,7 +28,9 @@ from helpers.cli.parser import Parser
 from helpers.cli.quiet import delay_bars
 from helpers.errors import InputError
 
-COMMANDS = (run, ask, benchmark, evaluate, prepare, serve, finetune, merge, report, gallery, doctor, badges)
+COMMANDS = (
+    *(run, ask, benchmark, evaluate, prepare, serve, finetune, merge, record, report, gallery, doctor, badges),
+)
 EXAMPLES = (
     ("medgemma-tutorials doctor", "what this machine can run"),
     ('medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no', "ask about a bundled CT"),

@@ -14,7 +14,8 @@ Options = argparse._ActionsContainer
 def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argparse._ArgumentGroup:
     """Add the group of options that choose the model, and return it; ``remote``: whether a server's will do."""
     group = parser.add_argument_group("the model")
-    ways = "its name on Hugging Face, the folder of a saved model, or endpoint:URL#MODEL for one on a server"
+    ways = "its name on Hugging Face, the folder of a saved model, endpoint:URL#MODEL for one on a server, or "
+    ways += "recorded:FOLDER for replies that were recorded"
     if not remote:
         ways = "its name on Hugging Face, or the folder of a saved model"
     group.add_argument(

@@ -11,6 +11,7 @@ EXAMPLES = (
     ("medgemma-tutorials run", "all of them, on the stand-in"),
     ("medgemma-tutorials run --only 02 3b -p MAX_SLICES 20", "two of them, with fewer slices"),
     ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "on the real model"),
+    ("medgemma-tutorials run --model recorded:FOLDER --only 02", "with replies that were recorded"),
 )
 
 
@@ -49,8 +50,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     check_folder(options.output)
-    if options.model and not any(sign in options.model for sign in "/\\:"):  # no path, address or name of the hub
-        check_model(options.model)
+    from helpers.models import RECORDED_PREFIX
+
+    model = options.model or ""
+    named = not any(sign in model for sign in "/\\:")  # no path, address or name of the hub
+    if model and (named or model.startswith(RECORDED_PREFIX)):
+        check_model(model)
     from helpers.course import NOTEBOOKS, run_notebooks, typed_value
 
     summary = run_notebooks(

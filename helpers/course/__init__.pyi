@@ -23,6 +23,7 @@ from .model_time import (
 )
 from .notebook_files import (
     NOTEBOOKS as NOTEBOOKS,
+    choose_notebooks as choose_notebooks,
     find_notebooks as find_notebooks,
     notebook_number as notebook_number,
 )

@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 
 from helpers.errors import InputError, did_you_mean
+from helpers.models import RECORDED_PREFIX, recorded_folder
 
 
 def declared_parameters(path: Path) -> dict[str, Any]:
@@ -70,7 +71,9 @@ def given_parameters(
                 path=name,
                 remedy=f"{did_you_mean(name, known)}They have {', '.join(known) or 'none'}.",
             )
-        if _is_path(value):
+        if isinstance(value, str) and value.startswith(RECORDED_PREFIX):
+            given[name] = f"{RECORDED_PREFIX}{recorded_folder(value).resolve()}"
+        elif _is_path(value):
             given[name] = str(Path(value).expanduser().resolve())
     return given
 

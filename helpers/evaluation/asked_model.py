@@ -46,7 +46,7 @@ def asked_model(chat: Any) -> Answer:
             about["generation"] = {name: kept[name] for name in sorted(kept.keys() - _SAME_ANSWERS)}
     elif isinstance(chat, VllmModel):
         about["weights"] = folder_hash(Path(chat.llm.llm_engine.model_config.model))
-    names = ("url", "served", "image_format", "quality")
+    names = ("url", "served", "image_format", "quality", "revision")
     return about | {name: getattr(chat, name) for name in names if hasattr(chat, name)}
 
 

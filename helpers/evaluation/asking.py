@@ -118,6 +118,9 @@ def ask_group(
 
 def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Answer:
     try:
+        if hasattr(chat, "recorded_likelihoods"):  # of `helpers.models.RecordedModel`
+            reply = chat.generate(prompt, max_new_tokens=limit)
+            return _answer(chat, case, prompt, reply, chat.recorded_likelihoods(prompt, limit) or UNKNOWN)
         if _is_yes_no(case) and hasattr(chat, "generate_with_likelihoods"):  # of `helpers.endpoints`
             reply, steps = chat.generate_with_likelihoods(prompt, max_new_tokens=limit)
             return _answer(chat, case, prompt, reply, of_server(reply, steps))
@@ -139,6 +142,9 @@ def _ask_batch(
         closed = [k for k, (case, prompt) in enumerate(batch) if _is_yes_no(case) and images_of(prompt)]
         found = of_model(chat, asker, [prompts[k] for k in closed], [replies[k] for k in closed]) if closed else []
         likelihoods = dict(zip(closed, found, strict=True))
+        if hasattr(chat, "keep_likelihoods"):  # its replies are recorded
+            for k, values in likelihoods.items():
+                chat.keep_likelihoods(prompts[k], limit, values)
     except Exception as error:
         if len(batch) == 1:
             return [failed_answer(chat.name, batch[0][0], reason(error))]

@@ -30,6 +30,7 @@ from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_
 from helpers.evaluation.marks import Answer
 from helpers.evaluation.run import Scored, check_name, scores_of
 from helpers.models import (
+    RECORDED_PREFIX,
     STANDIN,
     VISION_BATCH,
     adapted_name,
@@ -96,6 +97,8 @@ def evaluate_on_ray(
         raise InputError(
             "A served model has workers of its own.", path=model, remedy="Evaluate it without Ray, on one machine."
         )
+    if model.startswith(RECORDED_PREFIX):
+        raise InputError("Recorded replies need no workers.", path=model, remedy="Evaluate them without Ray.")
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers cannot answer anything.", remedy="Give 1 or more.")
     if engine == "vllm" and gpus_per_worker is not None and gpus_per_worker < 1:

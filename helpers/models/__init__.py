@@ -3,7 +3,8 @@
 In: a model's name and messages. Out: a `Reply`.
 
 - ``hub``: a name to a local folder; access, memory and disk are checked first.
-- ``loading``: a name to a loaded model.
+- ``opening``: a name to what answers: a model here, on a server, or recorded.
+- ``loading``: a folder to a model that is loaded here.
 - ``chat``: the `ChatModel` that is loaded, and its answer to a prompt.
 - ``number_formats``: what a device computes in; results that are not numbers.
 - ``four_bits``: which weights become 4 bits, and how.
@@ -18,6 +19,8 @@ In: a model's name and messages. Out: a `Reply`.
 - ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
 - ``decoding``: how their answers' tokens are written, by Python's calls or by a recorded CUDA graph.
 - ``faults``: ways to compute that do not work on a device, each told of once.
+- ``recordings``: a folder of replies that a model gave; ``recording_chat`` writes it, ``recorded_chat`` answers
+  from it.
 - ``vllm_engine``: a model in vLLM's engine, asked many prompts at once.
 - ``server``, ``server_process``: a real server on this machine, which ends with the process that started it.
 - ``ask``: a question about a path of your own.

@@ -22,7 +22,6 @@ from .hub import (
 from .loading import (
     best_device as best_device,
     damage_explained as damage_explained,
-    load_model as load_model,
     load_weights as load_weights,
 )
 from .merging import merge as merge
@@ -31,7 +30,15 @@ from .number_formats import (
     computes_bfloat16 as computes_bfloat16,
     dtype_for as dtype_for,
 )
+from .opening import load_model as load_model
 from .prefill import prefill_attention as prefill_attention
+from .recorded_chat import RecordedModel as RecordedModel
+from .recordings import (
+    RECORD_TO as RECORD_TO,
+    RECORDED_PREFIX as RECORDED_PREFIX,
+    read_recording as read_recording,
+    recorded_folder as recorded_folder,
+)
 from .server import Served as Served, serve as serve
 from .sessions import Session as Session
 from .vision import (

@@ -112,7 +112,7 @@ def ask_path(
     asked = closed_question(question, options) if options else question
     messages = study_messages(study, asked, reading, facts, limit)
     print("".join(f"{note}\n" for note in facts.notes), end="")
-    from helpers.models.loading import load_model  # torch, which a mistake in the path need not wait for
+    from helpers.models.opening import load_model
 
     chat = load_model(
         model,

@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 
 from helpers.errors import InputError, did_you_mean
 from helpers.models.adapter_files import ADAPTER_CONFIG, adapter_as_model, refuse_as_model
+from helpers.models.recordings import RECORDED_PREFIX
 from helpers.storage import existing
 
 STANDIN = "standin"
@@ -78,6 +79,12 @@ def check_name(name: str) -> None:
     """Raise `InputError` unless ``name`` can be a model's: the stand-in's, a whole folder's, or one of a hub."""
     if name == STANDIN:
         return
+    if name.startswith(RECORDED_PREFIX):
+        raise InputError(
+            "Recorded replies have no weights.",
+            path=name,
+            remedy="Give the model's own name. Only load_model, ask, evaluate and run take recorded replies.",
+        )
     if os.path.isdir(name):  # noqa: PTH112 - Path's raises for some texts
         folder = Path(name)
         refuse_as_model(folder)

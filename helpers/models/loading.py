@@ -1,84 +1,47 @@
-"""Load a MedGemma model or the stand-in of the same classes, or connect to one that is served elsewhere."""
+"""Load a MedGemma model, or the stand-in of the same classes, onto this machine."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging
 
-from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.images import ImageSource
 from helpers.models.adapter_files import AdapterFiles, read_adapter
 from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
-from helpers.models.batch_size import VISION_BATCH, check_batch
 from helpers.models.chat import ChatModel
-from helpers.models.context import check_context, context_for, window_of
+from helpers.models.context import context_for, window_of
 from helpers.models.four_bits import four_bit_settings
-from helpers.models.hub import STANDIN, find_model, weight_bytes
+from helpers.models.hub import find_model, weight_bytes
 from helpers.models.number_formats import dtype_for
+from helpers.models.recording_chat import recorded_if_asked
 
 FORMATS = ("BF16", "F16", "F32", "F64")  # of weights that are not quantized, as safetensors calls them
 # Parts of names that weights have inside peft, torch.compile and data-parallel wrappers.
 _WRAPPERS = {"base_model", "base_layer", "lora_A", "lora_B", "modules_to_save", "_orig_mod", "module"}
 
-if TYPE_CHECKING:
-    from helpers.endpoints import EndpointModel
 
-
-def load_model(
-    name: str = STANDIN,
+def load_local(
+    name: str,
     *,
-    adapter: str | Path | None = None,
-    merge: bool = True,
-    device: str | None = None,
-    dtype: torch.dtype | None = None,
-    quantized: bool = False,
-    vision_batch: int = VISION_BATCH,
-    context: int | None = None,
-    token: str | None = None,
-    sources: Sequence[ImageSource] | None = None,
-    may_leave: str = "",
-) -> ChatModel | EndpointModel:
-    """Load a model by name and say in one line what it is and where it runs.
-
-    Args:
-        name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, a local folder saved
-            with ``save_pretrained``, or ``"endpoint:URL#MODEL"`` of a server (`helpers.endpoints`).
-        adapter: folder of a PEFT adapter to put on top; see `helpers.models.adapters` for what is checked.
-        merge: whether it is added to the weights, without which each token takes half as many operations again.
-            Weights of 4 bits keep it beside them, as it was trained; the line that is printed tells.
-        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
-        dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
-        quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
-        vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
-        context: tokens of a prompt, at most, up to the model's window (131,072); by default the report's 32,768,
-            of a server what it tells. Twice as many take two to four times the memory and time.
-        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
-            its own; by default ``ENDPOINT_TOKEN``.
-        sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
-            the images come from. Their headers are checked, and images are sent only if none names a patient
-            (`helpers.images.deidentified`).
-        may_leave: for such an endpoint, why the images may go unchecked.
-
-    Raises:
-        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory, a
-            context beyond its window; for an endpoint also a setting that only a local model has, or sources that
-            may not leave.
-    """
-    check_batch(vision_batch)
-    check_context(context)
-    if name.startswith(ENDPOINT_PREFIX):
-        of_server = adapter or device or dtype or quantized or vision_batch != VISION_BATCH
-        return _from_endpoint(name, of_server, sources, may_leave, token, context)
+    adapter: str | Path | None,
+    merge: bool,
+    device: str | None,
+    dtype: torch.dtype | None,
+    quantized: bool,
+    vision_batch: int,
+    context: int | None,
+    token: str | None,
+) -> ChatModel:
+    """Load a model onto this machine: `helpers.models.load_model` says of what and how."""
     files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
@@ -96,7 +59,7 @@ def load_model(
     context = context_for(context, window_of(model.config), name)
     loaded = ChatModel(name, model.eval(), processor, trial, vision_batch=vision_batch, context=context)
     print(_introduction(loaded, folder, device, precision))
-    return loaded
+    return recorded_if_asked(loaded, folder, precision)
 
 
 def _adapted(model: Any, adapter: AdapterFiles, name: str, merge: bool) -> tuple[Any, str]:
@@ -106,29 +69,6 @@ def _adapted(model: Any, adapter: AdapterFiles, name: str, merge: bool) -> tuple
     if merge and whole and adapter.can_merge:
         return merge_adapter(model, adapter), "merged into them"
     return model, "beside them, which makes each token slower"
-
-
-def _from_endpoint(
-    name: str,
-    local_setting: Any,
-    sources: Sequence[ImageSource] | None,
-    may_leave: str,
-    token: str | None,
-    context: int | None,
-) -> EndpointModel:
-    if local_setting:
-        raise InputError(
-            "Adapter, device, dtype, 4-bit weights and vision_batch are the server's to choose.",
-            path=name,
-            remedy="Give them where the server is started, and only the address here.",
-        )
-    try:
-        from helpers.endpoints import connect
-    except ImportError as error:
-        raise InputError(
-            f"An endpoint needs the package openai ({error}).", path=name, remedy="Run: pip install openai"
-        ) from error
-    return connect(name, sources=sources, may_leave=may_leave, token=token, context=context)
 
 
 def best_device() -> str:

@@ -13,7 +13,7 @@ from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.models.adapter_files import ADAPTER_RECORD, AdapterFiles, read_adapter
 from helpers.models.hub import find_model, weight_bytes
-from helpers.models.loading import load_model
+from helpers.models.opening import load_model
 from helpers.storage import existing, free_place, whole_folder, write_json
 
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "torch")

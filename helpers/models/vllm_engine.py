@@ -25,8 +25,9 @@ from helpers.models.batch_size import VISION_BATCH
 from helpers.models.chat import ChatModel
 from helpers.models.context import context_for, count_within, served_images, served_length, window_of
 from helpers.models.hub import find_model, is_standin
-from helpers.models.loading import damage_explained, load_model, load_processor
+from helpers.models.loading import damage_explained, load_processor
 from helpers.models.number_formats import check_numbers
+from helpers.models.opening import load_model
 from helpers.models.server import best_kind
 from helpers.models.vision import resized
 from helpers.prompts import (

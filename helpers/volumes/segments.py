@@ -72,8 +72,7 @@ def _only_segmentation(path: Path) -> tuple[Path, Dataset]:
     found = [file for file in files if _is_segmentation(file)]
     if len(found) != 1:
         raise InputError(
-            f"Here {'is no segmentation' if not found else f'are {len(found)} segmentations'}, of {len(files)} "
-            "DICOM files.",
+            f"{len(found) or 'None'} of {len(files)} DICOM files here are segmentations.",
             path=path,
             remedy="Give the file of one DICOM segmentation (Modality SEG).",
         )

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.course import find_notebooks, notebook_number
-from helpers.course.notebook_files import choose_notebooks
+from helpers.course import choose_notebooks, find_notebooks, notebook_number
 from helpers.errors import InputError
 
 NAMES = ["00_start_here", "03_mri", "03b_several_sequences", "04_slide", "10_chest"]

@@ -171,7 +171,7 @@ def test_a_name_must_lead_to_one_model_of_a_server_that_is_there(fake: FakeServe
     with pytest.raises(InputError, match=r"lists 2 models: a, b\. Name one: endpoint:http.*#MODEL"):
         load_model(f"endpoint:{fake.url}")
     assert load_model(f"endpoint:{fake.url}#b").served == "b"
-    with pytest.raises(InputError, match="the server's to choose"):
+    with pytest.raises(InputError, match="chosen where the model runs"):
         load_model(f"endpoint:{fake.url}#b", quantized=True)
     with fake_server() as gone:
         pass

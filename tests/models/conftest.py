@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import Gemma3ForConditionalGeneration
 
 from helpers.cli import main
-from helpers.models import ChatModel, loading as models
+from helpers.models import ChatModel, opening as models
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""Replies of a model that is not here, given again from a folder in which they were recorded.
+
+Nothing is computed and nothing but the folder is read, so neither torch nor a GPU is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NoReturn
+
+from helpers.endpoints import estimate_tokens
+from helpers.errors import InputError
+from helpers.models.recordings import Likelihoods, Place, Recording, read_recording, recorded_folder
+from helpers.prompts import (
+    MAX_NEW_TOKENS,
+    Message,
+    Reply,
+    TokenCount,
+    check_max_new_tokens,
+    images_of,
+    prompt_key,
+)
+
+
+@dataclass(frozen=True)
+class RecordedModel:
+    """A recording, asked as `helpers.models.ChatModel` is. A prompt that was not recorded is an error."""
+
+    recording: Recording = field(repr=False)
+
+    model: ClassVar[None] = None  # both were where the recording was made: code that needs them asks for them
+    processor: ClassVar[None] = None
+    engine: ClassVar[str] = "recorded"
+
+    @property
+    def name(self) -> str:
+        """The model and the day of the recording."""
+        return self.recording.about.name
+
+    @property
+    def revision(self) -> str:
+        """Of the model that was recorded."""
+        return self.recording.about.revision
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether it is the stand-in that was recorded."""
+        return self.recording.about.is_standin
+
+    @property
+    def context(self) -> int:
+        """Tokens of a prompt, at most, as the model was loaded."""
+        return self.recording.about.context
+
+    def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
+        """Tokens of a prompt: as they were counted where it was recorded, else an estimate.
+
+        Raises `InputError` when they are over the budget that the model was loaded with.
+        """
+        about, key = self.recording.about, prompt_key(messages)
+        found = next((reply for (of, _), reply in self.recording.replies.items() if of == key), None)
+        count = estimate_tokens(messages, about.image_tokens)
+        if found is not None:
+            image, wrapper = (count.images * each for each in (about.image_tokens, about.wrapper_tokens))
+            count = TokenCount(count.images, image, wrapper, found.prompt_tokens - image - wrapper)
+        if count.budgeted > self.context:
+            raise InputError(
+                f"The prompt is {count}, over the budget of {self.context:,} that the model was recorded with.",
+                path=self.recording.folder,
+                remedy="Use fewer images or a shorter text.",
+            )
+        return count
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        *,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        """The reply that was recorded, with the tokens and seconds that it took then.
+
+        ``on_text`` is called once, with all of it. Raises `InputError` for a prompt that was not recorded.
+        """
+        check_max_new_tokens(max_new_tokens)
+        place = self.recording.place(messages, max_new_tokens)
+        if place is None:
+            raise self._not_recorded(messages, max_new_tokens)
+        reply = self.recording.replies[place]
+        if on_text:
+            on_text(reply.text)
+        return reply
+
+    def recorded_likelihoods(self, messages: Sequence[Message], max_new_tokens: int) -> Likelihoods | None:
+        """What was recorded of the likelihoods of a reply; None where none were computed."""
+        place: Place | None = self.recording.place(messages, max_new_tokens)
+        return self.recording.likelihoods.get(place) if place else None
+
+    def session(self, messages: Sequence[Message], **settings: Any) -> NoReturn:
+        """Raise `InputError`: no images are read here, so there is nothing to share."""
+        raise InputError(
+            "Recorded replies have no session.",
+            path=self.recording.folder,
+            remedy="Ask each question with generate: replies that were given in a session are recorded too.",
+        )
+
+    def _not_recorded(self, messages: Sequence[Message], limit: int) -> InputError:
+        about, key = self.recording.about, prompt_key(messages)
+        if any(of == key for of, _ in self.recording.replies):
+            what = f"This prompt was recorded with another limit than {limit} new tokens"
+        else:
+            n = len(images_of(messages))
+            what = f"No reply was recorded to this prompt ({n} image{'' if n == 1 else 's'})"
+        return InputError(
+            f"{what}, so the question, the images or the parameters are others than those of the recording.",
+            path=self.recording.folder,
+            remedy=f"Ask as it was recorded, choose another model, or record again where {about.model} can run: "
+            f"medgemma-tutorials record --model {about.model} --output FOLDER",
+        )
+
+
+def open_recorded(name: str) -> RecordedModel:
+    """The recording that a name ``"recorded:FOLDER"`` means; says in a line what it is.
+
+    Raises `InputError` as `read_recording` does.
+    """
+    recording = read_recording(recorded_folder(name))
+    about = recording.about
+    replies = "1 reply" if len(recording.replies) == 1 else f"{len(recording.replies)} replies"
+    line = f"{replies} of {about.model}, recorded on {about.date} on {about.device} in {about.dtype}."
+    line += " Nothing is computed here."
+    if about.is_standin:
+        line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
+    print(line)
+    return RecordedModel(recording)

@@ -1,0 +1,199 @@
+"""A folder of replies that a model gave, for those who cannot run it.
+
+``about.json`` says which model, where and when. ``replies.jsonl`` has a line for each reply, under the key of its
+prompt (`helpers.prompts.prompt_key`: its words and its pixels) and the token limit that it was asked with. Lines
+are only ever added, so a recording that was interrupted can go on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.prompts import Message, Reply, images_of, prompt_key
+from helpers.storage import make_folder, write_json
+
+RECORDED_PREFIX = "recorded:"  # before the folder, where a model's name is expected
+# Set for the notebooks that ``medgemma-tutorials record`` runs: FOLDER#MODEL. Replies of other models that they
+# load are not recorded.
+RECORD_TO = "MEDGEMMA_RECORD"
+ABOUT, REPLIES = "about.json", "replies.jsonl"
+FORMAT = 1
+_OF_REPLY = ("text", "thinking", "prompt_tokens", "completion_tokens", "seconds", "finished")
+_QUESTION = 200  # characters of the words after the images that are kept for people who read the file
+
+Place = tuple[str, int]  # the key of a prompt, and the token limit that it was asked with
+Likelihoods = dict[str, float | None]  # as `helpers.evaluation` computes them from a model's logits
+
+
+@dataclass(frozen=True)
+class About:
+    """Which model gave the replies, and on what."""
+
+    model: str
+    revision: str  # the commit on Hugging Face, or a hash of the weights of a folder
+    is_standin: bool
+    dtype: str  # "bfloat16", "float32", "4-bit NF4"
+    device: str  # the name of the GPU, or "cpu"
+    context: int  # tokens of a prompt, at most
+    image_tokens: int  # of one image
+    wrapper_tokens: int  # around one image
+    versions: Mapping[str, str]
+    date: str  # on which the recording began, "2026-01-31"
+    peak_memory_mb: int = 0  # 1e6 bytes: on a GPU what torch held there, else what the process held
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """What answers with these replies are labelled with."""
+        return f"{self.model}, recorded {self.date}"
+
+
+@dataclass
+class Recording:
+    """What a folder holds."""
+
+    folder: Path
+    about: About
+    replies: dict[Place, Reply] = field(default_factory=dict)
+    likelihoods: dict[Place, Likelihoods] = field(default_factory=dict)
+
+    def place(self, messages: Sequence[Message], max_new_tokens: int) -> Place | None:
+        """Where the reply to a prompt stands; None where there is none.
+
+        A reply that came to its end is the same under every limit that has room for it, since it was written
+        greedily. One that was cut off is the reply to its own limit alone.
+        """
+        key = prompt_key(messages)
+        for (of, limit), reply in self.replies.items():
+            fits = reply.completion_tokens <= max_new_tokens if reply.finished else limit == max_new_tokens
+            if of == key and fits:
+                return of, limit
+        return None
+
+
+def recorded_folder(name: str) -> Path:
+    """The folder that a name ``"recorded:FOLDER"`` means."""
+    return Path(name.removeprefix(RECORDED_PREFIX)).expanduser()
+
+
+def read_recording(folder: str | os.PathLike[str]) -> Recording:
+    """Everything in a folder.
+
+    Raises `InputError` where there is no recording, for one of another format, and for a line that is damaged. The
+    last line may be cut off, as an interrupted run leaves it; it does not count.
+    """
+    folder = Path(folder)
+    recording = Recording(folder, read_about(folder))
+    path = folder / REPLIES
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            place = row["prompt"], row["max_new_tokens"]
+            if "likelihoods" in row:
+                recording.likelihoods[place] = dict(row["likelihoods"])
+            else:
+                recording.replies[place] = Reply(**{name: row[name] for name in _OF_REPLY})
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"Line {number} is no recorded reply ({type(error).__name__}: {error}).",
+                path=path,
+                remedy="Copy the folder again, whole, or record it again.",
+            ) from error
+    return recording
+
+
+def read_about(folder: Path) -> About:
+    """What a folder says of its replies. Raises as `read_recording` does."""
+    path = folder / ABOUT
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"it is of format {content['format']}, and this version reads {FORMAT}")
+        return About(**content)
+    except OSError:
+        raise InputError(
+            f"This folder holds no recorded replies: there is no {ABOUT}.",
+            path=folder,
+            remedy="Name the folder that was given to medgemma-tutorials record --output.",
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"What the folder says of its replies cannot be read ({error}).",
+            path=path,
+            remedy="Copy the folder again, whole, or record it again.",
+        ) from error
+
+
+class Recorder:
+    """Adds replies to a folder; one that is there already is not written twice.
+
+    Raises `InputError` for a folder of another model, revision or number format: what is in one folder is of one.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], about: About) -> None:
+        self._folder = make_folder(folder)
+        self._done: set[tuple[Place, bool]] = set()
+        self._about = about
+        if (self._folder / ABOUT).is_file():
+            recording = read_recording(self._folder)
+            self._check_same(recording.about)
+            self._about = recording.about
+            self._done = {(place, False) for place in recording.replies}
+            self._done |= {(place, True) for place in recording.likelihoods}
+            self._cut_off_the_rest()
+        else:
+            self._write_about()
+
+    def keep(self, messages: Sequence[Message], max_new_tokens: int, reply: Reply) -> None:
+        """Add a reply."""
+        last = messages[-1]["content"][-1].get("text", "") if messages[-1]["content"] else ""
+        row = {"images": len(images_of(messages)), "question": last.strip()[-_QUESTION:]}
+        row |= {name: getattr(reply, name) for name in _OF_REPLY} | {"seconds": round(reply.seconds, 4)}
+        self._add((prompt_key(messages), max_new_tokens), row)
+
+    def keep_likelihoods(
+        self, messages: Sequence[Message], max_new_tokens: int, likelihoods: Mapping[str, float | None]
+    ) -> None:
+        """Add what was computed of the likelihoods of a reply."""
+        self._add((prompt_key(messages), max_new_tokens), {"likelihoods": dict(likelihoods)})
+
+    def note_memory(self, megabytes: int) -> None:
+        """Keep the most memory that was held at any time."""
+        if megabytes > self._about.peak_memory_mb:
+            self._about = About(**{**asdict(self._about), "peak_memory_mb": megabytes})
+            self._write_about()
+
+    def _add(self, place: Place, row: Mapping[str, Any]) -> None:
+        mark = (place, "likelihoods" in row)
+        if mark in self._done:
+            return
+        line = json.dumps({"prompt": place[0], "max_new_tokens": place[1], **row}, ensure_ascii=False)
+        with (self._folder / REPLIES).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        self._done.add(mark)
+
+    def _write_about(self) -> None:
+        write_json(self._folder / ABOUT, asdict(self._about))
+
+    def _check_same(self, there: About) -> None:
+        ours, theirs = ((one.model, one.revision, one.dtype) for one in (self._about, there))
+        if ours != theirs:
+            raise InputError(
+                f"This folder holds replies of {' '.join(theirs)}, and the model is {' '.join(ours)}.",
+                path=self._folder,
+                remedy="Record into another folder.",
+            )
+
+    def _cut_off_the_rest(self) -> None:
+        """Remove a last line that was not written whole."""
+        path = self._folder / REPLIES
+        if path.is_file():
+            content = path.read_bytes()
+            os.truncate(path, content.rfind(b"\n") + 1)
