@@ -52,13 +52,13 @@ def test_a_slide_by_address_has_the_documented_form() -> None:
 @pytest.mark.parametrize(
     "sources, how, message",
     [
-        ("http://healthcare.example.org/studies/1/series/2", {}, "no https address"),
-        ("https://me:planted-token@example.org/x/studies/1/series/2", {}, "no https address"),
-        (f"{SERIES}?access=planted-token", {}, "no https address"),
+        ("http://healthcare.example.org/studies/1/series/2", {}, "not an https address"),
+        ("https://me:planted-token@example.org/x/studies/1/series/2", {}, "not an https address"),
+        (f"{SERIES}?access=planted-token", {}, "not an https address"),
         ([], {}, "no images"),
         ([SERIES, f"{SERIES}/instances/1"], {}, "is a series"),
         ([f"{SERIES}/instances/{k}" for k in range(86)], {}, "86 slices"),
-        (SERIES, {"patches": [(0, 0)]}, "one instance"),
+        (SERIES, {"patches": [(0, 0)]}, "one DICOM instance"),
         (f"{SERIES}/instances/1", {"patches": []}, "0 patches"),
         (f"{SERIES}/instances/1", {"patches": [(k, 0) for k in range(127)]}, "127 patches"),
         (f"{SERIES}/instances/1", {"patches": [(-1, 0)]}, "outside"),
