@@ -55,7 +55,7 @@ def test_bad_slides_are_one_clear_error(tmp_path: Path, slide_files: dict[str, P
     photo = tmp_path / "photo.png"
     Image.new("RGB", (50, 50)).save(photo)
     for path, problem in {
-        text: "no whole slide",
+        text: "not a whole slide",
         cut: "cut off",
         photo: "read_image",
         tmp_path: "no DICOM whole slide",

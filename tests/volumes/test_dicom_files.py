@@ -92,7 +92,7 @@ def test_another_kind_of_object_is_named_and_passed_over(series: Path, sop_class
     assert square == "Its pixels of 0.8 x 0.7 mm are resampled to square ones of 0.7 mm."
     assert note == f"Passed over: beside.dcm ({sop_class.name})."
     assert np.array_equal(voxels(series), V)
-    with pytest.raises(InputError, match=f"no image of a CT or MR volume: {sop_class.name}"):
+    with pytest.raises(InputError, match=f"not an image of a CT or MR volume: {sop_class.name}"):
         read_volume(file)
 
 
