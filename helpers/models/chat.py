@@ -73,7 +73,7 @@ class ChatModel:
         way = prefill_attention(self.model, tokens, self.prefill)
         check_prompt_memory(self.model, tokens, self.name, way)
         start = time.perf_counter()
-        numbers, room = NumbersOnly(self.name), window_of(self.model.config) - tokens
+        numbers, room = NumbersOnly(self.name, self.model.dtype), window_of(self.model.config) - tokens
         try:
             inputs = self.inputs(messages)
             with torch.inference_mode(), reading(self.model, way):

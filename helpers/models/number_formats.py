@@ -74,17 +74,18 @@ class NumbersOnly(LogitsProcessor):
     """For ``generate``: notes logits that are NaN or infinite, without waiting for the device at every token.
 
     The first token is checked at once, as a broken model writes nothing but padding from there on; `check` tells
-    of all others in the end.
+    of all others in the end. ``dtype`` is what the model computes in: transformers hands its logits on in float32.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name, self._broken, self._dtype = name, None, torch.float32
+    def __init__(self, name: str, dtype: torch.dtype) -> None:
+        self.name, self.dtype = name, dtype
+        self._broken: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Look at the logits ``scores`` of the next token, and give them back as they are."""
         broken = scores.isnan().any() | scores.isposinf().any()  # words that are ruled out are minus infinity
         if self._broken is None:
-            self._broken, self._dtype = broken, scores.dtype
+            self._broken = broken
             self.check()
         self._broken |= broken
         return scores
@@ -92,7 +93,7 @@ class NumbersOnly(LogitsProcessor):
     def check(self) -> None:
         """Raise `not_numbers` where any logits were none."""
         if self._broken is not None and bool(self._broken):
-            raise not_numbers(self.name, self._dtype)
+            raise not_numbers(self.name, self.dtype)
 
 
 def name_of(model: Any) -> str:

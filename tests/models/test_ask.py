@@ -17,7 +17,7 @@ from pydicom.uid import BasicTextSRStorage
 
 from helpers.data import fetch
 from helpers.images import find_study
-from helpers.models import loading as models
+from helpers.models import opening as models
 from helpers.models.ask import study_messages
 from helpers.prompts import Reply, images_of
 from helpers.teaching import generate, write_case

@@ -12,7 +12,7 @@ import pytest
 from helpers.cli import main
 from helpers.evaluation import read_cases
 from helpers.images import Reading, find_study
-from helpers.models import loading as models
+from helpers.models import opening as models
 from helpers.models.ask import study_messages
 from helpers.preparing import prepare, prepared_images, read_prepared
 from helpers.prompts import images_of

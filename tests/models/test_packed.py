@@ -35,7 +35,7 @@ def test_packed_questions_are_answered_as_alone(wide_chat: ChatModel, images: in
     scale = alone.abs().max()
     torch.testing.assert_close(logits / scale, alone / scale, rtol=0, atol=1e-5)
     assert together[2:] == [wide_chat.generate(one, max_new_tokens=4).text for one in asked[2:]]
-    assert len(set(together)) == len(together)
+    assert len(set(together)) > 1  # so that exchanged answers would be seen
 
 
 def test_no_question_sees_another(wide_chat: ChatModel) -> None:
