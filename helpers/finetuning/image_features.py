@@ -65,6 +65,7 @@ class ImageFeatures:
                 path=self.folder,
                 remedy="Free some space, use fewer slices, choose another folder, or train with cached=False.",
             )
+        state.wait_for_everyone()  # all list the same before one writes: each image then has its process
         mine = list(missing.items())[state.process_index :: state.num_processes]
         for key, (_, example) in tqdm(mine, desc="encoding images", disable=not state.is_main_process):
             images_here, batch = images_of(example.messages), self.chat.vision_batch

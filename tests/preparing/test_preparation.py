@@ -118,7 +118,7 @@ def test_a_table_asks_about_what_was_prepared_when_the_files_are_elsewhere(write
     held = read_cases(tmp_path / "elsewhere" / "t.jsonl", tmp_path / "out")
     assert [case.messages for case in held] == [case.messages for case in direct]
     assert [case.id for case in held] == [case.id for case in direct]
-    for case, words in zip(held, ("PatientID", "not a DICOM file"), strict=True):
+    for case, words in zip(held, ("PatientID", "no DICOM file"), strict=True):
         with pytest.raises(InputError, match=words):
             check_may_leave([case.source])
     for file in series.iterdir():

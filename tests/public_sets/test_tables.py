@@ -315,5 +315,5 @@ def test_a_volume_of_another_name_stops_the_table(ct_rate: Path) -> None:
     labels = ct_rate / "dataset/multi_abnormality_labels/valid_predicted_labels.csv"
     labels.write_text(labels.read_text(encoding="utf-8").replace("valid_2_a_2", "../secret"), encoding="utf-8")
     volume(ct_rate / "dataset/secret.nii.gz")
-    with pytest.raises(InputError, match="no name of a volume"):
+    with pytest.raises(InputError, match="not a name of a volume"):
         write_table("ct-rate", ct_rate, ct_rate / "valid.csv")
