@@ -20,13 +20,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import helpers
-from helpers.course import find_notebooks, update_badges
+from helpers.course import update_badges
 from helpers.course.badges import launch_links
 from helpers.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-NOTEBOOKS = find_notebooks(ROOT / "notebooks")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"MODEL", "DATA", "SEED", "OUTPUT_DIR"}
 CELL_LINES, SOLUTION_LINES = 15, 25
 # Import names of the nine packages that the tutorials are about; JupyterLab is started, not imported.
