@@ -158,13 +158,18 @@ def box_lesson(bank: Bank, rng: np.random.Generator, long: bool) -> Lesson:
     return lesson
 
 
-def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
-    """Two radiographs and how the effusion changed."""
+def show_change(bank: Bank, rng: np.random.Generator) -> tuple[Lesson, list[str]]:
+    """A lesson with two radiographs and no question yet, and the states of the effusion in both."""
     side, states = ("left", "right")[rng.integers(2)], [STATES[k] for k in rng.integers(3, size=2)]
     tokens = torch.stack([bank.chests[side, s][rng.integers(len(bank.chests[side, s]))] for s in states])
     shown = unknown(2)
     shown[:, SEEN.index(EFFUSION)] = torch.tensor([float(state != "none") for state in states])
-    lesson = Lesson("change", tokens, Hint(CHEST, shown))
+    return Lesson("change", tokens, Hint(CHEST, shown)), states
+
+
+def change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
+    """Two radiographs and how the effusion changed."""
+    lesson, states = show_change(bank, rng)
     question = teaching.change_question(*states)
     lesson.add(image_messages([DOT, DOT], question.text), question)
     return lesson

@@ -19,10 +19,10 @@ from helpers.prompts import (
 )
 from helpers.standin.bank import Bank
 from helpers.standin.hints import Hint
-from helpers.standin.lessons import DOT, IMAGE_OF, TYPES, Lesson, Shown, show_volume, unknown
+from helpers.standin.lessons import DOT, IMAGE_OF, TYPES, Lesson, Shown, show_change, show_volume, unknown
 from helpers.standin.sight import CHEST, KINDS, SEEN
 from helpers.standin.untouched import SLIDE_LIES_IN_FRAGMENTS
-from helpers.teaching import EFFUSION, RECIPES, STATES
+from helpers.teaching import EFFUSION, RECIPES
 from helpers.volumes import select_slices
 
 TRIED_FIRST = (10, 20, 40, 85)  # numbers of slices that the notebooks take
@@ -187,11 +187,7 @@ def _box_lesson(bank: Bank, rng: np.random.Generator, long: bool) -> Lesson:
 
 
 def _change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
-    side, states = ("left", "right")[rng.integers(2)], [STATES[k] for k in rng.integers(3, size=2)]
-    tokens = torch.stack([bank.chests[side, s][rng.integers(len(bank.chests[side, s]))] for s in states])
-    shown = unknown(2)
-    shown[:, SEEN.index(EFFUSION)] = torch.tensor([float(state != "none") for state in states])
-    lesson = Lesson("change", tokens, Hint(CHEST, shown))
+    lesson, states = show_change(bank, rng)
     asked = [teaching.change_question(*states), *(teaching.worded_change(*states, rng) for _ in range(2))]
     asked.append(teaching.worded_other(CHEST, rng))
     for question in asked:
