@@ -118,9 +118,9 @@ def ask_group(
 
 def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Answer:
     try:
-        if hasattr(chat, "recorded_likelihoods"):  # of `helpers.models.RecordedModel`
-            reply = chat.generate(prompt, max_new_tokens=limit)
-            return _answer(chat, case, prompt, reply, chat.recorded_likelihoods(prompt, limit) or UNKNOWN)
+        if hasattr(chat, "recorded"):  # of `helpers.models.RecordedModel`
+            reply, likelihoods = chat.recorded(prompt, limit)
+            return _answer(chat, case, prompt, reply, likelihoods or UNKNOWN)
         if _is_yes_no(case) and hasattr(chat, "generate_with_likelihoods"):  # of `helpers.endpoints`
             reply, steps = chat.generate_with_likelihoods(prompt, max_new_tokens=limit)
             return _answer(chat, case, prompt, reply, of_server(reply, steps))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 
 from helpers.endpoints import estimate_tokens
 from helpers.errors import InputError
-from helpers.models.recordings import Likelihoods, Place, Recording, read_recording, recorded_folder
+from helpers.models.recordings import Likelihoods, Recording, read_recording, recorded_folder
 from helpers.prompts import (
     MAX_NEW_TOKENS,
     Message,
@@ -83,19 +83,21 @@ class RecordedModel:
 
         ``on_text`` is called once, with all of it. Raises `InputError` for a prompt that was not recorded.
         """
-        check_max_new_tokens(max_new_tokens)
-        place = self.recording.place(messages, max_new_tokens)
-        if place is None:
-            raise self._not_recorded(messages, max_new_tokens)
-        reply = self.recording.replies[place]
+        reply, _ = self.recorded(messages, max_new_tokens)
         if on_text:
             on_text(reply.text)
         return reply
 
-    def recorded_likelihoods(self, messages: Sequence[Message], max_new_tokens: int) -> Likelihoods | None:
-        """What was recorded of the likelihoods of a reply; None where none were computed."""
-        place: Place | None = self.recording.place(messages, max_new_tokens)
-        return self.recording.likelihoods.get(place) if place else None
+    def recorded(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[Reply, Likelihoods | None]:
+        """The reply that was recorded and what was recorded of its likelihoods, None where none were computed.
+
+        Raises as `generate` does.
+        """
+        check_max_new_tokens(max_new_tokens)
+        place = self.recording.place(messages, max_new_tokens)
+        if place is None:
+            raise self._not_recorded(messages, max_new_tokens)
+        return self.recording.replies[place], self.recording.likelihoods.get(place)
 
     def session(self, messages: Sequence[Message], **settings: Any) -> NoReturn:
         """Raise `InputError`: no images are read here, so there is nothing to share."""

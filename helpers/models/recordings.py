@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +167,7 @@ class Recorder:
     def note_memory(self, megabytes: int) -> None:
         """Keep the most memory that was held at any time."""
         if megabytes > self._about.peak_memory_mb:
-            self._about = About(**{**asdict(self._about), "peak_memory_mb": megabytes})
+            self._about = replace(self._about, peak_memory_mb=megabytes)
             self._write_about()
 
     def _add(self, place: Place, row: Mapping[str, Any]) -> None:

@@ -60,9 +60,9 @@ def test_a_reply_is_found_by_words_pixels_and_limit(folder, capsys):
     running: list[str] = []
     assert chat.generate(PROMPT, 100, on_text=running.append) == WHOLE and running == [WHOLE.text]
     assert chat.generate(PROMPT, 7) == WHOLE, "a reply of seven tokens that ended is the same under a lower limit"
-    assert chat.recorded_likelihoods(PROMPT, 100) == {"p_yes": 0.75, "yes_no_mass": 0.5}
+    assert chat.recorded(PROMPT, 100)[1] == {"p_yes": 0.75, "yes_no_mass": 0.5}
     assert chat.generate(image_messages([], "Why?"), 3) == CUT
-    assert chat.recorded_likelihoods(image_messages([], "Why?"), 3) is None
+    assert chat.recorded(image_messages([], "Why?"), 3)[1] is None
     for messages, limit, what in (
         (PROMPT, 6, "another limit than 6"),
         (image_messages([], "Why?"), 4, "another limit than 4"),
