@@ -146,7 +146,7 @@ def _name_in_bids(stem: str) -> str:
     Only where that part is not a known word do the others, and then ``acq-`` and ``rec-``, have a say.
     """
     subject, *parts = stem.split("_")
-    if not parts:  # "sub-01-T1" is not a BIDS and yet met
+    if not parts:  # "sub-01-T1" is not a name of BIDS, and is met all the same
         parts = ["".join(subject.split("-", 2)[2:])]
     entities = dict(part.split("-", 1) for part in parts if re.match(r"[A-Z]+-", part))
     # "T1w_brain" is what FSL calls a T1w without its skull.
