@@ -77,7 +77,13 @@ def _record(options: argparse.Namespace) -> int:
     folder, output = Path(options.notebooks or NOTEBOOKS), Path(options.output).resolve()
     only = _asking(folder, options.only)
     pages = output / PAGES
-    if pages.is_dir():  # answers that an evaluation left there would not be asked for again
+    if pages.exists():  # answers that an evaluation left there would not be asked for again
+        if not (pages / "summary.json").is_file():
+            raise InputError(
+                "This is not of an earlier recording, and it would be replaced.",
+                path=pages,
+                remedy="Choose another folder with --output, or move it away.",
+            )
         shutil.rmtree(pages)
     with _recording_to(output, model):
         summary = run_notebooks(pages, folder=folder, only=only, model=model)

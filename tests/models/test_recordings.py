@@ -135,6 +135,14 @@ def test_nothing_else_takes_recorded_replies(folder, tmp_path, capsys):
     assert "Notebook 06 uses the weights of the model" in capsys.readouterr().err
 
 
+def test_a_folder_that_no_recording_made_is_not_removed(tmp_path, capsys):
+    (tmp_path / "pages").mkdir()
+    mine = tmp_path / "pages" / "thesis.txt"
+    mine.write_text("years of work")
+    assert main(["record", "--model", "standin", "--only", "02", "--output", str(tmp_path)]) == 2
+    assert mine.is_file() and "not of an earlier recording" in capsys.readouterr().err
+
+
 def test_replies_are_given_without_torch(folder):
     code = f"""
 import sys
