@@ -41,7 +41,7 @@ def side_by_side(run: Callable[[Watch], None], notebooks: Sequence[Watch], jobs:
                     watch.look()
                 if sys.stdout.isatty():
                     _show([watch.now() for watch in going.values()])
-                for future in done:
+                for future in [one for one in going if one in done]:
                     watch = going.pop(future)
                     future.result()
                     _say(watch.ending)
