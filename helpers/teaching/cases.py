@@ -157,7 +157,8 @@ def _volume_case(kind: str, seed: int, a_volume: int) -> Case:
     else:
         question = declined_question(kind, recipe.modality, rng)
     make = functools.partial(_volume_prompt, kind, number, question.text)
-    record = {"finding": made.findings.get(question.condition), "slices": made.chosen}
+    finding = made.findings.get(question.condition)
+    record = {"finding": finding and finding.facts, "slices": made.chosen}
     return _case(kind, seed, question, make, record, number)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,13 @@ def test_cases_follow_from_their_seed_alone(kind: str) -> None:
     first, again = generate(kind, 1, HELD_OUT + 7)[0], generate(kind, 3, HELD_OUT + 5)[2]
     assert (first.id, first.answer, first.record) == (again.id, again.answer, again.record)
     assert [np.asarray(i).tobytes() for i in first.images] == [np.asarray(i).tobytes() for i in again.images]
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "ct-staining"])
+def test_a_list_of_volume_cases_holds_no_voxels(kind: str) -> None:
+    case = next(c for c in generate(kind, 40, HELD_OUT + 40) if c.record["finding"])
+    assert case.record["finding"]["condition"] == case.condition
+    assert len(pickle.dumps(case)) < 3000
 
 
 def test_an_unknown_kind_is_refused() -> None:
