@@ -3,6 +3,8 @@ from .config import finetune_from as finetune_from, read_config as read_config
 from .gpus import GPUS as GPUS, USABLE as USABLE
 from .live_loss import LiveLoss as LiveLoss
 from .planning import plan as plan
+from .reinforcement import Reinforcement as Reinforcement
+from .reinforcing import reinforce as reinforce
 from .starting_file import write_starting_file as write_starting_file
 from .train import finetune as finetune
 from .training_data import prepare as prepare
