@@ -1,6 +1,7 @@
 from .batches import Collator as Collator
 from .config import finetune_from as finetune_from, read_config as read_config
 from .gpus import GPUS as GPUS, USABLE as USABLE
+from .group_planning import GroupPlan as GroupPlan, plan_groups as plan_groups
 from .live_loss import LiveLoss as LiveLoss
 from .planning import plan as plan
 from .reinforcement import Reinforcement as Reinforcement

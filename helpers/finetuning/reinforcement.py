@@ -13,8 +13,8 @@ from helpers.finetuning.problems import input_errors
 from helpers.finetuning.tuning import Count, Positive, Tuning
 
 # What Google's own notebook sets otherwise, https://github.com/Google-Health/medgemma, commit 80a1de1,
-# notebooks/reinforcement_learning_with_hugging_face.ipynb: replies 3 at once, accumulated 4 times, are three prompts
-# with 4 replies each. It sets no kl, which TRL then leaves out, and no schedule, which is then a line.
+# notebooks/reinforcement_learning_with_hugging_face.ipynb. Its 3 replies at once, accumulated 4 times, are three
+# prompts with 4 replies each. It sets no kl, which TRL then leaves out, and no schedule, which is then a line.
 RECIPES: dict[str, dict[str, Any]] = {
     "ours": {},
     "official": {
@@ -50,7 +50,7 @@ class Reinforcement:
     """The adapter's weight is alpha / rank."""
 
     learning_rate: Positive = 5e-6
-    """Far lower than where answers are given, as a reward says little about each token. The stand-in needs 1e-3."""
+    """Far lower than where answers are given: a reward says little about each token. The stand-in needs 1e-3."""
 
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     """How the rate falls."""
