@@ -32,6 +32,7 @@ from .number_formats import (
 )
 from .opening import load_model as load_model
 from .prefill import prefill_attention as prefill_attention
+from .prompt_memory import prompt_bytes as prompt_bytes
 from .recorded_chat import RecordedModel as RecordedModel
 from .recordings import (
     RECORD_TO as RECORD_TO,

@@ -14,6 +14,7 @@ from helpers.prompts import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.standin.scoring import removed, swapped, wide_window
 from helpers.teaching import (
+    ABSENCE,
     CHANGES,
     EFFUSION,
     HELD_OUT,
@@ -138,6 +139,18 @@ def test_an_effusion_is_drawn_as_its_case_says() -> None:
     brighter = np.asarray(picture.convert("L"), float) - np.asarray(without.convert("L"))
     assert brighter[inside].mean() > 30 and abs(brighter[outside].mean()) < 3
     assert np.argwhere(inside)[:, 1].mean() > picture.width / 2  # the patient's left, on the viewer's right
+
+
+def test_an_effusion_is_asked_for_and_so_is_its_absence() -> None:
+    cases = generate("effusion", 60, HELD_OUT)
+    negated = [case.answer.startswith(ABSENCE) for case in cases]
+    for case, absence in zip(cases, negated, strict=True):
+        assert case.options == ("yes", "no") and case.truth == case.answer.rpartition(" ")[2]
+        assert (case.truth == "yes") == ((case.record["effusion"] is not None) != absence)
+    # Neither the words of a question nor the picture tells the answer alone.
+    assert {(case.truth, absence) for case, absence in zip(cases, negated, strict=True)} == {
+        (truth, absence) for truth in ("yes", "no") for absence in (True, False)
+    }
 
 
 def test_a_haemorrhage_keeps_the_noise_of_the_brain() -> None:
