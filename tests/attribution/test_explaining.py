@@ -18,6 +18,7 @@ def test_the_slices_of_a_volume(tmp_path: Path, capsys: pytest.CaptureFixture) -
     case = next(c for c in generate("ct-staining", 40, 1_800_000) if c.truth == "yes" and len(c.images) > 2)
     series, folder = write_case(case, tmp_path / "case"), tmp_path / "where"
     words = ["ask", str(series), "Is there blood?", "--options", "yes", "no", "--limit", "6"]
+    capsys.readouterr()  # what making the case has said
     code = main([*words, "--explain", str(folder), "--json"])
     out, err = capsys.readouterr()
     told = json.loads((folder / "where.json").read_text(encoding="utf-8"))
