@@ -24,8 +24,6 @@ from helpers.models.sessions import SHARE
 from helpers.models.vision import encode_images
 from helpers.prompts import Message, images_of, prompt_ids
 
-AT_ONCE = 1_024  # tokens that are read together, so that no mask has a number for each pair of a prompt's tokens
-
 
 class ImageExchange:
     """A prompt with images, read once, that can be asked again with some of its images exchanged.
@@ -61,7 +59,8 @@ class ImageExchange:
         self._image = torch.full((aligned(self.tokens),), -1, device=ids.device)
         self._image[: self.tokens] = torch.where(is_image, starts.cumsum(0) - 1, -1)
         self._starts = starts.nonzero()[:, 0].tolist()
-        self._cuts = _cuts(self._starts, self.tokens)
+        # As many tokens together as a sliding layer sees: no mask then holds all pairs of the prompt's tokens.
+        self._cuts = _cuts(self._starts, self.tokens, self._text.sliding_window)
         with torch.inference_mode():
             self._embedded = full.get_input_embeddings()(ids.masked_fill(is_image, 0))
             self._embedded[is_image] = self.features.flatten(0, 1).to(self._embedded.dtype)
@@ -225,10 +224,10 @@ class WholeLayer(CacheLayerMixin):
         return -1
 
 
-def _cuts(starts: Sequence[int], tokens: int) -> list[int]:
-    """Where a prompt is cut to be read: at the beginnings of images, none of which is ever cut in two."""
+def _cuts(starts: Sequence[int], tokens: int, at_once: int) -> list[int]:
+    """Where a prompt is cut, about ``at_once`` tokens at a time: where images begin, and never inside one."""
     cuts = [0]
     for start, following in pairwise([*starts, tokens]):
-        if following - cuts[-1] > AT_ONCE and start > cuts[-1]:
+        if following - cuts[-1] > at_once and start > cuts[-1]:
             cuts.append(start)
     return cuts

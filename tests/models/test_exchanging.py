@@ -46,10 +46,11 @@ def naive(chat: ChatModel, messages: list, begun: list[int]) -> torch.Tensor:
         return chat.model(**inputs, logits_to_keep=1).logits[0, -1]
 
 
-@pytest.mark.parametrize("at_once", [1, 60, 100_000])  # an image at a time, a few, the prompt as one
+@pytest.mark.parametrize("at_once", [1, 60, 100_000])  # tokens: an image at a time, a few, the whole prompt
 @pytest.mark.parametrize("begun", [[], [40, 41, 42]])
 def test_the_logits_are_those_of_the_prompt_written_anew(random_chat, monkeypatch, at_once, begun):
-    monkeypatch.setattr(exchanging, "AT_ONCE", at_once)
+    cuts = exchanging._cuts
+    monkeypatch.setattr(exchanging, "_cuts", lambda starts, tokens, _: cuts(starts, tokens, at_once))
     images, (other, another) = pictures(9), pictures(2, seed=1)
     messages = volume_messages(images, QUESTION)
     exchange = ImageExchange(random_chat, messages, begun)
@@ -96,9 +97,9 @@ def test_no_image_is_encoded_twice_and_half_of_the_prompt_is_read(random_chat, m
 
 
 def test_an_image_is_never_cut_in_two():
-    assert exchanging._cuts([5, 45, 85], 130) == [0]  # fits into one part
+    assert exchanging._cuts([5, 45, 85], 130, 1024) == [0]  # fits into one part
     starts = [10 + 300 * k for k in range(10)]
-    cuts = exchanging._cuts(starts, 3100)
+    cuts = exchanging._cuts(starts, 3100, 1024)
     assert cuts == [0, 910, 1810, 2710]  # each part has at most 1,024 tokens: 910, 900, 900 and 390
 
 
