@@ -26,7 +26,11 @@ from .labelled import (
     cases_from as cases_from,
     read_cases as read_cases,
 )
-from .likelihood import ANSWER_BEGUN as ANSWER_BEGUN, text_before_answer as text_before_answer
+from .likelihood import (
+    ANSWER_BEGUN as ANSWER_BEGUN,
+    text_before_answer as text_before_answer,
+    word_tokens as word_tokens,
+)
 from .likelihood_scores import (
     LOW_MASS as LOW_MASS,
     roc_points as roc_points,

@@ -19,7 +19,7 @@ LIMITS = {
     "MAX_NEW_TOKENS": ("01", "07"),
     "MAX_SLICES": ("02", "03", "03b"),
     "MAX_PATCHES": ("04", "04b"),
-    "MAX_CASES": ("05", "05b", "09", "10"),
+    "MAX_CASES": ("05", "05b", "09", "10", "12"),
     "MAX_EXAMPLES": ("06", "06b"),
     "MAX_VOLUMES": ("08",),
     "MAX_STEPS": ("13",),
