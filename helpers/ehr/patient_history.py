@@ -65,10 +65,17 @@ class History:
         if max_tokens is None or count is None:
             return self._told(chosen, len(chosen))
         check_count(max_tokens, f"{max_tokens!r} tokens are no budget.", remedy="Give a whole number, 1 or more.")
+
+        def fits(n: int) -> bool:
+            try:
+                return count(self._told(chosen, n)) <= max_tokens
+            except InputError:  # a model's count refuses what is over its whole context
+                return False
+
         low, high = 0, len(chosen)
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if count(self._told(chosen, middle)) <= max_tokens else (low, middle - 1)
+            low, high = (middle, high) if fits(middle) else (low, middle - 1)
         text = self._told(chosen, low)
         if (needed := count(text)) > max_tokens:
             raise InputError(

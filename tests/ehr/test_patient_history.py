@@ -37,6 +37,15 @@ def test_what_does_not_fit_is_counted_from_the_oldest_on(history):
     assert history.text(40, count=words).splitlines()[-1].endswith("the 4 oldest entries (from 2019 to 2019).")
 
 
+def test_a_count_that_refuses_a_long_text_counts_it_as_too_long(history):
+    def strict(told: str) -> int:
+        if words(told) > 50:
+            raise InputError("over the context")
+        return words(told)
+
+    assert history.text(60, count=strict) == history.text(50, count=words)
+
+
 @given(budget=st.integers(1, 90))
 @settings(deadline=None, max_examples=40)
 def test_a_text_is_never_over_its_budget_and_always_accounts_for_all(tmp_path_factory, budget):
