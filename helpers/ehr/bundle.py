@@ -114,7 +114,7 @@ def _parse(path: Path) -> Any:
     if text.lstrip().startswith("<"):
         raise InputError("This is XML.", path=path, remedy=REMEDY)
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         if _is_ndjson(text):
             raise InputError(
@@ -128,6 +128,14 @@ def _parse(path: Path) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two equal names a reader would silently keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice in one object")
+    return found
 
 
 def _is_ndjson(text: str) -> bool:

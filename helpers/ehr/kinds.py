@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.ehr.bundle import Bundle
@@ -28,6 +28,8 @@ _WRONG = {"entered-in-error", "refuted"}
 # What goes without saying; every other status is told.
 _PLAIN = {"finished", "final", "amended", "corrected", "completed"}
 _CLASSES = {"AMB": "ambulatory", "EMER": "emergency", "IMP": "inpatient", "ACUTE": "inpatient", "VR": "virtual"}
+_JUDGED = {"H": "high", "L": "low", "N": "normal", "A": "abnormal"}
+_JUDGED |= {"HH": "critically high", "LL": "critically low"}
 _NAMES = {
     "AllergyIntolerance": "Allergy",
     "MedicationRequest": "Prescription",
@@ -77,47 +79,48 @@ def read_entry(resource: Any, bundle: Bundle, hide: Hide) -> Entry:
     entry = _READERS[kind](resource, bundle, hide)
     if not entry.name:
         raise NotTold("without a name or a code")
-    return entry
+    diseases = tuple(map(hide, entry.diseases))
+    return replace(entry, name=hide(entry.name), detail=hide(entry.detail), diseases=diseases)
 
 
 def _condition(one: Any, bundle: Bundle, hide: Hide) -> Entry:
-    when, said = _onset(one, hide)
+    when, said = _onset(one)
     ended = read_when(one.abatementDateTime) or period_start(one.abatementPeriod)
-    end = ended.text if ended else amount(one.abatementAge) or hide(plain(one.abatementString))
+    end = ended.text if ended else amount(one.abatementAge) or plain(one.abatementString)
     state = min(flags(one.clinicalStatus), default="")
     doubt = sorted(flags(one.verificationStatus) - {"confirmed"})
-    said += [state, *doubt, concept(one.severity, hide)]
-    said += [*(concept(each, hide) for each in one.bodySite or []), f"until {end}" if end else ""]
+    said += [state, *doubt, concept(one.severity)]
+    said += [*(concept(each) for each in one.bodySite or []), f"until {end}" if end else ""]
     is_family = any(_FAMILY_CODE.match(code) for code in codes(one.code))
     spoken = [one.code.text or "", *(each.display or "" for each in one.code.coding or [])] if one.code else []
     if is_family or any(_FAMILY_WORDS.search(text) for text in spoken):
-        return Entry(FAMILY, concept(one.code, hide), "of relatives, not of the patient", when)
-    return Entry("Condition", concept(one.code, hide), _joined(said), when, state, is_certain=not doubt)
+        return Entry(FAMILY, concept(one.code), "of relatives, not of the patient", when)
+    return Entry("Condition", concept(one.code), _joined(said), when, state, is_certain=not doubt)
 
 
 def _allergy(one: Any, bundle: Bundle, hide: Hide) -> Entry:
-    when, said = _onset(one, hide)
+    when, said = _onset(one)
     state = min(flags(one.clinicalStatus), default="")
     doubt = sorted(flags(one.verificationStatus) - {"confirmed"})
     said += [state, *doubt]
     said += [f"{one.criticality} criticality" if one.criticality in ("high", "low") else "", plain(one.type)]
-    shown = [concept(each, hide) for reaction in one.reaction or [] for each in reaction.manifestation or []]
-    substances = {concept(reaction.substance, hide) for reaction in one.reaction or []} - {""}
+    shown = [concept(each) for reaction in one.reaction or [] for each in reaction.manifestation or []]
+    substances = {concept(reaction.substance) for reaction in one.reaction or []} - {""}
     said += [f"reaction: {', '.join(filter(None, shown))}" if any(shown) else ""]
-    name = concept(one.code, hide) or min(substances, default="")
+    name = concept(one.code) or min(substances, default="")
     return Entry("Allergy", name, _joined(said), when, state, is_certain=not doubt)
 
 
 def _observation(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     when = read_when(one.effectiveDateTime) or period_start(one.effectivePeriod) or read_when(one.effectiveInstant)
-    name = concept(one.code, hide)
+    name = concept(one.code)
     parts = [
-        f"{concept(each.code, hide)} {observed(each, hide) or _absent(each, hide)}".strip()
+        f"{concept(each.code, hide)} {observed(each, hide) or hide(_absent(each))}".strip()
         for each in one.component or []
     ]
     value = "; ".join(filter(None, [observed(one, hide), *parts]))
-    said = ["" if value else _absent(one, hide), _state(one.status)]
-    said += [*(_judged(each, hide) for each in one.interpretation or [])]
+    said = ["" if value else _absent(one), _state(one.status)]
+    said += [*(_judged(each) for each in one.interpretation or [])]
     if when is None and one.issued:
         when, said = read_when(one.issued), [*said, "date of the report"]
     if _FAMILY_WORDS.search(name):
@@ -125,31 +128,23 @@ def _observation(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     return Entry("Observation", name, _joined(said), when, one.status, value)
 
 
-def _absent(one: Any, hide: Hide) -> str:
-    reason = concept(one.dataAbsentReason, hide)
+def _absent(one: Any) -> str:
+    reason = concept(one.dataAbsentReason)
     return f"no value{f', {reason}' if reason else ''}"
 
 
-def _judged(value: Any, hide: Hide) -> str:
+def _judged(value: Any) -> str:
     """Whether a result is high or low; a bare code of the usual ones in words."""
-    usual = {
-        "H": "high",
-        "L": "low",
-        "N": "normal",
-        "A": "abnormal",
-        "HH": "critically high",
-        "LL": "critically low",
-    }
     bare = not value.text and not any(each.display for each in value.coding or [])
-    return next((usual[code] for code in codes(value) if bare and code in usual), concept(value, hide))
+    return next((_JUDGED[code] for code in codes(value) if bare and code in _JUDGED), concept(value))
 
 
 def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     kind = one.get_resource_type()
-    name = concept(one.medicationCodeableConcept, hide)
+    name = concept(one.medicationCodeableConcept)
     if one.medicationReference:
         named = bundle.resolve(one.medicationReference, one)
-        name = concept(getattr(named, "code", None), hide) or hide(plain(one.medicationReference.display))
+        name = concept(getattr(named, "code", None)) or plain(one.medicationReference.display)
     name = name or NAMELESS
     if kind == "MedicationRequest":
         when, doses = read_when(one.authoredOn), one.dosageInstruction or []
@@ -162,7 +157,7 @@ def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
         said = [_spelled(one.status)]
         if when is None and not given and one.dateAsserted:
             when, said = read_when(one.dateAsserted), [*said, "date of the statement"]
-    said += [hide(plain(dose.text)) for dose in doses]
+    said += [plain(dose.text) for dose in doses]
     state = "not-to-be-given" if getattr(one, "doNotPerform", None) else one.status
     if getattr(one, "intent", "order") in ("proposal", "plan", "option"):
         state = one.intent
@@ -172,16 +167,16 @@ def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
 def _procedure(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     when = read_when(one.performedDateTime) or period_start(one.performedPeriod)
     age = f"at {amount(one.performedAge)}" if amount(one.performedAge) else ""
-    said = [_state(one.status), age, hide(plain(one.performedString))]
-    said += [concept(one.outcome, hide), *(concept(each, hide) for each in one.bodySite or [])]
-    return Entry("Procedure", concept(one.code, hide), _joined(said), when, one.status)
+    said = [_state(one.status), age, plain(one.performedString)]
+    said += [concept(one.outcome), *(concept(each) for each in one.bodySite or [])]
+    return Entry("Procedure", concept(one.code), _joined(said), when, one.status)
 
 
 def _immunization(one: Any, bundle: Bundle, hide: Hide) -> Entry:
-    said = [_state(one.status), hide(plain(one.occurrenceString))]
+    said = [_state(one.status), plain(one.occurrenceString)]
     return Entry(
         "Immunization",
-        concept(one.vaccineCode, hide),
+        concept(one.vaccineCode),
         _joined(said),
         read_when(one.occurrenceDateTime),
         one.status,
@@ -189,14 +184,14 @@ def _immunization(one: Any, bundle: Bundle, hide: Hide) -> Entry:
 
 
 def _encounter(one: Any, bundle: Bundle, hide: Hide) -> Entry:
-    types = [concept(each, hide) for each in one.type or []]
+    types = [concept(each) for each in one.type or []]
     of = one.class_fhir
-    sort = hide(plain(of.display or _CLASSES.get(of.code, of.code))) if of else ""
-    reasons = [concept(each, hide) for each in one.reasonCode or []]
+    sort = plain(of.display or _CLASSES.get(of.code, of.code)) if of else ""
+    reasons = [concept(each) for each in one.reasonCode or []]
     for reference in one.reasonReference or []:
         named = bundle.resolve(reference, one)
         states = {getattr(named, "status", None), *flags(getattr(named, "verificationStatus", None))}
-        reasons.append("" if _WRONG & states else concept(getattr(named, "code", None), hide))
+        reasons.append("" if _WRONG & states else concept(getattr(named, "code", None)))
     name = ", ".join(filter(None, types))
     said = [sort if name else "", _state(one.status)]
     said += [f"for {', '.join(filter(None, reasons))}" if any(reasons) else ""]
@@ -204,8 +199,8 @@ def _encounter(one: Any, bundle: Bundle, hide: Hide) -> Entry:
 
 
 def _family(one: Any, bundle: Bundle, hide: Hide) -> Entry:
-    relative = concept(one.relationship, hide) or "a relative"
-    had = {concept(each.code, hide): amount(each.onsetAge) for each in one.condition or []}
+    relative = concept(one.relationship) or "a relative"
+    had = {concept(each.code): amount(each.onsetAge) for each in one.condition or []}
     had.pop("", None)
     told = [f"{disease} at {age}" if age else disease for disease, age in had.items()]
     name = f"{relative}, {', '.join(told) or 'no disease named'}"
@@ -227,11 +222,11 @@ _READERS = {
 }
 
 
-def _onset(one: Any, hide: Hide) -> tuple[When | None, list[str]]:
+def _onset(one: Any) -> tuple[When | None, list[str]]:
     """When a condition or an allergy began, else when it was recorded, and the words that say which."""
     if when := read_when(one.onsetDateTime) or period_start(one.onsetPeriod):
         return when, []
-    age = amount(one.onsetAge) or hide(plain(one.onsetString))
+    age = amount(one.onsetAge) or plain(one.onsetString)
     said = [f"began at {age}" if age else "", "date of the recording" if one.recordedDate else ""]
     return read_when(one.recordedDate), said
 

@@ -74,7 +74,9 @@ def codes(value: Any) -> set[str]:
 
 def flags(value: Any) -> set[str]:
     """What a CodeableConcept of a status says, as FHIR spells it, also where it has words and no code."""
-    said = codes(value) or {value.text or ""} if value else set()
+    if value is None:
+        return set()
+    said = codes(value) or {value.text or "", *(one.display or "" for one in value.coding or [])}
     return {re.sub(r"[\s_]+", "-", word.strip().lower()) for word in said} - {""}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.ehr import read_history
-from helpers.errors import InputError
+from helpers.errors import InputError, check_count
 from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
@@ -108,6 +108,7 @@ def ask_path(
         check_options(options)
     check_max_new_tokens(max_new_tokens)
     check_context(context)
+    check_count(history_tokens, f"{history_tokens} tokens are no history.", remedy="Give 1 or more.")
     if adapter is not None:
         read_adapter(adapter)  # a mistake in it shows before images are read
     reading = Reading.of(

@@ -40,14 +40,14 @@ def test_no_field_and_no_text_tells_who_it_is(tmp_path):
         ),
         observation("Complaint", valueString=f"Vex (vex@mail.example) says: {said}"),
         observation("Seen", performer=[{"display": "Prof. Umber"}], valueString="Umber saw the patient at home"),
-        condition("Born early", onsetDateTime="1950-06-15"),
+        condition("Born early", onsetDateTime="1950-06-15", clinicalStatus=text("Quirk says active")),
     )
     history = read_history(path)
     told = history.text()
     assert not [secret for secret in (*SECRETS, "Elm Row", "XY1 2AB") if secret.lower() in told.lower()]
     assert f"{HIDDEN} saw the patient at home" in told  # what says how an address is used identifies nobody
-    assert "1950 Condition: Born early (at birth)." in told
-    assert history.hidden == 3 and "3 of the entries" in history.notes[-1]
+    assert f"1950 Condition: Born early ({HIDDEN}-says-active, at birth)." in told
+    assert history.hidden == 4 and "4 of the entries" in history.notes[-1]
 
 
 def test_the_bundled_record_tells_nothing_of_its_identity():

@@ -127,6 +127,7 @@ def test_each_kind_is_one_line(tmp_path, resource, said):
     [
         (condition("x", verificationStatus=code("refuted")), "refuted"),
         (condition("x", verificationStatus=text("Refuted")), "refuted"),
+        (condition("x", verificationStatus={"coding": [{"display": "Refuted"}]}), "refuted"),
         (condition("x", verificationStatus=text("Entered in error")), "entered-in-error"),
         ({**ALLERGY, "code": text("x"), "verificationStatus": code("refuted")}, "refuted"),
         (observation("x", status="entered-in-error"), "entered-in-error"),
