@@ -26,6 +26,7 @@ EXAMPLES = (
         "and which slices the answer depends on",
     ),
     ('medgemma-tutorials ask slide.svs "Which stain is this?" --json', "a whole slide, for a script"),
+    ('medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json', "with the patient's history"),
 )
 
 
@@ -48,6 +49,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument("question", metavar="QUESTION", help="in your own words, in quotes")
     group.add_argument(
         "--options", nargs="+", default=[], metavar="A", help="the answers to choose from, e.g. yes no"
+    )
+    group.add_argument(
+        "--history",
+        metavar="FILE",
+        help="the patient's record, a FHIR R4 Bundle in JSON; what it tells goes before the question, without "
+        "name, address and identifiers",
+    )
+    group.add_argument(
+        "--history-tokens",
+        type=int,
+        default=2_000,
+        metavar="N",
+        help="the most tokens of the history; the oldest entries are left out first; default: %(default)s",
     )
     group = parser.add_argument_group("which images")
     group.add_argument(
@@ -101,6 +115,8 @@ def _ask(options: argparse.Namespace) -> int:
             limit=options.limit,
             context=options.context,
             afterwards=None if options.explain is None else functools.partial(_explain, options),
+            history=options.history,
+            history_tokens=options.history_tokens,
         )
     if options.json:
         print(json_text(asked))

@@ -93,9 +93,9 @@ class Source(_Strict):
 
 
 class Entry(_Strict):
-    """One image of the manifest. Exactly one of ``bundled``, ``download`` and ``idc`` says how it is had."""
+    """One image or record of the manifest. One of ``bundled``, ``download`` and ``idc`` says how it is had."""
 
-    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation"]
+    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation", "record"]
     title: Text
     source: Source
     licence: Text  # SPDX identifier, or a text where there is none

@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from helpers.errors import InputError
+from helpers.ehr import read_history
+from helpers.errors import InputError, check_count
 from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
@@ -32,7 +33,15 @@ from helpers.prompts import (
 from helpers.slides import open_slide, patch_notes, read_patches, sample_slides, tissue_mask, tissue_shown
 from helpers.volumes import NothingMatchesError, Volume, prompt_names, share_slices, volume_to_rgb
 
+if TYPE_CHECKING:
+    from helpers.endpoints import EndpointModel
+    from helpers.models.chat import ChatModel
+    from helpers.models.recorded_chat import RecordedModel
+
 YES_NO = ("yes", "no")
+HISTORY_TOKENS = 2_000  # of a patient's history, beside some 22,000 of 85 slices
+# Ours; the report has the history in its questions on CT and MRI, where it asks for one condition.
+_WITH_HISTORY = 'Patient history: "{history}"\n\n{question}'
 
 
 def ask_path(
@@ -58,6 +67,8 @@ def ask_path(
     limit: int | None = None,
     context: int | None = None,
     afterwards: Callable[[Any, list[Message], str], Mapping[str, Any]] | None = None,
+    history: str | os.PathLike[str] | None = None,
+    history_tokens: int = HISTORY_TOKENS,
 ) -> dict[str, Any]:
     """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
 
@@ -80,12 +91,15 @@ def ask_path(
         context: tokens of the prompt, at most, as for `helpers.models.load_model`; 85 slices fit into the default.
         afterwards: is called after the answer with the model, the prompt and the kind of images; what it returns
             is added to the answer.
+        history: a patient's record, as for `helpers.ehr.read_history`; what it tells goes before the question.
+        history_tokens: of what it tells, at most; the oldest entries are left out.
 
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
         on none of them), ``finished``, ``thinking``, ``question``, ``kind``, ``images``, ``prompt_tokens``,
-        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes``,
-        ``tissue_shown`` (the share of slides' tissue that the patches show; None of all else) and ``passed_over``.
+        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes``, ``history`` (what the
+        record told; empty without one), ``tissue_shown`` (the share of slides' tissue that the patches show; None
+        of all else) and ``passed_over``.
 
     Raises:
         InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
@@ -97,6 +111,7 @@ def ask_path(
         check_options(options)
     check_max_new_tokens(max_new_tokens)
     check_context(context)
+    check_count(history_tokens, f"{history_tokens} tokens are no history.", remedy="Give 1 or more.")
     if adapter is not None:
         read_adapter(adapter)  # a mistake in it shows before images are read
     reading = Reading.of(
@@ -112,19 +127,30 @@ def ask_path(
     study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
     facts = Facts()
+    record = None if history is None else read_history(history)
     asked = closed_question(question, options) if options else question
+
+    def load() -> ChatModel | EndpointModel | RecordedModel:
+        from helpers.models.opening import load_model
+
+        return load_model(
+            model,
+            adapter=adapter,
+            vision_batch=vision_batch,
+            context=context,
+            sources=[*study.files, *([] if record is None else [record.path])],
+            may_leave=may_leave,
+        )
+
+    chat, told = None, ""
+    if record is not None:  # its tokens are those of the model
+        chat = load()
+        told = record.text(history_tokens, count=lambda text: chat.count_tokens(_text_alone(text)).total)
+        facts.notes += record.notes
+        asked = _WITH_HISTORY.format(history=told, question=asked)
     messages = study_messages(study, asked, reading, facts, limit)
     print("".join(f"{note}\n" for note in facts.notes), end="")
-    from helpers.models.opening import load_model
-
-    chat = load_model(
-        model,
-        adapter=adapter,
-        vision_batch=vision_batch,
-        context=context,
-        sources=study.files,
-        may_leave=may_leave,
-    )
+    chat = chat or load()
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
     more = afterwards(chat, messages, study.kind) if afterwards else {}
@@ -143,10 +169,15 @@ def ask_path(
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
         "notes": facts.notes,
+        "history": told,
         "tissue_shown": facts.tissue_shown,
         "passed_over": [str(one.path) for one in study.passed_over],
         **more,
     }
+
+
+def _text_alone(text: str) -> list[Message]:
+    return [{"role": "user", "content": [{"type": "text", "text": text}]}]
 
 
 @dataclass
