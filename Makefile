@@ -52,7 +52,7 @@ test: $(STAMP) ## lint everything, notebooks too, and run the tests
 
 browser: $(STAMP) ## run the notebooks in JupyterLab in Chromium and try the viewers; pictures go to build/browser
 	@$(BIN)/jupyter labextension disable $(QUIETLY) $(VIEWER_EXTENSION)
-	$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1800 $(SIDE_BY_SIDE) --dist load --maxschedchunk 1
+	$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1800 $(SIDE_BY_SIDE) --dist load --maxschedchunk 1 tests/browser
 
 lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view on, which needs internet)
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)

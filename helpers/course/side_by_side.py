@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
@@ -61,7 +61,7 @@ def threads_for_each(jobs: int) -> int | None:
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
-def _is_room(running: Iterator[Watch]) -> bool:
+def _is_room(running: Iterable[Watch]) -> bool:
     """Whether memory is left for one more after all that run have taken what they may need."""
     yet_to_take = sum(max(0, NEED - watch.bytes) for watch in running)
     return psutil.virtual_memory().available - yet_to_take >= NEED
@@ -75,12 +75,14 @@ def _kills_raise() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     ours = threading.current_thread() is threading.main_thread()  # signals are received in no other
-    before = {number: signal.signal(number, leave) for number in _ENDINGS if ours}
+    mine = [number for number in _ENDINGS if ours and signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores
+    for number in mine:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _show(parts: Sequence[str]) -> None:
