@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,15 @@ def test_what_cannot_be_planned(wrong):
         plan_groups(REAL, **wrong)
     with pytest.raises(InputError, match="no plan for"):
         plan_groups("gpt", 1)
+
+
+def test_the_figures_of_the_guide_are_those_of_the_plan():
+    guide = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| ([\d.]+) GB \| ([\d.]+) GB \| ([\d.]+) GB \|$", guide, re.MULTILINE)
+    assert len(rows) == 3
+    for images, *printed in rows:
+        plans = [
+            plan_groups(REAL, int(images), Reinforcement(prompts=prompts), quantized=quantized)
+            for prompts, quantized in ((4, False), (4, True), (1, True))
+        ]
+        assert printed == [f"{planned.total / 1e9:.1f}" for planned in plans]
