@@ -25,12 +25,12 @@ class AnswerTokens:
 
     def log_odds(self, logits: torch.Tensor) -> torch.Tensor:
         """Logarithm of the odds of the first answer against the second, float64, of logits (..., vocabulary)."""
-        values = logits.double()
-        return values[..., self.first].logsumexp(-1) - values[..., self.second].logsumexp(-1)
+        first, second = (logits[..., tokens].cpu().double().logsumexp(-1) for tokens in (self.first, self.second))
+        return first - second
 
     def mass(self, logits: torch.Tensor) -> torch.Tensor:
         """The likelihood of both answers together among all tokens, 0 to 1, of logits (..., vocabulary)."""
-        return logits.double().softmax(-1)[..., self.first + self.second].sum(-1).clamp(max=1)
+        return logits.cpu().double().softmax(-1)[..., self.first + self.second].sum(-1).clamp(max=1)
 
 
 def answer_tokens(tokenizer: Any, answers: Sequence[str] = YES_NO, begun: str = ANSWER_BEGUN) -> AnswerTokens:

@@ -146,7 +146,7 @@ def _measured(
     return Occlusion(
         parts,
         float(tokens.log_odds(exchange.plain)),
-        tokens.log_odds(logits).cpu().numpy(),
+        tokens.log_odds(logits).numpy(),
         (answers[0], answers[1]),
         float(tokens.mass(exchange.plain)),
     )

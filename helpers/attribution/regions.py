@@ -77,7 +77,7 @@ def occlude_regions(
     for start in range(0, len(parts), AT_ONCE):
         painted = [_painted(shown, part, colour) for part in parts[start : start + AT_ONCE]]
         logits = exchange.logits([{image: feature} for feature in exchange.encode(painted)])
-        without.append(tokens.log_odds(logits).cpu().numpy())
+        without.append(tokens.log_odds(logits).numpy())
     plain, mass = float(tokens.log_odds(exchange.plain)), float(tokens.mass(exchange.plain))
     return Occlusion(list(parts), plain, np.concatenate(without), (answers[0], answers[1]), mass)
 
