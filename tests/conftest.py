@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from helpers.data import fetch
 
 # A shell ignores interrupts for what it starts in the background, and what is started from here inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # processes that test side by side share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 DATA = Path(__file__).parent / "files"
 

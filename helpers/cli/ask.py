@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
+from collections.abc import Sequence
+from typing import Any
 
-from helpers.cli.checks import check_model
+from helpers.cli.checks import check_folder, check_model
 from helpers.cli.model import add_asked_model
 from helpers.cli.reading import add_reading, reading
+from helpers.endpoints import ENDPOINT_PREFIX
+from helpers.errors import InputError
 
 EXAMPLES = (
     (
@@ -16,6 +21,10 @@ EXAMPLES = (
     ),
     ('medgemma-tutorials ask path/to/study "Is there an effusion?" --series 2 5', "two series of a DICOM study"),
     ('medgemma-tutorials ask brain.nii.gz "Is there a lesion?" --modality mri', "a NIfTI file"),
+    (
+        'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no --explain outputs/where',
+        "and which slices the answer depends on",
+    ),
     ('medgemma-tutorials ask slide.svs "Which stain is this?" --json', "a whole slide, for a script"),
     ('medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json', "with the patient's history"),
 )
@@ -72,6 +81,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="print one JSON object, the answer or the error, and all else on standard error",
     )
+    group.add_argument(
+        "--explain",
+        metavar="DIR",
+        help="write into this folder, as a picture and as JSON, how much each image speaks for the answer, or of "
+        "a single image each field; takes two --options, and about half as many prompts more as there are images",
+    )
     parser.set_defaults(command=_ask)
 
 
@@ -79,6 +94,8 @@ def _ask(options: argparse.Namespace) -> int:
     from contextlib import redirect_stdout
 
     check_model(options.model)
+    if options.explain is not None:
+        _check_explain(options)
     from helpers.models import ask_path
     from helpers.storage import json_text
 
@@ -97,6 +114,7 @@ def _ask(options: argparse.Namespace) -> int:
             vision_batch=options.vision_batch,
             limit=options.limit,
             context=options.context,
+            afterwards=None if options.explain is None else functools.partial(_explain, options),
             history=options.history,
             history_tokens=options.history_tokens,
         )
@@ -107,4 +125,34 @@ def _ask(options: argparse.Namespace) -> int:
     print(f"\n{asked['answer']}{cut}\n")
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
+    if options.explain is not None:
+        where = asked["where"]
+        if where["means_little"]:
+            print("The model was about to say something else than these answers, so where it looked means little.")
+        print(f"Where it looked: {where['picture']} and {where['json']}")
     return 0
+
+
+def _check_explain(options: argparse.Namespace) -> None:
+    """Raise `InputError` where it cannot be told where the model looked, before images are read."""
+    from helpers.models import RECORDED_PREFIX
+
+    check_folder(options.explain, "--explain")
+    if len(options.options) != 2:
+        raise InputError(
+            f"--explain compares two answers, and --options gives {len(options.options)}.",
+            remedy="Ask a question that is answered by one of two, and give both: --options yes no.",
+        )
+    if options.model.startswith((ENDPOINT_PREFIX, RECORDED_PREFIX)):
+        raise InputError(
+            "--explain needs a model that is loaded on this machine.",
+            path=options.model,
+            remedy="Leave out --explain, or give the model's own name or folder.",
+        )
+
+
+def _explain(options: argparse.Namespace, chat: Any, messages: Sequence[Any], kind: str) -> dict[str, Any]:
+    from helpers.attribution import cost, explain
+
+    print(cost(messages), flush=True)
+    return {"where": explain(chat, messages, options.explain, options.options, kind)}

@@ -36,7 +36,7 @@ def check_model(name: str) -> None:
         models.check_name(name)
 
 
-def check_folder(path: str) -> None:
+def check_folder(path: str, option: str = "--output") -> None:
     """Raise `InputError` for an output folder that cannot be written into; addresses are left to their store."""
     if "://" in path:
         return
@@ -49,7 +49,7 @@ def check_folder(path: str) -> None:
     except (OSError, ValueError) as error:
         problem = f"No folder can be here ({getattr(error, 'strerror', None) or error})."
     if problem:
-        raise InputError(problem, path=path, remedy="Choose another folder with --output.")
+        raise InputError(problem, path=path, remedy=f"Choose another folder with {option}.")
 
 
 def _check_not_empty(name: str, given: Any) -> None:

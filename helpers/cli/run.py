@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from helpers.cli.checks import check_folder, check_model
@@ -11,6 +12,7 @@ EXAMPLES = (
     ("medgemma-tutorials run", "all of them, on the stand-in"),
     ("medgemma-tutorials run --only 02 3b -p MAX_SLICES 20", "two of them, with fewer slices"),
     ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "on the real model"),
+    ("medgemma-tutorials run --jobs 1", "one after the other, for times that nothing else disturbs"),
     ("medgemma-tutorials run --model recorded:FOLDER --only 02", "with replies that were recorded"),
 )
 
@@ -41,6 +43,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="another parameter, for each of the notebooks that has it, e.g. -p MAX_SLICES 20 (repeatable; a "
         "number, true, false, None or a text)",
     )
+    group = parser.add_argument_group("how")
+    group.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many run at a time, while there is memory; default: 2 on the stand-in where there are two cores "
+        "or more, otherwise 1",
+    )
     group = parser.add_argument_group("output")
     group.add_argument(
         "--output", default="outputs/run", metavar="DIR", help="the folder of the pages; default: %(default)s"
@@ -58,15 +68,24 @@ def _run(options: argparse.Namespace) -> int:
         check_model(model)
     from helpers.course import NOTEBOOKS, run_notebooks, typed_value
 
+    parameters = {name: typed_value(text) for name, text in options.parameters}
     summary = run_notebooks(
         options.output,
         folder=options.notebooks or NOTEBOOKS,
         only=options.only,
         model=options.model,
-        parameters={name: typed_value(text) for name, text in options.parameters},
+        parameters=parameters,
+        jobs=_jobs(model or str(parameters.get("MODEL", ""))) if options.jobs is None else options.jobs,
     )
     failed = [record for record in summary["notebooks"] if record["status"] != "ok"]
     for record in failed:
         print(f"{record['notebook']} failed at {record['error']}", file=sys.stderr)
     print(f"{len(summary['notebooks']) - len(failed)} of {len(summary['notebooks'])} notebooks ran through.")
     return 1 if failed else 0
+
+
+def _jobs(model: str) -> int:
+    """Two at a time where that is sooner: a larger model fills the machine, and a GPU, by itself."""
+    from helpers.models import is_standin
+
+    return 2 if (not model or is_standin(model)) and (os.cpu_count() or 1) > 1 else 1

@@ -2,7 +2,8 @@
 
 In: the folder of the notebooks. Out: executed notebooks, their results, and an index page.
 
-- ``runner``: runs them in order with papermill.
+- ``runner``: runs them with papermill and keeps what they leave.
+- ``side_by_side``: how many at a time, in order; ``watch``: one of them while it runs.
 - ``notebook_files``: which there are, their order and their numbers.
 - ``parameters``: their parameters, from the command line.
 - ``published``: what was published of the real model, word for word.

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from helpers.evaluation.intervals import Statistic, macro, of_each_weighted, of_weighted
 from helpers.evaluation.marks import Answer, mark
@@ -77,6 +76,8 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
     halves = [[a for a in answers if a["group"] in chosen] for chosen in (set(names[::2]), set(names[1::2]))]
     if any(len({_is_yes(a) for a in half}) < 2 for half in halves):
         return None
+    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+
     fitted, shown = halves
     misses, hits, thresholds = roc_curve([_is_yes(a) for a in fitted], [_share(a) for a in fitted])
     best = int(np.argmax((hits - misses)[1:])) + 1  # the first one is infinity, at which nothing is yes

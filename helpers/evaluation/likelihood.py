@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers.endpoints import Step
 from helpers.errors import InputError
 from helpers.prompts import Message, Reply, find_final_answer
 
 if TYPE_CHECKING:
+    from helpers.endpoints import Step  # with openai, whose import takes half a second
     from helpers.models import ChatModel, Session, VllmModel
 
 ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth where it has not argued

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from helpers.evaluation.calibration import DRAWS, abstaining, brier, calibration_error, fitted_threshold
 from helpers.evaluation.intervals import of_weighted
@@ -60,6 +59,8 @@ def roc_points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
     known = _ranked(answers, *LIKELIHOODS[0][1:])
     if len({a["truth"] for a in known}) < 2:
         return []
+    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+
     false_alarms, hits, _ = roc_curve([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
     return list(zip(false_alarms.tolist(), hits.tolist(), strict=True))
 

@@ -16,8 +16,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-
-from rouge_score.rouge_scorer import RougeScorer
+from typing import Any
 
 _FINAL = re.compile(r"final[\s*_`]+answer(?:[^\S\n]|[*_`])*(?:[:：]|(?=\n))", re.IGNORECASE)
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
@@ -42,7 +41,7 @@ def words(text: str) -> list[str]:
 
 def common_order(truth: str, text: str) -> float:
     """ROUGE-L: F1 of the longest common subsequence of words, 0 to 1."""
-    return _ROUGE.score(truth, text)["rougeL"].fmeasure
+    return _rouge().score(truth, text)["rougeL"].fmeasure
 
 
 def common_words(truth: str, text: str) -> float:
@@ -68,4 +67,8 @@ class _Words:
         return words(text)
 
 
-_ROUGE = RougeScorer(["rougeL"], tokenizer=_Words())
+@functools.cache
+def _rouge() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # brings all of nltk, which takes a second
+
+    return RougeScorer(["rougeL"], tokenizer=_Words())

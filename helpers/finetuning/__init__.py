@@ -13,6 +13,8 @@ In: a loaded model and examples with answers. Out: the folder of an adapter, for
 - ``image_features``: images encoded once and kept, in a folder that ``feature_folder`` checks.
 - ``readiness``: whether model and processes can make the run.
 - ``train``: the training itself, resumable, on one device or several; ``live_loss`` draws its loss meanwhile.
+- ``reinforcing``: learning from a reward of the model's own replies, by the settings in ``reinforcement``;
+  ``group_planning`` plans its memory, and ``drawing`` asks many cases side by side.
 - ``checkpoints``, ``work``: a run's folder, which outlives a crash.
 """
 

@@ -108,12 +108,12 @@ def finetune(
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
     images = ImageTokens(rows, examples, chat, store)
     held = only_run(work) if PartialState().is_main_process else nullcontext()  # one holds it for all of its run
-    with held, _advice(work), images.given_to_forward():
+    with held, advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
         set_seed(tuning.seed)  # of the adapter's first weights
         tuned = replace(chat, model=to_train(chat.model, tuning))
-        with _off_again(tuned.model):
+        with off_again(tuned.model):
             trainer = _trainer(tuned, tuning, rows, len(train), work / "checkpoints", callbacks)
             with nullcontext() if tuning.rank else names_as_in_memory(chat.model):
                 _train(trainer, work / "checkpoints")
@@ -124,7 +124,7 @@ def finetune(
 
 
 @contextmanager
-def _off_again(model: Any) -> Iterator[None]:
+def off_again(model: Any) -> Iterator[None]:
     """Where the block fails, an adapter is taken off its model, so that the same call can be made again."""
     try:
         yield
@@ -164,14 +164,14 @@ def _trainer(
 
 def _train(trainer: Any, folder: Path) -> None:
     """Train from the start, or from the newest checkpoint; raises `InputError` where nothing was learned."""
-    before = _sums(trainer.model)
+    before = sums(trainer.model)
     if checkpoint := last_checkpoint(folder):
         if PartialState().is_main_process:
             print(f"Going on from step {checkpoint.step} of {checkpoint.steps}.")
         if checkpoint.ended:
             trainer.args.max_steps = checkpoint.step  # else the Trainer would begin another epoch
     trainer.train(resume_from_checkpoint=checkpoint and checkpoint.folder)
-    if not trainer.is_fsdp_enabled and _sums(trainer.model) == before:  # sharded weights have other names
+    if not trainer.is_fsdp_enabled and sums(trainer.model) == before:  # sharded weights have other names
         raise InputError(
             "Nothing was learned: no weight is another one than before.",
             path=folder.parent,
@@ -179,7 +179,7 @@ def _train(trainer: Any, folder: Path) -> None:
         )
 
 
-def _sums(model: Any) -> list[float]:
+def sums(model: Any) -> list[float]:
     """A number for each weight that is trained; raises `InputError` where none is."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:
@@ -188,7 +188,7 @@ def _sums(model: Any) -> list[float]:
 
 
 @contextmanager
-def _advice(work: Path) -> Iterator[None]:
+def advice(work: Path) -> Iterator[None]:
     """Turn a lack of memory or disk into an `InputError` with what to do."""
     try:
         yield

@@ -17,6 +17,7 @@ In: a model's name and messages. Out: a `Reply`.
 - ``vision``: images through the vision tower a few at a time; ``batch_size``: how many.
 - ``sessions``: many questions about images that are read once.
 - ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
+- ``exchanging``: images exchanged for others behind keys that are kept; ``eager``: the weights of attention.
 - ``decoding``: how their answers' tokens are written, by Python's calls or by a recorded CUDA graph.
 - ``faults``: ways to compute that do not work on a device, each told of once.
 - ``recordings``: a folder of replies that a model gave; ``recording_chat`` writes it, ``recorded_chat`` answers

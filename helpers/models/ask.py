@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -66,6 +66,7 @@ def ask_path(
     vision_batch: int = 8,
     limit: int | None = None,
     context: int | None = None,
+    afterwards: Callable[[Any, list[Message], str], Mapping[str, Any]] | None = None,
     history: str | os.PathLike[str] | None = None,
     history_tokens: int = HISTORY_TOKENS,
 ) -> dict[str, Any]:
@@ -88,6 +89,8 @@ def ask_path(
         vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
         limit: slices of all volumes, patches of all slides, or images, at most; by default 85 and 126.
         context: tokens of the prompt, at most, as for `helpers.models.load_model`; 85 slices fit into the default.
+        afterwards: is called after the answer with the model, the prompt and the kind of images; what it returns
+            is added to the answer.
         history: a patient's record, as for `helpers.ehr.read_history`; what it tells goes before the question.
         history_tokens: of what it tells, at most; the oldest entries are left out.
 
@@ -150,6 +153,7 @@ def ask_path(
     chat = chat or load()
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
+    more = afterwards(chat, messages, study.kind) if afterwards else {}
     return {
         "question": question,
         "answer": reply.text,
@@ -168,6 +172,7 @@ def ask_path(
         "history": told,
         "tissue_shown": facts.tissue_shown,
         "passed_over": [str(one.path) for one in study.passed_over],
+        **more,
     }
 
 

@@ -27,7 +27,7 @@ def write_case(case: Case, folder: Path) -> Path:
     a case without images.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = {"slide": ".tiff", "image": ".png", "box": ".png"}.get(case.kind, "")
+    suffix = {"slide": ".tiff", "image": ".png", "effusion": ".png", "box": ".png"}.get(case.kind, "")
     path = folder / f"{case.id}{suffix}"
     if path.exists():
         raise InputError("This is there already.", path=path, remedy="Delete it, or choose another folder.")

@@ -25,7 +25,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.teaching.chests import STATES, Effusion
+from helpers.teaching.chests import EFFUSION, STATES, Effusion
 from helpers.teaching.pictures import BOX_TARGETS, chest_with, image_of, picture_with_box
 from helpers.teaching.questions import (
     IMAGE_FORMS,
@@ -40,6 +40,7 @@ from helpers.teaching.questions import (
     slide_sentence,
     text_question,
 )
+from helpers.teaching.rewording import worded_finding
 from helpers.teaching.slides import Specimen, patches_of
 from helpers.teaching.volumes import RECIPES, teaching_volume
 from helpers.volumes import Volume, volume_to_rgb
@@ -107,7 +108,7 @@ class Case:
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
     """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-hypoxia", "ct-staining", "slide", "image",
-    "box", "change" or "text".
+    "effusion", "box", "change" or "text".
 
     The same seed gives the same cases. Four cases of "ct" or "mri" are about one volume.
 
@@ -157,7 +158,8 @@ def _volume_case(kind: str, seed: int, a_volume: int) -> Case:
     else:
         question = declined_question(kind, recipe.modality, rng)
     make = functools.partial(_volume_prompt, kind, number, question.text)
-    record = {"finding": made.findings.get(question.condition), "slices": made.chosen}
+    finding = made.findings.get(question.condition)
+    record = {"finding": finding and finding.facts, "slices": made.chosen}
     return _case(kind, seed, question, make, record, number)
 
 
@@ -217,6 +219,20 @@ def box_case(seed: int) -> Case:
     return _case("box", seed, question, lambda: messages, {"box": box})
 
 
+def effusion_case(seed: int) -> Case:
+    """A chest radiograph with a pleural effusion or without, asked for or for its absence, in plain words.
+
+    The stand-in learned to see the effusion, and never learned these words: it is there to learn from a reward
+    (notebook 13).
+    """
+    rng = np.random.default_rng([15, seed])
+    state, form = STATES[max(0, rng.integers(4) - 1)], ("plain", "absent")[rng.integers(2)]
+    effusion = Effusion.draw(("left", "right")[rng.integers(2)], state, rng)
+    question = worded_finding("CXR", EFFUSION, effusion is not None, rng, held_out=True, form=form)
+    messages = image_messages([chest_with(effusion, rng)[0]], question.text)
+    return _case("effusion", seed, question, lambda: messages, {"effusion": effusion})
+
+
 def change_case(seed: int) -> Case:
     """Two chest radiographs, the prior and the current one: whether a pleural effusion improved or worsened."""
     rng = np.random.default_rng([8, seed])
@@ -244,6 +260,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "ct-staining": staining_case,
     "slide": slide_case,
     "image": image_case,
+    "effusion": effusion_case,
     "box": box_case,
     "change": change_case,
     "text": text_case,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -120,7 +121,7 @@ class Finding:
         low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, kind.places().shape)
         box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
         if kind.region:
-            depth = np.where(kind.region()[box], np.float32(0), np.float32(2))
+            depth = _of_region(kind.region, tuple(low.tolist()), tuple(high.tolist()))
         else:
             depth = _depth(centre, radius, spacing, box, rng)
         areas = (depth < 1).sum(axis=(1, 2))
@@ -134,6 +135,11 @@ class Finding:
     def put_into(self, values: np.ndarray) -> None:
         """Change float32 ``values`` (z, y, x) in place; the image's own noise stays."""
         values[self.box] = KINDS[self.condition].change(values[self.box].copy(), self)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but its voxels, which take up to 28 MB: what a list of cases keeps of it."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     @functools.cached_property
     def mask(self) -> np.ndarray:
@@ -159,6 +165,14 @@ def _depth(
     away = [(a - c) * s * t for a, c, s, t in zip(axes, centre, spacing, stretch, strict=True)]
     bumps = ndimage.gaussian_filter(rng.standard_normal(axes[0].shape), min(4, radius / 3) / np.array(spacing))
     return (np.sqrt(sum(a**2 for a in away)) + 0.15 * bumps / max(bumps.std(), 1e-6)).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)  # one for each kind with a region, as these lie in one place
+def _of_region(region: Callable[[], np.ndarray], low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
+    """The depth of a region in the box from ``low`` to ``high``; findings share it, so nobody writes into it."""
+    depth = np.where(region()[tuple(map(slice, low, high))], np.float32(0), np.float32(2))
+    depth.flags.writeable = False
+    return depth
 
 
 @functools.cache

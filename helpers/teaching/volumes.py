@@ -74,13 +74,21 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     rng = np.random.default_rng([recipe.stream, number])
     source = recipe.sources[int(np.random.default_rng([recipe.stream, number, 0]).integers(len(recipe.sources)))]
     original, spacing = source.anatomy()
-    values = original.astype(np.float32)
     possible = draw_findings(recipe.conditions, spacing, rng)
     findings = {finding.condition: finding for finding in possible if rng.random() < 0.5}
-    for finding in findings.values():
-        finding.put_into(values)
-    pose = Pose.draw(values.shape[1:], rng, source)
-    ends = (float(values.min()), float(values.max()))
+    pose = Pose.draw(original.shape[1:], rng, source)
+
+    @functools.cache  # when slices are first asked for: a list of cases asks for none
+    def values() -> tuple[np.ndarray, tuple[float, float]]:
+        out = original.astype(np.float32)
+        for finding in findings.values():
+            finding.put_into(out)
+        return out, (float(out.min()), float(out.max()))
+
+    def decode(indices: Sequence[int]) -> np.ndarray:
+        out, ends = values()
+        return np.rint(pose.apply(out, recipe.fill, ends, list(indices))).astype(np.int16)
+
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
     affine[3, 3] = 1
@@ -88,14 +96,14 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
         path=Path(f"teaching volume {kind}-{number}"),
         modality=recipe.modality,
         units="HU" if recipe.modality == "CT" else None,
-        shape=values.shape,
+        shape=original.shape,
         spacing=spacing,
         affine=affine,
         description=f"Teaching volume {kind}-{number}, not a patient",
-        _decode=lambda indices: np.rint(pose.apply(values, recipe.fill, ends, list(indices))).astype(np.int16),
+        _decode=decode,
     )
     choose = _choose_slab if recipe.slab else _choose_slices
-    return TeachingVolume(volume, findings, choose(len(values), possible, recipe.slices, rng), pose)
+    return TeachingVolume(volume, findings, choose(len(original), possible, recipe.slices, rng), pose)
 
 
 def draw_findings(conditions: Sequence[str], spacing: Sequence[float], rng: np.random.Generator) -> list[Finding]:

@@ -19,9 +19,10 @@ LIMITS = {
     "MAX_NEW_TOKENS": ("01", "07"),
     "MAX_SLICES": ("02", "03", "03b"),
     "MAX_PATCHES": ("04", "04b"),
-    "MAX_CASES": ("05", "05b", "09", "10"),
+    "MAX_CASES": ("05", "05b", "09", "10", "12"),
     "MAX_EXAMPLES": ("06", "06b"),
     "MAX_VOLUMES": ("08",),
+    "MAX_STEPS": ("13",),
 }
 FOLDED = {"source_hidden": True, "outputs_hidden": True}  # in JupyterLab; Colab folds by "cellView" and "# @title"
 

@@ -1,0 +1,11 @@
+"""Replies to rewards, and the rewards of a group to advantages: what learning from a reward learns from.
+
+In: a case and a reply, or the rewards of several replies to one prompt. Out: numbers.
+
+- ``marked``: a reply's rewards, of its answer and of its form.
+- ``groups``: what each reply of a group is worth beside the others.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
