@@ -27,6 +27,7 @@ REMEDY = (
 )
 # What DSTU2 alone has: fields of kinds that later releases have too, and kinds of its own.
 _DSTU2_FIELDS = {
+    "Patient": ("careProvider",),
     "Condition": ("patient", "dateRecorded"),
     "Encounter": ("patient",),
     "MedicationStatement": ("patient", "wasNotTaken"),
@@ -175,7 +176,9 @@ def _model(kind: str, raw: Mapping[str, Any], what: str, path: Path) -> Any:
     problem = _problem("R4B", kind, raw)
     if not isinstance(problem, str):
         return problem
-    if kind in _DSTU2_FIELDS and any(name in raw for name in _DSTU2_FIELDS[kind]):
+    names = raw.get("name") if kind == "Patient" else None
+    several = isinstance(names, list) and any(isinstance(one.get("family"), list) for one in walk(names))
+    if several or any(name in raw for name in _DSTU2_FIELDS.get(kind, ())):  # DSTU2 has a list of family names
         release = "DSTU2"
     else:
         others = {"": "R5", "STU3": "STU3"}

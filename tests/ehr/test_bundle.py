@@ -83,6 +83,11 @@ def test_another_release_and_what_is_of_none_are_named(tmp_path, resource, words
         read_history(write(tmp_path, resource))
 
 
+def test_a_patient_of_dstu2_is_named(tmp_path):
+    with pytest.raises(InputError, match="FHIR DSTU2"):
+        read_history(write(tmp_path, patient={**PATIENT, "name": [{"family": ["Quirk"]}]}))
+
+
 def test_an_error_never_shows_a_value(tmp_path):
     path = write(tmp_path, condition("x", onsetDateTime="on Jo's birthday"))
     with pytest.raises(InputError) as refused:
