@@ -40,7 +40,11 @@ class MadeReport:
     pages_of_rows: tuple[int, ...]  # the page of each row, from 0
     sheet: Sheet
 
-    @cached_property
+    def rows_of(self, page: int) -> list[LabRow]:
+        """The rows that stand on a page, from 0."""
+        return [row for row, at in zip(self.rows, self.pages_of_rows, strict=True) if at == page]
+
+    @property
     def clean_pages(self) -> list[Image.Image]:
         """The pages before they were scanned: RGB, 1,240 by 1,754 pixels (A4 with 150 dots an inch)."""
         return draw_pages(self.sheet)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -79,7 +79,18 @@ def read_reply(text: str, schema: type[BaseModel] = LabRow, *, finished: bool = 
     return ReadReply(tuple(rows), True, tuple(told), tuple(left_out), cut)
 
 
-def as_reply(rows: Any) -> str:
+def join_pages(pages: Sequence[ReadReply]) -> ReadReply:
+    """The replies to the pages of one report as one; it is parsed where all of them are."""
+    return ReadReply(
+        rows=tuple(row for page in pages for row in page.rows),
+        parsed=all(page.parsed for page in pages),
+        mended=tuple(words for page in pages for words in page.mended),
+        left_out=tuple(words for page in pages for words in page.left_out),
+        cut=any(page.cut for page in pages),
+    )
+
+
+def as_reply(rows: Sequence[BaseModel]) -> str:
     """Rows as a model is asked to write them: a JSON list."""
     listed = [row.model_dump(mode="json") for row in rows]
     return json.dumps(listed, ensure_ascii=False, indent=1)

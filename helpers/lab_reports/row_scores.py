@@ -1,6 +1,8 @@
-"""Scores of replies about reports: precision, recall and F1 of each field, with intervals by report.
+"""Scores of replies about reports: precision, recall and F1 of each field and of all, with intervals by report.
 
-A cell counts as right where its row has a partner in the reply and both say the same (`same_fields`). A cell that
+Macro F1 and micro F1 are those of the MedGemma 1.5 model card: the mean of the F1 of each document, and the F1 of
+all fields of all documents together. How the published figures pair rows and compare cells is not printed. Here a
+cell counts as right where its row has a partner in the reply and both say the same (`same_fields`). A cell that
 the reply fills and the report does not, or fills otherwise, is wrong in precision; one that the report has and the
 reply has not, or has otherwise, is wrong in recall. Empty cells count nowhere. Rows that the reply left out and
 rows that it made up count with all their cells. So does a whole report whose reply could not be read.
@@ -59,7 +61,8 @@ def score_replies(truths: Sequence[Sequence[LabRow]], replies: Sequence[ReadRepl
 
     Returns:
         ``reports``; ``fields``: for each field precision, recall and F1 over all reports together; ``macro F1``:
-        the mean of the fields' F1; ``unparsable``: the share of replies without a list of rows, ``mended`` and
+        the mean over reports of the F1 of all their cells; ``micro F1``: the F1 of all cells of all reports;
+        ``by report``: the F1 of each; ``unparsable``: the share of replies without a list of rows, ``mended`` and
         ``cut``: the shares of those that had to be mended, and that end too early. Each score is ``mean`` with
         ``n`` (reports) and, where there is one, a 95 % ``interval`` for which whole reports are drawn
         (`helpers.evaluation`). A ratio with nothing to count is None.
@@ -76,28 +79,32 @@ def score_replies(truths: Sequence[Sequence[LabRow]], replies: Sequence[ReadRepl
         for truth, reply in zip(truths, replies, strict=True)
     ]
     fields = {
-        field: {measure: _score([[counts[field].ratio(measure) for counts in counted]]) for measure in MEASURES}
+        field: {measure: _score([counts[field].ratio(measure) for counts in counted]) for measure in MEASURES}
         for field in FIELDS
     }
-    used = [field for field in FIELDS if fields[field]["F1"]["mean"] is not None]
+    every = [
+        tuple(map(sum, zip(*(one.ratio("F1") for one in counts.values()), strict=True))) for counts in counted
+    ]
+    by_report = [above / below if below else 1.0 for above, below in every]  # nothing there, and nothing said
     return {
         "reports": len(truths),
         "fields": fields,
-        "macro F1": _score([[counts[field].ratio("F1") for counts in counted] for field in used]),
+        "macro F1": macro([[(str(k), f1) for k, f1 in enumerate(by_report)]], shares=False),
+        "micro F1": _score(every),
+        "by report": [round(f1, 4) for f1 in by_report],
         "unparsable": _share(reply is None or not reply.parsed for reply in replies),
         "mended": _share(reply is not None and reply.parsed and not reply.clean for reply in replies),
         "cut": _share(reply is not None and reply.cut for reply in replies),
     }
 
 
-def _score(parts: Sequence[Sequence[tuple[int, int]]]) -> dict[str, Any]:
-    """Mean over ``parts`` of sums of numerators by sums of denominators, with its interval by report."""
-    totals = [tuple(map(sum, zip(*part, strict=True))) for part in parts]
-    if not totals or not all(below for _, below in totals):
-        return {"mean": None, "n": len(parts[0]) if parts else 0}
-    mean = sum(above / below for above, below in totals) / len(totals)
-    named = [[(str(k), *ratio) for k, ratio in enumerate(part)] for part in parts]
-    return {"mean": round(mean, 4), "n": len(parts[0]), **of_ratios(named)}
+def _score(ratios: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """The sum of numerators by the sum of denominators, one of each for a report, with its interval."""
+    above, below = (sum(part) for part in zip(*ratios, strict=True))
+    if not below:
+        return {"mean": None, "n": len(ratios)}
+    named = [(str(k), *ratio) for k, ratio in enumerate(ratios)]
+    return {"mean": round(above / below, 4), "n": len(ratios), **of_ratios([named])}
 
 
 def _share(marks: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ LIMITS = {
     "MAX_CASES": ("05", "05b", "09", "10"),
     "MAX_EXAMPLES": ("06", "06b"),
     "MAX_VOLUMES": ("08",),
+    "MAX_REPORTS": ("11",),
 }
 FOLDED = {"source_hidden": True, "outputs_hidden": True}  # in JupyterLab; Colab folds by "cellView" and "# @title"
 

@@ -35,14 +35,15 @@ def test_scores_by_hand_and_an_unread_reply_is_wrong_in_all():
     assert fields["test"]["precision"]["mean"] == 1 and fields["test"]["recall"]["mean"] == round(2 / 3, 4)
     assert fields["test"]["F1"]["mean"] == 0.8  # 2 * 2 / (2 + 3)
     assert fields["flag"]["F1"]["mean"] == 1
-    assert scores["macro F1"]["mean"] == pytest.approx((0.8 * 4 + 1) / 5)
+    assert scores["by report"] == [1, 0] and scores["macro F1"]["mean"] == 0.5
+    assert scores["micro F1"]["mean"] == round(2 * 9 / (9 + 13), 4)  # 4 + 5 cells of Na and K, 4 of CRP
     assert scores["unparsable"]["mean"] == 0.5 and scores["reports"] == 2
 
 
 def test_a_perfect_reply_scores_one_and_a_field_with_nothing_in_it_scores_nothing():
     reports = make_reports(4)
     perfect = score_replies([r.rows for r in reports], [read_reply(as_reply(r.rows)) for r in reports])
-    assert perfect["macro F1"]["mean"] == 1 and perfect["mended"]["mean"] == 0
+    assert perfect["macro F1"]["mean"] == perfect["micro F1"]["mean"] == 1 and perfect["mended"]["mean"] == 0
     scores = score_replies([[NA]], [read_reply(as_reply([NA]))])
     assert scores["fields"]["flag"]["F1"] == {"mean": None, "n": 1}
     assert scores["macro F1"]["mean"] == 1 and "interval" not in scores["macro F1"]
