@@ -13,7 +13,7 @@ from .model_images import (
     read_images as read_images,
     volume_images as volume_images,
 )
-from .picture import SUFFIXES as SUFFIXES
+from .pdf_pages import is_pdf as is_pdf
 from .reading import Reading as Reading
 from .study import (
     VOLUME_KINDS as VOLUME_KINDS,

@@ -11,13 +11,13 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
-from helpers.images import Reading, find_parts, page_count, read_image
+from helpers.images import Reading, find_parts, is_pdf, page_count, read_image
 from helpers.lab_reports.printed_numbers import read_number
 from helpers.lab_reports.replies import ReadReply, read_reply
 from helpers.lab_reports.schema import BEFORE, BEHIND, LabRow, lab_question
@@ -39,10 +39,10 @@ class ReportPage:
     question: str
     reading: Reading
 
-    kind = "image"
-    condition = ""
-    options: tuple[str, ...] = ()
-    truth = ""  # not known
+    kind: ClassVar[str] = "image"
+    condition: ClassVar[str] = ""
+    options: ClassVar[tuple[str, ...]] = ()
+    truth: ClassVar[str] = ""  # not known
 
     @property
     def id(self) -> str:
@@ -216,7 +216,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
 
 def _is_report(file: Path) -> bool:
     """Whether a file of a folder is a 2D image or a PDF. Raises `InputError` where its header is damaged."""
-    if file.suffix.lower() == ".pdf":
+    if is_pdf(file):
         return True
     parts, _ = find_parts([file], modality="ct")  # of NIfTI nobody asks which it is
     return any(part.kind == "image" for part in parts)

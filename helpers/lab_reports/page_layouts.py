@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +84,22 @@ class _Page:
         assert y <= HEIGHT, "the rows run over the page"
         return self.image
 
-    def text(self, x: float, y: float, text: str, size: int = 23, **how: object) -> None:
-        bold = how.pop("bold", False)
-        self.pen.text((x, y), text, **{"fill": _INK, "font": font(self.bold if bold else self.face, size), **how})
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: int = 23,
+        *,
+        bold: bool = False,
+        room: float = WIDTH,
+        **how: object,
+    ) -> None:
+        """Write a text, smaller where it would be wider than ``room``."""
+        face = self.bold if bold else self.face
+        while size > 12 and self.pen.textlength(text, font(face, size)) > room:
+            size -= 1
+        self.pen.text((x, y), text, **{"fill": _INK, "font": font(face, size), **how})
 
     def _head(self) -> int:
         words, sheet = self.sheet.words, self.sheet
@@ -142,10 +156,11 @@ def _open_table(page: _Page, lines: Sequence[Line], y: int) -> int:
 def _table(page: _Page, lines: Sequence[Line], y: int, *, grid: bool) -> int:
     words, step = page.sheet.words, 46 if grid else 42
     names = ("test", "value", "flag", "unit", "range")
-    edges = (MARGIN, 460, 610, 700, 890, WIDTH - MARGIN)
+    edges = (MARGIN, 440, 580, 670, 880, WIDTH - MARGIN)
+    rooms = [right - left - 16 for left, right in pairwise(edges)]
     top = y
-    for name, x in zip(names, edges, strict=False):
-        page.text(x + 10, y + 8, words[name], 20, bold=True)
+    for name, x, room in zip(names, edges, rooms, strict=False):
+        page.text(x + 10, y + 8, words[name], 21, bold=True, room=room)
     y += step
     rows_from = y
     page.pen.line((MARGIN, y, WIDTH - MARGIN, y), fill=_INK, width=2)
@@ -156,9 +171,9 @@ def _table(page: _Page, lines: Sequence[Line], y: int, *, grid: bool) -> int:
             page.panel(MARGIN, y + 4, panel, WIDTH - 2 * MARGIN)
             y += 40
         cells = (line.row.test, line.row.value, line.row.flag, line.row.unit, line.row.range)
-        for name, cell, x in zip(names, cells, edges, strict=False):
+        for name, cell, x, room in zip(names, cells, edges, rooms, strict=False):
             marked = name == "flag" or (name == "value" and bool(line.row.flag))
-            page.text(x + 10, y + 9, cell, bold=marked)
+            page.text(x + 10, y + 9, cell, bold=marked, room=room)
         y += step
         page.pen.line((MARGIN, y, WIDTH - MARGIN, y), fill=_LINE if grid else (222, 224, 230), width=1)
     if grid:
@@ -181,10 +196,10 @@ def _columns(page: _Page, lines: Sequence[Line], y: int) -> int:
                 page.panel(x, at, panel, width)
                 at += 42
             row = line.row
-            page.text(x + 8, at, row.test, 22)
+            page.text(x + 8, at, row.test, 22, room=width - 310)
             page.text(x + width - 200, at, row.value, 23, bold=True, anchor="ra")
             page.text(x + width - 188, at, row.flag, 22, bold=True)
-            page.text(x + width - 148, at + 1, row.unit, 20)
+            page.text(x + width - 148, at + 1, row.unit, 20, room=148)
             page.text(x + 8, at + 30, f"{page.sheet.words['range']}: {row.range}", 18, fill=_PALE)
             at += 66
             page.pen.line((x, at - 6, x + width, at - 6), fill=(222, 224, 230), width=1)

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -48,7 +48,7 @@ class ReadReply:
     parsed: bool = False  # whether it holds a list of rows, be it an empty one
     mended: tuple[str, ...] = ()  # outside of rows
     left_out: tuple[str, ...] = ()  # what stands there as a row and could not be read, with the reason
-    cut: bool = field(default=False)  # the reply ended too early, so rows may be missing
+    cut: bool = False  # the reply ended too early, so rows may be missing
 
     @property
     def clean(self) -> bool:

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from helpers.errors import InputError
+from helpers.evaluation import read_cases
 from helpers.images import check_readable, find_study, page_count, read_image, read_images
 from helpers.models import ask_path
+from helpers.prompts import images_of
 
 
 def page(text: str) -> Image.Image:
@@ -122,6 +124,13 @@ def test_beside_images_a_pdf_is_passed_over(tmp_path):
     assert [file.name for file in study.files] == ["scan.png"]
     assert "a PDF, which is read by its own name" in str(study)
     assert find_study(tmp_path / "report.pdf").kind == "image"
+
+
+def test_a_table_of_questions_may_name_a_pdf(tmp_path):
+    pdf(tmp_path / "a.pdf", "red", "green")
+    rows = "path,modality,question,answer,page\na.pdf,image,What is it?,red,\na.pdf,image,And this?,green,1\n"
+    (tmp_path / "t.csv").write_text(rows)
+    assert [len(images_of(case.messages)) for case in read_cases(tmp_path / "t.csv")] == [2, 1]
 
 
 def test_the_pages_of_a_tiff_are_counted_as_they_are_read(tmp_path):

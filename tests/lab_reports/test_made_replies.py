@@ -37,7 +37,7 @@ def test_without_errors_a_reply_is_the_truth_and_with_them_it_is_the_same_for_th
 
 
 def test_a_worse_scan_and_a_higher_rate_score_lower():
-    reports = make_reports(16)
+    reports = make_reports(8)
     clean, faint = macro_f1(reports, scan="clean"), macro_f1(reports, scan="faint")
     assert 0.5 < faint < clean < 1
     always = ErrorRates(**{**vars(NEVER), "refused": 1.0})

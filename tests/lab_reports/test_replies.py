@@ -28,6 +28,7 @@ def test_a_reply_as_it_was_asked_for_needs_no_mending():
     assert tuple(one.row for one in read.rows) == report.rows
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.builds(
