@@ -166,7 +166,8 @@ def ask_reports(
             continue
         read = read_reply(answer["text"], schema, finished=answer["finished"])
         if not read.parsed:
-            problems["unparsable"].append({**place, "why": f"no list of rows in: {answer['text'][:80]!r}"})
+            why = "; ".join(read.left_out) or f"no list of rows in: {answer['text'][:80]!r}"
+            problems["unparsable"].append({**place, "why": why})
         elif reasons := [*read.left_out, *(["the reply ends too early"] if read.cut else [])]:
             problems["incomplete"].append({**place, "why": "; ".join(reasons)})
         table += _rows_of(read, place)

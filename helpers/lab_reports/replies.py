@@ -45,7 +45,7 @@ class ReadReply:
     """What a reply says of a report."""
 
     rows: tuple[ReadRow, ...] = ()
-    parsed: bool = False  # whether it holds a list of rows, be it an empty one
+    parsed: bool = False  # whether it holds a list of rows that can be read, be it an empty one
     mended: tuple[str, ...] = ()  # outside of rows
     left_out: tuple[str, ...] = ()  # what stands there as a row and could not be read, with the reason
     cut: bool = False  # the reply ended too early, so rows may be missing
@@ -76,7 +76,7 @@ def read_reply(text: str, schema: type[BaseModel] = LabRow, *, finished: bool = 
         else:
             rows.append(read)
     cut = not finished or any(one.cut for one in found)
-    return ReadReply(tuple(rows), True, tuple(told), tuple(left_out), cut)
+    return ReadReply(tuple(rows), bool(rows) or not entries, tuple(told), tuple(left_out), cut)
 
 
 def join_pages(pages: Sequence[ReadReply]) -> ReadReply:

@@ -67,6 +67,20 @@ def test_of_a_reply_that_is_cut_anywhere_nothing_is_read_that_the_whole_one_does
     assert sum(one.cut for one in read.rows) <= 1
 
 
+def test_a_slip_in_the_signs_of_json_changes_no_row_without_a_word():
+    """One sign between the texts is left out, doubled or exchanged, everywhere in a reply."""
+    rows = list(make_report(3).rows[:3])
+    text = as_reply(rows)
+    quotes = [text[:k].count('"') for k in range(len(text))]
+    places = [k for k, sign in enumerate(text) if sign in '{}[],:"' and (sign == '"' or quotes[k] % 2 == 0)]
+    assert len(places) > 80
+    for k in places:
+        for put in ("", 2 * text[k], "}", "]", ",", '"'):
+            read = read_reply(f"{text[:k]}{put}{text[k + 1 :]}")
+            told = [*read.mended, *read.left_out, *(words for one in read.rows for words in one.mended)]
+            assert [one.row for one in read.rows] == rows or told or not read.parsed, (k, put)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -123,6 +137,7 @@ def test_the_scalar_in_which_a_text_ends_is_left_out():
 @pytest.mark.parametrize("text", ["", "I cannot read it.", "[1, 2]", '{"patient": "7"}', "[low] is [high]", "{"])
 def test_a_reply_without_rows_is_unparsable_and_an_empty_list_is_not(text):
     assert not read_reply(text).parsed
+    assert not read_reply('[{"value": "3"}]').parsed
     assert read_reply("None here: []").parsed and not read_reply("None here: []").rows
 
 
