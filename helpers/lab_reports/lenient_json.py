@@ -110,11 +110,11 @@ class _Scanner:
                     following = self.text.find("{", start + 1) if not opened else -1
                     if following < 0 and not items:
                         raise
+                    del self.open[opened:]
                     if following < 0:
                         self._mend("what follows the last whole row could not be read")
                         self.cut, self.at = True, len(self.text)
                         return items
-                    del self.open[opened:]
                     self.depth = depth
                     self._mend("a row that could not be read was left out")
                     self.at = following

@@ -140,7 +140,7 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
     rows = [entry for item in inside.values() for entry in _rows_in(item, schema, told)]
     if rows:
         told.append(f"the list was in an object ({', '.join(inside)})")
-        told += value.mended
+    told += value.mended
     return rows
 
 
