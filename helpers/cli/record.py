@@ -22,7 +22,7 @@ EXAMPLES = (
     ("medgemma-tutorials run --model recorded:DIR --only 02", "a notebook with them, anywhere"),
 )
 # Notebooks that need nothing of a model but its replies. The others use its weights.
-ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "10")
+ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "10", "11")
 PAGES = "pages"  # in the output: the notebooks as they ran
 
 

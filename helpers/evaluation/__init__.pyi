@@ -19,7 +19,7 @@ from .finding_scores import (
     finding_agreement as finding_agreement,
     finding_counts as finding_counts,
 )
-from .intervals import macro as macro, wilson as wilson
+from .intervals import macro as macro, of_ratios as of_ratios, wilson as wilson
 from .labelled import (
     COLUMNS as COLUMNS,
     LabelledCase as LabelledCase,

@@ -5,7 +5,7 @@ from .deidentified import (
     check_may_leave as check_may_leave,
     identifying_in as identifying_in,
 )
-from .image import read_image as read_image
+from .image import page_count as page_count, read_image as read_image
 from .model_images import (
     MODALITIES as MODALITIES,
     check_readable as check_readable,
@@ -13,6 +13,7 @@ from .model_images import (
     read_images as read_images,
     volume_images as volume_images,
 )
+from .pdf_pages import is_pdf as is_pdf
 from .reading import Reading as Reading
 from .study import (
     VOLUME_KINDS as VOLUME_KINDS,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images.image import read_image
+from helpers.images.pdf_pages import is_pdf, pdf_images
 from helpers.images.reading import Reading
 from helpers.images.study import DEFAULT, VOLUME_KINDS, Part, part_volume
 from helpers.prompts import MAX_PATCHES, MAX_SLICES, pad_to_square
@@ -31,7 +32,8 @@ def part_images(
 
     Args:
         part: of a `Study`.
-        limit: slices or patches, at most; by default what fills MedGemma's context (85, 126).
+        limit: slices, patches or pages of a PDF, at most; by default what fills MedGemma's context (85, 126), and
+            20 pages. A PDF of more is refused, as none of its pages stands for the others.
         seed: for the choice of patches.
         reading: how a volume, slide or picture is read.
         notes: what was estimated, turned or left out is added to it before the first image comes.
@@ -58,6 +60,8 @@ def part_images(
         chosen = select_slices(volume.shape[0], limit or MAX_SLICES)
         for index, rgb in zip(chosen, volume_to_rgb(volume, chosen), strict=True):
             yield Image.fromarray(rgb), {"slice": index}
+    elif reading.page is None and is_pdf(part.files[0]):
+        yield from ((image, {}) for image in pdf_images(part.files[0], limit, notes))
     else:
         yield read_image(part.files[0], **reading.of_image), {}
 
@@ -65,7 +69,7 @@ def part_images(
 def read_images(
     path: str | os.PathLike[str], kind: str, limit: int | None = None, reading: Reading = DEFAULT
 ) -> list[Image.Image]:
-    """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide", or the one "image".
+    """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide", an "image" or its pages.
 
     They are padded to squares. ``limit`` is the most slices or patches; by default what fills MedGemma's context
     (85, 126). Raises `InputError` for another kind and for what cannot be read.
@@ -81,6 +85,8 @@ def check_readable(path: str | os.PathLike[str], kind: str, reading: Reading = D
             slide.best_level(reading.patch_mpp)
     elif kind in VOLUME_KINDS:
         part_volume(part, reading)
+    elif reading.page is None and is_pdf(Path(path)):
+        next(pdf_images(Path(path)))
     else:
         read_image(path, **reading.of_image)
 

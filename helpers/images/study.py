@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
 from helpers.images.dicom_image import is_no_image
+from helpers.images.pdf_pages import is_pdf
 from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
@@ -257,6 +258,8 @@ def _part_of(
         return key, _nifti_part(file, modality, named)
     if is_dicom_file(file):
         return _dicom_part(file)
+    if is_pdf(file):  # beside images it is their report
+        return key, Part("image", (file,)) if alone else PassedOver(file, "a PDF, which is read by its own name")
     if is_slide(file, mpp):
         return key, Part("slide", (file,))
     # A single file is read as an image, whatever its name, so that the reason is told where it is none.

@@ -44,9 +44,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
     """
     try:
         with TiffFile(path) as tif:
-            pages = [one for one in tif.pages if isinstance(one, TiffPage)]
-            pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
-            stack = _stack(tif, pages)
+            pictures, stack = _pictures(tif)
             count = len(pictures) if stack is None else len(stack)
             index = chosen_page(path, count, page, f"pages{_names(tif, count)}")
             chosen = pictures[0 if stack is not None else index]
@@ -66,6 +64,23 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
         raise
     except Exception as error:  # tifffile and Pillow raise errors of many unrelated kinds
         raise damaged(path, error) from error
+
+
+def tiff_page_count(path: Path) -> int:
+    """How many pages a TIFF has, as `read_tiff_picture` counts them. Raises `InputError` where it is damaged."""
+    try:
+        with TiffFile(path) as tif:
+            pictures, stack = _pictures(tif)
+            return len(pictures) if stack is None else len(stack)
+    except Exception as error:  # tifffile raises errors of many unrelated kinds
+        raise damaged(path, error) from error
+
+
+def _pictures(tif: TiffFile) -> tuple[list[TiffPage], np.ndarray | None]:
+    """The pages that are no reduced copies or masks, and what one page holds more of (`_stack`)."""
+    pages = [one for one in tif.pages if isinstance(one, TiffPage)]
+    pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
+    return pictures, _stack(tif, pages)
 
 
 def _check_form(path: Path, page: TiffPage) -> None:

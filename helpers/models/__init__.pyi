@@ -39,6 +39,8 @@ from .recorded_chat import RecordedModel as RecordedModel
 from .recordings import (
     RECORD_TO as RECORD_TO,
     RECORDED_PREFIX as RECORDED_PREFIX,
+    About as About,
+    Recorder as Recorder,
     read_recording as read_recording,
     recorded_folder as recorded_folder,
 )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from helpers.ehr import read_history
 from helpers.errors import InputError, check_count
-from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
+from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_images, part_volume
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
 from helpers.prompts import (
@@ -223,7 +223,8 @@ def study_messages(
             path=study.files[0].parent,
             remedy=f"Give fewer images, or a limit of {len(study.parts)} and the context for it.",
         )
-    images = [read_image(part.files[0], **reading.of_image) for part in study.parts]
+    pages = (part_images(part, limit, reading=reading, notes=facts.notes) for part in study.parts)
+    images = [image for part in pages for image, _ in part]
     return image_messages(images, question)
 
 

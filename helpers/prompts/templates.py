@@ -59,3 +59,7 @@ right corner of the image.
 Query:
 Where is the {target}? Don't give a final answer without reasoning. Output the final answer in the format \
 "Final Answer: X" where X is a JSON list of objects. The object needs a "box_2d" and "label" key. Answer:"""
+LAB_REPORT_QUESTION = """You are a Clinical Data Extraction Specialist. Your job is to parse lab reports \
+with high precision.
+From the given lab report, extract all lab tests into a JSON list.
+Each test object in the list must include: {fields}"""

@@ -185,8 +185,9 @@ WORDINGS: dict[str, Wording] = {
             "Table 11, EHR datasets 2 to 4 and Mendeley",
         ),
         None,
-        "",
-        "Not asked here.",
+        "LAB_REPORT_QUESTION",
+        "Ours. The report's words, with the fields of a row as a blank: by default test, value, unit, range and "
+        "flag, and those of your own schema with `ask --schema`.",
     ),
 }
 

@@ -23,6 +23,7 @@ LIMITS = {
     "MAX_EXAMPLES": ("06", "06b"),
     "MAX_VOLUMES": ("08",),
     "MAX_STEPS": ("13",),
+    "MAX_REPORTS": ("11",),
 }
 FOLDED = {"source_hidden": True, "outputs_hidden": True}  # in JupyterLab; Colab folds by "cellView" and "# @title"
 
