@@ -64,4 +64,4 @@ def retried(
                 raise
         before_retry()
         time.sleep(pause)
-    raise ValueError("There is no attempt to make.")
+    raise ValueError("attempts must be 1 or more.")

@@ -25,7 +25,7 @@ TEXT_TOKENS = 1_024  # for the words of a prompt and the answer
 CONTEXT = 40_960
 # US dollars an hour in us-central1. Quoted from the list in February 2026, never read from a bill.
 PRICES = {"g2-standard-24": 2.30}
-PRICE_NOTE = "published list price of February 2026, check it: https://cloud.google.com/vertex-ai/pricing"
+PRICE_NOTE = "published list price of February 2026; check it at https://cloud.google.com/vertex-ai/pricing"
 CONSOLE = "https://console.cloud.google.com/vertex-ai/online-prediction/endpoints"
 
 
@@ -96,18 +96,21 @@ def plan_deployment(
     least = images * (IMAGE_TOKENS + WRAPPER_TOKENS) + TEXT_TOKENS
     if images < MAX_PATCHES:
         raise InputError(
-            f"A slide's prompt has up to {MAX_PATCHES} images; the limit is {images}.", remedy="Raise it."
+            f"The limit is {images} images, but a slide's prompt has up to {MAX_PATCHES} images.",
+            remedy="Raise it.",
         )
     if context < least:
         raise InputError(
-            f"{images} images and text need {least:,} tokens; the context is {context:,}.", remedy="Raise it."
+            f"{images} images and their text need {least:,} tokens, but the context is {context:,}.",
+            remedy="Raise it.",
         )
     price_note = "given by you"
     if dollars_per_hour is None:
         if cloud.region != "us-central1" or machine_type not in PRICES:
             raise InputError(
-                f"The price of {machine_type} in {cloud.region} is not noted here.",
-                remedy="Look it up at https://cloud.google.com/vertex-ai/pricing and give dollars_per_hour=.",
+                f"This program does not know the price of {machine_type} in {cloud.region}.",
+                remedy="Look up the price at https://cloud.google.com/vertex-ai/pricing, and give it as "
+                "dollars_per_hour=.",
             )
         dollars_per_hour, price_note = PRICES[machine_type], PRICE_NOTE
     model = DICOM_MODEL if dicom else MODEL
@@ -232,11 +235,13 @@ def deploy(
         raise InputError(
             "An endpoint of this name exists already, so nothing was created.",
             path=there.name,
-            remedy="Use find_endpoint.",
+            remedy="Get it with find_endpoint.",
         )
     if confirm(str(plan)) is not True:
         raise InputError(
-            "You did not confirm the cost, so nothing was created.", path=plan.name, remedy="Confirm the cost."
+            "You did not confirm the cost, so nothing was created.",
+            path=plan.name,
+            remedy="Type yes to accept the cost.",
         )
     sent = None
     try:
@@ -252,14 +257,14 @@ def _may_bill(cloud: Cloud, plan: Plan, sent: Any, error: BaseException) -> Inpu
         there = find_endpoint(cloud, plan.name)
         what = f"{there.name} exists and may bill" if there else "no endpoint of this name is listed yet"
     except InputError:
-        what = "whether an endpoint exists cannot be asked now"
+        what = "the program cannot find out now whether an endpoint exists"
     begun = f" The operation {sent['name']} may still go on." if sent and "name" in sent else ""
     return InputError(
-        f"The deployment did not end well ({type(error).__name__}: {error}); {what}, "
-        f"at {plan.dollars_per_hour:.2f} US dollars an hour.{begun}",
+        f"The deployment failed ({type(error).__name__}: {error}), and {what}, at "
+        f"{plan.dollars_per_hour:.2f} US dollars an hour.{begun}",
         path=plan.name,
-        remedy="Look with find_endpoint, remove with undeploy_and_delete, or by hand: "
-        f"{CONSOLE}?project={cloud.project}",
+        remedy="Check with find_endpoint, and remove an endpoint with undeploy_and_delete. You can also do "
+        f"both at {CONSOLE}?project={cloud.project}",
     )
 
 
@@ -270,7 +275,7 @@ def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -
 
     Raises `InputError` that says what still bills and how to delete it by hand.
     """
-    reason = "it is there after its deletion"
+    reason = "it still exists after its deletion"
     try:
         now = _endpoint(cloud.call("GET", endpoint.name))
         for model in now.deployed:
@@ -307,5 +312,5 @@ def _still_bills(cloud: Cloud, left: Endpoint, reason: str) -> InputError:
     return InputError(
         f"STILL THERE, with {models} ({reason}).",
         path=left.name,
-        remedy=f"Try again, or by hand:\n  {lines}\nor at {CONSOLE}?project={cloud.project}",
+        remedy=f"Try again, or delete it yourself with\n  {lines}\nor at {CONSOLE}?project={cloud.project}",
     )

@@ -38,9 +38,9 @@ def repository_address(checkout: Path = CHECKOUT) -> str:
     project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
     if project.get("name") != "medgemma-tutorials":
         raise InputError(
-            "This is not a checkout of the repository: its pyproject.toml is not here.",
+            "This folder is not a checkout of the repository, because it has no pyproject.toml.",
             path=checkout,
-            remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
+            remedy="Clone the repository and run the command there. An installed package has no notebooks.",
         )
     return project["urls"]["Repository"]
 
@@ -57,7 +57,7 @@ def launch_links(repository: str, notebook: str) -> dict[str, str]:
         raise InputError(
             "The address of the repository is not of the form https://github.com/OWNER/NAME.",
             path=repository,
-            remedy="Correct Repository under [project.urls] in pyproject.toml.",
+            remedy="Correct the entry Repository under [project.urls] in pyproject.toml.",
         )
     owner, name = match.groups()
     raw = f"https://raw.githubusercontent.com/{owner}/{name}/{BRANCH}/notebooks/{notebook}"
@@ -156,7 +156,7 @@ def _between(text: str, name: str, content: str, path: Path) -> str:
         raise InputError(
             f"The pair of comments {first} and {last} is missing or doubled.",
             path=path,
-            remedy="Put each once, on lines of their own, where the links belong.",
+            remedy="Write each comment once, on its own line, where the links belong.",
         )
     before, after = text[: text.index(first)], text[text.index(last) :]
     return f"{before}{first}\n\n{content}\n\n{after}"

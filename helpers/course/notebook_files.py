@@ -36,9 +36,10 @@ def choose_notebooks(folder: Path, only: Sequence[str]) -> list[Path]:
     paths = [path.resolve() for path in find_notebooks(folder)]
     if not paths:
         raise InputError(
-            "There are no notebooks named NN_*.ipynb.",
+            "This folder holds no notebooks named NN_*.ipynb.",
             path=folder,
-            remedy="Run this in a checkout of the repository, or name their folder with --notebooks.",
+            remedy="Run the command in a checkout of the repository, or give the folder of the notebooks "
+            "with --notebooks.",
         )
     chosen = set()
     for name in only:

@@ -92,7 +92,8 @@ def published_reply(notebook: str) -> Published:
     if not entries:
         known = sorted({number for entry in read_published() for number in entry.notebooks})
         raise InputError(
-            f"There is nothing published for a notebook {notebook!r}.", remedy=f"Use one of {', '.join(known)}."
+            f"The course has no published replies for a notebook {notebook!r}.",
+            remedy=f"Use one of {', '.join(known)}.",
         )
     return Published(entries)
 

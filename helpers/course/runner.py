@@ -62,7 +62,9 @@ def run_notebooks(
             run then.
     """
     if jobs < 1:
-        raise InputError(f"{jobs} notebooks at a time run nothing.", path="jobs", remedy="Give 1 or more.")
+        raise InputError(
+            f"The number of jobs is {jobs}, which is less than 1.", path="jobs", remedy="Give 1 or more."
+        )
     paths = choose_notebooks(Path(folder), only)
     declared = {path: declared_parameters(path) for path in paths}
     given = given_parameters(model, parameters or {}, declared)
@@ -121,7 +123,8 @@ def _run_one(
             raise InputError(
                 "The notebook has no cell tagged 'parameters' that sets OUTPUT_DIR.",
                 path=path.name,
-                remedy="Tag its parameters cell (Property Inspector, Cell Tags).",
+                remedy="Give its parameters cell the tag parameters (in JupyterLab: Property Inspector, Cell "
+                "Tags).",
             )
         with watch:
             papermill.execute_notebook(
@@ -162,7 +165,7 @@ def _read_results(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"The notebook's results.json is not JSON ({error}).") from error
     if not isinstance(results, dict):
-        raise InputError("The notebook's results.json holds no object of names and figures.")
+        raise InputError("The notebook's results.json does not hold a JSON object with names and figures.")
     return results
 
 

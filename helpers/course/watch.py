@@ -106,7 +106,7 @@ class Watch:
         if isinstance(error, papermill.PapermillExecutionError):
             what = f"{error.ename}: {error.evalue}"
         elif isinstance(error, DeadKernelError):
-            what = "the kernel died, most often for want of memory"
+            what = "the kernel died, most often because the machine ran out of memory"
         else:
             what = f"{type(error).__name__}: {error}"
         if isinstance(error, InputError) or self.cell is None:

@@ -109,9 +109,9 @@ class Entry(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Entry:
         if sum(way is not None for way in (self.bundled, self.download, self.idc)) != 1:
-            raise ValueError("an entry has exactly one of bundled, download and idc")
+            raise ValueError("an entry must have exactly one of bundled, download and idc")
         if self.bundled and len({PurePosixPath(file.path).parent for file in self.bundled}) > 1:
-            raise ValueError("the files of a series lie in one folder")
+            raise ValueError("the files of a series must lie in one folder")
         return self
 
     @property
@@ -137,14 +137,16 @@ def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
         content = loader.construct_document(tree) if tree else None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"The data manifest cannot be read ({error}).", path=path, remedy="Install or clone again."
+            f"The data manifest cannot be read ({error}).",
+            path=path,
+            remedy="Install the package again, or clone the repository again.",
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
             f"The manifest is not YAML: {getattr(error, 'problem', error)}.",
             path=f"{path}:{mark.line + 1 if mark else 1}",
-            remedy="Put this line right.",
+            remedy="Correct this line.",
         ) from None
     try:
         return TypeAdapter(dict[str, Entry]).validate_python(content)
@@ -167,7 +169,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
     if first["type"] == "extra_forbidden":
         known = {name for model in (Entry, Box, Source, Download, IdcSeries) for name in model.model_fields}
         close = difflib.get_close_matches(str(fields[-1]), known, n=1)
-        what = "There is no such field." + (f" Did you mean {close[0]}?" if close else "")
+        what = "An entry has no field of this name." + (f" Did you mean {close[0]}?" if close else "")
     elif first["type"] == "missing":
         what = "The field is missing."
     else:
@@ -177,9 +179,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
     where = ", ".join([f"Entry {entry}"] * bool(entry) + [f"field {field}"] * bool(field))
     more = f" ({len(others)} more after this one.)" if others else ""
     line = _line(tree, first["loc"])
-    return InputError(
-        f"{where or 'The whole'}: {what}{more}", path=f"{path}:{line}", remedy="Put this entry right."
-    )
+    return InputError(f"{where or 'The whole'}: {what}{more}", path=f"{path}:{line}", remedy="Correct this entry.")
 
 
 def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
@@ -207,9 +207,9 @@ def _refuse_repeated_keys(tree: yaml.Node | None, path: Path) -> None:
             name = str(key.value)
             if name in seen:
                 raise InputError(
-                    f"{name} is there twice.",
+                    f"The name {name} occurs twice.",
                     path=f"{path}:{key.start_mark.line + 1}",
-                    remedy="Remove or rename one of them.",
+                    remedy="Remove or rename one of the two entries.",
                 )
             seen.add(name)
 

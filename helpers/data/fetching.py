@@ -73,10 +73,10 @@ def _own_path(name: str | os.PathLike[str], entries: Mapping[str, Entry]) -> Pat
     close = difflib.get_close_matches(str(name), entries, n=2, cutoff=0.5)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""
     raise InputError(
-        f"There is no image of this name, and no file or folder at this path. {meant}"
-        f"Names in the manifest: {', '.join(entries)}.",
+        f"This is neither the name of a bundled image nor the path of a file or folder. {meant}The "
+        f"names are: {', '.join(entries)}.",
         path=name or "''",
-        remedy="Give one of them, or the path of your own file or folder.",
+        remedy="Give one of these names, or the path of your own file or folder.",
     )
 
 
@@ -90,7 +90,7 @@ def _bundled(files: list[File], root: Path) -> Path:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != file.sha256:
             raise InputError(
-                f"The file is not the one in the manifest: its SHA-256 is {found}, not {file.sha256}.",
+                f"The file is not the one that the manifest describes: its SHA-256 is {found}, not {file.sha256}.",
                 path=path,
                 remedy=remedy,
             )
@@ -124,7 +124,8 @@ def _downloaded(name: str, file: Download, cache: Path) -> Path:
         raise InputError(
             f"The download from {file.url} failed ({type(error).__name__}: {error}).",
             path=name,
-            remedy=f"Check the network and the free space in {cache}, then fetch again; no part of it was kept.",
+            remedy=f"Check the network and the free space in {cache}, then fetch again. The incomplete file "
+            "was deleted.",
         ) from error
 
 
@@ -132,4 +133,4 @@ def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
     """Called by requests for each response, before it follows a redirect."""
     target = response.headers.get("location", "")
     if response.is_redirect and urlsplit(target).scheme not in ("https", ""):
-        raise OSError(f"the server sends on to {target}, which is not https")
+        raise OSError(f"the server redirects to {target}, which is not https")

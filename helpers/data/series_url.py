@@ -35,16 +35,20 @@ def parse_url(url: str) -> SeriesUrl:
     bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
     if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
         raise InputError(
-            "This is not the address of a DICOMweb series.", path=bare, remedy=f"Give {SERIES_URL_FORM}."
+            "This is not the address of a DICOMweb series.",
+            path=bare,
+            remedy=f"Write the address as {SERIES_URL_FORM}.",
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError(
             "The address holds a name, a password or a query.",
             path=bare,
-            remedy=f"Give the address alone and the token by {DICOMWEB_TOKEN_VARIABLE} or token=.",
+            remedy=f"Give the address without them, and give the token with {DICOMWEB_TOKEN_VARIABLE} or token=.",
         )
     if is_in_the_clear(url):
         raise InputError(
-            "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
+            "With http, anyone on the network path can read the images and the token.",
+            path=bare,
+            remedy="Use https://.",
         )
     return SeriesUrl(match["root"], match["study"], match["series"] or "")

@@ -88,9 +88,9 @@ class Embedder:
             made = list(in_batches(images, self.image_processor, summarise, size))
         except torch.OutOfMemoryError as error:
             raise InputError(
-                "The GPU has not enough memory for one image.",
+                "The GPU does not have enough memory for one image.",
                 path=self.name,
-                remedy='Close what else uses it, or load_embedder(..., device="cpu").',
+                remedy='Close other programs that use the GPU, or use load_embedder(..., device="cpu").',
             ) from error
         return np.concatenate([np.empty((0, self.width), np.float32), *made])
 
@@ -138,9 +138,9 @@ def load_embedder(
     check_batch(vision_batch)
     if isinstance(model, str) and model.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "A served model gives answers and no embeddings.",
+            "A served model gives answers, but not embeddings.",
             path=model,
-            remedy='Load one here: "standin", a name, or the folder of a saved model.',
+            remedy='Load a model on this machine: "standin", a name, or the folder of a saved model.',
         )
     if adapter is not None:
         _check_adapter(adapter, model)
@@ -150,13 +150,15 @@ def load_embedder(
         if is_siglip(folder):
             if adapter is not None:
                 raise InputError(
-                    "An adapter of a SigLIP is not loaded here.", path=adapter, remedy="Leave it out."
+                    "This program cannot load an adapter of a SigLIP.",
+                    path=adapter,
+                    remedy="Leave out the adapter.",
                 )
             return _siglip(model, folder, device, vision_batch)
         model = load_model(model, adapter=adapter, device=device, vision_batch=vision_batch, token=token)
     if not isinstance(model, ChatModel):
         raise InputError(
-            f"There is no vision tower in a {type(model).__name__}.", remedy="Give a name or a loaded model."
+            f"A {type(model).__name__} has no vision tower.", remedy="Give the name of a model or a loaded model."
         )
     tower = next(module for name, module in model.model.named_modules() if name.endswith("vision_tower"))
     return Embedder(model.name, tower, model.processor.image_processor, model.is_standin, vision_batch)
@@ -166,15 +168,16 @@ def _check_adapter(adapter: str | os.PathLike[str], model: str | ChatModel) -> N
     """Raise for an adapter that would change no embedding, or one for a model that is loaded without it."""
     if not isinstance(model, str):
         raise InputError(
-            "The model is loaded already.",
+            "The model is loaded already, so an adapter cannot be added.",
             path=adapter,
             remedy="Give the adapter to load_model, or a model's name.",
         )
     if not read_adapter(adapter).in_vision:
         raise InputError(
-            "The adapter leaves the vision tower as it is, so every embedding would be that of the model alone.",
+            "The adapter does not change the vision tower, so every embedding would be the same as "
+            "without the adapter.",
             path=adapter,
-            remedy="Leave it out, or train one with adapt_vision=True.",
+            remedy="Leave out the adapter, or train one with adapt_vision=True.",
         )
 
 
@@ -213,7 +216,7 @@ def embed(
     """
     images = _images(source, limit)
     if not images:
-        raise InputError("There are no images to embed.", remedy="Give at least one.")
+        raise InputError("The list of images is empty.", remedy="Give at least one.")
     if cache is None:
         return Embedding(embedder.encode(images, batch_size))
     path = Path(cache) / embedder.key / f"{images_key(images)}.safetensors"
@@ -232,5 +235,7 @@ def _images(source: Any, limit: int | None) -> list[Image.Image]:
         isinstance(source, np.ndarray) and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3))
     )
     if limit is not None:
-        raise InputError("A limit is for volumes.", remedy="Choose images, or patches, before they are embedded.")
+        raise InputError(
+            "A limit can be given only for volumes.", remedy="Choose the images or patches first, then embed them."
+        )
     return [pad_to_square(image) for image in ([source] if one else source)]

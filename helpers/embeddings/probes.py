@@ -67,8 +67,8 @@ def probe_curve(
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     if not len(vectors) == len(labels) == len(groups):
         raise InputError(
-            f"There are {len(vectors)} vectors, {len(labels)} labels and {len(groups)} groups.",
-            remedy="Give one of each for every row.",
+            f"The numbers of vectors ({len(vectors)}), labels ({len(labels)}) and groups ({len(groups)}) differ.",
+            remedy="Give one vector, one label and one group for each row.",
         )
     if len(np.unique(labels)) < 2:
         raise InputError("All labels are the same.", remedy="Give rows of two classes.")
@@ -81,7 +81,8 @@ def probe_curve(
         for point in points:
             if point.labels > len(pool):
                 raise InputError(
-                    f"{point.labels} labels are wanted, and {len(pool)} of {len(labels)} are left to learn from.",
+                    f"A size of {point.labels} labels was asked for, but only {len(pool)} of "
+                    f"{len(labels)} are left to learn from.",
                     remedy="Give more rows, smaller sizes, or a smaller held_out.",
                 )
             train = pool[: point.labels]
@@ -116,7 +117,7 @@ def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: 
     if min(len(one), len(other)) < 2 or one.shape[1] != other.shape[1]:
         raise InputError(
             f"Sets of {one.shape} and {other.shape} cannot be compared.",
-            remedy="Give two rows or more of each, from one tower.",
+            remedy="Give two rows or more of each set, from the same vision tower.",
         )
     together = StandardScaler().fit_transform(np.concatenate([one, other]).astype(np.float64))
     apart = cdist(together, together)

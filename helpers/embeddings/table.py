@@ -65,11 +65,13 @@ def embed_folder(
     """
     folder, output = Path(folder), make_folder(output)
     if kind not in MODALITIES:
-        raise InputError(f"There are no sources of kind {kind!r}.", remedy=f"Use one of {', '.join(MODALITIES)}.")
+        raise InputError(f"{kind!r} is not a kind of source.", remedy=f"Use one of {', '.join(MODALITIES)}.")
     sources = sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "_")))
     if not sources:
         raise InputError(
-            f"Nothing here fits {pattern!r}.", path=folder, remedy="Check the folder, or choose another pattern."
+            f"No file or folder here matches {pattern!r}.",
+            path=folder,
+            remedy="Check the folder, or choose another pattern.",
         )
     made_by = {"model": embedder.name, "tower": embedder.key, "kind": kind, "limit": str(limit)}
     known = _known(output, made_by)
@@ -77,7 +79,7 @@ def embed_folder(
     changed = [name for name, state in states.items() if known.get(name, state) != state]
     if changed:
         raise InputError(
-            "This was changed after it was embedded.",
+            "This source was changed after it was embedded.",
             path=folder / changed[0],
             remedy=f"Embed into another folder, or delete {output}.",
         )
@@ -109,7 +111,9 @@ def read_embeddings(output: str | os.PathLike[str]) -> EmbeddingTable:
     output = Path(output)
     tables = list(_files(output))
     if not tables and not (output / FAILED).is_file():
-        raise InputError("There is no table of embeddings.", path=output, remedy="Make one with embed_folder.")
+        raise InputError(
+            "This folder holds no table of embeddings.", path=output, remedy="Make a table with embed_folder."
+        )
     paths = [path for table in tables for path in table["path"].to_pylist()]
     vectors = [np.stack(table["vector"].to_numpy()) for table in tables]
     failed = json.loads((output / FAILED).read_text(encoding="utf-8")) if (output / FAILED).is_file() else {}
@@ -124,7 +128,7 @@ def _known(output: Path, made_by: dict[str, str]) -> dict[str, str]:
         for name, value in made_by.items():
             if said.get(name) != value:
                 raise InputError(
-                    f"The table here was made with {name} {said.get(name)}, not {value}.",
+                    f"The table in this folder was made with {name} {said.get(name)}, not {value}.",
                     path=output,
                     remedy="Choose another output folder.",
                 )

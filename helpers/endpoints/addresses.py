@@ -32,9 +32,9 @@ def checked_token(token: str, url: str) -> str:
     token = token.strip()
     if not all("!" <= character <= "~" for character in token):
         raise InputError(
-            "The token holds a line end, a space or a letter with an accent, which no token has.",
+            "The token holds a line end, a space or a letter with an accent, which a valid token never has.",
             path=url,
-            remedy=f"Copy it anew, on one line ({TOKEN_VARIABLE}, or the argument token).",
+            remedy=f"Copy the token again, on one line ({TOKEN_VARIABLE}, or the argument token).",
         )
     return token
 
@@ -51,7 +51,9 @@ def trusted_certificates() -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=path)
     except OSError as error:  # of which those of ssl are a kind
         remedy = "Set SSL_CERT_FILE to a .pem file with certificates, or unset it."
-        raise InputError(f"No certificates can be read here ({error}).", path=path, remedy=remedy) from None
+        raise InputError(
+            f"No certificates can be read from this file ({error}).", path=path, remedy=remedy
+        ) from None
 
 
 def check_address(url: str) -> str:
@@ -62,17 +64,25 @@ def check_address(url: str) -> str:
     except ValueError as error:  # a port that is not a number, or brackets that do not close
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
-            f"This is not an address ({error}).", path=url.rpartition("@")[2], remedy=remedy
+            f"This is not the address of a server ({error}).", path=url.rpartition("@")[2], remedy=remedy
         ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
-            "This is not an address of a server.",
+            "This is not the address of a server.",
             path=url,
             remedy=f"Write {ENDPOINT_PREFIX}https://HOST/v1#MODEL.",
         )
     if parts.username or parts.password or parts.query:
         shown = f"{parts.scheme}://{host}..."
-        raise InputError("The address holds a secret.", path=shown, remedy=f"Put tokens into {TOKEN_VARIABLE}.")
+        raise InputError(
+            "The address holds a password or a token.",
+            path=shown,
+            remedy=f"Take it out of the address, and put the token into {TOKEN_VARIABLE}.",
+        )
     if is_in_the_clear(url):
-        raise InputError("Images are not sent to another machine unencrypted.", path=url, remedy="Use https.")
+        raise InputError(
+            "The address is not encrypted, and images are not sent to another machine without encryption.",
+            path=url,
+            remedy="Use https.",
+        )
     return host

@@ -170,7 +170,7 @@ class EndpointModel:
         except NoNumbers as error:
             raise self._problem(
                 f"The server's log-probabilities are not numbers ({error}).",
-                "Its model is damaged, or computes in a format that overflows: serve it in bfloat16 or float32.",
+                "The model is damaged, or its number format overflows. Serve it in bfloat16 or float32.",
             ) from None
 
     def _answered(
@@ -210,7 +210,7 @@ class EndpointModel:
                     if choice.delta.content:
                         yield choice.delta.content
                 if not ended:
-                    raise UnreadableAnswer("the stream stops without its end")
+                    raise UnreadableAnswer("the stream stops before its end")
             except Exception as error:
                 self._count(failed=1)
                 raise self._explained(error) from None
@@ -236,7 +236,7 @@ class EndpointModel:
             raise
         except (ValueError, TypeError, AttributeError, openai.APIError):
             # The client takes apart whatever comes, a web page too, and fails in its own ways.
-            raise self._explained(UnreadableAnswer("what it sends as its list of models is none")) from None
+            raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
@@ -245,8 +245,8 @@ class EndpointModel:
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
         if images_of(messages) and not stated:
             raise self._problem(
-                "Not sent: nobody has said where these images come from, and this server is another machine.",
-                f"Name their files: load_model(..., sources=[...]), which checks the headers. {HEADERS_REMEDY}",
+                "The images were not sent to another machine, because nobody has said where they come from.",
+                f"Name their files with load_model(..., sources=[...]), which checks them. {HEADERS_REMEDY}",
             )
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
@@ -297,7 +297,7 @@ class EndpointModel:
             for piece in response.iter_bytes():
                 content += piece
                 if time.monotonic() > deadline:
-                    raise SlowAnswer(f"not whole after {self.timeout:g} s")
+                    raise SlowAnswer(f"incomplete after {self.timeout:g} s")
         return read_answer(bytes(content))
 
     def _count(self, **amounts: int) -> None:
@@ -324,4 +324,4 @@ class EndpointModel:
             known = ", ".join(entry["id"] for entry in self.models() or [])
         except InputError:
             known = ""
-        return f"It lists these models: {known}." if known else "It lists no models."
+        return f"The server lists these models: {known}." if known else "The server lists no models."

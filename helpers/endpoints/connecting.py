@@ -36,7 +36,9 @@ def connect(
     if not served:
         if len(listed) != 1:
             known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
-            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {ENDPOINT_PREFIX}{url}#MODEL")
+            raise InputError(
+                f"The server {known}.", path=url, remedy=f"Name one model: {ENDPOINT_PREFIX}{url}#MODEL"
+            )
         served = next(iter(listed))
         chat = replace(chat, served=served, name="")
     length = listed.get(served, {}).get("max_model_len")  # vLLM tells

@@ -30,22 +30,25 @@ class Limits:
         """Raise `InputError` for a prompt with more images or tokens than the server at ``url`` takes."""
         if count.images > self.images:
             raise InputError(
-                f"{count.images} images are over the server's limit of {self.images}.",
+                f"{count.images} images are more than the server's limit of {self.images}.",
                 path=url,
-                remedy="Use fewer images; of a server that takes more, context=N, --context N, with their tokens.",
+                remedy="Use fewer images. If the server takes more, give its limit of tokens with context=N "
+                "(--context N).",
             )
         if count.budgeted > self.context_tokens:
             raise InputError(
                 f"The prompt is {count}, over the server's context of {self.context_tokens:,}.",
                 path=url,
-                remedy="Use fewer images or a shorter text; of a server that takes more, context=N, --context N.",
+                remedy="Use fewer images or a shorter text. If the server takes more, give its limit of "
+                "tokens with context=N (--context N).",
             )
 
     def check_request(self, size: int, url: str) -> None:
         """Raise `InputError` for a request of more bytes than the server at ``url`` takes."""
         if size > self.request_bytes:
             raise InputError(
-                f"The request has {size / 1e6:.2f} MB; the server takes {self.request_bytes / 1e6:.2f} MB.",
+                f"The request has {size / 1e6:.2f} MB, but the server takes "
+                f"{self.request_bytes / 1e6:.2f} MB at most.",
                 path=url,
                 remedy='Use fewer images, or image_format="jpeg".',
             )
@@ -59,7 +62,10 @@ def limits_within(limits: Limits, context: int, told: int | None, url: str) -> L
     """
     most = told or CONTEXT_WINDOW
     check_count(
-        context, f"A prompt cannot have {context!r} tokens.", path=url, remedy="Give a context of 1 token or more."
+        context,
+        f"The context is {context!r}, which is not a whole number of 1 or more.",
+        path=url,
+        remedy="Give the context as a number of tokens.",
     )
     if context > most:
         raise InputError(

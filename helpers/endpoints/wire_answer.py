@@ -24,7 +24,7 @@ def read_answer(content: bytes) -> dict[str, Any]:
         told = {"finish_reason": choice["finish_reason"], "logprobs": choice.get("logprobs")}
         return {"message": message, "usage": usage, **told}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise UnreadableAnswer(f"{len(content)} bytes that are not a whole answer") from None
+        raise UnreadableAnswer(f"{len(content)} bytes that are not a complete answer") from None
 
 
 def thinking_of(message: dict[str, Any]) -> str:

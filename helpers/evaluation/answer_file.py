@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # reading answers loads none of the libraries that score them
 ANSWERS = "answers.jsonl"
 SET_ASIDE = "set_aside.jsonl"  # answers to what is not asked any more, taken back when it is asked again
 LOCK = ".lock"
-KEPT = "Then run the same again: what is answered is kept."
+KEPT = "Then run the same command again: it keeps the answers that are there."
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
@@ -40,9 +40,9 @@ def explained(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"Nothing can be written here ({error.strerror or error}).",
+            f"The answers cannot be written ({error.strerror or error}).",
             path=folder,
-            remedy=f"Make room, or choose a folder that may be written. {KEPT}",
+            remedy=f"Free some space, or choose a folder that you may write to. {KEPT}",
         ) from error
 
 
@@ -58,9 +58,9 @@ def only_run(folder: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise InputError(
-                "Another run is at work in this folder.",
+                "Another run is writing into this folder.",
                 path=folder,
-                remedy="Wait for its end, or choose another output folder.",
+                remedy="Wait until the other run ends, or choose another output folder.",
             ) from error
     try:
         yield
@@ -88,10 +88,12 @@ def _lines(path: Path, repair: bool) -> Iterator[Answer]:
         try:
             answer = json.loads(line)
             if not (isinstance(answer["id"], str) and isinstance(answer["model"], str)):
-                raise TypeError("names are texts")
+                raise TypeError("the names must be texts")
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"Line {number} is not an answer.", path=path, remedy="Delete that line; its case is asked again."
+                f"Line {number} is not an answer.",
+                path=path,
+                remedy="Delete that line and run again: the run then asks its case again.",
             ) from error
         yield answer
 

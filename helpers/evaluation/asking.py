@@ -216,7 +216,7 @@ def form_of(case: Asked) -> tuple[str, Any]:
     boxes = read_truth_boxes(case.truth)
     if len(boxes) > 1:
         raise InputError(
-            f"The truth of {case.id} holds {len(boxes)} boxes.", remedy="Ask for one box, or for none: []."
+            f"The truth of {case.id} holds {len(boxes)} boxes.", remedy="Write one box, or [] for no box."
         )
     return "box", boxes[0] if boxes else []
 

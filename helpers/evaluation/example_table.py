@@ -36,10 +36,12 @@ def columns_text(width: int = 100) -> str:
         for name, about in COLUMNS.items()
     ]
     needed = (
-        f"Needed are {', '.join(REQUIRED)} and a question or condition. The names stand in the first row of a CSV"
+        f"A table needs {', '.join(REQUIRED)}, and a question or a condition. The names stand in the "
+        "first row of a CSV"
     )
     note = (
-        f"{needed}, or are the keys of each line of JSON (.jsonl). A cell with a comma or a line break is quoted."
+        f"{needed}, or are the keys of each line of JSON (.jsonl). Put quotes around a cell with a "
+        "comma or a line break."
     )
     return "\n".join([*lines, "", textwrap.fill(note, width)])
 
@@ -55,10 +57,12 @@ def write_example(path: str | os.PathLike[str]) -> list[Path]:
     table = Path(path)
     folder = table.with_name(f"{table.stem}_images")
     if table.suffix.lower() not in (".csv", ".jsonl"):
-        raise InputError("A table is .csv or .jsonl.", path=table, remedy="Give a name that ends so.")
+        raise InputError(
+            "A table is .csv or .jsonl.", path=table, remedy="Give a name that ends in .csv or .jsonl."
+        )
     for there in (table, folder):
         if there.exists():
-            raise InputError("This is there already.", path=there, remedy="Choose another name for the table.")
+            raise InputError("The file exists already.", path=there, remedy="Choose another name for the table.")
     pictures = {row["path"]: folder / f"{row['path']}.png" for row in _ROWS}
     rows = [{**row, "path": f"{folder.name}/{row['path']}.png", "modality": "image"} for row in _ROWS]
     try:
@@ -68,8 +72,8 @@ def write_example(path: str | os.PathLike[str]) -> list[Path]:
         with whole_file(table) as partial:
             partial.write_text(_written(rows, table.suffix.lower()), encoding="utf-8", newline="")
     except OSError as error:
-        remedy = "Choose a folder that may be written."
-        raise InputError(f"It cannot be written ({error.strerror}).", path=table, remedy=remedy) from error
+        remedy = "Choose a folder that you may write to."
+        raise InputError(f"The table cannot be written ({error.strerror}).", path=table, remedy=remedy) from error
     return [table, *pictures.values()]
 
 

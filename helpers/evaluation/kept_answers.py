@@ -78,7 +78,7 @@ def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, n
         if name in (old := was.get(part) or {}) and old[name] != value
     ]
     why = "; ".join(changes) or "their questions or images changed"
-    return f"Set aside and asked anew: {n} of the answers that were here ({why})."
+    return f"{n} of the earlier answers were set aside, and their cases are asked again ({why})."
 
 
 def state_of(case: Asked) -> str:
@@ -105,7 +105,7 @@ def sort_out(
     kept, missing, ids = [], [], set()
     for case in cases:
         if case.id in ids:
-            raise InputError(f"Two cases have the id {case.id!r}.", remedy="Give each case an id of its own.")
+            raise InputError(f"Two cases have the id {case.id!r}.", remedy="Give each case a different id.")
         ids.add(case.id)
         state = state_of(case)
         found = [a for a in by_state[state] if a["options"] == list(case.options)] if state else []

@@ -98,7 +98,7 @@ def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         raise InputError(
             "This model's tokenizer has no token for yes and no.",
             path=getattr(tokenizer, "name_or_path", None),
-            remedy="Ask with options that are other words: no likelihood is kept of them.",
+            remedy="Ask with options other than yes and no. No likelihoods are kept for such options.",
         )
     return [yes for yes, _ in whole], [no for _, no in whole]
 

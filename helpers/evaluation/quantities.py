@@ -43,10 +43,13 @@ class Quantity:
         if value is None:
             raise InputError(
                 f"The answer {cell!r} is not a number in {unit_name(self.unit)}.",
-                remedy=f"Write it as {self.write(12)}, with a point where it is not a whole number.",
+                remedy=f"Write it as {self.write(12)}, with a point as the decimal mark.",
             )
         if self.read(cell) is None:
-            raise InputError(f"The answer {cell!r} is out of low and high.", remedy="Put right one of them.")
+            raise InputError(
+                f"The answer {cell!r} does not lie between low and high.",
+                remedy="Correct the answer, low or high.",
+            )
         return value
 
     def write(self, value: float) -> str:

@@ -72,7 +72,9 @@ def run_evaluation(
     folder = check_output(output)
     if (folder / ON_RAY).is_dir():
         raise InputError(
-            "The answers here are those of a run on Ray.", path=folder, remedy="Choose another output folder."
+            "The answers in this folder come from a run on Ray.",
+            path=folder,
+            remedy="Choose another output folder.",
         )
     asking = Asking(asked_model(chat), max_new_tokens)
     path = folder / ANSWERS
@@ -108,7 +110,7 @@ def check_name(known: Iterable[Answer], model: str, path: str | os.PathLike[str]
     """Raise `InputError` where answers, read from ``path``, are those of a model of another name."""
     if others := {answer["model"] for answer in known} - {model}:
         raise InputError(
-            f"These are answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=ANOTHER
+            f"This folder holds answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=ANOTHER
         )
 
 

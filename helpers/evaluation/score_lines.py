@@ -23,14 +23,17 @@ def summary(scores: Mapping[str, Any]) -> str:
     if named := scores.get("cut ids"):
         more = round(scores["cut"] * scores["answers"]) - len(named)
         listed = ", ".join(named) + (f" and {more} more" if more else "")
-        lines.append(f"  Cut off: {listed}. A larger --max-new-tokens (max_new_tokens) gives them room.")
+        lines.append(
+            f"  These replies were cut off: {listed}. Give them more room with a larger --max-new-tokens "
+            "(max_new_tokens)."
+        )
     for kind, measures in scores["kinds"].items():
         lines += [f"  {kind:8s} {name:10s} {text(value)}, n {value['n']}" for name, value in measures.items()]
     masses = [m for of in scores["conditions"].values() for m in (of.get("mass on yes and no"),) if m]
     if low := sum(mass["low"] for mass in masses):
         n = sum(mass["n"] for mass in masses)
         lines.append(
-            f"  {low} of {n} yes-or-no answers left under {LOW_MASS:.0%} of the likelihood to yes and no."
+            f"  In {low} of {n} yes-or-no answers, yes and no had under {LOW_MASS:.0%} of the likelihood together."
         )
     return "\n".join(lines)
 

@@ -35,7 +35,7 @@ def source_state(path: Path, kind: str, prepared: Prepared | None = None) -> lis
     else:
         files = _files_in(path)
     if not files:
-        raise FileNotFoundError(f"There is no file at {path}.")
+        raise FileNotFoundError(f"No file exists at {path}.")
     return [_facts(file, path) for file in files]
 
 

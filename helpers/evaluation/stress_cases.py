@@ -110,9 +110,8 @@ def stress_variants(cases: Sequence[Asked]) -> list[Variant]:
     variants = [variant for case in cases for variant in _variants(case, others.get(case.id))]
     if not variants:
         raise InputError(
-            f"None of the {len(cases)} cases can be asked in other ways: none has options and a question.",
-            remedy="Leave out --stress, or give questions that are answered by yes or no, or by one of several "
-            "options.",
+            f"None of the {len(cases)} cases has both options and a question, so none can be asked in other ways.",
+            remedy="Leave out --stress, or give questions whose answer is yes or no, or one of several options.",
         )
     return variants
 
@@ -209,7 +208,7 @@ def _shown(variant: Variant) -> list[Message]:
     """The prompt of the case. Raises `InputError` where it shows no image, and none can be taken away."""
     messages = variant.case.messages
     if not images_of(messages):
-        raise InputError(f"{variant.case.id} shows no image.", remedy="Show it one, or leave out --stress.")
+        raise InputError(f"{variant.case.id} shows no image.", remedy="Give it an image, or leave out --stress.")
     return messages
 
 
@@ -223,8 +222,8 @@ def _exchanged(variant: Variant) -> list[Message]:
     images = images_of(messages)
     if len(images) != 2:
         raise InputError(
-            f"{variant.case.id} asks for a change over time and shows {len(images)} images.",
-            remedy="Show two images, the earlier in the column prior, or leave out --stress.",
+            f"{variant.case.id} asks for a change over time, but shows {len(images)} images.",
+            remedy="Give two images, the earlier one in the column prior, or leave out --stress.",
         )
     return with_images(messages, images[::-1])
 
@@ -252,7 +251,8 @@ def _words_at(case: Asked, turns: Sequence[Message]) -> str:
     times = sum(part.get("text", "").count(words) for turn in turns for part in turn["content"])
     if times != 1:
         raise InputError(
-            f"The question of {case.id} stands {times} times in its prompt, so it cannot be asked in other words.",
+            f"The question of {case.id} occurs {times} times in its prompt, so it cannot be replaced "
+            "by other words.",
             path=getattr(case, "path", None),
             remedy="Write a longer question, or leave out --stress.",
         )

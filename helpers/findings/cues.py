@@ -44,7 +44,7 @@ class Kind(Enum):
     VERSUS = "or, of the finding before it wherever that is"
     YES = "yes"
     PLACE = "the next finding is known: within the mass, after chest tube insertion"
-    SKIP = "looks like a cue and is none"
+    SKIP = "looks like a cue, but is not one"
 
 
 class Cue(NamedTuple):

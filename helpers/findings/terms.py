@@ -55,12 +55,12 @@ def read_terms(path: str | os.PathLike[str]) -> Terms:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError("There is no such list of terms.", path=path, remedy=_FORM) from None
+        raise InputError("This list of terms does not exist.", path=path, remedy=_FORM) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The list of terms cannot be read ({type(error).__name__}).",
             path=path,
-            remedy="Save it as UTF-8 text.",
+            remedy="Check that the file may be read, and save it as UTF-8 text.",
         ) from error
     found: dict[tuple[str, ...], Term] = {}
     problems: list[str] = []
@@ -77,7 +77,7 @@ def read_terms(path: str | os.PathLike[str]) -> Terms:
             problem = _add(found, name, words.strip())
             problems += [f"line {number}: {problem}"] if problem else []
     if problems or not found:
-        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  it names no finding"
+        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  the file names no finding"
         raise InputError(f"The list of terms cannot be used:{listed}\n", path=path, remedy=_FORM)
     return Terms(found)
 
@@ -94,7 +94,7 @@ def _add(found: dict[tuple[str, ...], Term], name: str, words: str) -> str | Non
     if not phrase or GAP in (phrase[0], phrase[-1]):
         return f"{words!r} does not begin and end with a word"
     if is_cue(phrase):
-        return f"{words!r} is a word of negation, doubt or grammar, and cannot be a finding"
+        return f"{words!r} cannot be a finding, because it is a word of negation, doubt or grammar"
     if found.setdefault(phrase, term) != term:
         other = found[phrase]
         return f"{words!r} is a term of {other.finding!r} already{' as its absence' if other.absent else ''}"

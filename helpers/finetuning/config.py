@@ -51,15 +51,17 @@ class Source(BaseModel):
             from helpers.teaching import CASES
 
             if (kind := cases.removeprefix(TEACHING)) not in CASES:
-                raise InputError(f"there are no teaching cases of kind {kind!r}; there are {', '.join(CASES)}")
+                raise InputError(f"{kind!r} is not a kind of teaching cases; the kinds are {', '.join(CASES)}")
         elif not os.path.isfile(cases):  # noqa: PTH113 - Path's raises for some texts
-            raise InputError(f"there is no table {cases} (paths are taken from {Path.cwd()})")
+            raise InputError(f"the table {cases} does not exist (paths are relative to {Path.cwd()})")
         return cases
 
     @model_validator(mode="after")
     def _takes_whole_table(self) -> Source:
         if not self.cases.startswith(TEACHING) and (given := self.model_fields_set & {"n", "seed"}):
-            raise InputError(f"{' and '.join(sorted(given))} are for teaching cases; a table is taken whole")
+            raise InputError(
+                f"only teaching cases can have {' and '.join(sorted(given))}; a table is always used completely"
+            )
         return self
 
 
@@ -69,35 +71,47 @@ class FinetuneConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     model: str = "standin"
-    """The model to tune: standin, google/medgemma-1.5-4b-it, google/medgemma-4b-it, or a saved one's folder."""
+    (
+        """The model to tune: standin, google/medgemma-1.5-4b-it, google/medgemma-4b-it, or the folder of "
+        "a saved model."""
+    )
 
     quantized: Switch = False
-    """Whether its weights are loaded in 4 bits (QLoRA), on CUDA."""
+    """Whether the model's weights are loaded in 4 bits (QLoRA). This needs CUDA."""
 
     allow_teaching: Switch = False
-    """Whether a model other than the stand-in may learn teaching cases, whose findings are made up."""
+    """Whether a model other than the stand-in may learn teaching cases. Their findings are made up."""
 
     train: Annotated[list[Source], Field(min_length=1)]
-    """What to learn from: tables of your own (columns: notebook 05), or n teaching cases of a kind from a seed on.
-    Beside the new examples some of the old tasks, against forgetting."""
+    """The examples to learn: tables of your own (columns: notebook 05), or n teaching cases of a kind from a seed.
+    Add some examples of old tasks to the new ones, so that the model does not forget them."""
 
     validation: list[Source]
-    """What only measures the loss, of other patients; the epoch with the lowest is kept. [] keeps the last one."""
+    (
+        """Examples of other patients that only measure the loss. The epoch with the lowest loss is kept; "
+        "[] keeps the last."""
+    )
 
     output: Path
-    """Folder of the adapter, which must not exist yet. An unfinished run goes on when it is started again."""
+    (
+        """The folder of the adapter, which must not exist yet. An unfinished run continues when you "
+        "start it again."""
+    )
 
     features: Path | None = None
-    """Folder of image tokens to share between runs; null keeps them beside the checkpoints until the end."""
+    (
+        """A folder of image tokens that several runs share; null keeps them beside the checkpoints until "
+        "the end."""
+    )
 
     tuning: Annotated[Tuning, BeforeValidator(lambda given: {} if given is None else given)] = Tuning()
-    """How to train (helpers.finetuning.Tuning)."""
+    """The settings of the training (helpers.finetuning.Tuning)."""
 
     @field_validator("model")
     @classmethod
     def _is_here(cls, model: str) -> str:
         if model.startswith(ENDPOINT_PREFIX):
-            raise InputError("a served model cannot be tuned from here; give its own name or folder")
+            raise InputError("a served model cannot be tuned; give the model's own name or folder")
         check_name(model)
         return model
 
@@ -113,8 +127,8 @@ class FinetuneConfig(BaseModel):
             and not is_standin(info.data.get("model", "standin"))
         ):
             raise InputError(
-                f"{made[0]} is for the stand-in, with made-up findings; "
-                "give a table of your own, or ask for it with allow_teaching: true"
+                f"{made[0]} is for the stand-in only, because its findings are made up; give a table "
+                "of your own, or set allow_teaching: true"
             )
         return sources
 
@@ -134,7 +148,7 @@ class FinetuneConfig(BaseModel):
     @classmethod
     def _has_an_adapter(cls, tuning: Tuning, info: ValidationInfo) -> Tuning:
         if not tuning.rank and info.data.get("quantized"):
-            raise InputError("weights of 4 bits cannot be trained themselves; give a rank above 0")
+            raise InputError("4-bit weights cannot be trained without an adapter; give a rank above 0")
         return tuning
 
 
@@ -152,7 +166,8 @@ def read_config(path: str | Path) -> FinetuneConfig:
         raise InputError(
             f"The settings cannot be used:{listed}\n",
             path=path,
-            remedy="Put these right; medgemma-tutorials finetune --init FILE writes all settings, explained.",
+            remedy="Correct these settings. To see all settings with explanations, run: medgemma-tutorials "
+            "finetune --init FILE",
         )
     return config
 

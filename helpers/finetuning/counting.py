@@ -24,8 +24,8 @@ def model_config(model: str) -> Gemma3Config:
         known = (STANDIN, *REAL_MODELS)
         remedy = f"Use one of {', '.join(known)}."
         if (base := model.partition("+")[0]) in known:  # `helpers.models.adapted_name`
-            remedy = f"Merge the adapter first (medgemma-tutorials merge); the whole is planned as {base}."
-        raise InputError(f"There is no plan for {model!r}.", remedy=remedy)
+            remedy = f"Merge the adapter first (medgemma-tutorials merge), and plan with {base}."
+        raise InputError(f"This program cannot plan the training of {model!r}.", remedy=remedy)
     return Gemma3Config(
         mm_tokens_per_image=256,
         text_config={

@@ -24,7 +24,7 @@ def check_features(features: str | Path | None, output: Path) -> None:
         ) from error
     if misplaced:
         raise InputError(
-            "The image tokens would be where the finished adapter is to be.",
+            "The folder of image tokens lies in the folder of the finished adapter.",
             path=features,
-            remedy="Choose a folder that is not in the output.",
+            remedy="Choose a folder outside of the output folder.",
         )

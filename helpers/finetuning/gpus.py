@@ -35,5 +35,7 @@ UTILISATION = 0.35  # of the peak, which training at batch 1 reaches at best; an
 def find_gpu(name: str) -> Gpu:
     """The GPU of `GPUS` by its name; raises `InputError` for another."""
     if name not in GPUS:
-        raise InputError(f"There are no figures of a GPU {name!r}.", remedy=f"Use one of {', '.join(GPUS)}.")
+        raise InputError(
+            f"This program has no figures for a GPU {name!r}.", remedy=f"Use one of {', '.join(GPUS)}."
+        )
     return GPUS[name]

@@ -79,8 +79,8 @@ def plan_groups(
     tokens = images * config.mm_tokens_per_image + text_tokens + settings.max_new_tokens
     if images < 0 or text_tokens < 0 or tokens > CONTEXT_BUDGET:
         raise InputError(
-            f"A prompt of {images} images and {text_tokens} tokens cannot be planned.",
-            remedy=f"Give no number below 0, and with the reply at most {CONTEXT_BUDGET:,} tokens.",
+            f"A prompt with {images} images and {text_tokens} text tokens is not possible.",
+            remedy=f"Give no number below 0, and at most {CONTEXT_BUDGET:,} tokens together with the reply.",
         )
     tuning = settings.tuning
     parts = memory_parts(config, tuning, images, tokens, settings.max_new_tokens, dtype, quantized)

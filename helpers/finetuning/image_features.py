@@ -56,12 +56,12 @@ class ImageFeatures:
         images = sum(n for n, _ in missing.values())
         each = self._bytes_an_image()
         if state.is_main_process and images:
-            print(f"{images:,} images to encode once: {images * each / 1e6:,.1f} MB in {self.folder}")
+            print(f"Encoding {images:,} images once: {images * each / 1e6:,.1f} MB in {self.folder}")
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if images * each > 0.95 * free:
             raise InputError(
-                f"The image tokens take {images * each / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
+                f"The image tokens need {images * each / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free.",
                 path=self.folder,
                 remedy="Free some space, use fewer slices, choose another folder, or train with cached=False.",
             )
@@ -75,7 +75,8 @@ class ImageFeatures:
         state.wait_for_everyone()
         if lacking := [key for key in missing if not self.path(key).is_file()]:
             raise InputError(
-                f"Image tokens of {len(lacking)} examples, which other processes made, are not here.",
+                f"This machine cannot see the image tokens of {len(lacking)} examples, which other "
+                "processes made.",
                 path=self.folder,
                 remedy="Give a folder that all machines share, or train with cached=False.",
             )

@@ -18,7 +18,7 @@ class LiveLoss(TrainerCallback):
 
     def __init__(self) -> None:
         self.losses: list[float] = []
-        self._shown = display(Markdown("The loss is drawn here."), display_id=True)
+        self._shown = display(Markdown("The curve of the loss will appear here."), display_id=True)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **others: Any) -> None:
         """Note a step's loss, and draw all of them every ten steps and at the last."""

@@ -113,7 +113,8 @@ def plan(
     tokens = image_tokens + text_tokens + answer_tokens
     if tokens > CONTEXT_BUDGET:
         raise InputError(
-            f"{tokens:,} tokens of {slices} slices and text are over the budget of {CONTEXT_BUDGET:,}.",
+            f"{slices} slices and the text take {tokens:,} tokens, which is over the budget of "
+            f"{CONTEXT_BUDGET:,}.",
             remedy="Use fewer slices.",
         )
     learned = answer_tokens + text_tokens * tuning.learn_prompt
@@ -196,8 +197,9 @@ def _check(
 ) -> None:
     if examples < 1 or slices < 0 or text_tokens < 0 or answer_tokens < 1:
         raise InputError(
-            f"{examples} examples of {slices} slices, {text_tokens} and {answer_tokens} tokens cannot be planned.",
-            remedy="Give at least one example with one token to learn, and no number below 0.",
+            f"A training with {examples} examples of {slices} slices, {text_tokens} text tokens and "
+            f"{answer_tokens} answer tokens is not possible.",
+            remedy="Give at least one example and one answer token, and no number below 0.",
         )
     if quantized and not tuning.rank:
-        raise InputError("4-bit weights cannot be trained themselves.", remedy="Give a rank above 0.")
+        raise InputError("4-bit weights cannot be trained without an adapter.", remedy="Give a rank above 0.")

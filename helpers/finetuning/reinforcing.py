@@ -66,13 +66,13 @@ def reinforce(
         import trl  # noqa: F401
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
-        raise InputError(f"Learning from a reward needs {error.name}.", remedy=remedy) from error
+        raise InputError(f"Learning from a reward needs the package {error.name}.", remedy=remedy) from error
     settings, output = settings or Reinforcement(), free_place(output)
     check_model(chat, settings.tuning)
     if processes().num_processes > 1:
         raise InputError(
-            "Learning from a reward was never tried with several processes.",
-            remedy="Start it without a launcher.",
+            "Learning from a reward was never tested with several processes.",
+            remedy="Start the training without a launcher.",
         )
     cases = for_model(cases, chat, allowed=allow_teaching)
     _check(cases, rewards, chat, settings)
@@ -86,7 +86,7 @@ def reinforce(
             trainer.train()
             if sums(trainer.model) == before:
                 raise InputError(
-                    "Nothing was learned: in every group all replies earned the same.",
+                    "Nothing was learned, because all replies of each group earned the same reward.",
                     path=work,
                     remedy="Give cases that the model gets right now and then, or draw more replies to each.",
                 )
@@ -99,12 +99,12 @@ def _check(
     cases: Sequence[Asked], rewards: Mapping[str, Reward], chat: ChatModel, settings: Reinforcement
 ) -> None:
     if not rewards:
-        raise InputError("There is no reward.", remedy='Give one, such as {"answer": answer_reward}.')
+        raise InputError("No reward was given.", remedy='Give one, such as {"answer": answer_reward}.')
     check_rewarded(cases)
     if len(cases) < settings.prompts:
         raise InputError(
-            f"A step takes {settings.prompts} cases, and there are {len(cases)}.",
-            remedy="Give more, or a smaller number of prompts.",
+            f"A step takes {settings.prompts} cases, but there are only {len(cases)}.",
+            remedy="Give more cases, or a smaller number of prompts.",
         )
     for case in cases:
         check_budget(case.messages, chat.processor, chat.context - settings.max_new_tokens)
@@ -123,7 +123,7 @@ def _processor(chat: ChatModel, case: Asked) -> Any:
     made = processor(images=images or None, text=[render_prompt(case.messages, processor)])["input_ids"][0]
     if list(made) != prompt_ids(case.messages, chat.processor):
         raise InputError(
-            "TRL would train on other tokens than the model is asked with.",
+            "TRL would train on tokens that differ from those of a question to the model.",
             path=chat.name,
             remedy="Load the model with the processor that it was published with.",
         )

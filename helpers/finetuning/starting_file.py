@@ -38,7 +38,9 @@ def write_starting_file(path: str | Path) -> Path:
     except FileExistsError as error:
         raise InputError("There is something here already.", path=path, remedy="Choose another name.") from error
     except OSError as error:
-        raise InputError(f"It cannot be written ({error}).", path=path, remedy="Choose another folder.") from error
+        raise InputError(
+            f"The settings file cannot be written ({error}).", path=path, remedy="Choose another folder."
+        ) from error
     return path
 
 

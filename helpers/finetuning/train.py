@@ -89,7 +89,7 @@ def finetune(
         import trl  # noqa: F401
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
-        raise InputError(f"Fine-tuning needs {error.name}.", remedy=remedy) from error
+        raise InputError(f"Fine-tuning needs the package {error.name}.", remedy=remedy) from error
     tuning, output = tuning or Tuning(), free_place(output)
     check_features(features, output)
     check_model(chat, tuning)
@@ -156,7 +156,7 @@ def _trainer(
         if weight.dtype != numbers.dtype:
             weight.data = numbers.to(weight.device)
     if (again := repeated(tuning, trained)) and PartialState().is_main_process:
-        print(f"So that all processes end an epoch together, it shows {again} of {trained:,} examples twice.")
+        print(f"Each epoch shows {again} of {trained:,} examples twice, so that all processes end it together.")
     if len(rows) > trained and tuning.patience:
         trainer.add_callback(EarlyStoppingCallback(tuning.patience))
     return trainer
@@ -173,7 +173,7 @@ def _train(trainer: Any, folder: Path) -> None:
     trainer.train(resume_from_checkpoint=checkpoint and checkpoint.folder)
     if not trainer.is_fsdp_enabled and sums(trainer.model) == before:  # sharded weights have other names
         raise InputError(
-            "Nothing was learned: no weight is another one than before.",
+            "Nothing was learned: the training changed no weight.",
             path=folder.parent,
             remedy="Delete this folder and train with a higher learning rate, or on more examples.",
         )
@@ -183,7 +183,9 @@ def sums(model: Any) -> list[float]:
     """A number for each weight that is trained; raises `InputError` where none is."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:
-        raise InputError("No weight of this model would be trained.", remedy="Give a rank above 0.")
+        raise InputError(
+            "With these settings, no weight of the model would be trained.", remedy="Give a rank above 0."
+        )
     return [float(weight.detach().sum(dtype=torch.float64)) for weight in trained]
 
 
@@ -194,7 +196,7 @@ def advice(work: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise InputError(
-            "The GPU has not enough memory for this training.",
+            "The GPU does not have enough memory for this training.",
             path=work,
             remedy="Use fewer slices, at_once=1, a smaller rank, or load_model(..., quantized=True).",
         ) from error
@@ -205,12 +207,14 @@ def advice(work: Path) -> Iterator[None]:
             raise InputError(
                 f"A file of the run cannot be read or written ({error}).",
                 path=work,
-                remedy="Put it right and make the same call: it goes on from the last checkpoint.",
+                remedy="Correct this and make the same call again: the training continues from the last "
+                "checkpoint.",
             ) from error
         raise InputError(
             "The disk is full.",
             path=work,
-            remedy="Free some space and make the same call: it goes on from the last checkpoint.",
+            remedy="Free some space and make the same call again: the training continues from the last "
+            "checkpoint.",
         ) from error
 
 

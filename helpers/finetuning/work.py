@@ -52,9 +52,9 @@ def open_work(work: Path, record: dict[str, Any]) -> None:
     begun = path.is_file() or any((work / "checkpoints").glob("*"))
     if begun and (other := _differences(path, record)):
         raise InputError(
-            f"An unfinished run is here, of another kind: {'; '.join(other)}.",
+            f"This folder holds an unfinished run with other settings: {'; '.join(other)}.",
             path=work,
-            remedy="Delete this folder, make the call of that run, or choose another output folder.",
+            remedy="Delete this folder, repeat the call of that run, or choose another output folder.",
         )
     state.wait_for_everyone()
     if state.is_main_process:
@@ -86,7 +86,7 @@ def _differences(path: Path, record: dict[str, Any]) -> list[str]:
     try:
         there = json.loads(path.read_text("utf-8"))
         if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):
-            raise ValueError("no settings in it")
+            raise ValueError("it holds no settings")
     except (OSError, ValueError) as error:
         return [f"its record cannot be read ({error})"]
     was, now = (
@@ -94,7 +94,7 @@ def _differences(path: Path, record: dict[str, Any]) -> list[str]:
         for one in (there, record)
     )
     return [
-        f"{NAMES.get(name, name)} {was.get(name)} there, {value} here"
+        f"{NAMES.get(name, name)} was {was.get(name)}, and is {value} now"
         for name, value in now.items()
         if was.get(name) != value
     ]

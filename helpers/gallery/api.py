@@ -81,7 +81,7 @@ def read_api(package: Path = PACKAGE) -> list[Face]:
         import griffe
     except ModuleNotFoundError:
         raise InputError(
-            "The API pages need griffe, which is not installed.",
+            "Writing the API pages needs the package griffe, which is not installed.",
             remedy="Run: pip install 'medgemma-tutorials[gallery]'",
         ) from None
     loaded = griffe.load(package.name, search_paths=[package.parent], allow_inspection=False)
@@ -176,5 +176,5 @@ def _parts(member: griffe.Object) -> list[Part]:
             ]
             parts.append(Part(_TITLES[kind], named))
         else:
-            raise InputError(f"The docstring of {member.path} has a section that no page shows: {kind}.")
+            raise InputError(f"The docstring of {member.path} has a section that the pages cannot show: {kind}.")
     return parts

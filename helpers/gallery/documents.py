@@ -67,7 +67,7 @@ def read_documents(docs: Path) -> list[Document]:
     for path in labels:
         if not path.is_file() or not path.is_relative_to(root):
             raise InputError(
-                "A page of the guide is not there.",
+                "A page of the guide is missing.",
                 path=path,
                 remedy=f"Correct its link in {docs / CONTENTS}.",
             )

@@ -32,7 +32,7 @@ _LABELS = re.compile(r"""(?:label|title)\s*[=(]\s*f?(["'])(.+?)\1""")
 _NO_TEXT = "No description has been provided"  # what nbconvert says of such a picture, with a warning
 _LOG = logging.getLogger("nbconvert.gallery")
 _LOG.setLevel(logging.ERROR)
-_STOPPED = "**The run stopped here.** What follows was not run."
+_STOPPED = "**The run stopped here.** The cells below were not run."
 
 
 @dataclass(frozen=True)

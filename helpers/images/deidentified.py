@@ -39,7 +39,7 @@ IDENTIFIERS = (
 # Said by the file about itself: attribute -> the value that speaks against sending.
 FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
 HEADERS_REMEDY = (
-    "De-identify the files first. If they may go as they are, say so and why: "
+    "De-identify the files first. If they may leave this machine as they are, give the reason: "
     'load_model(..., may_leave="the reason").'
 )
 
@@ -74,7 +74,9 @@ def check_may_leave(sources: Iterable[ImageSource]) -> None:
             _check_read(source)
             continue
         if str(source).startswith(("http://", "https://")):
-            raise InputError("Headers at an address are not checked here.", path=source, remedy=HEADERS_REMEDY)
+            raise InputError(
+                "The headers of files at an address cannot be checked.", path=source, remedy=HEADERS_REMEDY
+            )
         if Path(source).resolve() not in public:
             _check(Path(source))
 
@@ -102,7 +104,7 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
             header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
-                "This is not a DICOM file, so nothing tells here whether it names a patient.",
+                "This is not a DICOM file, so the program cannot tell whether it names a patient.",
                 path=file,
                 remedy=HEADERS_REMEDY,
             ) from None
@@ -114,10 +116,15 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
 def _check_read(source: HeadersRead) -> None:
     found = source.identifying()
     if found is None:
-        problem = "It was prepared from no DICOM file, so nothing tells here whether it names a patient."
+        problem = (
+            "The image was not prepared from a DICOM file, so the program cannot tell whether it names a patient."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found:
-        problem = f"Not sent: the patient may be known by what it was prepared from. Found: {', '.join(found)}."
+        problem = (
+            "The image was not sent, because the file that it was prepared from may identify the patient: "
+            f"{', '.join(found)}."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
 
 
@@ -126,7 +133,9 @@ def _check(source: Path) -> None:
     if found := identifying_in(files):
         listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
         raise InputError(
-            f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=HEADERS_REMEDY
+            f"The image was not sent, because it may identify the patient: {listed}.",
+            path=source,
+            remedy=HEADERS_REMEDY,
         )
 
 

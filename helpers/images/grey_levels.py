@@ -45,7 +45,7 @@ def grey_levels(
     if padding is not None:
         measured &= ~padding
     if not measured.any():
-        raise InputError("The image is nothing but padding.", path=path, remedy="Choose another image.")
+        raise InputError("The image holds only padding.", path=path, remedy="Choose another image.")
     values = _rescaled(stored, levels, little, path)
     share = _through_voi(values, levels, little)
     grey = stretched(values, path, measured) if share is None else as_bytes(share)
@@ -101,7 +101,7 @@ def _rescaled(stored: np.ndarray, levels: Sequence[Dataset], little: bool, path:
         number = default if said is None else _numbers(said)[0]
         if number is None or (number == 0 and keyword == "RescaleSlope"):
             raise InputError(
-                f"The {keyword} is {header_text(said)}, so that its values cannot be told.",
+                f"The {keyword} is {header_text(said)}, so the grey levels of the image are not known.",
                 path=path,
                 remedy="Export the file again, or correct or delete this attribute.",
             )

@@ -40,18 +40,19 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError("This is a folder, and no image.", path=path, remedy="Give one of its files.")
+        raise InputError("This is a folder, not an image.", path=path, remedy="Give one of the folder's files.")
     if not path.is_file():
-        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+        raise InputError("This file does not exist.", path=path, remedy="Check the path.")
     try:
         dicom, tiff = begins_as_dicom(path), is_tiff(path)
     except OSError as error:
         raise InputError(f"The file cannot be read ({error.strerror}).", path=path, remedy="Check it.") from error
     if not dicom and is_slide(path):  # its first page, or the picture in its file, is not the slide
         raise InputError(
-            "This is a whole slide, and no 2D image.",
+            "This is a whole slide, not a 2D image.",
             path=path,
-            remedy="Read it with open_slide, in a table as modality slide; save a photograph as PNG.",
+            remedy="Read the file with open_slide, or give the modality slide in a table. If it is a "
+            "photograph, save it as PNG.",
         )
     read = read_dicom_image if dicom else read_tiff_picture if tiff else read_picture
     return read(path, page, icc=icc)

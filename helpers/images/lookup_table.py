@@ -76,4 +76,4 @@ def _entries(data: Any, count: int, order: str) -> np.ndarray:
         return np.frombuffer(data[: 2 * count], f"{order}u2")
     if len(data) >= count:  # two entries of 8 bits in a word
         return np.frombuffer(data[:count], np.uint8)
-    raise ValueError(f"a lookup table has {len(data) // 2} entries, where its descriptor says {count}")
+    raise ValueError(f"a lookup table has {len(data) // 2} entries, but its descriptor says {count}")

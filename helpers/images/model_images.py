@@ -93,6 +93,6 @@ def volume_images(volume: Volume, limit: int = MAX_SLICES) -> list[Image.Image]:
 def _part(path: str | os.PathLike[str], kind: str) -> Part:
     if kind not in MODALITIES:
         raise InputError(
-            f"There are no images of kind {kind!r}.", path=path, remedy=f"Use one of {', '.join(MODALITIES)}."
+            f"{kind!r} is not a kind of images.", path=path, remedy=f"Use one of {', '.join(MODALITIES)}."
         )
     return Part(kind, (Path(path),))

@@ -32,5 +32,5 @@ def chosen_page(path: Path, count: int, page: int | None, what: str = "pages", *
         index = -1
     if not 0 <= index < count:
         held = f"{count} {what}" if count > 1 else "one image"
-        raise InputError(f"There is no page {page}: the file holds {held}.", path=path, remedy=choice)
+        raise InputError(f"Page {page} does not exist, because the file holds {held}.", path=path, remedy=choice)
     return index

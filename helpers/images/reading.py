@@ -54,7 +54,9 @@ class Reading:
             only = pairs
         if magnification is not None and magnification not in MAGNIFICATION_MPP:
             powers = ", ".join(map(str, MAGNIFICATION_MPP))
-            raise InputError(f"There are no patches at {magnification}x.", remedy=f"Use one of {powers}.")
+            raise InputError(
+                f"Patches cannot have a magnification of {magnification}x.", remedy=f"Use one of {powers}."
+            )
         chosen = tuple((key, str(value)) for key, value in only.items())
         return cls(chosen, uniform, offset, reformat, mpp, magnification, icc, page)
 
@@ -99,7 +101,7 @@ class Reading:
             flags = {**_VOLUME, **_SLIDE, **_IMAGE}
             what = {"slide": "a slide", "image": "a 2D image"}.get(kind, "a volume")
             raise InputError(
-                f"This is {what}, and {', '.join(useless)} would change nothing in how it is read.",
+                f"This is {what}, so {', '.join(useless)} would have no effect on how the file is read.",
                 path=path,
                 remedy=f"Leave it out ({', '.join(flags[name] for name in useless)}).",
             )

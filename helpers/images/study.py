@@ -96,7 +96,7 @@ class Study:
 
     def __str__(self) -> str:
         """A line for each part, and one for what was passed over."""
-        passed_over = (f"passed over: {words}" for words in names_by_kind(self.passed_over, 1))
+        passed_over = (f"files that were passed over: {words}" for words in names_by_kind(self.passed_over, 1))
         return "\n".join([*map(str, self.parts), *passed_over])
 
 
@@ -137,7 +137,7 @@ def find_study(
     if not parts:
         seen = f": {'; '.join(names_by_kind(passed_over, 3))}" if passed_over else ""
         raise InputError(
-            f"There is no image that can be read ({len(passed_over)} files were looked at{seen}).",
+            f"No image was found that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
             remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF or DICOM image.",
         )
@@ -146,7 +146,7 @@ def find_study(
         wanted = {str(number) for number in series}
         if unknown := wanted - {part.series for part in parts}:
             raise InputError(
-                f"There is no series {', '.join(sorted(unknown))}. Here are:{listing}",
+                f"The study has no series {', '.join(sorted(unknown))}. It holds:{listing}",
                 path=root,
                 remedy="Give the number of one of them.",
             )
@@ -154,15 +154,15 @@ def find_study(
     kinds = sorted({part.kind for part in parts})
     if len(kinds) > 1:
         raise InputError(
-            f"One prompt holds one kind of image; here are:{listing}",
+            f"One prompt can hold only one kind of image, but the path holds several:{listing}",
             path=root,
-            remedy="Give the file or folder of one, or its series number (--series).",
+            remedy="Give the file or folder of one kind, or its series number (--series).",
         )
     if len({part.patient for part in parts if part.patient}) > 1:
         raise InputError(
-            f"These are of different patients (PatientID):{listing}",
+            f"The images are from different patients (PatientID):{listing}",
             path=root,
-            remedy="Give one patient's images.",
+            remedy="Give the images of one patient.",
         )
     return Study(kinds[0], tuple(parts), tuple(passed_over))
 
@@ -211,10 +211,10 @@ def find_parts(
         folders = sorted({file.parent for file in parts[-1].files}) if parts[-1].kind == "slide" else []
         if len(folders) > 1:
             error = InputError(
-                f"The files of one slide lie in {len(folders)} folders, and OpenSlide reads one: "
-                f"{', '.join(f.name for f in folders[:5])}.",
+                f"The files of one slide lie in {len(folders)} folders, but OpenSlide reads only one "
+                f"folder: {', '.join(f.name for f in folders[:5])}.",
                 path=folders[0].parent,
-                remedy="Put them into one folder, or give one of these folders.",
+                remedy="Move the files into one folder, or give one of these folders.",
             )
             if damaged is None:
                 raise error
@@ -239,7 +239,7 @@ def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
     volume = read_volume(files, modality=modality, **reading.of_volume)
     if volume.shape[0] < MIN_SLICES:
         raise InputError(
-            f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
+            f"A volume prompt needs at least {MIN_SLICES} slices, but this volume has {volume.shape[0]}.",
             path=part.files[0],
             remedy="Give the folder of the whole series.",
         )
@@ -260,20 +260,20 @@ def _part_of(
     if is_slide(file, mpp):
         return key, Part("slide", (file,))
     # A single file is read as an image, whatever its name, so that the reason is told where it is none.
-    return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "no medical image")
+    return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "not a medical image")
 
 
 def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedOver:
     if not named:
         if is_label_map(f"{file.parent.name}/{file.name}"):
-            return PassedOver(file, "a label map, by its name")
+            return PassedOver(file, "a label map, judging by its name")
         if (count := volumes_in_nifti(file)) > 1:
             return PassedOver(file, f"a 4D file of {count} volumes")
     if modality is None:
         raise InputError(
-            "NIfTI does not record whether this is CT or MR.",
+            "A NIfTI file does not record whether it is CT or MR.",
             path=file,
-            remedy="Say which: --modality ct, or mri.",
+            remedy="Give --modality ct or --modality mri.",
         )
     return Part(modality, (file,), description=file.name)
 
@@ -281,7 +281,11 @@ def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedO
 def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"
-        raise InputError(f"This is {what}, in spite of its name.", path=file, remedy="Copy or export it again.")
+        raise InputError(
+            f"The name of the file suggests a DICOM file, but this is {what}.",
+            path=file,
+            remedy="Copy or export it again.",
+        )
     try:
         header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         get = functools.partial(header_value, (header,))

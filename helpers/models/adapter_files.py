@@ -92,23 +92,26 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
     kind = config.get("peft_type")
     if kind not in KINDS:
         raise InputError(
-            f"An adapter of the kind {kind} cannot be put on a model here." if kind else "It names no peft_type.",
+            f"This program cannot load an adapter of the kind {kind}."
+            if kind
+            else "The adapter's settings do not state a peft_type.",
             path=folder / ADAPTER_CONFIG,
-            remedy="Train one that changes layers, such as LoRA." if kind else "Copy the folder again.",
+            remedy="Train an adapter that changes layers, such as LoRA." if kind else "Copy the folder again.",
         )
     beyond = [name for name in BEYOND_MATRICES if config.get(name)]
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower() not in PLAIN_STARTS:
         raise InputError(
-            f"Its training changed the base's own weights ({start}), and they are not in it.",
+            f"The training changed the base model's own weights ({start}), but the adapter does not hold them.",
             path=folder,
-            remedy="Save it with peft's path_initial_model_for_weight_conversion.",
+            remedy="Save the adapter with peft's path_initial_model_for_weight_conversion.",
         )
     if beyond:
         raise InputError(
-            f"With {', '.join(beyond)} an adapter is more than its matrices, and is not loaded here.",
+            f"The adapter uses {', '.join(beyond)}, so it holds more than its matrices, and this "
+            "program cannot load it.",
             path=folder / ADAPTER_CONFIG,
-            remedy="Merge it with peft where it was trained, and give the whole model.",
+            remedy="Merge the adapter with peft where it was trained, and give the merged model.",
         )
     record = _json(folder / ADAPTER_RECORD) if (folder / ADAPTER_RECORD).is_file() else {}
     try:
@@ -116,12 +119,14 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
             names = tuple(weights.keys())
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"Its weights cannot be read ({error}).",
+            f"The adapter's weights cannot be read ({error}).",
             path=folder / ADAPTER_WEIGHTS,
             remedy="Copy the adapter's folder again, whole.",
         ) from error
     if not names:
-        raise InputError("The adapter holds no weights.", path=folder, remedy="Save it where it was trained.")
+        raise InputError(
+            "The adapter holds no weights.", path=folder, remedy="Save the adapter again where it was trained."
+        )
     # Other trainers may write a file of that name too.
     return AdapterFiles(folder, config, record if "base_fingerprint" in record else {}, names)
 
@@ -134,26 +139,32 @@ def _check_there(folder: Path) -> None:
         raise InputError(
             "The adapter's weights are a pickle, which can run code when it is read.",
             path=folder / "adapter_model.bin",
-            remedy=f"Have it saved as {ADAPTER_WEIGHTS}: model.save_pretrained(folder) of today's peft does that.",
+            remedy=f"Save the adapter as {ADAPTER_WEIGHTS}, as model.save_pretrained(folder) of a current "
+            "peft does.",
         )
     if (folder / "config.json").is_file():
-        raise InputError("This is a whole model, not an adapter.", path=folder, remedy="Give it as the model.")
+        raise InputError(
+            "This is a whole model, not an adapter.",
+            path=folder,
+            remedy="Give the folder as the model, not as the adapter.",
+        )
     if parts := sorted(folder.glob("adapter_model*-of-*.safetensors")):
         raise InputError(
             f"The adapter's weights are in {len(parts)} files, first {parts[0].name}.",
             path=folder,
-            remedy=f"Have them saved as one {ADAPTER_WEIGHTS}.",
+            remedy=f"Save the weights as one file, {ADAPTER_WEIGHTS}.",
         )
     if inside := sorted(str(config.parent) for config in folder.glob(f"*/{ADAPTER_CONFIG}")):
         raise InputError(
-            f"There is no adapter here, but in {len(inside)} folders inside.",
+            f"This folder holds no adapter, but {len(inside)} of its subfolders do.",
             path=folder,
-            remedy=f"Give one of these: {', '.join(inside[:5])}.",
+            remedy=f"Give one of these subfolders: {', '.join(inside[:5])}.",
         )
     raise InputError(
-        f"There is no adapter here (no {missing[0]}).",
+        f"This folder holds no adapter: the file {missing[0]} is missing.",
         path=folder,
-        remedy="Give its folder; one on Hugging Face is downloaded with: hf download NAME --local-dir DIR",
+        remedy="Give the folder of an adapter. To download one from Hugging Face, run: hf download NAME "
+        "--local-dir DIR",
     )
 
 
@@ -181,10 +192,10 @@ def refuse_as_model(folder: Path) -> None:
 def adapter_as_model(name: str, base: str) -> InputError:
     """The error for an adapter that is given as a model."""
     return InputError(
-        "This is an adapter, not a whole model.",
+        "This folder holds an adapter, not a whole model.",
         path=name,
-        remedy=f"Give its base as the model and it as the adapter: --model {base} --adapter {name}; "
-        f"in Python load_model({base!r}, adapter={name!r}).",
+        remedy=f"Give its base model as the model, and this folder as the adapter: --model {base} --adapter "
+        f"{name}, or in Python load_model({base!r}, adapter={name!r}).",
     )
 
 

@@ -201,7 +201,9 @@ def study_messages(
     done to them, or left out, is added to ``facts``.
     """
     if limit is not None and limit < 1:
-        raise InputError(f"{limit} images cannot be shown.", remedy="Give a limit of 1 or more.")
+        raise InputError(
+            f"The limit is {limit} images, which is less than 1.", remedy="Give a limit of 1 or more."
+        )
     reading, facts = reading or Reading(), facts or Facts()
     reading.check(study.kind, study.files[0])
     if study.kind == "slide":
@@ -219,9 +221,9 @@ def study_messages(
         return volume_messages(slices, question, limit=limit or MAX_SLICES)
     if len(study.parts) > (limit or MAX_PATCHES):
         raise InputError(
-            f"{len(study.parts)} images are over the limit of {limit or MAX_PATCHES} for one prompt.",
+            f"{len(study.parts)} images are more than the limit of {limit or MAX_PATCHES} for one prompt.",
             path=study.files[0].parent,
-            remedy=f"Give fewer images, or a limit of {len(study.parts)} and the context for it.",
+            remedy=f"Give fewer images, or raise the limit to {len(study.parts)} and the context with it.",
         )
     images = [read_image(part.files[0], **reading.of_image) for part in study.parts]
     return image_messages(images, question)
@@ -256,7 +258,7 @@ def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volu
             volumes[name] = part_volume(part, reading)
         except NothingMatchesError as error:
             unmatched.append(error)
-            notes.append(f"Left out, since nothing in it is what was chosen: {part}.")
+            notes.append(f"This part was left out, because nothing in it matches the choice: {part}.")
         except InputError as error:
             problems.append((part, error))
     if unmatched and not volumes and not problems:
@@ -267,8 +269,10 @@ def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volu
         usable = [part.series for part in study.parts if part.series and part not in [p for p, _ in problems]]
         listed = "".join(f"\n  {part}: {error.problem}" for part, error in problems)
         raise InputError(
-            f"Not all of the volumes can be read:{listed}\n",
+            f"Some of the volumes cannot be read:{listed}\n",
             path=study.files[0].parent,
-            remedy=f"Leave them out: --series {' '.join(usable)}." if usable else problems[0][1].remedy,
+            remedy=f"Ask about the other series only: --series {' '.join(usable)}."
+            if usable
+            else problems[0][1].remedy,
         )
     return volumes

@@ -23,7 +23,7 @@ from helpers.models.block_masks import block_mask
 from helpers.models.faults import Faults, described
 
 Way = Literal["flex_attention", "sdpa"]  # how a prompt is read: by blocks, or with masks of a byte for each pair
-FAULTS = Faults("Prompts are read with dense masks, since attention by blocks does not work")
+FAULTS = Faults("The model reads prompts with dense masks, because attention by blocks does not work")
 NAMES: dict[Way, str] = {"flex_attention": "prompts_by_blocks", "sdpa": "prompts_dense"}
 
 

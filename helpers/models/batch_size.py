@@ -9,5 +9,7 @@ VISION_BATCH = 8  # images that pass the tower at once, unless somebody says oth
 
 def check_batch(size: int) -> int:
     """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
-    check_count(size, f"{size!r} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
+    check_count(
+        size, f"vision_batch is {size!r}, which is not a whole number of 1 or more.", remedy="Give 1 or more."
+    )
     return size

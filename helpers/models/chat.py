@@ -84,7 +84,7 @@ class ChatModel:
                 )
         except torch.OutOfMemoryError as error:
             raise InputError(
-                "The GPU has not enough memory for this prompt.",
+                "The GPU does not have enough memory for this prompt.",
                 path=self.name,
                 remedy="Use fewer images, or load_model(..., quantized=True).",
             ) from error

@@ -31,7 +31,11 @@ def window_of(config: Any) -> int:
 def check_context(asked: int | None) -> None:
     """Raise `InputError` for a budget that is not a number of tokens; the model's window is not known yet."""
     if asked is not None:
-        check_count(asked, f"A prompt cannot have {asked!r} tokens.", remedy="Give a context of 1 token or more.")
+        check_count(
+            asked,
+            f"The context is {asked!r}, which is not a whole number of 1 or more.",
+            remedy="Give the context as a number of tokens.",
+        )
 
 
 def context_for(asked: int | None, window: int, name: str) -> int:
@@ -46,7 +50,7 @@ def context_for(asked: int | None, window: int, name: str) -> int:
         raise InputError(
             f"A context of {asked:,} tokens is more than the {window:,} that the model can read.",
             path=name,
-            remedy=f"Give at most {window}.",
+            remedy=f"Give a context of at most {window}.",
         )
     return asked
 
@@ -56,8 +60,8 @@ def count_within(messages: Sequence[Message], processor: Any, context: int, wind
     count = check_budget(messages, processor, context, window=window)
     if count.total >= window:  # four tokens around each image, which a budget does not count
         raise InputError(
-            f"The prompt has {count.total:,} tokens with those around its images ({count}); the model reads "
-            f"{window:,}, answer included.",
+            f"The prompt has {count.total:,} tokens, including the tokens around its images ({count}). "
+            f"The model can read {window:,} tokens, including the answer.",
             remedy="Use fewer images or a shorter text.",
         )
     return count

@@ -19,7 +19,7 @@ from helpers.models.faults import Faults, described
 from helpers.models.packed import FixedStep, PackedQuestions
 
 Way = Literal["eager", "graph"]
-FAULTS = Faults("Tokens are written without a CUDA graph, since it does not work")
+FAULTS = Faults("The model writes tokens without a CUDA graph, because the graph does not work")
 
 # Tokens that are written before a step is recorded. That and its trial take three steps and more, which an answer
 # of a few words would not get back.
@@ -62,11 +62,11 @@ def decoding_way(device: torch.device, asked: str | None = None) -> Way:
         InputError: another way is asked for, or a graph where there is none or it has failed.
     """
     if asked is not None and asked not in get_args(Way):
-        raise InputError(f"There is no way {asked!r} to write tokens.", remedy=f"Use one of {get_args(Way)}.")
+        raise InputError(f"{asked!r} is not a way to write tokens.", remedy=f"Use one of {get_args(Way)}.")
     if asked == "eager" or (asked is None and device.type not in RECORDERS):
         return "eager"
     if device.type not in RECORDERS:
-        raise InputError(f"There are no CUDA graphs on {device}.", remedy="Use decoding=None, the default.")
+        raise InputError(f"CUDA graphs do not work on {device}.", remedy="Use decoding=None, the default.")
     fault = FAULTS.on(device)
     if fault and asked is not None:
         raise _does_not_work(device, fault)
@@ -166,10 +166,11 @@ def difference(tried: torch.Tensor, logits: torch.Tensor) -> str:
     if apart <= allowed * largest:
         return ""
     share = apart / largest if largest else math.inf
-    return f"its logits differ by {share:.1%} from those without it."
+    return f"its logits differ by {share:.1%} from the logits without the graph."
 
 
 def _does_not_work(device: torch.device, fault: str) -> InputError:
     return InputError(
-        f"A CUDA graph of a token does not work on {device}: {fault}", remedy="Use decoding=None, the default."
+        f"Writing tokens with a CUDA graph does not work on {device}: {fault}",
+        remedy="Use decoding=None, the default.",
     )

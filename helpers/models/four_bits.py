@@ -22,7 +22,9 @@ def four_bit_settings(dtype: torch.dtype) -> Any:
     try:
         import bitsandbytes  # noqa: F401
     except ImportError as error:
-        raise InputError("4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes") from error
+        raise InputError(
+            "4-bit weights need the package bitsandbytes.", remedy="Run: pip install bitsandbytes"
+        ) from error
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(

@@ -81,16 +81,16 @@ def check_name(name: str) -> None:
         return
     if name.startswith(RECORDED_PREFIX):
         raise InputError(
-            "Recorded replies have no weights.",
+            "Recorded replies have no weights, which this call needs.",
             path=name,
-            remedy="Give the model's own name. Only load_model, ask, evaluate and run take recorded replies.",
+            remedy="Give the model's own name. Only load_model, ask, evaluate and run can use recorded replies.",
         )
     if os.path.isdir(name):  # noqa: PTH112 - Path's raises for some texts
         folder = Path(name)
         refuse_as_model(folder)
         if missing := missing_files(folder):
             raise InputError(
-                f"The folder holds no whole model: {', '.join(missing)} missing.",
+                f"The folder does not hold a complete model: {', '.join(missing)} missing.",
                 path=folder,
                 remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
             )
@@ -173,23 +173,27 @@ def _download(
         weights = sum(f.size or 0 for f in files if f.rfilename.endswith(".safetensors"))
         check_memory(name, weights, device, quantized, wide)
         _check_disk(name, weights)
-        print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, once.")
+        print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, which are then kept on disk.")
         return Path(snapshot_download(name, token=token, endpoint=endpoint, allow_patterns=_FILES))
     except InputError:
         raise
     except GatedRepoError as error:
-        had = "The token in use has no access to it." if token else "It is gated and no token is set."
+        had = (
+            "Your Hugging Face token has no access to this model."
+            if token
+            else "The model is gated, and no Hugging Face token is set."
+        )
         raise InputError(had, path=name, remedy=access_steps(name)) from error
     except RepositoryNotFoundError as error:
         raise InputError(
-            "Hugging Face knows no such model, or the token in use may not see it.",
+            "The model does not exist on Hugging Face, or your token has no access to it.",
             path=name,
             remedy=f"{did_you_mean(name, REAL_MODELS)}Check the spelling and the token. {access_steps(name)}",
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
-            raise InputError("The token was refused.", path=name, remedy=access_steps(name)) from error
+            raise InputError("Hugging Face refused your token.", path=name, remedy=access_steps(name)) from error
         raise InputError(
             f"Hugging Face answered with an error ({status}).", path=name, remedy="Try again in a few minutes."
         ) from error
@@ -199,7 +203,8 @@ def _download(
         if not of_client and not isinstance(error, (OfflineModeIsEnabled, LocalEntryNotFoundError, OSError)):
             raise
         raise InputError(
-            "The connection to Hugging Face failed or is switched off, and the model is not wholly in the cache.",
+            "The connection to Hugging Face failed or is switched off, and the cache does not hold "
+            "the complete model.",
             path=name,
             remedy=f"{did_you_mean(name, REAL_MODELS)}Connect and start again (a download goes on where it "
             'stopped). Without a connection use MODEL = "standin".',
@@ -262,10 +267,10 @@ def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bo
         remedies.insert(0, f"load_model(..., quantized=True) needs {smaller.least_gb:.1f} GB and fits.")
     kind = " in float32, as it has no bfloat16" if wide and device.startswith("cuda") else ""
     raise InputError(
-        f"The model needs about {memory.least_gb:.1f} GB on {device}{kind} with 16 slices, "
-        f"{memory.needed_gb:.1f} GB with 85; {memory.free_gb:.1f} GB are free.",
+        f"The model needs about {memory.least_gb:.1f} GB on {device}{kind} with 16 slices, and "
+        f"{memory.needed_gb:.1f} GB with 85. Only {memory.free_gb:.1f} GB are free.",
         path=name,
-        remedy="Close what else uses the memory, or choose a smaller model. " + " ".join(remedies),
+        remedy="Close other programs that use the memory, or choose a smaller model. " + " ".join(remedies),
     )
 
 
@@ -274,7 +279,7 @@ def _check_disk(name: str, needed: int) -> None:
     free = shutil.disk_usage(existing(cache)).free
     if free < needed * 1.05:
         raise InputError(
-            f"The download needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free at {cache}.",
+            f"The download needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free at {cache}.",
             path=name,
             remedy="Free some space, or set HF_HOME to a folder on a larger disk.",
         )

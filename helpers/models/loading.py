@@ -87,21 +87,21 @@ def damage_explained(folder: Path) -> Iterator[None]:
         raise
     except torch.OutOfMemoryError as error:
         raise InputError(
-            "The GPU has not enough memory for the model's weights.",
+            "The GPU does not have enough memory for the model's weights.",
             path=folder,
-            remedy="Close what else uses it, or load_model(..., quantized=True).",
+            remedy="Close other programs that use the GPU, or use load_model(..., quantized=True).",
         ) from error
     except ImportError as error:
         raise InputError(
-            f"The model needs a package that is not here ({_first_line(error)}).",
+            f"The model needs a package that is not installed ({_first_line(error)}).",
             path=folder,
-            remedy="Install it, or give the model with weights in bfloat16.",
+            remedy="Install the package, or give the model with weights in bfloat16.",
         ) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The model cannot be loaded ({_first_line(error)}).",
             path=folder,
-            remedy="Check that the folder was saved with save_pretrained and copied whole.",
+            remedy="Check that the folder was saved with save_pretrained and copied completely.",
         ) from error
 
 
@@ -129,13 +129,13 @@ def _check_pair(model: Any, processor: Any) -> None:
     """Raise ValueError where a prompt of the processor is none of the model."""
     words, tokenizer = model.get_input_embeddings().num_embeddings, processor.tokenizer
     if len(tokenizer) > words:
-        raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, and the model knows {words:,}")
+        raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, but the model knows {words:,}")
     for what, ours, theirs in (
         ("image token", tokenizer.image_token_id, model.config.image_token_id),
         ("number of tokens an image", processor.image_seq_length, model.config.mm_tokens_per_image),
     ):
         if ours != theirs:
-            raise ValueError(f"the {what} is {ours} in its processor, and {theirs} in its config.json")
+            raise ValueError(f"the {what} is {ours} in its processor, but {theirs} in its config.json")
 
 
 def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
@@ -157,27 +157,28 @@ def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
     missing, left = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
     if wrapped := [key for key in left if any(part in _WRAPPERS for part in key.split("."))]:
         raise InputError(
-            f"{len(wrapped)} of its weights have names that a trainer's wrapper gave them, first {wrapped[0]}.",
+            f"{len(wrapped)} of the model's weights have names from a trainer's wrapper, for example "
+            f"{wrapped[0]}.",
             path=folder,
-            remedy="Save the model inside: peft's merge_and_unload, then save_pretrained.",
+            remedy="Save the model inside the wrapper: call peft's merge_and_unload, then save_pretrained.",
         )
     if missing or found["mismatched_keys"]:
         lacking = missing or sorted(key for key, *_ in found["mismatched_keys"])
         how = "missing" if missing else "of other sizes"
         raise InputError(
-            f"{len(lacking)} of the model's weights are {how} in its files, first {lacking[0]}.",
+            f"{len(lacking)} of the model's weights are {how} in its files, for example {lacking[0]}.",
             path=folder,
-            remedy="Copy the folder again, whole, or save it again where it was made.",
+            remedy="Copy the complete folder again, or save the model again where it was made.",
         )
     own = {_any_layer(key) for key in model.state_dict()}
     if layers := [key for key in left if _any_layer(key) in own]:
         raise InputError(
-            f"{len(layers)} weights are of layers that its config.json has not, first {layers[0]}.",
+            f"{len(layers)} weights belong to layers that config.json does not list, for example {layers[0]}.",
             path=folder,
-            remedy="Copy the folder again, with the config.json that its weights were saved with.",
+            remedy="Copy the folder again, with the config.json that was saved with the weights.",
         )
     if left:
-        print(f"{folder.name}: {len(left)} of its weights belong to nothing in the model, first {left[0]}.")
+        print(f"{folder.name}: {len(left)} of its weights belong to no layer of the model, for example {left[0]}.")
     return model
 
 
@@ -195,7 +196,8 @@ def _check_formats(folder: Path) -> None:
                 dtype = weights.get_slice(key).get_dtype()
                 if key.endswith("weight") and dtype not in FORMATS:
                     raise InputError(
-                        f"Weights are of {dtype}, and config.json does not tell how, first {key}.",
+                        f"Weights have the type {dtype}, for example {key}, and config.json does not "
+                        "say how to read them.",
                         path=folder,
                         remedy="Give the model with weights in bfloat16.",
                     )

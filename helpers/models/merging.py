@@ -43,25 +43,32 @@ def merge(
     """
     model, output = os.fspath(model), free_place(output)
     if model.startswith(ENDPOINT_PREFIX):
-        raise InputError("A served model has no weights here.", path=model, remedy="Give its own name or folder.")
+        raise InputError(
+            "A served model has no weights on this machine.",
+            path=model,
+            remedy="Give the model's own name or folder.",
+        )
     files = read_adapter(adapter)
     if not files.can_merge:
         raise InputError(
-            "The adapter adds biases (lora_bias), for which the model has no place.",
+            "The adapter adds biases (lora_bias), but the layers of the model have none.",
             path=adapter,
-            remedy="Use it beside the model: --adapter, or load_model(..., adapter=...).",
+            remedy="Do not merge the adapter: load it with --adapter, or load_model(..., adapter=...).",
         )
     folder = find_model(model, device="cpu", quantized=False, token=token)
     _check_disk(output, weight_bytes(folder))
     chat = load_model(model, adapter=adapter, device="cpu", token=token)
     if getattr(chat.model, "hf_quantizer", None) is not None:
         raise InputError(
-            "The model's weights are quantized, and a sum of them and an adapter would be rounded coarsely.",
+            "The model's weights are quantized, so the sum of weights and adapter would be rounded coarsely.",
             path=model,
-            remedy="Give the model that they were made of, in bfloat16.",
+            remedy="Give the original model in bfloat16.",
         )
     if files.record.get("quantized"):
-        print("The adapter was trained beside 4-bit weights; with whole ones it may answer otherwise. Score it.")
+        print(
+            "The adapter was trained with 4-bit weights, so the model may answer differently with weights "
+            "of 16 bits. Score the merged model."
+        )
     try:
         with whole_folder(output) as partial:
             chat.model.save_pretrained(partial)
@@ -90,7 +97,7 @@ def _check_disk(output: Path, stored: int) -> None:
     free = shutil.disk_usage(existing(output)).free
     if free < needed:
         raise InputError(
-            f"The merged model needs about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            f"The merged model needs about {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free.",
             path=output,
             remedy="Free some space, or choose an output on a larger disk.",
         )

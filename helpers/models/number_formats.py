@@ -37,17 +37,19 @@ def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str)
     """
     if asked is torch.float16:
         raise InputError(
-            "float16 ends at 65,504, and values inside Gemma 3 pass that: its answers would be no numbers.",
+            "float16 ends at 65,504, but values inside Gemma 3 are larger, so its results would not be numbers.",
             path=name,
-            remedy="Leave dtype out: bfloat16, or float32 where the GPU has none, is chosen for you.",
+            remedy="Leave out dtype. The program then chooses bfloat16, or float32 where the GPU has no bfloat16.",
         )
     native = computes_bfloat16(device)
     if asked is torch.bfloat16 and not native and not small:
         major, minor = torch.cuda.get_device_capability(device)
         raise InputError(
-            f"This GPU (compute capability {major}.{minor}) emulates bfloat16: a volume would take over 40 GB.",
+            f"This GPU (compute capability {major}.{minor}) only emulates bfloat16, so a volume would "
+            "need over 40 GB.",
             path=name,
-            remedy="Leave dtype out, which computes in float32; with quantized=True weights take 4 bits.",
+            remedy="Leave out dtype, so that the model computes in float32. With quantized=True, its weights "
+            "take 4 bits.",
         )
     if asked is not None:
         return asked
@@ -59,7 +61,8 @@ def not_numbers(name: str, dtype: torch.dtype) -> InputError:
     return InputError(
         f"The model's results are not numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
         path=name,
-        remedy="Load it with dtype=torch.float32. If they still are none, its weights or its adapter are damaged.",
+        remedy="Load the model with dtype=torch.float32. If the results are still not numbers, the weights "
+        "or the adapter are damaged.",
     )
 
 

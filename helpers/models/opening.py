@@ -68,9 +68,9 @@ def load_model(
     elsewhere = name.startswith((ENDPOINT_PREFIX, RECORDED_PREFIX))
     if elsewhere and (adapter or device or dtype or quantized or vision_batch != VISION_BATCH):
         raise InputError(
-            "Adapter, device, dtype, 4-bit weights and vision_batch are chosen where the model runs.",
+            "Adapter, device, dtype, 4-bit weights and vision_batch can be chosen only where the model runs.",
             path=name,
-            remedy="Give them there, and only the name here.",
+            remedy="Give these options to the server, and only the name of the model to this call.",
         )
     if name.startswith(RECORDED_PREFIX):
         from helpers.models.recorded_chat import open_recorded
@@ -98,6 +98,8 @@ def _connect(name: str, **settings: Any) -> EndpointModel:
         from helpers.endpoints import connect
     except ImportError as error:
         raise InputError(
-            f"An endpoint needs the package openai ({error}).", path=name, remedy="Run: pip install openai"
+            f"Asking a served model needs the package openai ({error}).",
+            path=name,
+            remedy="Run: pip install openai",
         ) from error
     return connect(name, **settings)

@@ -39,7 +39,7 @@ def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
         InputError: another way is asked for, or blocks where their kernel does not work.
     """
     if asked is not None and asked not in get_args(Way):
-        raise InputError(f"There is no way {asked!r} to read a prompt.", remedy=f"Use one of {get_args(Way)}.")
+        raise InputError(f"{asked!r} is not a way to read a prompt.", remedy=f"Use one of {get_args(Way)}.")
     if asked == "sdpa" or (asked is None and expected_attention(model.device, tokens) == "sdpa"):
         return "sdpa"
     fault = FAULTS.on(model.device) or kernel_fault(
@@ -83,7 +83,7 @@ def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, in
         for tokens in (300, 500, FROM + 500) if place.type == "cuda" else (300, 500):
             apart = _difference(tokens, place, dtype, shape)
             if not apart < 0.05:  # of the largest number, in bfloat16 with its 8 bits; NaN is not less either
-                fault = f"its results differ by {apart:.0%} from those of dense masks."
+                fault = f"its results differ by {apart:.0%} from the results with dense masks."
                 break
     except torch.OutOfMemoryError:
         raise

@@ -65,9 +65,9 @@ def check_prompt_memory(model: Any, tokens: int, name: str, way: Way = "sdpa") -
     needed, free = prompt_bytes(text, tokens, width, way), free_bytes(device)
     if needed > free:
         raise InputError(
-            f"A prompt of {tokens:,} tokens needs about {needed / 1e9:.1f} GB on {device} beside the model; "
-            f"{free / 1e9:.1f} GB are free.",
+            f"A prompt of {tokens:,} tokens needs about {needed / 1e9:.1f} GB on {device} in addition "
+            f"to the model, but only {free / 1e9:.1f} GB are free.",
             path=name,
-            remedy=f"Use at most {slices_that_fit(text, free, width, way=way)} slices, close what else uses the "
-            "GPU, or load_model(..., quantized=True).",
+            remedy=f"Use at most {slices_that_fit(text, free, width, way=way)} slices, close other programs "
+            "that use the GPU, or use load_model(..., quantized=True).",
         )

@@ -66,7 +66,8 @@ class RecordedModel:
             count = TokenCount(count.images, image, wrapper, found.prompt_tokens - image - wrapper)
         if count.budgeted > self.context:
             raise InputError(
-                f"The prompt is {count}, over the budget of {self.context:,} that the model was recorded with.",
+                f"The prompt is {count}, which is over the budget of {self.context:,} with which the "
+                "replies were recorded.",
                 path=self.recording.folder,
                 remedy="Use fewer images or a shorter text.",
             )
@@ -104,7 +105,7 @@ class RecordedModel:
         raise InputError(
             "Recorded replies have no session.",
             path=self.recording.folder,
-            remedy="Ask each question with generate: replies that were given in a session are recorded too.",
+            remedy="Ask each question with generate, which also finds replies that were recorded in a session.",
         )
 
     def _not_recorded(self, messages: Sequence[Message], limit: int) -> InputError:
@@ -115,10 +116,11 @@ class RecordedModel:
             n = len(images_of(messages))
             what = f"No reply was recorded to this prompt ({n} image{'' if n == 1 else 's'})"
         return InputError(
-            f"{what}, so the question, the images or the parameters are others than those of the recording.",
+            f"{what}, so the question, the images or the parameters differ from the recording.",
             path=self.recording.folder,
-            remedy=f"Ask as it was recorded, choose another model, or record again where {about.model} can run: "
-            f"medgemma-tutorials record --model {about.model} --output FOLDER",
+            remedy="Ask exactly what was recorded, or choose another model. You can also record again on a "
+            f"machine that can run {about.model}: medgemma-tutorials record --model {about.model} "
+            "--output FOLDER",
         )
 
 

@@ -104,7 +104,7 @@ def read_recording(folder: str | os.PathLike[str]) -> Recording:
             raise InputError(
                 f"Line {number} is not a recorded reply ({type(error).__name__}: {error}).",
                 path=path,
-                remedy="Copy the folder again, whole, or record it again.",
+                remedy="Copy the complete folder again, or record the replies again.",
             ) from error
     return recording
 
@@ -119,15 +119,15 @@ def read_about(folder: Path) -> About:
         return About(**content)
     except OSError:
         raise InputError(
-            f"This folder holds no recorded replies: there is no {ABOUT}.",
+            f"This folder holds no recorded replies, because the file {ABOUT} is missing.",
             path=folder,
-            remedy="Name the folder that was given to medgemma-tutorials record --output.",
+            remedy="Give the folder that you gave to medgemma-tutorials record --output.",
         ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"What the folder says of its replies cannot be read ({error}).",
+            f"The description of the replies cannot be read ({error}).",
             path=path,
-            remedy="Copy the folder again, whole, or record it again.",
+            remedy="Copy the complete folder again, or record the replies again.",
         ) from error
 
 
@@ -186,7 +186,7 @@ class Recorder:
         ours, theirs = ((one.model, one.revision, one.dtype) for one in (self._about, there))
         if ours != theirs:
             raise InputError(
-                f"This folder holds replies of {' '.join(theirs)}, and the model is {' '.join(ours)}.",
+                f"This folder holds replies of {' '.join(theirs)}, but the model is {' '.join(ours)}.",
                 path=self._folder,
                 remedy="Record into another folder.",
             )

@@ -80,7 +80,7 @@ def serve(
     """
     if not 0 <= port <= 65_535:
         raise InputError(
-            f"There is no port {port}.", remedy="Choose one up to 65535 with --port, or leave it out."
+            f"Port {port} does not exist.", remedy="Choose a port up to 65535 with --port, or leave out --port."
         )
     kind, context = kind or best_kind(model), context_for(context, CONTEXT_WINDOW, model)
     _check_packages(kind)
@@ -89,7 +89,7 @@ def serve(
     folder = find_model(model, device="cpu" if small_on_cpu else "cuda", quantized=False)
     port = port or _free_port()
     if not _is_free(port):
-        raise InputError(f"Port {port} is taken.", remedy="Choose another with --port, or leave it out.")
+        raise InputError(f"Port {port} is taken.", remedy="Choose another port with --port, or leave out --port.")
     # A folder is served under its own name, from the folder above: no path of this machine is in any answer.
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
@@ -220,7 +220,7 @@ def _wait_until_it_answers(served: Served, port: int) -> None:
             raise InputError(
                 f"The server ended before it answered ({served.process.returncode}):\n" + "\n".join(words) + "\n",
                 path=served.name,
-                remedy="Put right what it says, and start it again.",
+                remedy="Correct the error that it names, and start it again.",
             )
         with suppress(OSError, HTTPException):
             connection = HTTPConnection(HOST, port, timeout=5)
@@ -228,7 +228,7 @@ def _wait_until_it_answers(served: Served, port: int) -> None:
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.1)
-    raise InputError(f"The server does not answer after {START_SECONDS:g} s.", path=served.name)
+    raise InputError(f"The server did not answer within {START_SECONDS:g} s.", path=served.name)
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -87,7 +87,9 @@ class Session:
         self.decoding: Way = "eager"  # how the newest answers were written; "graph" where one has passed its trial
         self._images = images_of(messages)
         if not self._images:
-            raise InputError("There is no image to keep in a session.", remedy="Use generate for words alone.")
+            raise InputError(
+                "The session has no image to keep.", remedy="Use generate for a prompt without images."
+            )
         tokens = chat.count_tokens(messages).total
         way = prefill_attention(chat.model, tokens, chat.prefill)
         check_prompt_memory(chat.model, tokens, chat.name, way)
@@ -175,7 +177,7 @@ class Session:
         begun = [begun] * len(prompts) if isinstance(begun, str) else list(begun)
         if len(begun) != len(prompts):
             raise InputError(
-                f"{len(prompts)} prompts have {len(begun)} beginnings of answers.",
+                f"There are {len(prompts)} prompts, but {len(begun)} beginnings of answers.",
                 remedy="Give one beginning for each prompt, or one string for all.",
             )
         words = [self.chat.processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in begun]
@@ -194,8 +196,8 @@ class Session:
         ids = self._after_prefix(prompt)
         if ids is None:
             raise InputError(
-                "This prompt has other images, or other words between them, than the session.",
-                remedy="Start a session of its own for it.",
+                "The images of this prompt, or the words between them, are not those of the session.",
+                remedy="Start another session for this prompt.",
             )
         self.chat.count_tokens(prompt)
         return ids
@@ -218,7 +220,9 @@ class Session:
         where memory runs out.
         """
         check_count(
-            batch_size, f"{batch_size!r} questions cannot be asked together.", remedy="Use batch_size=1 or more."
+            batch_size,
+            f"batch_size is {batch_size!r}, which is not a whole number of 1 or more.",
+            remedy="Use batch_size=1 or more.",
         )
         done, tight = 0, False
         while done < len(rows):
@@ -291,19 +295,21 @@ class Session:
     def _check_room(self, room: int) -> None:
         needed, allowed = self._bytes(room), self._allowed()
         if needed > allowed:
-            given = "a higher cache_limit" if self._limit is not None else "close what else uses the memory"
+            given = (
+                "a higher cache_limit" if self._limit is not None else "close other programs that use the memory"
+            )
             raise InputError(
-                f"Keys and values of {len(self._prefix) + room:,} tokens take {needed / 1e6:,.1f} MB: over the "
-                f"limit of {allowed / 1e6:,.1f} MB.",
+                f"The keys and values of {len(self._prefix) + room:,} tokens take {needed / 1e6:,.1f} "
+                f"MB, which is over the limit of {allowed / 1e6:,.1f} MB.",
                 path=self.chat.name,
                 remedy=f"Use fewer images{', a smaller max_new_tokens' if room else ''}, or {given}.",
             )
 
     def _no_memory(self, what: str, remedy: str) -> InputError:
         return InputError(
-            f"The memory of {self.chat.model.device} does not suffice {what}.",
+            f"{self.chat.model.device} does not have enough memory {what}.",
             path=self.chat.name,
-            remedy=f"{remedy}, or load_model(..., quantized=True).",
+            remedy=f"{remedy}, or use load_model(..., quantized=True).",
         )
 
 

@@ -41,9 +41,9 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
     ray = _ray()
     if address is not None and address.startswith("ray://"):
         raise InputError(
-            "Ray Client cannot be used here.",
+            "This program does not work through Ray Client (ray://).",
             path=address,
-            remedy='Start this on a node of the cluster (ray job submit) and give the address "auto".',
+            remedy='Start the program on a node of the cluster (ray job submit), and give the address "auto".',
         )
     if ray.is_initialized():
         yield ray
@@ -56,9 +56,10 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"This cluster cannot be reached ({error}).",
+            f"The Ray cluster cannot be reached ({error}).",
             path=address,
-            remedy="Look with `ray status` on a node of it whether it runs, and at which address.",
+            remedy="Run `ray status` on a node of the cluster to see whether the cluster runs, and at which "
+            "address.",
         ) from error
     try:
         yield ray
@@ -84,7 +85,9 @@ def ray_map(
         InputError: as `ray_cluster` does, once results are asked for; at once for fewer than one worker.
     """
     if workers is not None and workers < 1:
-        raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+        raise InputError(
+            f"The number of workers is {workers}, which is less than 1.", remedy="Give 1 worker or more."
+        )
 
     def mapped(function: Callable[[Source], Made], sources: Iterable[Source]) -> Iterator[Made]:
         with ray_cluster(address) as ray:
@@ -122,7 +125,7 @@ def _ray() -> Any:
         import ray.data
     except ImportError as error:
         raise InputError(
-            f"This needs Ray ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
+            f"Ray is not installed ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
         ) from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised, or counted as lost
     return ray

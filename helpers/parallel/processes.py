@@ -33,7 +33,9 @@ def in_processes(workers: int) -> Callable[[Callable[[Any], Any], Iterable[Any]]
     Raises `InputError` for fewer than one worker.
     """
     if workers < 1:
-        raise InputError(f"{workers} workers cannot work.", remedy="Use 1 or more.")
+        raise InputError(
+            f"The number of workers is {workers}, which is less than 1.", remedy="Use 1 worker or more."
+        )
 
     def mapped(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         items, pool = iter(items), _pool(workers)

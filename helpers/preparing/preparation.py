@@ -124,9 +124,13 @@ def read_prepared(output: str | os.PathLike[str]) -> dict[str, Prepared]:
     if not store.has(INDEX) or store.names(DONE):
         begun = store.has(MARK)
         raise InputError(
-            "What is prepared here is not whole yet." if begun else "Nothing was prepared here.",
+            "The preparation in this folder is not complete."
+            if begun
+            else "This folder holds no prepared images.",
             path=output,
-            remedy="Run prepare to its end: it goes on where it was stopped." if begun else "Prepare it first.",
+            remedy="Run prepare again: it continues where it stopped."
+            if begun
+            else "Make them with prepare first.",
         )
     receipts = map(json.loads, store.read(INDEX).splitlines())
     parts = [Prepared(**part, output=store.address) for receipt in receipts for part in receipt["parts"]]
@@ -142,8 +146,10 @@ def prepared_images(output: str | os.PathLike[str], path: str) -> list[Image.Ima
     if path not in held:
         some = ", ".join(list(held)[:5])
         raise InputError(
-            f"{path} is not among the {len(held)} that are prepared here.",
+            f"{path} is not among the {len(held)} prepared paths of this folder.",
             path=output,
-            remedy=f"Give a path as they have it: {some}." if some else f"See {QUARANTINE} for the reasons.",
+            remedy=f"Write the path in the same way as these: {some}."
+            if some
+            else f"See {QUARANTINE} for the reasons.",
         )
     return held[path].images()

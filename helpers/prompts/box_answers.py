@@ -74,7 +74,10 @@ def read_truth_boxes(cell: str) -> list[list[float]]:
             raise _wrong(f"box {k} of {len(boxes)}, {_short(json.dumps(box))}, {problem}")
     ones = [max(box) <= 1 for box in boxes]
     if len(set(ones)) > 1:
-        raise _wrong(f"box {ones.index(True) + 1} of {len(boxes)} is of 1, and others are of 1000")
+        raise _wrong(
+            f"the numbers of box {ones.index(True) + 1} of {len(boxes)} run from 0 to 1, and those of "
+            "other boxes from 0 to 1000"
+        )
     return [[float(v) * (1000 if all(ones) else 1) for v in box] for box in boxes]
 
 
@@ -144,20 +147,20 @@ def _of_1000(boxes: Sequence[Sequence[float]]) -> list[list[float]] | None:
 def _problem(box: Any) -> str:
     """What is wrong with a truth's box; empty for nothing."""
     if not isinstance(box, list) or len(box) != 4:
-        return "has not four numbers"
+        return "does not have four numbers"
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in box):
-        return "holds what is not a finite number"
+        return "holds a value that is not a finite number"
     if min(box) < 0 or max(box) > 1000:
-        return "lies outside of 0 to 1000"
+        return "has numbers below 0 or above 1000"
     y0, x0, y1, x1 = box
-    return "" if y0 < y1 and x0 < x1 else "has y0 not before y1, or x0 not before x1"
+    return "" if y0 < y1 and x0 < x1 else "does not have y0 < y1 and x0 < x1"
 
 
 def _wrong(problem: str) -> InputError:
     return InputError(
         f"These are not boxes: {problem}.",
-        remedy='Write [{"box_2d": [y0, x0, y1, x1]}], of 1000 on the padded square; '
-        "`helpers.prompts.from_pixels` makes these numbers of pixels.",
+        remedy='Write [{"box_2d": [y0, x0, y1, x1]}], with numbers from 0 to 1000 on the padded square. '
+        "`helpers.prompts.from_pixels` converts pixels to these numbers.",
     )
 
 

@@ -86,7 +86,7 @@ def check_options(options: Sequence[str]) -> None:
     if problem := _problem(tuple(options)):
         raise InputError(
             f"The options {' | '.join(options)} cannot be told apart in a reply: {problem}.",
-            remedy="Give each a name of its own that is no other's name with a mark more.",
+            remedy="Give each option a different name, and let no two names differ by punctuation alone.",
         )
 
 
@@ -95,15 +95,15 @@ def _problem(options: tuple[str, ...]) -> str:
     if len(options) < 2:
         return "there are fewer than two"
     if len(set(options)) < len(options):
-        return "one is there twice"
+        return "one option occurs twice"
     for option in options:
         if not option or option != option.strip() or "\n" in option or "\r" in option:
-            return f"{option!r} is empty, has spaces around it or is of several lines"
+            return f"{option!r} is empty, has spaces around it or has several lines"
         said = [form.format(option) for form in SAID]
         said += [json.dumps({"final_answer": option}, ensure_ascii=ascii) for ascii in (True, False)]
         for reply in said:
             if (read := parse_final_answer(reply, options)) != option:
-                return f"{reply!r} is read as {'none of them' if read is None else repr(read)}"
+                return f"{reply!r} is read as {'none of the options' if read is None else repr(read)}"
     return ""
 
 

@@ -38,7 +38,7 @@ def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
         if image.dtype != np.uint8 or image.ndim not in (2, 3):
             raise InputError(
                 f"An image array of {image.dtype} with shape {image.shape} cannot be shown to the model.",
-                remedy="Make it uint8 first: ct_to_rgb, mri_to_rgb or apply_window.",
+                remedy="Convert it to uint8 first, with ct_to_rgb, mri_to_rgb or apply_window.",
             )
         image = Image.fromarray(image)
     image = image if image.mode == "RGB" else image.convert("RGB")
@@ -225,7 +225,8 @@ def with_images(messages: Sequence[Message], images: Iterable[Image.Image]) -> l
             return part
         if (image := next(source, None)) is None:
             raise InputError(
-                "There are fewer images than places for them.", remedy="Give an image for each place."
+                "The messages have more places for images than there are images.",
+                remedy="Give an image for each place.",
             )
         return _image(image)
 
@@ -255,13 +256,13 @@ def check_budget(
     if over > 0:
         each = count.image // count.images if count.images else IMAGE_TOKENS
         fits = max(0, (budget - count.text) // each)
-        remedy = f"Use at most {fits} images with this text." if fits else "Shorten the text."
+        remedy = f"Use at most {fits} images with this text." if fits else "Shorten the text of the prompt."
         if window and count.total < window:
             raised = min(window, -(-count.budgeted // 1024) * 1024)
             remedy += (
-                f" Or raise the budget, load_model(..., context={raised}) or --context {raised}. Twice the tokens "
-                "take twice the memory and time, up to four times where attention keeps masks of all pairs; "
-                "MedGemma 1.5 learned volumes and slides in up to 32K."
+                f" Or raise the budget with load_model(..., context={raised}) or --context {raised}. "
+                "Twice the tokens need two to four times the memory and time. MedGemma 1.5 was "
+                "trained on volumes and slides in prompts of up to 32K tokens."
             )
         raise InputError(f"The prompt is {over:,} tokens over the budget of {budget:,} ({count}).", remedy=remedy)
     return count
@@ -273,8 +274,9 @@ def _check_count(n: int, limit: int, what: str, remedy: str) -> None:
         raise InputError(f"There are no {plural}.", remedy=f"Give at least one {what}.")
     if n > limit:
         raise InputError(
-            f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt "
-            f"({n * IMAGE_TOKENS:,} image tokens on MedGemma; {CONTEXT_BUDGET:,} is the whole budget by default).",
+            f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt. They would be "
+            f"{n * IMAGE_TOKENS:,} image tokens on MedGemma; the default budget of a whole prompt is "
+            f"{CONTEXT_BUDGET:,}.",
             remedy=remedy.format(limit=limit),
         )
 
@@ -292,8 +294,11 @@ RESERVED = (
 
 def _text(text: str, what: str) -> dict[str, Any]:
     if not text or not text.strip():
-        raise InputError(f"The {what} is empty.", remedy="Write what the model is to do.")
+        raise InputError(f"The {what} is empty.", remedy="Write a text that tells the model what to do.")
     found = [token for token in RESERVED if token in text]
     if found:
-        raise InputError(f"The {what} contains {found[0]}, a token of the prompt's own.", remedy="Take it out.")
+        raise InputError(
+            f"The {what} contains {found[0]}, a token that is reserved for the prompt's format.",
+            remedy="Take this token out of the text.",
+        )
     return {"type": "text", "text": text}

@@ -101,7 +101,10 @@ def parse_number(
         InputError: where ``low`` is over ``high``.
     """
     if low is not None and high is not None and low > high:
-        raise InputError(f"No number is from {low} to {high}.", remedy="Give the lesser one as low.")
+        raise InputError(
+            f"No number lies between {low} and {high}, because low is above high.",
+            remedy="Give the smaller number as low.",
+        )
     asked = None if unit == COUNT else unit
     found = last_statement(split_thinking(reply)[0], functools.partial(_read_number, unit=asked))
     value = found and found.value
@@ -119,8 +122,9 @@ def unit_name(unit: str) -> str:
     name = _unit(unit)
     if name != COUNT and not _is_unit(name):
         raise InputError(
-            f"The unit {unit!r} is not known; known are {COUNT}, {', '.join([*_UNITS, *sorted(_OTHER_UNITS)])}.",
-            remedy=f"Choose one of them; {COUNT} asks for the bare number.",
+            f"The unit {unit!r} is not known. Known units are {COUNT}, "
+            f"{', '.join([*_UNITS, *sorted(_OTHER_UNITS)])}.",
+            remedy=f"Choose one of these units. {COUNT} asks for a number without a unit.",
         )
     return name
 

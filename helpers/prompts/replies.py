@@ -23,7 +23,7 @@ def check_max_new_tokens(max_new_tokens: int) -> None:
     """Raise `InputError` for an answer that has no room for a token."""
     check_count(
         max_new_tokens,
-        f"An answer cannot have {max_new_tokens!r} tokens.",
+        f"The limit of an answer is {max_new_tokens!r} tokens, which is not a whole number of 1 or more.",
         remedy="Use max_new_tokens=1 (--max-new-tokens 1) or more.",
     )
 

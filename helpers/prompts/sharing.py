@@ -28,11 +28,14 @@ def shares(sizes: Sequence[int], limit: int, *, least: int = 1, what: str = "inp
         InputError: no inputs, an empty one, or too many for ``limit``.
     """
     if not sizes or min(sizes) < 1:
-        raise InputError(f"There are no {what}, or one of them is empty.", remedy="Give at least one, none empty.")
+        raise InputError(
+            f"No {what} were given, or one of them is empty.",
+            remedy=f"Give one or more {what}, each with at least one image.",
+        )
     places = [min(least, size) for size in sizes]
     if sum(places) > limit:
         raise InputError(
-            f"{len(sizes)} {what} cannot share {limit} places with at least {least} for each.",
+            f"{limit} images cannot be shared among {len(sizes)} {what} with at least {least} for each.",
             remedy=f"Give at most {limit // least} {what}.",
         )
     for _ in range(min(limit, sum(sizes)) - sum(places)):

@@ -48,7 +48,9 @@ def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
         if len(found) > 1:
             names = ", ".join(path.relative_to(folder).as_posix() for path in found[:3])
             raise InputError(
-                f"There are {len(found)} of {patterns[0]}: {names}.", path=folder, remedy="Give the folder of one."
+                f"The folder holds {len(found)} of {patterns[0]}: {names}.",
+                path=folder,
+                remedy="Give the folder of one of them.",
             )
         if found:
             return found[0]
@@ -57,8 +59,8 @@ def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
 
 def absent(folder: Path, what: str, source: str) -> InputError:
     """The error that a part of a set's layout is missing."""
-    remedy = f"Get it at {source}, unpack it, and give the folder that holds it."
-    return InputError(f"There is no {what} in this folder.", path=folder, remedy=remedy)
+    remedy = f"Download it from {source}, unpack it, and give the folder that holds it."
+    return InputError(f"This folder does not hold the {what}.", path=folder, remedy=remedy)
 
 
 def check_there(paths: Iterable[Path], folder: Path, source: str) -> None:
@@ -78,7 +80,7 @@ def read_records(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"This JSON cannot be read ({error}).", path=path, remedy=remedy) from error
     if not isinstance(found, list) or not found:
-        raise InputError("This is not a list of questions.", path=path, remedy=remedy)
+        raise InputError("The file does not hold a list of questions.", path=path, remedy=remedy)
     for number, record in enumerate(found, start=1):
         lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
         if lacking:
@@ -94,12 +96,12 @@ def read_columns(path: Path, columns: Sequence[str], delimiter: str = ",") -> li
             reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
             lacking = [name for name in columns if name not in (reader.fieldnames or ())]
             if lacking:
-                raise InputError(f"There is no column {', '.join(lacking)}.", path=path, remedy=remedy)
+                raise InputError(f"The column {', '.join(lacking)} is missing.", path=path, remedy=remedy)
             rows = []
             for row in reader:
                 if None in row or None in row.values():
                     raise InputError(
-                        f"Line {reader.line_num} has another number of cells than the header.",
+                        f"The number of cells in line {reader.line_num} differs from the header.",
                         path=path,
                         remedy=remedy,
                     )

@@ -62,17 +62,23 @@ def write_table(
     split = split or each.splits[0]
     if split not in each.splits:
         raise InputError(
-            f"{each.name} has no split {split!r}.",
+            f"The set {each.name} has no split {split!r}.",
             remedy=f"Use one of {', '.join(each.splits)} (--split, split=).",
         )
     if limit is not None and limit < 1:
-        raise InputError(f"A limit of {limit} leaves nothing.", remedy="Give 1 or more (--limit, limit=).")
+        raise InputError(
+            f"The limit is {limit}, which leaves no cases.", remedy="Give 1 or more (--limit, limit=)."
+        )
     if output.suffix.lower() != ".csv" or output.exists():
-        why = "There is such a file already." if output.exists() else "The table is written as .csv."
+        why = (
+            "A file of this name exists already." if output.exists() else "The table can only be written as .csv."
+        )
         raise InputError(why, path=output, remedy="Give another name (--output, output=).")
     if not Path(folder).is_dir():
         raise InputError(
-            "There is no such folder.", path=folder, remedy=f"Get the set at {each.source} and unpack it."
+            "This folder does not exist.",
+            path=folder,
+            remedy=f"Download the set from {each.source}, and unpack it.",
         )
 
     def choose(groups: Collection[str]) -> Collection[str]:
@@ -91,7 +97,7 @@ def public_set(name: str) -> PublicSet:
     """The set of a name. Raises `InputError` for none of `SETS`."""
     if name.lower() not in SETS:
         remedy = f"{did_you_mean(name, SETS)}Use one of {', '.join(SETS)}."
-        raise InputError(f"There is no public set {name!r} here.", remedy=remedy)
+        raise InputError(f"This program does not know a public set {name!r}.", remedy=remedy)
     return SETS[name.lower()]
 
 
@@ -113,10 +119,12 @@ def about(name: str) -> str:
 
 def _check(rows: list[Row], folder: Path) -> None:
     if not rows:
-        raise InputError("No question is left of this folder.", path=folder, remedy="Choose another split.")
+        raise InputError("No question of this folder is left.", path=folder, remedy="Choose another split.")
     twice = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
     if twice:
-        raise InputError(f"{twice[0]} is there twice.", path=folder, remedy="Download the set's lists again.")
+        raise InputError(
+            f"The case {twice[0]} occurs twice.", path=folder, remedy="Download the set's lists again."
+        )
 
 
 def _write(rows: list[Row], output: Path) -> None:
@@ -130,7 +138,9 @@ def _write(rows: list[Row], output: Path) -> None:
                 writer.writerow(row | paths)
     except OSError as error:
         raise InputError(
-            f"The table cannot be written ({error.strerror}).", path=output, remedy="Choose another place for it."
+            f"The table cannot be written ({error.strerror}).",
+            path=output,
+            remedy="Choose another file with --output (output=).",
         ) from error
 
 

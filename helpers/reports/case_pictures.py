@@ -30,8 +30,9 @@ NOT_ASKED_FOR = (
     "page."
 )
 NOT_THE_SAME = (
-    "The picture is left out: drawn again, it is not what the model was asked about. The file has changed, the "
-    "table says how it is read, or another version of this package drew it."
+    "The picture is left out, because it would not be the picture that the model saw. The file may "
+    "have changed, the table may say how to read it, or another version of this package may have "
+    "drawn it."
 )
 
 
@@ -56,16 +57,18 @@ def case_picture(answer: Answer, *, own: bool) -> CasePicture:
         if not own:
             return CasePicture("", NOT_ASKED_FOR)
         if not Path(answer["path"]).exists():
-            return CasePicture("", "The picture is left out: its file is not there any more.")
+            return CasePicture("", "The picture is left out, because its file no longer exists.")
     if case is None:
         return CasePicture("", "")
     try:
         messages = case.messages
     except (InputError, OSError) as error:
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or type(error).__name__
-        return CasePicture("", f"The picture is left out: its file cannot be read ({why}).")
+        return CasePicture("", f"The picture is left out, because its file cannot be read ({why}).")
     except Exception as error:  # whatever a decoder throws at a file that has changed is that case's alone
-        return CasePicture("", f"The picture is left out: its file cannot be read ({type(error).__name__}).")
+        return CasePicture(
+            "", f"The picture is left out, because its file cannot be read ({type(error).__name__})."
+        )
     if prompt_key(messages) != answer.get("prompt"):
         return CasePicture("", NOT_THE_SAME)
     images = images_of(messages)

@@ -22,7 +22,7 @@ from helpers.reports.verdict import comparisons, verdict
 from helpers.reports.worst import WorstCase, worst_cases
 from helpers.storage import make_folder, whole_file
 
-NOTE = "For education and not for diagnosis. Scores hold for these models on these cases and for nothing else."
+NOTE = "For education and not for diagnosis. These scores hold only for these models on these cases."
 WORST = 12  # cases with pictures
 LONGEST = 4_000  # letters of one text on the page; the answers keep all of it
 OPEN = 6  # plots of a kind that are not folded away

@@ -10,8 +10,9 @@ from helpers.reports.tables import Table
 
 DIFFERS = "≠"
 ABOUT = (
-    f"From the run.json beside the answers, and the answers themselves. {DIFFERS} marks where the runs differ. A "
-    "difference of scores may come from any of these."
+    "These settings come from the run.json beside the answers, and from the answers themselves. "
+    f"{DIFFERS} marks settings in which the runs differ. Each of them may be the reason for a "
+    "difference of scores."
 )
 WORDS = {
     "model name": "model",

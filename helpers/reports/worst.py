@@ -64,7 +64,7 @@ def reasons(answer: Answer) -> Iterator[str]:
     if _is_cut(answer):
         yield "cut at the token limit"
     if _ran_away(answer):
-        yield "ends on the same words over and over"
+        yield "repeats the same words until its end"
     if (far := _distance(answer)) is not None:
         off = (
             f"off by {Quantity(answer['unit']).write(abs(answer['parsed'] - answer['truth']))}"

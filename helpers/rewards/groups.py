@@ -32,7 +32,7 @@ def group_advantages(rewards: ArrayLike) -> np.ndarray:
     values = np.asarray(rewards, dtype=float)
     if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
         raise InputError(
-            f"Rewards of shape {values.shape} are no groups of finite numbers.",
+            f"Rewards of shape {values.shape} are not groups of finite numbers.",
             remedy="Give a row for each prompt, with the rewards of two replies or more.",
         )
     centred = values - values.mean(axis=1, keepdims=True)

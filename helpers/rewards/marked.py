@@ -57,7 +57,7 @@ def _truth(case: Asked) -> dict[str, object]:
     kept = truth_of(case)
     if kept["form"] == "text":
         raise InputError(
-            f"The answer to {case.id} is a sentence, and no parser tells whether one is right.",
+            f"The answer to {case.id} is a sentence, but no parser can tell whether a sentence is right.",
             remedy="Give cases with options, a number or a box, or tune on the answers themselves (finetune).",
         )
     return kept

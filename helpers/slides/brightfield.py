@@ -13,7 +13,9 @@ BLACK = 12  # of 255: canvas, or the ground of a fluorescence scan
 # tissue on black canvas is taken for light on black.
 DARK, DIM = 80, 150
 LEAST_LIGHT = 20  # in the darkest channel: stained tissue lets some light of every colour through
-REMEDY = "MedGemma was trained on stained brightfield slides in colour: give a brightfield scan of the slide."
+REMEDY = (
+    "Give a brightfield scan of the slide, because MedGemma was trained on stained brightfield slides in colour."
+)
 
 
 def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | os.PathLike[str]) -> None:
@@ -35,7 +37,11 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
         return
     black = len(lit) < 0.95 * rgb[..., 0].size
     if np.median(lit.max(1)) < (DIM if black else DARK) or np.median(lit.min(1)) < LEAST_LIGHT:
-        raise InputError("The slide is a fluorescence scan: light on black, no glass.", path=path, remedy=REMEDY)
+        raise InputError(
+            "The slide looks like a fluorescence scan: it is light on black, without bright glass.",
+            path=path,
+            remedy=REMEDY,
+        )
 
 
 def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathLike[str]) -> None:
@@ -54,7 +60,7 @@ def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathL
     some = np.flatnonzero(tissue)[:: max(1, np.count_nonzero(tissue) // 20_000)]
     if np.percentile(np.ptp(rgb.reshape(-1, 3)[some], axis=1), 99) <= 2:
         raise InputError(
-            "The slide is grey: it has one channel (red, green and blue are the same), and stains have colours.",
+            "The slide is grey: its red, green and blue channels are the same, so no stain can be seen.",
             path=path,
             remedy=REMEDY,
         )

@@ -117,7 +117,11 @@ def read_slide_image(file: Path) -> SlideImage | str:
     """
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"
-        raise InputError(f"This is {what}, in spite of its name.", path=file, remedy="Copy or export it again.")
+        raise InputError(
+            f"The name of the file suggests a DICOM file, but this is {what}.",
+            path=file,
+            remedy="Copy or export it again.",
+        )
     try:
         with file.open("rb") as stream:
             header = read_partial(stream, lambda tag, *_: tag > _LAST, specific_tags=_NUMBERS, force=True)
@@ -135,7 +139,8 @@ def read_slide_image(file: Path) -> SlideImage | str:
     image = SlideImage(file, header)
     if not image.series or not all(image.size):
         raise InputError(
-            "The header of this slide's file is cut off, or lacks its series or the size of the level.",
+            "The header of this slide's file is cut off, or it does not state the series or the size "
+            "of the level.",
             path=file,
             remedy="Copy or export it again, or take it out of the folder.",
         )

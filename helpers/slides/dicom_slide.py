@@ -38,11 +38,11 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
         raise InputError(
             "The folder holds no DICOM whole slide.",
             path=path,
-            remedy="Give the folder that its .dcm files lie in, or the file of a slide of another format.",
+            remedy="Give the folder that holds the slide's .dcm files, or a slide file in another format.",
         )
     if not levels:
         raise InputError(
-            f"The folder holds no slide, only {_counted(images)}, which may show a patient's name.",
+            f"The folder holds no level of a slide, only {_counted(images)}, which may show a patient's name.",
             path=path,
             remedy="Add the files of the slide's levels (ImageType VOLUME), which show the tissue.",
         )
@@ -81,7 +81,7 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
     given = read_slide_image(file)
     if isinstance(given, str):
         raise InputError(
-            f"This is not a DICOM whole slide but another object: {given}.",
+            f"The file is not a DICOM whole slide: {given}.",
             path=file,
             remedy="Read CT and MR with read_volume, and 2D images with read_image.",
         )
@@ -96,7 +96,8 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
     if given.picture:
         levels = [image.file.name for image in images if not image.picture]
         raise InputError(
-            f"This is the {given.picture} of a slide, which may show a patient's name, and no level of it.",
+            f"The file is the {given.picture} of a slide, which may show a patient's name, not a level "
+            "of the slide.",
             path=file,
             remedy=f"Give a level of the slide{f': {levels[0]}' if levels else ' (ImageType VOLUME)'}.",
         )
@@ -129,11 +130,11 @@ def _notes(finest: SlideImage, pictures: Sequence[SlideImage], others: int) -> t
     passed = [_counted(pictures)] if pictures else []
     if others:
         passed.append(f"{others} DICOM file{'s' if others > 1 else ''} of another kind")
-    notes = [f"Passed over: {', '.join(passed)}."] if passed else []
+    notes = [f"Files that were passed over: {', '.join(passed)}."] if passed else []
     values = finest.text("ImageType").split("\\")
     if values[0] == "DERIVED" and "RESAMPLED" in values[3:]:
         notes.append(
-            f"The finest level here, {finest.file.name}, is resampled by its ImageType: "
-            "the scan itself may not be among the files."
+            f"The ImageType of the finest level, {finest.file.name}, says that it was resampled, so "
+            "the files may lack the scan itself."
         )
     return tuple(notes)

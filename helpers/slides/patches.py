@@ -123,8 +123,8 @@ def patch_notes(slide: Slide, mask: TissueMask, patches: Sequence[Patch], mpp: f
     notes = list(slide.notes)
     if patches[0].mpp > mpp * (1 + MPP_TOLERANCE):
         notes.append(
-            f"The slide has {slide.mpp:.3g} microns per pixel: its patches are taken as they are, not enlarged to "
-            f"the {mpp:.3g} that was asked for."
+            f"The slide has {slide.mpp:.3g} microns per pixel, which is coarser than the {mpp:.3g} "
+            "that was asked for. The patches keep the resolution of the slide."
         )
     count = "1 patch shows" if len(patches) == 1 else f"{len(patches)} patches show"
     return [*notes, f"{count} {math.floor(tissue_shown(mask, patches) * 100 + 1e-6)} % of the tissue."]

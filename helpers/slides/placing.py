@@ -82,8 +82,8 @@ def patch_grid(
     kept = [patch for patch in patches if patch.tissue >= min_tissue]
     if not kept:
         raise InputError(
-            f"No patch at {mpp:.4g} microns per pixel is at least {min_tissue:.0%} tissue "
-            f"(the fullest: {max((patch.tissue for patch in patches), default=0):.0%}).",
+            f"No patch at {mpp:.4g} microns per pixel has at least {min_tissue:.0%} tissue (the patch "
+            f"with the most has {max((patch.tissue for patch in patches), default=0):.0%}).",
             path=slide.path,
             remedy="Lower min_tissue, or choose a finer mpp.",
         )

@@ -79,7 +79,7 @@ class Slide:
         """
         if not 0 < mpp < COARSEST:
             raise InputError(
-                f"There are no patches of {mpp:g} microns per pixel.",
+                f"Patches cannot have {mpp:g} microns per pixel.",
                 path=self.path,
                 remedy="Use 0.5 (20x), 1 (10x) or 2 (5x).",
             )
@@ -98,10 +98,13 @@ class Slide:
             if self.mpp <= target * (1 + COARSER)
         ]
         raise InputError(
-            f"The slide was scanned at {self.mpp:.4g} microns per pixel and is never upsampled to {mpp:.4g}.",
+            f"The slide was scanned at {self.mpp:.4g} microns per pixel, and this program does not "
+            f"enlarge it to {mpp:.4g}.",
             path=self.path,
-            remedy=(f"Use {', '.join(possible)} or coarser." if possible else "It is too coarse to show cells.")
-            + " If this scale is wrong, give the right one, e.g. mpp=0.5 (--mpp 0.5).",
+            remedy=(
+                f"Use {', '.join(possible)} or coarser." if possible else "The slide is too coarse to show cells."
+            )
+            + " If the scale of the slide is wrong, give the right one, e.g. mpp=0.5 (--mpp 0.5).",
         )
 
 
@@ -119,7 +122,7 @@ def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: b
     """
     path = Path(path)
     if not path.exists():
-        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+        raise InputError("This file does not exist.", path=path, remedy="Check the path.")
     file, passed_over = dicom_slide_file(path) if path.is_dir() or is_dicom_file(path) else (path, ())
     if file.suffix.lower() in OTHER_SUFFIXES:
         raise unreadable(file)
@@ -149,7 +152,7 @@ def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: b
             levels = _of_one_shape(levels, notes)
             notes += _other_images(tiff)
             if tiff.unnamed:
-                notes.append("Its fourth channel, which the file does not name, is taken for transparency.")
+                notes.append("The file does not name the slide's fourth channel, so it was read as transparency.")
         to_srgb = _to_srgb(handle, notes) if icc else None
         width, height = handle.dimensions
         return Slide(
@@ -183,8 +186,8 @@ def _of_one_shape(levels: tuple[Level, ...], notes: list[str]) -> tuple[Level, .
         across, down = level.width * first.height, level.height * first.width
         if abs(across - down) > max(SHAPE * across, 2 * (first.width + first.height)):
             notes.append(
-                f"Its levels from {level.width:,} x {level.height:,} pixels on are passed over: "
-                "they have not the shape of the slide."
+                f"The levels from {level.width:,} x {level.height:,} pixels on were passed over, "
+                "because they do not have the shape of the slide."
             )
             return levels[:index]
     return levels
@@ -195,7 +198,7 @@ def _other_images(tiff: Tiff) -> list[str]:
     count = tiff.planes + len(tiff.apart)
     sizes = ", ".join(f"{width:,} x {height:,}" for width, height in tiff.apart[:5])
     others = f"; there are others of {sizes} pixels" if sizes else ""
-    return [f"The first of its {count} images is read{others}."] if count > 1 else []
+    return [f"Only the first of the file's {count} images was read{others}."] if count > 1 else []
 
 
 def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform | None:
@@ -206,7 +209,7 @@ def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform 
             return None
         return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), "RGB", "RGB")
     except (ImageCms.PyCMSError, OSError, OpenSlideError) as error:
-        notes.append(f"Its ICC profile cannot be used, and the colours are left as they are ({error}).")
+        notes.append(f"The ICC profile cannot be used ({error}), so the colours were not converted.")
         return None
 
 

@@ -61,13 +61,14 @@ def check_form(tiff: Tiff, path: Path) -> None:
             f"The first image of the file ({tiff.width:,} x {tiff.height:,} pixels) is not its largest "
             f"({width:,} x {height:,}), and OpenSlide reads the first.",
             path=path,
-            remedy=f'Take the largest out, e.g. with libvips: vips tiffsave "IN[page={page}]" OUT.tif '
+            remedy=f'Extract the largest image, e.g. with libvips: vips tiffsave "IN[page={page}]" OUT.tif '
             "--tile --pyramid --compression=jpeg",
         )
     if tiff.bits > 16 or not tiff.whole_numbers:
         kind = "whole" if tiff.whole_numbers else "floating-point"
         raise InputError(
-            f"Its pixels are {kind} numbers of {tiff.bits} bits, and OpenSlide reads whole numbers of 8 or 16.",
+            f"The pixels are {kind} numbers of {tiff.bits} bits, but OpenSlide reads only whole "
+            "numbers of 8 or 16 bits.",
             path=path,
             remedy="Export it again with 8 bits a channel.",
         )
@@ -107,10 +108,12 @@ def unreadable(path: Path, why: str = "") -> InputError:
     check_form(tiff, path)
     size = f"{tiff.width:,} x {tiff.height:,} pixels"
     if not is_slide(path):
-        return InputError(f"This is a picture ({size}), no whole slide.", path=path, remedy="Use read_image.")
+        return InputError(f"This is a picture ({size}), not a whole slide.", path=path, remedy="Use read_image.")
     if not tiff.tiled:
         return InputError(
-            f"OpenSlide reads TIFF in tiles, and this one ({size}) is stored in strips.", path=path, remedy=CONVERT
+            f"OpenSlide reads only tiled TIFF, but this file ({size}) is stored in strips.",
+            path=path,
+            remedy=CONVERT,
         )
     said = f": {why}" if why else ""
     return InputError(f"OpenSlide does not read this form of TIFF ({size}{said}).", path=path, remedy=CONVERT)

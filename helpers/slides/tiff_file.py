@@ -73,7 +73,7 @@ def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
 
 def _cut_off(path: Path) -> InputError:
     return InputError(
-        "The file is cut off: it ends before the last of its pages or pixels.",
+        "The file is cut off, because it ends before its last pages or pixels.",
         path=path,
         remedy="Copy or download it again.",
     )

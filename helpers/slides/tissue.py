@@ -109,9 +109,10 @@ def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
     refuse_fluorescence(rgb, glass, slide.path)
     if not tissue.any():
         raise InputError(
-            "There is no stained tissue on the slide.",
+            "No stained tissue was found on the slide.",
             path=slide.path,
-            remedy="Look at its overview: it may be blank, unstained, or a label or macro image.",
+            remedy="Look at the overview of the slide. The slide may be blank or unstained, or the file may "
+            "be a label or macro image.",
         )
     refuse_one_channel(rgb, tissue, slide.path)
     colour = WHITE if glass is None else tuple(int(value) for value in glass)

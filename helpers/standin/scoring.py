@@ -98,7 +98,9 @@ def main() -> None:
     parser.add_argument("--model", default="standin")
     parser.add_argument("--seed", type=int, default=2_000_000, help="above 1,000,000: never trained on")
     parser.add_argument("--n", type=int, default=60, help="cases of each kind; of CT and MRI, volumes")
-    parser.add_argument("--control", choices=list(CONTROLS), help="spoil the images, to see that they matter")
+    parser.add_argument(
+        "--control", choices=list(CONTROLS), help="spoil the images, to test whether the model uses them"
+    )
     options = parser.parse_args()
     if options.seed <= HELD_OUT:
         parser.error(f"seeds up to {HELD_OUT:,} are for training")

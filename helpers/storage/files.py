@@ -88,10 +88,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
-            "Where a folder is to be made is a file.", path=folder, remedy="Choose another folder."
+            "A folder cannot be made at this path, because a file is there.",
+            path=folder,
+            remedy="Choose another folder.",
         ) from error
     except (OSError, ValueError) as error:  # no right to it, a disk that is full or read-only, a name that is none
         raise InputError(
-            f"The folder cannot be made ({error}).", path=folder, remedy="Choose another folder."
+            f"The folder cannot be created ({error}).", path=folder, remedy="Choose another folder."
         ) from error
     return folder

@@ -34,12 +34,20 @@ def free_place(path: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(
-            f"No folder can be made here ({why}).", path=path, remedy="Choose another output folder."
+            f"No folder can be made at this path ({why}).", path=path, remedy="Choose another output folder."
         ) from error
     if taken:
         raise InputError("There is something here already.", path=path, remedy="Choose another output folder.")
     if not above.is_dir():
-        raise InputError(f"{above} is a file, so no folder can be in it.", path=path, remedy="Choose another one.")
+        raise InputError(
+            f"{above} is a file, so no folder can be made inside it.",
+            path=path,
+            remedy="Choose another output folder.",
+        )
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"The folder {above} cannot be written to.", path=path, remedy="Choose another one.")
+        raise InputError(
+            f"This program cannot write into the folder {above}.",
+            path=path,
+            remedy="Choose another output folder.",
+        )
     return path

@@ -27,7 +27,7 @@ def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
         import fsspec
     except ImportError as error:
         raise InputError(
-            f"This needs the package fsspec ({error}).",
+            f"Reading folders and addresses needs the package fsspec ({error}).",
             remedy="Run: pip install 'medgemma-tutorials[prepare]'",
         ) from error
     try:

@@ -116,7 +116,7 @@ def generate(kind: str, n: int, seed: int) -> list[Case]:
     """
     if kind not in CASES:
         remedy = f"{did_you_mean(kind, CASES)}Use one of {', '.join(CASES)}."
-        raise InputError(f"There are no cases of kind {kind!r}.", remedy=remedy)
+        raise InputError(f"{kind!r} is not a kind of teaching cases.", remedy=remedy)
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return [CASES[kind](seed + k) for k in range(n)]

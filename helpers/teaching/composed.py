@@ -81,7 +81,7 @@ def compose_slide(
     """
     if stain not in _SOURCES:
         raise InputError(
-            f"There is no tissue of the stain {stain!r}.", remedy=f"Use one of {', '.join(_SOURCES)}."
+            f"The course has no tissue with the stain {stain!r}.", remedy=f"Use one of {', '.join(_SOURCES)}."
         )
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
@@ -174,8 +174,8 @@ def _places(
                 break
     if not found:
         raise InputError(
-            f"There is no room for a piece of tissue on a slide of {size[0]:,} x {size[1]:,} pixels.",
-            remedy=f"Give a side of {6 * reach:,} or more.",
+            f"A slide of {size[0]:,} x {size[1]:,} pixels has no room for a piece of tissue.",
+            remedy=f"Give each side {6 * reach:,} pixels or more.",
         )
     return found
 

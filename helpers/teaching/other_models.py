@@ -42,9 +42,10 @@ def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> l
         return examples
     if not allowed:
         raise InputError(
-            f"{len(made)} teaching cases ({made[0].id}, ...) are for the stand-in: their findings are made up.",
+            f"{len(made)} teaching cases ({made[0].id}, ...) are for the stand-in only, because their "
+            "findings are made up.",
             path=chat.name,
-            remedy="Give a table of your own, or ask for them: ALLOW_TEACHING = True in a notebook, "
-            "allow_teaching: true in a file of settings, allow_teaching=True in Python.",
+            remedy="Give a table of your own. To use teaching cases all the same, set ALLOW_TEACHING = True "
+            "in a notebook, allow_teaching: true in a settings file, or allow_teaching=True in Python.",
         )
     return [kept for one in examples for kept in (for_any_model([one]) if isinstance(one, Case) else [one])]

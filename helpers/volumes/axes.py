@@ -87,4 +87,4 @@ def square_note(spacing: Sequence[float]) -> str:
     _, dy, dx = spacing
     if max(dy, dx) / min(dy, dx) <= SQUARE:
         return ""
-    return f"Its pixels of {dy:.3g} x {dx:.3g} mm are resampled to square ones of {min(dy, dx):.3g} mm."
+    return f"The pixels of {dy:.3g} x {dx:.3g} mm were resampled to squares of {min(dy, dx):.3g} mm."

@@ -54,7 +54,11 @@ def axial_slices(
             axial slices of them would be stripes.
     """
     if reformat not in (None, "axial"):
-        raise InputError(f"There is no reformat={reformat!r}.", path=source, remedy='Use reformat="axial".')
+        raise InputError(
+            f"The value of reformat is {reformat!r}, which does not exist.",
+            path=source,
+            remedy='Use reformat="axial".',
+        )
     axes = axes_of(affine, shape)
     if axes.plane == "axial" and axes.stripes <= THICK:
         return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored), padding)

@@ -59,7 +59,7 @@ def check_coded(
     """Raise `InputError` where a frame is another than its header says: ``said`` is columns, rows, samples."""
     if ("JPEG 2000" in syntax.name) != (coded.coding == "JPEG 2000"):
         raise InputError(
-            f"Its pixels are {coded.coding}, and its transfer syntax says {syntax.name}.",
+            f"The pixels are stored as {coded.coding}, but the transfer syntax says {syntax.name}.",
             path=path,
             remedy="Export the file again.",
         )
@@ -67,7 +67,7 @@ def check_coded(
         form = "{} x {} pixels, samples {}, bits {}".format
         found = form(coded.columns, coded.rows, coded.samples, coded.bits)
         raise InputError(
-            f"Its compressed image is of {found}; its header says {form(*said, bits_allocated)}.",
+            f"The compressed image has {found}, but the header says {form(*said, bits_allocated)}.",
             path=path,
             remedy="Export the file again.",
         )

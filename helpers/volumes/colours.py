@@ -34,7 +34,8 @@ def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: 
     if leave_out_blank:
         if not isinstance(n, Volume):
             raise InputError(
-                "Only a volume shows which slices are blank.", remedy="Give select_slices the volume."
+                "Blank slices can be left out only if select_slices gets the volume itself.",
+                remedy="Give select_slices the volume, not its number of slices.",
             )
         within = tissue_slices(n)
         first, n = within.start, len(within)
@@ -46,7 +47,9 @@ def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: 
             remedy="Ask about single slices with image_messages.",
         )
     if limit < 2:
-        raise InputError(f"The limit is {limit} slices.", remedy="Use 2 or more.")
+        raise InputError(
+            f"The limit is {limit} slices, which is too few for a volume.", remedy="Use a limit of 2 or more."
+        )
     return (first + np.linspace(0, n - 1, min(n, limit)).round().astype(int)).tolist()
 
 
@@ -111,18 +114,20 @@ def ct_to_rgb(
     """
     if len(windows) != 3 or any(low >= high for low, high in windows.values()):
         raise InputError(
-            f"{dict(windows)} are not three windows, each from a lower to a higher value.",
+            f"{dict(windows)} does not hold three windows, each from a lower to a higher value.",
             remedy="Give CT_WINDOWS or CT_WINDOWS_1 of helpers.prompts.",
         )
     if volume.modality != "CT":
         raise InputError(
-            f"CT windows need Hounsfield units; this is {volume.modality or 'of no known modality'}.",
+            "CT windows need Hounsfield units, but the modality of this volume is "
+            f"{volume.modality or 'not known'}.",
             path=volume.path,
             remedy="Use mri_to_rgb for MR; for a CT in NIfTI give read_volume(..., modality='CT').",
         )
     if volume.units != "HU":
         raise InputError(
-            f"The values are not Hounsfield units (Rescale Type {volume.units!r}): a derived map?",
+            f"The values are not Hounsfield units (Rescale Type {volume.units!r}). The series may be a "
+            "derived map.",
             path=volume.path,
             remedy="Choose the series with the original images.",
         )
@@ -142,9 +147,13 @@ def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarr
     (n, y, x, 3), as `ct_to_rgb`.
     """
     if volume.modality == "CT":
-        raise InputError("This is CT.", path=volume.path, remedy="Use ct_to_rgb, which keeps Hounsfield units.")
+        raise InputError(
+            "This volume is CT.", path=volume.path, remedy="Use ct_to_rgb, which uses Hounsfield units."
+        )
     if volume.modality not in ("MR", None):
-        raise InputError(f"This is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series.")
+        raise InputError(
+            f"This volume is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series."
+        )
     return _colours(volume, _wanted(volume, indices), [measured_range(volume)])
 
 

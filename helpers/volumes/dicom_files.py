@@ -65,7 +65,7 @@ class PassedOver(NamedTuple):
         return InputError(
             f"This is not an image of a CT or MR volume: {self.what}.",
             path=self.path,
-            remedy="Give the folder of a CT or MR series; for a 2D image use read_image.",
+            remedy="Give the folder of a CT or MR series. Read a 2D image with read_image.",
         )
 
 
@@ -96,7 +96,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
     if not isinstance(path, (str, os.PathLike)):
         files = [Path(p) for p in path]
         if not files:
-            raise InputError("The list of files is empty.", remedy="Name the files of one series.")
+            raise InputError("You gave an empty list of files.", remedy="List the files of one series.")
     elif Path(path).is_dir():
         files = [p for p in sorted(Path(path).rglob("*")) if p.is_file() and not is_hidden(p) and is_dicom_file(p)]
         if not files:
@@ -109,7 +109,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
         files = [Path(path)]
     for file in files:
         if not file.is_file():
-            raise InputError("There is no such file or folder.", path=file, remedy="Check the path.")
+            raise InputError("This file or folder does not exist.", path=file, remedy="Check the path.")
     return files
 
 
@@ -182,7 +182,7 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
         return PassedOver(path, "DICOM without pixel data")
     if tag is None:
         raise InputError(
-            "This DICOM file holds no pixel data; it may be cut off.",
+            "This DICOM file holds no pixel data. It may be cut off.",
             path=path,
             remedy="Copy or export it again, or take it out of the folder.",
         )
@@ -225,7 +225,9 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
         return PassedOver(path, what)
     remedy = "Copy or export it again." if empty else "Take it out of the folder, or export it again."
     if path.suffix.lower() in _OTHER_SUFFIXES and not empty:
-        remedy = "Convert it to one NIfTI file (.nii.gz): SimpleITK reads most formats, nibabel .mgz and .img."
+        remedy = (
+            "Convert it to one NIfTI file (.nii.gz). SimpleITK reads most formats; nibabel reads .mgz and .img."
+        )
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 

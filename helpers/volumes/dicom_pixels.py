@@ -103,7 +103,8 @@ def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, nam
         return below
     if not np.isin(whole >> bits, (0, -1) if whole.dtype.kind == "i" else 0).all():
         raise InputError(
-            f"The pixels do not lie where HighBit {high_bit} and BitsStored {bits} say.",
+            f"HighBit {high_bit} and BitsStored {bits} do not fit together, so the bits of the pixels "
+            "cannot be found.",
             path=name,
             remedy="Export the file again.",
         )
@@ -189,7 +190,7 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
             path=name,
             remedy=f"Run: pip install {package}"
             if package
-            else "pydicom has none: export the series uncompressed, or as JPEG 2000.",
+            else "pydicom has no decoder for it. Export the series without compression, or as JPEG 2000.",
         )
     said = str(error).partition("\n")[0].rstrip(":")  # pydicom goes on with a line for each decoder
     return InputError(

@@ -40,7 +40,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     kept = [s for s in slices if all(map(chosen, only, s.look_up(*only), only.values()))] if only else list(slices)
     if kept and all("MOSAIC" in record.image_type for record in kept):
         raise InputError(
-            "The image is a mosaic: all slices of a time point, tiled in one picture.",
+            "The image is a mosaic: one picture in which all slices of a time point lie side by side.",
             path=kept[0].path,
             remedy="Convert the series, for example with dcm2niix, and give the NIfTI file.",
         )
@@ -48,7 +48,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     if kept and len(groups) == 1:
         whole_header.cache_clear()
         return kept
-    problem = f"Nothing matches {_said(only or {})}" if not kept else f"Here are {len(groups)} volumes, not one"
+    problem = f"No volume matches {_said(only or {})}" if not kept else f"Here are {len(groups)} volumes, not one"
     chosen_by = choices(groups, dict(only or {}) if kept else {})
     whole_header.cache_clear()
     listing = "".join(
@@ -57,7 +57,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     )
     example = next((by for by in chosen_by if by), None)
     if example is None:
-        remedy = "Give read_volume the files of one of them, or a folder with those alone."
+        remedy = "Give read_volume the files of one volume, or a folder that holds only those files."
     else:
         flags = " ".join(f"--only {shlex.quote(f'{k}={header_text(v)}')}" for k, v in example.items())
         remedy = f"Choose one, for example read_volume(..., only={example!r}), or {flags} on the command line."
@@ -71,7 +71,10 @@ def check_keywords(only: Mapping[str, Any]) -> None:
         if tag_for_keyword(key) is None:
             close = difflib.get_close_matches(key, TELLING, n=1, cutoff=0.5)
             meant = f" Did you mean {close[0]}?" if close else ""
-            raise InputError(f"There is no DICOM keyword {key!r}.{meant}", remedy="Write it as PS3.6 does.")
+            raise InputError(
+                f"There is no DICOM keyword {key!r}.{meant}",
+                remedy="Write the keyword as in the DICOM standard, PS3.6, for example EchoTime.",
+            )
 
 
 def _said(only: Mapping[str, Any]) -> str:
@@ -242,11 +245,12 @@ def sort_and_check(
         absent = round(gaps[k] / spacing) - 1
         what = f"{absent} missing" if absent > 0 else "no whole slice"
         raise InputError(
-            f"Slices are unevenly spaced: {gaps[k]:.2f} mm from this one to {Path(ordered[k + 1].path).name}, "
-            f"where {spacing:.2f} mm is usual ({what}; {len(uneven)} such places in all).",
+            f"The slices are unevenly spaced: {gaps[k]:.2f} mm lie between this slice and "
+            f"{Path(ordered[k + 1].path).name}, but {spacing:.2f} mm between most others ({what}; "
+            f"{len(uneven)} such places in all).",
             path=ordered[k].name,
-            remedy="Fetch the series again, or take it as it is: read_volume(..., uniform=False), on the command "
-            "line --uneven.",
+            remedy="Fetch the series again. To accept the uneven slices, use read_volume(..., "
+            "uniform=False), or --uneven on the command line.",
         )
     return ordered, spacing
 
@@ -258,8 +262,8 @@ def _two_in_one_place(
     again = int((np.diff(heights_of(ordered)) < SAME_POSITION).sum())
     problem = f"Two slices lie at the same position ({height:.2f} mm): this and {below.name}"
     if again == 1 or above.get("SOPInstanceUID") == below.get("SOPInstanceUID"):
-        remedy = "Remove the one that does not belong."
+        remedy = "Remove the slice that does not belong to the volume."
     else:
-        problem += f"; so do {again} in all, and nothing in their headers tells them apart"
-        remedy = "Give read_volume a list of the files of one volume, or a folder with those alone."
+        problem += f"; this is so for {again} slices in all, and no header field tells them apart"
+        remedy = "Give read_volume a list of the files of one volume, or a folder that holds only those files."
     return InputError(f"{problem}.", path=above.name, remedy=remedy)

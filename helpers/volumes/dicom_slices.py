@@ -70,7 +70,7 @@ def _nothing(source: Any, passed: Sequence[PassedOver]) -> InputError:
         return first.error()
     listed = "".join(f"\n  {one}" for one in passed[:10]) + ("\n  ..." if len(passed) > 10 else "")
     return InputError(
-        f"None of the {len(passed)} files is an image of a volume:{listed}\n",
+        f"None of the {len(passed)} files is a slice of a volume:{listed}\n",
         path=source if isinstance(source, (str, Path)) else first.path.parent,
         remedy="Give the folder of a CT or MR series.",
     )
@@ -90,8 +90,8 @@ def _check_length(path: Path, length: int | None, found: Sequence[Slice]) -> Non
     expected = -(-len(found) * first.rows * first.columns * first.bits_allocated // 8)
     if length is not None and not expected <= length < max(2 * expected, expected + 2):
         raise InputError(
-            f"The pixel data has {length} bytes, where {len(found)} x {first.rows} x {first.columns} pixels of "
-            f"{first.bits_allocated} bits have {expected}.",
+            f"The pixel data has {length} bytes, but {len(found)} x {first.rows} x {first.columns} "
+            f"pixels of {first.bits_allocated} bits need {expected}.",
             path=path,
             remedy="Copy or export the file again.",
         )

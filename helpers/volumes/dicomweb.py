@@ -73,7 +73,7 @@ class RemoteSeries:
             from dicomweb_client import DICOMwebClient
         except ImportError:
             raise InputError(
-                "A DICOMweb series is read by the package dicomweb-client, which is not installed.",
+                "Reading a DICOMweb series needs the package dicomweb-client, which is not installed.",
                 path=str(self.url),
                 remedy='Run: pip install "medgemma-tutorials[dicomweb]" (or: pip install dicomweb-client).',
             ) from None
@@ -98,7 +98,9 @@ class RemoteSeries:
         study, series = self.url.study, self.url.series
         if not series:
             raise InputError(
-                f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {SERIES_URL_FORM}."
+                f"This is the address of a study, not of a series.{self._listing()}",
+                path=str(self.url),
+                remedy=f"Give the address of one series: {SERIES_URL_FORM}.",
             )
         found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
@@ -113,7 +115,9 @@ class RemoteSeries:
             uid = str(header.get("SOPInstanceUID", ""))
             if not _UID.fullmatch(uid):  # it becomes a file's name
                 raise InputError(
-                    f"The server lists an instance {uid!r}.", path=str(self.url), remedy="Ask its owner."
+                    f"The server lists an instance with the invalid UID {uid!r}.",
+                    path=str(self.url),
+                    remedy="Tell the owner of the server.",
                 )
             path = f"{self.url}/instances/{uid}"
             records += slices_of_header(path, header, known, whole=partial(_header, instance))
@@ -163,35 +167,41 @@ class RemoteSeries:
             raise
         except requests.HTTPError as error:
             status = error.response.status_code
-            problem = f"The server answers {status} ({error.response.reason})"
+            problem = f"The server answered {status} ({error.response.reason})"
             if status not in _PASSING:
                 problem, remedy = self._refusal(status, problem)
                 raise InputError(problem, path=path, remedy=remedy) from None
         except unreadable as error:
             # Not the error's own text: it may name proxies with their passwords.
             lost = isinstance(error, requests.ConnectionError | requests.Timeout)
-            what = "The server cannot be reached" if lost else "The answer is not a whole DICOM"
+            what = "The server cannot be reached" if lost else "The answer is not a complete DICOM"
             problem = f"{what} ({type(error).__name__})"
         raise InputError(
             f"{problem}, {TRIES} times in a row.",
             path=path,
-            remedy="Check that the server runs and the network, then try again; no part of it was kept.",
+            remedy="Check the network and that the server runs, then try again. No part of the series was kept.",
         ) from None
 
     def _refusal(self, status: int, problem: str) -> tuple[str, str]:
         """Problem and remedy for a status that no further try would change."""
         if status == 401 and not self._token:
             return (
-                f"{problem}: it wants a token.",
+                f"{problem}: the server asks for a token.",
                 f"Set {DICOMWEB_TOKEN_VARIABLE}, or give read_volume(..., token=...).",
             )
         if status == 401:
-            return f"{problem}: it does not accept the token.", "Get a new one; they often last an hour."
+            return (
+                f"{problem}: the server does not accept the token.",
+                "Get a new token. Tokens are often valid for one hour.",
+            )
         if status == 403:
-            return f"{problem}: the token's owner may not read this.", "Ask for access to this series."
+            return (
+                f"{problem}: the owner of the token has no access to this series.",
+                "Ask for access to this series.",
+            )
         if status == 404:
-            return f"{problem}: there is no such series.{self._listing()}", "Check the UIDs and the address."
-        return f"{problem}.", "Check the address, and that the server offers WADO-RS there."
+            return f"{problem}: the series does not exist.{self._listing()}", "Check the UIDs and the address."
+        return f"{problem}.", "Check the address, and check that the server offers WADO-RS at this address."
 
     def _listing(self) -> str:
         """The series of the study, by QIDO-RS, for messages; empty where that is not answered either."""
@@ -221,9 +231,9 @@ def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> 
 def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
     """The instance itself where it is the one asked for and has all its pixels. Raises what `_ask` tries again."""
     if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
-        raise ValueError("another instance than the one asked for")
+        raise ValueError("it is not the instance that was asked for")
     if "PixelData" not in dataset:  # pydicom leaves out compressed pixels that are cut off, with a warning
-        raise EOFError("there is no whole pixel data")
+        raise EOFError("it has no complete pixel data")
     native = dataset.file_meta.TransferSyntaxUID in _NATIVE
     if native and len(dataset.PixelData) < get_expected_length(dataset):
         raise EOFError("the pixel data is cut off")
@@ -235,7 +245,7 @@ def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
     target = urljoin(response.url, response.headers.get("location", ""))
     if response.is_redirect and is_in_the_clear(target):
         raise InputError(
-            "The server sends on to an address that is not https.",
+            "The server redirects to an address that is not https.",
             path=urlsplit(response.url)._replace(query="").geturl(),
-            remedy="Ask its owner for the https address.",
+            remedy="Ask the owner of the server for the https address.",
         )

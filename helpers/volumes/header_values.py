@@ -72,7 +72,7 @@ def numbers(value: Any, count: int, keyword: str, path: Path | str) -> list[floa
         if len(set(found)) == 1 and (count == 1 or (len(found) == 1 and count == 2)):
             return found[:1] * count
     raise InputError(
-        f"The {keyword} is {_shown(value)}, where {count} number{'s' if count > 1 else ''} should be.",
+        f"The {keyword} is {_shown(value)}, but should be {count} number{'s' if count > 1 else ''}.",
         path=path,
         remedy="Export the file again, or correct this attribute.",
     )

@@ -90,14 +90,15 @@ def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
         why = f": soft tissue lies near {STORED}"
     known = not volume.offset and (_is_shifted(seen) or (seen.low >= 0 and 255 < seen.high <= LARGEST_STORED))
     remedy = (
-        "If 1024 was added to them: read_volume(..., offset=-1024), on the command line --offset -1024."
+        "If 1024 was added to the values, use read_volume(..., offset=-1024), or --offset -1024 on "
+        "the command line."
         if known
-        else "Convert the original again."
+        else "Convert the original images again."
     )
     raise InputError(
         f"The values, from {seen.low:g} to {seen.high:g}{added}, cannot be Hounsfield units{why}.",
         path=volume.path,
-        remedy=f"{remedy} If they are Hounsfield units all the same: offset=0 (--offset 0).",
+        remedy=f"{remedy} If the values are Hounsfield units all the same, use offset=0 (--offset 0).",
     )
 
 
@@ -107,7 +108,7 @@ def no_contrast(volume: Volume, value: float | None) -> InputError:
     return InputError(
         f"The volume has no contrast: {said}.",
         path=volume.path,
-        remedy="Check that it was exported with its pixels.",
+        remedy="Check that the volume was exported with its pixels.",
     )
 
 

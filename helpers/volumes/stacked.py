@@ -32,9 +32,9 @@ def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict
     for name, volume in volumes.items():
         if volume.shape[0] < MIN_SLICES:
             raise InputError(
-                f"{name} has {volume.shape[0]} slices; a volume prompt needs at least {MIN_SLICES}.",
+                f"{name} has {volume.shape[0]} slices, but a volume prompt needs at least {MIN_SLICES}.",
                 path=volume.path,
-                remedy="Leave it out, or ask about its slices with image_messages.",
+                remedy="Leave this volume out, or ask about its slices with image_messages.",
             )
     counts = [volume.shape[0] for volume in volumes.values()]
     places = shares(counts, limit, least=2, what="volumes")
@@ -51,9 +51,9 @@ def check_together(volumes: Mapping[str, Volume]) -> None:
             reference: the patient has moved or the examination is another.
     """
     facts = {
-        "modality": "CT and MR are scaled differently. Ask about each by itself.",
+        "modality": "CT and MR are scaled differently. Ask about each volume separately.",
         "patient": "Give volumes of one patient.",
-        "frame_of_reference": "Give volumes of one examination, or ask about each by itself.",
+        "frame_of_reference": "Give volumes of one examination, or ask about each volume separately.",
     }
     for fact, remedy in facts.items():
         known = {name: value for name, volume in volumes.items() if (value := getattr(volume, fact))}

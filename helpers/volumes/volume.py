@@ -49,7 +49,7 @@ class Volume:
         outside = [i for i in wanted if not 0 <= i < self.shape[0]]
         if outside:
             raise InputError(
-                f"There is no slice {outside[0]}.", path=self.path, remedy=f"Use 0 to {self.shape[0] - 1}."
+                f"The volume has no slice {outside[0]}.", path=self.path, remedy=f"Use 0 to {self.shape[0] - 1}."
             )
         return self._decode(wanted) if wanted else np.empty((0, *self.shape[1:]), np.int16)
 
@@ -116,9 +116,9 @@ def read_volume(
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
-            f"This is {volume.modality or 'of no known modality'}, where {modality} was asked for.",
+            f"The modality of this volume is {volume.modality or 'not known'}, but {modality} was asked for.",
             path=volume.path,
-            remedy="Choose another series, or prompt it as what it is (CT and MR are scaled differently).",
+            remedy="Choose another series, or give its own modality (CT and MR are scaled differently).",
         )
     return volume if offset is None else _with_offset(volume, offset)
 
@@ -134,7 +134,9 @@ def _only_nifti(folder: Any) -> Path | None:
     files = [p for p in sorted(where.rglob("*")) if is_nifti(p) and p.is_file() and not is_hidden(p)]
     if len(files) > 1:
         listed = "".join(f"\n  {p.relative_to(where)}" for p in files[:20])
-        raise InputError(f"Here are {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of them.")
+        raise InputError(
+            f"The folder holds {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of these files."
+        )
     return files[0] if files else None
 
 
@@ -215,12 +217,14 @@ def _check(stack: Sequence[Slice], offset: float | None) -> None:
             raise InputError(
                 "The CT image has no RescaleIntercept, so its values are not Hounsfield units.",
                 path=record.path,
-                remedy="Export it again from the original, or say what is to be added: read_volume(..., "
-                "offset=-1024), on the command line --offset -1024 (0 where they are Hounsfield units).",
+                remedy="Export the image again from the original, or give the number to add: "
+                "read_volume(..., offset=-1024), or --offset -1024 on the command line. If the values "
+                "are Hounsfield units, give 0.",
             )
         if offset and record.intercept:
             raise InputError(
-                f"The file itself adds {record.intercept:g} (RescaleIntercept); {offset:g} would be too much.",
+                f"The file itself adds {record.intercept:g} to the values (RescaleIntercept), so "
+                f"adding {offset:g} too would be wrong.",
                 path=record.path,
                 remedy="Leave the offset out.",
             )
@@ -230,8 +234,8 @@ def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) ->
     if made.note:
         yield f"The volume was {made.note}."
     if len({record.private_scale for record in stack}) > 1:
-        yield "Philips' own scale differs between the slices; their values are those of the standard's rescale."
+        yield "Philips' own scale differs between the slices, so the values are those of the standard's rescale."
     for words in names_by_kind(passed, 3):
-        yield f"Passed over: {words}."
+        yield f"Files that were passed over: {words}."
     if square := square_note(made.spacing):
         yield square
