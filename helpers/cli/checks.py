@@ -29,7 +29,7 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_model(name: str) -> None:
-    """Raise `InputError` for a name that can be no model's, and for a folder that holds none, or no recording."""
+    """Raise `InputError` for a name that cannot be a model, and for a folder without a model or a recording."""
     if name.startswith(models.RECORDED_PREFIX):
         models.read_recording(models.recorded_folder(name))
     elif not name.startswith(ENDPOINT_PREFIX):

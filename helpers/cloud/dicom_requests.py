@@ -1,4 +1,4 @@
-"""Prompts whose images the model's server fetches itself from a DICOMweb store, so that no pixel passes here.
+"""Prompts whose images the model's server itself fetches from a DICOMweb store, so this machine sees no pixels.
 
 For Model Garden's DICOM-aware MedGemma (`helpers.cloud.model_garden.DICOM_MODEL`). The form of a request is that
 of Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
@@ -37,7 +37,7 @@ def image_dicom_request(
         question: asked after the images.
         instruction: put before the images.
         patches: upper left corners (x, y) of patches of 896 x 896 pixels of that instance, at most 126.
-        token: the caller's own, short-lived, with which the server reads the images; None for a public store.
+        token: the caller's short-lived token, with which the server reads the images; None for a public store.
         max_tokens: of the answer.
 
     Returns a dictionary ready for JSON. The token in it is sent but never shown (`helpers.cloud.vertex.Secret`).

@@ -1,4 +1,4 @@
-"""MedGemma 1.5 from Google Cloud's Model Garden: plan, deploy, find, call, and take away all that bills.
+"""MedGemma 1.5 from Google Cloud's Model Garden: plan, deploy, find and call it, and delete everything that bills.
 
 Routes: projects.locations.deploy, endpoints.list, endpoints.undeployModel and endpoints.delete of
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations/deploy and the pages beside it; the
@@ -84,14 +84,14 @@ def plan_deployment(
     dollars_per_hour: float | None = None,
     accept_terms: bool = False,
 ) -> Plan:
-    """Plan a deployment of MedGemma 1.5. It only reads; nothing is created.
+    """Plan a deployment of MedGemma 1.5. This only reads; it creates nothing.
 
-    Model Garden's own settings for the machine are asked for, and the limits of images and context in them raised:
-    as they come they take few images (16 where they were seen). ``dicom`` plans the container that reads DICOMweb.
+    This asks for Model Garden's own settings for the machine, and raises their limits of images and context,
+    because they allow few images (16 when we looked). ``dicom`` plans the container that reads DICOMweb.
 
     Raises:
-        InputError: fewer than 126 images, which a whole slide has; a context that they do not fit into; a machine
-            that Model Garden has no settings for; a price that is not known here.
+        InputError: fewer than 126 images, which a whole slide needs; a context that is too small for the images; a
+            machine without settings in Model Garden; or a machine whose price this program does not know.
     """
     least = images * (IMAGE_TOKENS + WRAPPER_TOKENS) + TEXT_TOKENS
     if images < MAX_PATCHES:
@@ -218,11 +218,12 @@ def ask_on_screen(text: str) -> bool:
 def deploy(
     cloud: Cloud, plan: Plan, confirm: Callable[[str], bool] = ask_on_screen, minutes: float = 60
 ) -> Endpoint:
-    """Create what was planned, once ``confirm`` was shown it with its cost and said True; wait until it serves.
+    """Show the plan and its cost to ``confirm``; if it returns True, create the deployment and wait until it
+    serves.
 
     Raises:
-        InputError: not confirmed, terms not accepted, an endpoint of this name there: nothing was created. Or it
-            failed on the way: the error says what may bill now.
+        InputError: the cost was not confirmed, the terms were not accepted, or an endpoint of this name exists, so
+            nothing was created; or the deployment failed, and the error says what may bill now.
     """
     if not plan.terms_accepted:
         raise InputError(
@@ -269,7 +270,7 @@ def _may_bill(cloud: Cloud, plan: Plan, sent: Any, error: BaseException) -> Inpu
 
 
 def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -> None:
-    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. Gone already is fine.
+    """Undeploy all models of an endpoint, delete it, and check that it is gone. It may be gone already.
 
     The model's entry in the Model Registry stays; it costs nothing.
 

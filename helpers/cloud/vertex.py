@@ -1,6 +1,6 @@
-"""The few calls of the Vertex AI REST API that a deployment needs, and a short-lived token for them.
+"""Send the few requests of the Vertex AI REST API that a deployment needs, with a short-lived token.
 
-Plain REST rather than Google's SDK: that is large, and pins other packages to versions that this project has left.
+This uses plain REST, because Google's SDK is large and pins other packages to versions that are too old for us.
 Reference: https://cloud.google.com/vertex-ai/docs/reference/rest
 """
 
@@ -27,7 +27,7 @@ class Secret(str):
     """
 
     def __new__(cls, text: str, quota_project: str = "") -> Secret:
-        """Of the token's text."""
+        """Make a secret from the token's text."""
         made = super().__new__(cls, text)
         made.quota_project = quota_project
         return made
@@ -37,7 +37,7 @@ class Secret(str):
 
 
 def access_token() -> Secret:
-    """A token of application-default credentials, good for about an hour.
+    """A token of application-default credentials, valid for about an hour.
 
     Raises `InputError` where google-auth is missing, or nobody is signed in.
     """
@@ -62,7 +62,7 @@ def access_token() -> Secret:
 
 
 class Gone(InputError):
-    """The resource is not there (404)."""
+    """The resource does not exist (404)."""
 
 
 class Unanswered(InputError):
@@ -77,7 +77,7 @@ class Cloud:
         project: the project's id.
         region: for example "us-central1".
         address: of the API; default: that of the region. http for loopback alone.
-        token: gives a fresh token for each request.
+        token: a function that gives a fresh token for each request.
         poll_seconds: between two looks at an operation that goes on.
     """
 

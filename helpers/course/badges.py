@@ -1,7 +1,7 @@
-"""Launch links of the notebooks, and the address they install from, all from the one setting in pyproject.toml.
+"""Write the launch links and the install address of the notebooks, from the one setting in pyproject.toml.
 
-In a notebook they are plain links, not pictures: a notebook that is opened offline asks no outside host for
-anything. README.md, which is read on the web, has one badge for each notebook.
+Notebooks have plain links instead of pictures, so that a notebook that is opened offline asks no other host.
+README.md, which people read on the web, has one badge for each notebook.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def update_badges(checkout: Path = CHECKOUT, *, check: bool = False) -> list[Pat
     """Write the links into each notebook's title cell and the notebook table into README.md.
 
     The links go between a pair of HTML comments (``<!-- badges -->`` and ``<!-- notebooks -->``); a title cell
-    without its pair gets one below the heading. Of a row in README.md the first and the last cell are written; the
-    cells between are kept as somebody wrote them, and are "…" for a new notebook. Wherever a notebook, README.md
-    or a page in ``docs`` installs from or clones a repository on GitHub, it is given the same address.
+    without its pair gets one below the heading. In a row of README.md, only the first and the last cell are
+    written. The cells between keep their text, and are "…" for a new notebook. Wherever a notebook, README.md or a
+    page in ``docs`` installs from or clones a repository on GitHub, it is given the same address.
 
     Args:
         checkout: root folder of a checkout.

@@ -1,4 +1,4 @@
-"""The device that models run on, seen by torch, and how long a model takes on it.
+"""Find the device that models run on, and estimate how long a model takes on it.
 
 `look` is called in a process of its own: a torch that crashes while it is imported then ends that process alone.
 """
@@ -12,7 +12,7 @@ from helpers.prompts import MAX_SLICES
 
 
 def look(weights: Mapping[str, int]) -> dict[str, Any]:
-    """What torch finds here.
+    """Describe what torch finds on this machine.
 
     Args:
         weights: bytes of the bfloat16 weights of each model.
@@ -31,7 +31,7 @@ def look(weights: Mapping[str, int]) -> dict[str, Any]:
 
 
 def unknown(weights: Mapping[str, int], why: str) -> dict[str, Any]:
-    """The same, where torch does not import."""
+    """The same description if torch cannot be imported."""
     return {
         "device": {"kind": "unknown", "description": "unknown: torch does not import"},
         "fits": dict.fromkeys(weights, "whether it fits is unknown"),

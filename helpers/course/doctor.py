@@ -1,4 +1,4 @@
-"""What this machine can run: ``medgemma-tutorials doctor``."""
+"""Report what this machine can run: ``medgemma-tutorials doctor``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WEIGHTS_4B = int(8.6e9)
 
 
 def examine() -> dict[str, Any]:
-    """Look at Python, packages, memory, GPU, disk, access and models; never at a token's value.
+    """Check Python, packages, memory, GPU, disk, access and models. Token values are never read out.
 
     Returns:
         Plain data with "problems": what is broken in the install, one sentence each, empty if nothing is. All else

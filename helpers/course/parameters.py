@@ -1,4 +1,4 @@
-"""The parameters of a notebook: what its tagged cell declares, and what a run gives it."""
+"""Read the parameters that a notebook declares, and check the values that a run gives it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def given_parameters(
         declared: what each notebook of the run declares (`declared_parameters`).
 
     Raises:
-        InputError: OUTPUT_DIR, which the runner sets; two models; a name that none of the notebooks has.
+        InputError: OUTPUT_DIR was given, which the runner sets; two models were given; or no notebook has a
+            parameter of this name.
     """
     if "OUTPUT_DIR" in parameters:
         raise InputError("The command sets this parameter itself.", path="OUTPUT_DIR", remedy="Use --output DIR.")

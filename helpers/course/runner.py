@@ -1,4 +1,4 @@
-"""Run the notebooks in order with papermill and say how each one ended: ``medgemma-tutorials run``."""
+"""Run the notebooks in order with papermill, and report how each ended: ``medgemma-tutorials run``."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def run_notebooks(
         (`helpers.endpoints.redaction`).
 
     Raises:
-        InputError: no such notebook, a parameter that no chosen notebook has, or fewer than one job; nothing has
-            run then.
+        InputError: a notebook does not exist, no chosen notebook has a parameter, or ``jobs`` is below 1; then
+            nothing was run.
     """
     if jobs < 1:
         raise InputError(
@@ -108,7 +108,7 @@ def _run_one(
     output: Path,
     threads: int | None,
 ) -> None:
-    """Run one notebook, fill in its record, and write its executed copies whatever the ending."""
+    """Run one notebook, fill in its record, and write its executed copies even if it fails."""
     path = watch.path
     own_folder = output / path.stem
     own_folder.mkdir(exist_ok=True)

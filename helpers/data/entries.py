@@ -1,6 +1,6 @@
-"""The data manifest: every image that this project uses, what it is, whose it is and how it is had.
+"""The data manifest: every image that this project uses, with its content, its source and the way to get it.
 
-A mapping in YAML from a short name to an `Entry`. What is wrong in it is reported with its line.
+The manifest is a YAML mapping from a short name to an `Entry`. Errors name the line of the fault.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class File(_Strict):
 
 
 class Download(File):
-    """A file at an address; its path is that under the cache folder."""
+    """A file at an address; its path is relative to the cache folder."""
 
     url: Https
 
@@ -93,7 +93,7 @@ class Source(_Strict):
 
 
 class Entry(_Strict):
-    """One image or record of the manifest. One of ``bundled``, ``download`` and ``idc`` says how it is had."""
+    """One image or record of the manifest. One of ``bundled``, ``download`` and ``idc`` says how to get it."""
 
     kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation", "record"]
     title: Text
@@ -121,13 +121,14 @@ class Entry(_Strict):
 
 
 def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
-    """Read and check the manifest: name of each image -> `Entry`.
+    """Read and check the manifest; return a dictionary from the name of each image to its `Entry`.
 
     Args:
         path: another manifest; default: this project's own.
 
     Raises:
-        InputError: not there, no YAML, a name twice, or an entry that is not as it should be; names its line.
+        InputError: the file is missing or is not YAML, a name occurs twice, or an entry is wrong; the error names
+            the line.
     """
     path = Path(path) if path else own_manifest()
     try:
@@ -200,7 +201,7 @@ def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
 
 
 def _refuse_repeated_keys(tree: yaml.Node | None, path: Path) -> None:
-    """YAML readers silently keep the last of two equal keys."""
+    """Refuse equal keys, of which YAML readers silently keep the last."""
     for node in _mappings(tree):
         seen: set[str] = set()
         for key, _ in node.value:

@@ -1,7 +1,7 @@
 """Public series of NCI Imaging Data Commons (https://imaging.datacommons.cancer.gov), through idc-index.
 
-No sign-in. The index holds no checksums, so a series is checked by what the index does say: the number of its
-files, their size in bytes, and the SeriesInstanceUID in each file.
+You need no account. The index holds no checksums, so three other values are checked: the number of files, their
+size in bytes, and the SeriesInstanceUID in each file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from helpers.errors import InputError
 def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
     """Download a series unless it is in ``cache``; check it and return its folder.
 
-    Raises `InputError`, with ``name`` as its path: idc-index missing or of another index; not whole; other files.
+    Raises `InputError`, with ``name`` as its path: idc-index is missing or has another index, the series is
+    incomplete, or the folder holds other files.
     """
     folder = cache / "idc" / series.crdc_series_uuid
     if folder.is_dir():

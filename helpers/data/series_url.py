@@ -26,10 +26,10 @@ class SeriesUrl(NamedTuple):
 
 
 def parse_url(url: str) -> SeriesUrl:
-    """Take a series' (or study's) address apart.
+    """Split the address of a series (or study) into its parts.
 
-    Raises `InputError`: another form; http to an address that is not loopback, where anybody on the way could read
-    images and token; a password or a query in the address, which would end up in messages.
+    Raises `InputError` for an address of another form; for http to another machine, because others on the network
+    could read images and token; and for a password or query in the address, which would appear in messages.
     """
     parts = urlsplit(url)
     bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")

@@ -1,10 +1,10 @@
-"""Images to vectors, by a model's vision tower alone: no words are read and none are written.
+"""Turn images into vectors with the vision tower of a model, without its language model.
 
-A tower makes a vector of every small patch of an image. Two summaries of them are kept, side by side: their mean
-(where the tower has a head that was trained to summarise, as MedSigLIP has, what the head makes of them instead),
-and, channel by channel, their maximum. A mean tells of what is everywhere, and a finding of three patches among
-thousands is lost in it; a maximum keeps the one patch that stands out, and loses how much of it there is. A volume
-or a slide is pooled as if it were one large image: the mean of its means, the maximum of its maxima.
+A tower makes a vector of every small patch of an image. Two summaries of these vectors are stored side by side:
+their mean and, channel by channel, their maximum. If the tower has a head that was trained to summarise, as
+MedSigLIP has, its output replaces the mean. A mean describes the whole image, but a finding of three patches among
+thousands is lost in it. A maximum keeps the one patch that stands out, but not how many patches do. A volume or a
+slide is pooled as if it were one large image: the mean of its means, the maximum of its maxima.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class Embedder:
 
     @functools.cached_property
     def key(self) -> str:
-        """16 letters that another tower, or other settings of its image processor, do not have."""
+        """16 letters that identify the tower and the settings of its image processor."""
         return weights_key(self.image_processor, self.tower.named_parameters())
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image.Image], batch_size: int | None = None) -> np.ndarray:
-        """A vector of each image, float32 (images, width): mean (or head) first, then maximum.
+        """The vector of each image, float32 (images, width): mean (or head) first, then maximum.
 
         Images are square, as of a prompt (`helpers.prompts.pad_to_square`). ``batch_size`` of them, by default
         ``vision_batch``, pass the tower at once, and half as many wherever memory runs out. Raises `InputError`
@@ -97,7 +97,7 @@ class Embedder:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What a tower makes of one volume, slide or image."""
+    """The vectors of one volume, slide or image."""
 
     parts: np.ndarray  # float32 (slices or patches, width), in order
 
@@ -121,14 +121,14 @@ def load_embedder(
     vision_batch: int = VISION_BATCH,
     token: str | None = None,
 ) -> Embedder:
-    """The vision tower of a model, by name, or of one that is loaded already.
+    """Load the vision tower of a model by name, or take it from a loaded model.
 
     Args:
         model: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medsiglip-448"``, a folder saved with
             ``save_pretrained`` (of such a model, or of a SigLIP), or a loaded `ChatModel`.
-        adapter: folder of an adapter that changes the vision tower, as of `helpers.models.load_model`.
+        adapter: folder of an adapter that changes the vision tower, as for `helpers.models.load_model`.
         device: likewise.
-        vision_batch: images that pass the tower at once; half as many wherever memory runs out.
+        vision_batch: the number of images that the tower encodes at once; it is halved if memory runs out.
         token: Hugging Face token, likewise.
 
     Raises:
@@ -206,13 +206,14 @@ def embed(
     Args:
         embedder: see `load_embedder`.
         source: files become images by `helpers.images.read_images`. A volume is shown as in a prompt.
-        limit: slices of a volume, at most; by default 85.
-        batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
-        cache: folder for what was computed. A file there is named by tower, settings and pixels, so that the
-            same pixels are never encoded twice and others never taken for them.
+        limit: the largest number of slices of a volume; by default 85.
+        batch_size: the number of images that the tower encodes at once; by default the embedder's
+            ``vision_batch``.
+        cache: folder for computed vectors. The name of a file depends on tower, settings and pixels, so the same
+            pixels are never encoded twice, and other pixels never get their vectors.
 
     Raises:
-        InputError: no images, or a volume that cannot be shown.
+        InputError: there are no images, or a volume cannot be shown.
     """
     images = _images(source, limit)
     if not images:

@@ -1,9 +1,9 @@
-"""A folder of volumes, slides or images to a table of vectors in Parquet, however many there are.
+"""Embed a folder of any number of volumes, slides or images as a table of vectors in Parquet.
 
 The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a
-few more sources, and never changed: a run that was killed goes on with what no file holds yet. What could not be
-read is in ``_failed.json`` with its reason, and is tried again by the next run. In memory there are the images of
-one source and a few vectors.
+few more sources, and never changed: a run that was killed goes on with what no file holds yet. Sources that could
+not be read are listed in ``_failed.json`` with the reason, and the next run tries them again. Memory holds only
+the images of one source and a few vectors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """One vector of each source, and why others have none."""
+    """One vector of each source, and the reasons why other sources have none."""
 
     paths: list[str]  # from the folder that was embedded
     vectors: np.ndarray  # float32 (sources, width)
@@ -53,15 +53,15 @@ def embed_folder(
         folder: its entries are the sources: a DICOM series is a folder of its own.
         output: folder of the table. Its columns: ``path``, ``state`` (files, bytes and time of the last change of
             the source), ``images`` (how many were seen) and ``vector``.
-        kind: "ct", "mri", "slide" or "image", of all sources.
+        kind: the kind of all sources: "ct", "mri", "slide" or "image".
         pattern: which entries are sources, e.g. ``"*/*"`` for series in folders of patients.
-        limit: slices or patches of a source, at most.
+        limit: the largest number of slices or patches of a source.
         batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
-        every: sources after which a file is written; so many are lost when a run is killed.
+        every: the number of sources after which a file is written. A killed run loses at most this many.
 
     Raises:
-        InputError: no sources; a table of another tower, kind or limit; a source that was changed since. A source
-            that cannot be read raises nothing.
+        InputError: there are no sources, the table was made with another tower, kind or limit, or a source has
+            changed. A source that cannot be read raises no error.
     """
     folder, output = Path(folder), make_folder(output)
     if kind not in MODALITIES:

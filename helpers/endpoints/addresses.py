@@ -1,4 +1,4 @@
-"""Where a served model is: an address that is safe to send to, and the token that opens it."""
+"""Check the address of a served model, and find the token for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKEN_VARIABLE = "ENDPOINT_TOKEN"
 
 
 def endpoint_token() -> str:
-    """The token in ``ENDPOINT_TOKEN``, in Colab also that of its secrets; empty where there is none."""
+    """The token in ``ENDPOINT_TOKEN``, in Colab also from its secrets; empty if there is none."""
     if not os.environ.get(TOKEN_VARIABLE) and "google.colab" in sys.modules:
         from google.colab import userdata
 
@@ -40,7 +40,8 @@ def checked_token(token: str, url: str) -> str:
 
 
 def trusted_certificates() -> ssl.SSLContext | bool:
-    """Those in ``SSL_CERT_FILE``, else True: the client's own. Raises `InputError` for a file that holds none.
+    """The certificates in ``SSL_CERT_FILE``, else True (the client's own). Raises `InputError` for a file without
+    any.
 
     Without the environment's proxies, as for this machine's own servers, the client would pass that file over too.
     """
@@ -57,7 +58,7 @@ def trusted_certificates() -> ssl.SSLContext | bool:
 
 
 def check_address(url: str) -> str:
-    """The host of a server's address. Raises `InputError` for one that would send anything in the clear."""
+    """The host of a server's address. Raises `InputError` for an address without encryption."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

@@ -1,4 +1,4 @@
-"""What a server takes in one request, and how much of it a prompt is."""
+"""The limits of one request to a server, and checks of a prompt against them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes in one request. Checked before anything is sent."""
+    """The limits of one request to a server. They are checked before anything is sent."""
 
     images: int = MAX_PATCHES
     request_bytes: int = 64_000_000
@@ -55,10 +55,10 @@ class Limits:
 
 
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:
-    """The limits with a budget of ``context`` tokens a prompt, and images enough to fill it.
+    """The limits with a budget of ``context`` tokens for a prompt, and enough images to fill it.
 
-    Raises `InputError` for a context below one token, or for more than the server told (``told``) or than
-    MedGemma reads.
+    Raises `InputError` for a context below one token, above the one that the server stated (``told``), or above
+    MedGemma's window.
     """
     most = told or CONTEXT_WINDOW
     check_count(
@@ -79,7 +79,9 @@ def limits_within(limits: Limits, context: int, told: int | None, url: str) -> L
 
 
 def estimate_tokens(messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS) -> TokenCount:
-    """Tokens of a prompt without a tokenizer: exact for images of a known cost, for text one for 4 characters."""
+    """Estimate the tokens of a prompt without a tokenizer: exact for images of a known cost; 4 characters of text
+    are one token.
+    """
     images = len(images_of(messages))
     characters = sum(len(part.get("text", "")) for turn in messages for part in turn["content"])
     return TokenCount(images, images * image_tokens, 4 * images, -(-characters // 4), estimated=True)

@@ -1,4 +1,4 @@
-"""What a served model's failures mean: whether they may pass, how long to wait, and what to tell the person."""
+"""Handle failures of a served model: whether they may pass, how long to wait, and what to tell the user."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Kind = TypeVar("Kind", bound=BaseException)
 
 
 class UnreadableAnswer(ConnectionError):
-    """An answer that is not what the protocol promises, most often cut off on the way."""
+    """An answer that does not follow the protocol, most often because it was cut off."""
 
 
 class SlowAnswer(TimeoutError):
-    """An answer that was not whole in time, though some of it may have come."""
+    """An answer that was not complete in time, although a part of it may have come."""
 
 
 class ToldError(Exception):
-    """An error that a server told in the place of an answer, with status 200; ``status`` is the one it names."""
+    """An error that a server sent instead of an answer, with status 200; ``status`` is the one in its text."""
 
     def __init__(self, said: str, status: int | None = None) -> None:
         super().__init__(said)
@@ -53,9 +53,9 @@ def cause_in(error: BaseException | None, kind: type[Kind]) -> Kind | None:
 def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later.
 
-    That is after too many requests, an error of the server (5xx), a connection that is refused, lost or too slow,
-    and an answer that was cut off. A certificate that is not trusted, a port that does not encrypt and a name that
-    nobody knows stay so.
+    It may after too many requests, an error of the server (5xx), a refused, lost or slow connection, and an
+    incomplete answer. It will not after a certificate that is not trusted, a port without encryption, or an
+    unknown name.
     """
     if isinstance(error, openai.APIStatusError | ToldError):
         status = status_of(error)
@@ -99,9 +99,10 @@ _NO_ROOM = re.compile(
 
 
 def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
-    """The last error as one that says what happened and what to do.
+    """Turn the last error into an `InputError` that says what happened and what to do.
 
-    ``said`` is its text without tokens; ``known`` a sentence with the server's models, for a refusal.
+    ``said`` is the text of the error without tokens; ``known`` is a sentence with the server's models, for a
+    refusal.
     """
 
     def problem(what: str, remedy: str) -> InputError:

@@ -1,4 +1,4 @@
-"""An answer as it comes over the wire: the message, what it cost, or the error that stands in its place."""
+"""Read an answer of the API: the message and its cost, or the error in its place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from helpers.endpoints.retries import ToldError, UnreadableAnswer
 
 
 def read_answer(content: bytes) -> dict[str, Any]:
-    """The first choice of a whole answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
+    """The first choice of a complete answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
 
-    Raises `ToldError` for an error that was sent with status 200, `UnreadableAnswer` for a part of an answer.
+    Raises `ToldError` for an error that was sent with status 200, and `UnreadableAnswer` for an incomplete answer.
     """
     try:
         answer = json.loads(content)
@@ -28,7 +28,9 @@ def read_answer(content: bytes) -> dict[str, Any]:
 
 
 def thinking_of(message: dict[str, Any]) -> str:
-    """What a server's parser took out of the answer: vLLM calls it ``reasoning``, before ``reasoning_content``."""
+    """The thinking that a server's parser took out of the answer. vLLM calls it ``reasoning``, formerly
+    ``reasoning_content``.
+    """
     traces = (message.get(name) for name in ("reasoning", "reasoning_content"))
     return next((trace for trace in traces if isinstance(trace, str) and trace), "")
 

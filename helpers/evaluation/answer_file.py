@@ -25,7 +25,10 @@ KEPT = "Then run the same command again: it keeps the answers that are there."
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
-    """The folder of a run, made where it is not there. Raises `InputError` where it cannot be written into."""
+    """The folder of a run, which is created if it does not exist.
+
+    Raises `InputError` if it cannot be written to.
+    """
     with explained(output):
         folder = make_folder(output)
         with TemporaryFile(dir=folder) as stream:
@@ -35,7 +38,7 @@ def check_output(output: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def explained(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """What goes wrong in writing into a folder (full, read-only, gone), as one `InputError`."""
+    """Turn an error of writing into a folder (full, read-only, gone) into an `InputError`."""
     try:
         yield
     except OSError as error:
@@ -69,7 +72,7 @@ def only_run(folder: Path) -> Iterator[None]:
 
 
 def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[Answer]:
-    """The answers in a file, the last one of each case. None if there is no file yet.
+    """The answers in a file, the last answer of each case; None if there is no file yet.
 
     A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
     cut off. Raises `InputError` for any other line that is not an answer.
@@ -130,7 +133,7 @@ def keep_only(folder: Path, before: Sequence[Answer], kept: Sequence[Answer], id
 
 
 def write_answer(stream: BinaryIO, answer: Answer) -> None:
-    """Append an answer; it is on the disk when this returns."""
+    """Append an answer. It is stored on the disk when this function returns."""
     stream.write(_line(answer))
     stream.flush()
     os.fsync(stream.fileno())

@@ -1,4 +1,4 @@
-"""What a table of questions may hold, as text, and a small one that runs as it is."""
+"""Describe the columns of a table of questions, and write a small example table that can be used at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROWS = (
 
 
 def columns_text(width: int = 100) -> str:
-    """The columns of a table with what each holds, which of them are needed, and how a table is written."""
+    """Describe the columns of a table, which of them are required, and how to write a table."""
     indent = max(map(len, COLUMNS)) + 2
     lines = [
         textwrap.fill(f"{name:{indent}}{about}", width, subsequent_indent=" " * indent)
@@ -52,7 +52,7 @@ def write_example(path: str | os.PathLike[str]) -> list[Path]:
     The pictures go into a folder with the table's name and ``_images``.
 
     Raises:
-        InputError: the table or its folder is there already, or its name ends neither in .csv nor in .jsonl.
+        InputError: the table or its folder exists already, or its name ends neither in .csv nor in .jsonl.
     """
     table = Path(path)
     folder = table.with_name(f"{table.stem}_images")

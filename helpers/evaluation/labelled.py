@@ -1,7 +1,6 @@
 """Your own images with known answers: a table (CSV or JSONL) to cases that `helpers.evaluation` asks.
 
-One row is one question. The whole table is checked before anything is asked, and all that is wrong with it is said
-at once.
+One row is one question. The whole table is checked before anything is asked, and one error lists all faults.
 """
 
 from __future__ import annotations
@@ -110,7 +109,7 @@ class LabelledCase:
 
     @property
     def source(self) -> Path | Prepared:
-        """What `helpers.images.check_may_leave` looks at."""
+        """The source that `helpers.images.check_may_leave` checks."""
         return self.prepared or self.path
 
     @property
@@ -120,7 +119,7 @@ class LabelledCase:
 
     @property
     def answer(self) -> str:
-        """What a model would be taught to say: the truth, an option or a number in the form that is asked for."""
+        """The answer to teach a model: the truth, with an option or a number in the form of the question."""
         return f"Final Answer: {self.truth}" if self.options or self.quantity else self.truth
 
     @property
@@ -160,11 +159,11 @@ def read_cases(
 
     Args:
         table: the file.
-        prepared: an output of `helpers.preparing.prepare`, from which all images are taken: paths are then those
-            from the folder that was prepared, and the files themselves need not be here.
+        prepared: an output of `helpers.preparing.prepare`, from which all images are taken. Paths are then
+            relative to the folder that was prepared, and the original files are not needed.
 
     Raises:
-        InputError: with everything that is wrong with the table, by line; or as `read_prepared`.
+        InputError: lists all faults of the table by line; or as `read_prepared` raises it.
     """
     table = Path(table)
     if not table.is_file():
@@ -280,7 +279,7 @@ def _digest(*words: object) -> str:
 
 
 def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
-    """What is wrong with a file, from its headers (a picture is read whole)."""
+    """The fault of a file, from its headers (a picture is read completely)."""
     try:
         check_readable(path, kind, reading)
     except (InputError, OSError) as error:  # a name that is too long, a folder that may not be entered
@@ -302,7 +301,7 @@ def _prepared_problem(case: LabelledCase) -> str | None:
 def cases_from(
     source: str, n: int = 40, seed: int = 0, prepared: str | os.PathLike[str] | None = None
 ) -> Sequence[Any]:
-    """The cases that a command names: a table, or ``teaching:KIND``, ``n`` of them from ``seed`` on.
+    """The cases of a command: a table, or ``teaching:KIND`` with ``n`` cases from ``seed`` on.
 
     ``prepared`` is for a table. Raises `InputError` as `read_cases` and `helpers.teaching.generate` do, and for
     fewer than one case.

@@ -1,4 +1,4 @@
-"""An evaluation by many workers at once, each with the model in memory, on one machine or a cluster of Ray.
+"""Evaluate with many workers at once, each with the model in memory, on one machine or a Ray cluster.
 
 The cases are those of `helpers.evaluation`, and so are the answers. A worker takes a group of cases (a volume,
 whose images are read once), answers it, and writes one whole file (`helpers.evaluation.answer_shards`). So what a
@@ -64,7 +64,7 @@ def evaluate_on_ray(
     vision_batch: int = VISION_BATCH,
     scored: Scored | None = None,
 ) -> dict[str, Any]:
-    """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
+    """Ask a model on a cluster every case that ``output`` has no answer to yet; write and return the scores.
 
     Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
     last digits of likelihoods may differ, and in vLLM an answer where two words are nearly as likely. A case that

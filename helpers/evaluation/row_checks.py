@@ -1,4 +1,4 @@
-"""What is wrong with one row of a table of questions, and what its cells say: options, numbers, how it is read."""
+"""Check one row of a table of questions, and read its cells: options, numbers, and how to read its image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plain_cells(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def row_problems(cells: Mapping[str, str]) -> list[str]:
-    """What is wrong with the words of a row, as `plain_cells` gives it; files are not looked at."""
+    """The faults in the words of a row from `plain_cells`. Files are not checked."""
     found = [f"{name} is empty" for name in ("path", "answer") if not cells[name]]
     if "\0" in cells["path"]:
         found.append("path holds the character NUL, which no path can hold")
@@ -98,7 +98,7 @@ def _box_problems(answer: str) -> Iterator[str]:
 
 
 def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
-    """What can be answered; empty where a sentence, a box or a number is."""
+    """The possible answers; empty if the answer is a sentence, a box or a number."""
     if cells["options"]:
         options = (option.strip() for option in cells["options"].split("|") if option.strip())
         return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
@@ -106,9 +106,9 @@ def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def quantity_of(cells: Mapping[str, str]) -> Quantity | None:
-    """What the number is that answers a row; None where none does.
+    """The quantity that answers a row; None if the answer is not a number.
 
-    Raises `InputError` for cells that ask for no number, and for an answer that is not that number.
+    Raises `InputError` for cells that do not describe a number, and for an answer that does not fit.
     """
     if not cells["unit"]:
         if useless := [name for name in ("tolerance", "low", "high") if cells[name]]:

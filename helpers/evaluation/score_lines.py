@@ -1,4 +1,4 @@
-"""Scores in words: those of one run as a few lines, and one score with its interval."""
+"""Write the scores of one run as a few lines of text, and one score with its interval."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def failure_lines(scores: Mapping[str, Any]) -> list[str]:
 
 
 def text(value: Mapping[str, Any] | None) -> str:
-    """A score with its interval: ``0.81 (0.70 to 0.89)``; a dash where there is none."""
+    """A score with its interval, such as ``0.81 (0.70 to 0.89)``; a dash if there is no score."""
     if value is None:
         return "-"
     found = f"{value['mean']:.2f}"

@@ -1,7 +1,7 @@
-"""The rows of a table, CSV or JSONL, each as text by column and with the line that it begins on.
+"""Read the rows of a table, CSV or JSONL: the text of each column, and the line on which the row begins.
 
-Tables are read strictly. What a lenient reader joins or passes over (a quote that is not closed, a row of another
-length, a name given twice) is told with its line.
+Tables are read strictly. Faults that a lenient reader would hide (an open quote, a row of another length, a name
+that occurs twice) are reported with their line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The list of terms that findings are told by: the one beside this file, or your own."""
+"""The list of terms by which findings are recognised: the one beside this file, or your own."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def usual_terms() -> Terms:
 
 
 def read_terms(path: str | os.PathLike[str]) -> Terms:
-    """A list of terms: a text file, UTF-8, with lines ``finding: synonym | synonym``, and # before remarks.
+    """Read a list of terms: a UTF-8 text file with lines ``finding: synonym | synonym``, and # before remarks.
 
     The finding's name is a term itself. Spellings, plurals, hyphens and letter case need no synonym. ``*`` stands
     for up to two words; ``!`` before a synonym says that it states the absence: ``!normal heart size``. A finding
     may have several lines.
 
-    Raises `InputError` with everything that is wrong, by line: no colon, no words, a term of two findings, a term
-    that is a word of negation, doubt or grammar ("none", "possible", "and").
+    Raises `InputError` that lists all faults by line: a missing colon, missing words, a term of two findings, or a
+    term that is a word of negation, doubt or grammar ("none", "possible", "and").
     """
     path = Path(path)
     try:

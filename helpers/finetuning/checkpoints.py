@@ -1,4 +1,4 @@
-"""A run's checkpoints: when they are written, which one is the newest, and what must hold while the loss falls."""
+"""Write the checkpoints of a run, find the newest one, and stop the run if its loss is not a number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MINUTES = 15  # between two checkpoints at most, however long a step takes
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint that was written to its end."""
+    """A complete checkpoint."""
 
     folder: str
     step: int
@@ -100,7 +100,7 @@ def names_as_in_memory(model: Any) -> Iterator[None]:
 
 
 def last_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; torn ones go, and are told of."""
+    """The newest complete checkpoint. Incomplete ones are removed, and a line says so."""
     main, checkpoints = PartialState().is_main_process, sorted(folder.glob("checkpoint-*"))
     torn = [checkpoint for checkpoint in checkpoints if not _is_whole(checkpoint)]
     PartialState().wait_for_everyone()

@@ -1,8 +1,8 @@
-"""A fine-tuning run as a YAML file: what ``medgemma-tutorials finetune --config FILE`` runs.
+"""Read a fine-tuning run from a YAML file, for ``medgemma-tutorials finetune --config FILE``.
 
-The file says which model, which cases or tables, which settings of `helpers.finetuning.Tuning`, and where the
-adapter goes; ``medgemma-tutorials finetune --init FILE`` writes one to start from. Paths in it are taken from the
-folder that the command is run in.
+The file states the model, the cases or tables, the settings of `helpers.finetuning.Tuning`, and the folder of the
+adapter. ``medgemma-tutorials finetune --init FILE`` writes a file to start from. Its paths are relative to the
+folder in which the command runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TEACHING = "teaching:"
 
 
 class Source(BaseModel):
-    """Where examples come from: a table of the user's, or so many teaching cases of a kind from a seed on."""
+    """The source of examples: a user's table, or a number of teaching cases of one kind from a seed on."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -153,7 +153,7 @@ class FinetuneConfig(BaseModel):
 
 
 def read_config(path: str | Path) -> FinetuneConfig:
-    """The run that a YAML file describes; raises `InputError` with all that is wrong with it, by line."""
+    """The run that a YAML file describes; raises `InputError` that lists all faults by line."""
     path = Path(path)
     file = read_settings(path)
     wrong = list(file.twice)
@@ -173,7 +173,7 @@ def read_config(path: str | Path) -> FinetuneConfig:
 
 
 def finetune_from(config: FinetuneConfig) -> Path:
-    """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
+    """Train in all processes that were launched; return the folder of the finished adapter."""
     import torch
 
     from helpers.finetuning.readiness import processes

@@ -1,4 +1,4 @@
-"""What follows from a model's shapes alone: weights, what is trained of them, and operations."""
+"""Count, from the shapes of a model, its weights, the trained part of them, and its operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NF4_TABLES = 1092  # bytes that bitsandbytes keeps with each matrix: 16 and 256 
 
 
 def model_config(model: str) -> Gemma3Config:
-    """The configuration of a model by name; that of MedGemma 4B, whose own is gated, is Gemma 3 4B's."""
+    """The configuration of a model by name. MedGemma 4B's own is gated, so this uses the one of Gemma 3 4B."""
     if model == STANDIN:
         return Gemma3Config.from_pretrained(STANDIN_FOLDER)
     if model not in REAL_MODELS:
@@ -75,7 +75,7 @@ def nf4_bytes(numbers: int) -> int:
 
 
 def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
-    """How many numbers are trained."""
+    """The number of trained parameters."""
     return sum(p.numel() for p in to_train(on_meta(config), tuning).parameters() if p.requires_grad)
 
 

@@ -1,4 +1,4 @@
-"""GPUs that a run is planned for: memory, and operations a second in the number format that a run takes there."""
+"""GPUs for plans: their memory, and their operations a second in the number format of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.errors import InputError
 
 
 class Gpu(NamedTuple):
-    """What a data sheet says."""
+    """The figures of a GPU's data sheet."""
 
     memory: int  # GB
     operations: float  # a second, dense products

@@ -1,7 +1,7 @@
-"""Image tokens computed once and kept on disk, for training with a frozen vision tower.
+"""Compute image tokens once and store them on disk, for training with a frozen vision tower.
 
-The tower and the projector do not change while an adapter of the language model is trained, so what they make of
-an image is the same in every epoch. One file holds the image tokens of one prompt.
+The tower and the projector do not change while an adapter of the language model is trained, so the image tokens
+are the same in every epoch. One file holds the image tokens of one prompt.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from helpers.storage import whole_file
 class ImageFeatures:
     """A folder of image tokens, one safetensors file for the images of one prompt.
 
-    A file's name tells the pixels, the weights of tower and projector, and the processor's settings, so that
-    several models and runs share a folder, and none takes what another made.
+    The name of a file depends on the pixels, the weights of tower and projector, and the processor's settings. So
+    several models and runs can share a folder without mixing their tokens.
     """
 
     def __init__(self, chat: ChatModel, folder: str | Path) -> None:
@@ -43,10 +43,10 @@ class ImageFeatures:
         return self.folder / f"{key}.safetensors"
 
     def encode(self, rows: Sequence[Row], examples: Sequence[Taught]) -> int:
-        """Compute what is not there yet, say how much it is before it starts, and return that number of bytes.
+        """Compute the missing image tokens; print their size before it starts, and return it in bytes.
 
-        Under several processes each does its share. Raises `InputError` when the disk has no room, or is not that
-        of the other processes.
+        Each of several processes computes a share. Raises `InputError` if the disk has no room, or if the
+        processes do not share the disk.
         """
         state = PartialState()
         missing = {}

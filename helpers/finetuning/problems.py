@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with settings, in words for the person who wrote them."""
+"""Turn pydantic's errors into sentences for the person who wrote the settings."""
 
 from __future__ import annotations
 

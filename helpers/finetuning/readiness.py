@@ -1,4 +1,4 @@
-"""Whether a model can be tuned as the settings say, in the processes that were started: told before the work."""
+"""Check, before the work, that a model can be tuned with the settings in the processes that were started."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHARDED = {
 
 
 def check_model(chat: Any, tuning: Tuning) -> None:
-    """Raise `InputError` for a model whose weights are elsewhere, or cannot be trained as the settings say."""
+    """Raise `InputError` for a model whose weights are on a server, or cannot be trained with the settings."""
     if not isinstance(chat, ChatModel):
         remedy = "Load the model by its own name or folder."
         raise InputError("A served model cannot be tuned.", path=chat.name, remedy=remedy)
@@ -83,7 +83,7 @@ def processes() -> PartialState:
 
 
 def check_processes(chat: ChatModel, tuning: Tuning) -> None:
-    """Raise `InputError` where processes cannot share a run: its batch, where their models are, what shares it."""
+    """Raise `InputError` if processes cannot share a run, because of its batch, their devices, or the launcher."""
     for flag, what in UNTRIED.items():
         if _is_set(flag):
             remedy = "Start it without them: accelerate launch --num_processes N"

@@ -1,4 +1,4 @@
-"""How a run that learns from a reward trains: its settings."""
+"""The settings of a run that learns from a reward."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ RECIPES: dict[str, dict[str, Any]] = {
 @input_errors
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Reinforcement:
-    """How to learn from a reward by GRPO; nobody has measured the defaults on the 4B model.
+    """The settings for learning from a reward by GRPO. Nobody has measured the defaults on the 4B model.
 
-    Raises `InputError` with all that is wrong: of another type, out of range, unknown, at odds with each other.
+    Raises `InputError` that lists all faults: wrong types, values out of range, unknown names, and settings that
+    contradict each other.
     """
 
     recipe: Literal["ours", "official"] = "ours"
@@ -113,12 +114,12 @@ class Reinforcement:
 
     @property
     def step_replies(self) -> int:
-        """Replies of a step."""
+        """The number of replies in each step."""
         return self.prompts * self.replies
 
     @property
     def tuning(self) -> Tuning:
-        """The same adapter as `helpers.finetuning.finetune` trains it, without dropout.
+        """The settings of the same adapter as in `helpers.finetuning.finetune`, without dropout.
 
         Dropout would draw other weights for each look at the same reply.
         """

@@ -1,9 +1,10 @@
 """Learn from a reward: a model draws several replies to each prompt, and the better ones become likelier (GRPO).
 
-TRL's GRPOTrainer does the training (Shao et al., arXiv:2402.03300). Here is what it leaves to the user: prompts of
-the very tokens that the model is asked with, replies read as an evaluation reads them (`helpers.rewards`), and
-checks of all that before anything is spent. TRL gives each reply its own copy of the prompt's images, and all of
-them pass the vision tower whenever the reply is looked at. So this is made for prompts of one image or a few.
+TRL's GRPOTrainer does the training (Shao et al., arXiv:2402.03300). This file adds the parts that it leaves to the
+user: prompts with the same tokens as in a question to the model, replies read as in an evaluation
+(`helpers.rewards`), and checks of both before the training. TRL gives each reply its own copy of the prompt's
+images, and all of them pass the vision tower whenever the reply is looked at. So this is made for prompts of one
+image or a few.
 """
 
 from __future__ import annotations
@@ -43,24 +44,25 @@ def reinforce(
 ) -> ChatModel:
     """Train an adapter (LoRA; QLoRA with 4-bit weights) on rewards of the model's own replies; return both.
 
-    ``chat`` itself is changed: use what is returned. A reply's rewards are added up. The folder ``output`` appears
-    when all is done, with the adapter and ``training.json``: base model, settings, versions, and for each step the
-    rewards, ``kl`` (how far the model is from its start, in nats a token), the length of the replies and the share
-    of groups from which nothing was learned. A run that is stopped begins anew.
+    This changes ``chat``, so use the returned model. The rewards of a reply are added up. The folder ``output``
+    appears at the end, with the adapter and ``training.json``: base model, settings, versions, and for each step
+    the rewards, ``kl`` (how far the model is from its start, in nats a token), the length of the replies and the
+    share of groups from which nothing was learned. A run that is stopped begins anew.
 
     Args:
         chat: the model, from `helpers.models.load_model`.
-        cases: what is asked, with truths that the rewards look at.
-        rewards: by name, what a reply to a case earns: `helpers.rewards.answer_reward`, or one of your own.
+        cases: the questions, with truths that the rewards use.
+        rewards: rewards by name, which score a reply to a case: `helpers.rewards.answer_reward`, or one of your
+            own.
         output: folder of the finished adapter; must not exist.
         settings: by default `Reinforcement()`.
         callbacks: of transformers' Trainer.
-        allow_teaching: whether a model that is not the stand-in may learn teaching cases.
+        allow_teaching: whether a model other than the stand-in may learn teaching cases.
 
     Raises:
-        InputError: a model that cannot be tuned so, several processes, too few cases, one whose answer no parser
-            reads or whose prompt leaves no room for a reply, an ``output`` that cannot be made there, not enough
-            memory, a loss that is not a number, a run in which nothing was learned.
+        InputError: the model cannot be tuned with these settings, there are several processes or too few cases, no
+            parser reads the answer of a case, a prompt leaves no room for a reply, ``output`` cannot be created,
+            memory is too small, the loss is not a number, or nothing was learned.
     """
     try:
         import trl  # noqa: F401

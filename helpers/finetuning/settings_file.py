@@ -1,4 +1,4 @@
-"""A YAML file as data, with the line of each of its parts, so that a mistake can be shown where it is."""
+"""Read a YAML file with the line of each of its parts, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping whose names are texts: 3 and yes are no settings, and are told as they are written."""
+        """A mapping whose names are texts. Names such as 3 and yes are reported as they are written."""
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                 key.tag = "tag:yaml.org,2002:str"
@@ -65,7 +65,7 @@ class SettingsFile:
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Read a YAML file; raises `InputError` with the line where it is none."""
+    """Read a YAML file; raises `InputError` with the line if it is not YAML."""
     try:
         loader = _Loader(path.read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()

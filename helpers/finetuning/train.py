@@ -1,9 +1,10 @@
 """Fine-tune a model on conversations with any number of images: volumes, slides and 2D images alike.
 
-TRL's SFTTrainer and PEFT do the training; here is what they leave to the user: prompts of the very tokens that
-the model is asked with, a check of all data before anything is spent (`helpers.finetuning.training_data`), image
-tokens computed once (`helpers.finetuning.image_features`), and a run that survives being killed. The same function
-runs on a CPU, on one GPU, and under ``accelerate launch`` on several.
+TRL's SFTTrainer and PEFT do the training. This package adds the parts that they leave to the user: prompts with
+the same tokens as in a question to the model, a check of all data before the training
+(`helpers.finetuning.training_data`), image tokens computed once (`helpers.finetuning.image_features`), and a run
+that survives being killed. The same function runs on a CPU, on one GPU, and under ``accelerate launch`` on
+several.
 """
 
 from __future__ import annotations
@@ -57,33 +58,33 @@ def finetune(
 ) -> ChatModel:
     """Train an adapter (LoRA; QLoRA if ``chat`` was loaded with 4-bit weights) and return the model with it.
 
-    The loss is on the answers alone, unless the settings say otherwise. ``chat`` itself is changed: use what is
-    returned. With validation examples the adapter is that of the epoch with their lowest loss, and training ends
-    when it has not fallen for `Tuning.patience` epochs. The folder ``output`` appears when all is done, with the
+    The loss is on the answers alone, unless the settings say otherwise. This changes ``chat``, so use the returned
+    model. With validation examples, the adapter of the epoch with their lowest loss is kept, and training ends
+    when this loss has not fallen for `Tuning.patience` epochs. The folder ``output`` appears at the end, with the
     adapter (or, with rank 0, the whole model) and ``training.json``: base model, settings, versions, loss curve.
-    Until then everything is in a hidden folder beside it; the same call goes on from its last checkpoint.
+    Until then all files are in a hidden folder beside it, and the same call continues from its last checkpoint.
 
-    Several processes, each with the model on its own device, train as one does, with other lots for dropout. Where
-    the examples are no multiple of processes and `Tuning.at_once`, each epoch shows a few of them twice.
+    Several processes, each with the model on its own device, train like one process, except for the random numbers
+    of dropout. If the number of examples is not a multiple of processes and `Tuning.at_once`, each epoch shows a
+    few examples twice.
 
     Args:
         chat: the model to tune, from `helpers.models.load_model`.
         train: examples to learn from.
-        validation: examples that only measure the loss, of other patients; none, and the last epoch's adapter is
-            kept.
+        validation: examples of other patients that only measure the loss. Without them, the adapter of the last
+            epoch is kept.
         output: folder of the finished adapter; must not exist.
         tuning: the settings.
         features: folder of image tokens, shared by runs; default: beside the checkpoints, deleted at the end.
-        callbacks: of transformers' Trainer, for example to draw the loss.
-        allow_teaching: whether a model that is not the stand-in may learn teaching cases
+        callbacks: callbacks of transformers' Trainer, for example to draw the loss.
+        allow_teaching: whether a model other than the stand-in may learn teaching cases
             (`helpers.teaching.for_model`).
 
     Raises:
-        InputError: a model that cannot be tuned so, or already has an adapter beside its weights, processes that
-            cannot share the run, bad examples (all are named), an ``output`` or ``features`` that cannot be made
-            there, an unfinished run of another kind or one that is at work, no room on the disk, not enough
-            memory, a loss that is not a number, a run in which nothing was learned. The model is then without an
-            adapter again.
+        InputError: the model cannot be tuned with these settings or already has a separate adapter; the processes
+            cannot share the run; examples are wrong (the error lists all); ``output`` or ``features`` cannot be
+            created; an unfinished run has other settings or is still at work; disk or memory are too small; the
+            loss is not a number; or nothing was learned. The model is then without an adapter again.
     """
     try:
         import trl  # noqa: F401

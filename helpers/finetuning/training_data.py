@@ -1,9 +1,9 @@
-"""Conversations to token ids with labels: what a fine-tuning run learns from, checked whole before it starts.
+"""Turn conversations into token ids with labels, and check all of them before a run starts.
 
-An example is a prompt, as the model is asked it, and the answer to learn: a `helpers.teaching.Case` or a row of a
-user's own table (`helpers.evaluation.labelled`). Prompt and answer get the very tokens that `ChatModel.generate`
-reads and writes, and every image its own place: nesting images and placeholders by hand is where multi-image
-tuning goes wrong (huggingface/trl issues 3121, 4189, 5032).
+An example is a prompt and the answer to learn: a `helpers.teaching.Case` or a row of a user's own table
+(`helpers.evaluation.labelled`). Prompt and answer get the same tokens that `ChatModel.generate` reads and writes,
+and every image gets its own place. Tuning with several images often fails because people nest images and
+placeholders by hand (huggingface/trl issues 3121, 4189, 5032).
 """
 
 from __future__ import annotations
@@ -93,19 +93,19 @@ class Row:
 def prepare(
     examples: Sequence[Taught], processor: Any, what: str = "training", *, learn_prompt: bool = False
 ) -> list[Row]:
-    """The examples as rows of token ids, in order.
+    """Turn the examples into rows of token ids, in order.
 
     Args:
         examples: prompts with answers.
         processor: of the model.
-        what: the examples are for, in errors.
+        what: the purpose of the examples, for errors.
         learn_prompt: whether the loss is on the prompt's words too; image tokens are left out in any case.
 
     Raises:
-        InputError: with all that is wrong, each by the id of its example: an empty answer, options that cannot be
-            told apart in a reply, an answer that is none of them, one that evaluation would mark as wrong, words
-            that are tokens of the prompt's own, images and placeholders that differ in number, a prompt over the
-            context budget, a file that cannot be read; no examples at all.
+        InputError: lists all faults by the id of their example: an empty answer, options that a reply cannot tell
+            apart, an answer that is not an option or that evaluation would mark as wrong, words that are reserved
+            tokens, a wrong number of placeholders, a prompt over the budget, a file that cannot be read. Also
+            raised if there are no examples.
     """
     if not examples:
         raise InputError(f"The list of {what} examples is empty.", remedy="Give at least one.")
@@ -127,7 +127,7 @@ def prepare(
 
 
 def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
-    """Raise `InputError` when a patient or volume is in both, as the validation would then measure memory."""
+    """Raise `InputError` if a patient or volume is in both sets: the validation would then measure memory."""
     ours, theirs = ({" ".join(example.group.split()) for example in examples} for examples in (train, validation))
     both = sorted(ours & theirs)
     if both:
@@ -167,7 +167,7 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
 
 
 def _check_stated(example: Taught, answer: str) -> None:
-    """Raise `InputError` unless ``answer`` is read as what it is to teach, as evaluation reads a reply."""
+    """Raise `InputError` unless evaluation would read the intended option from ``answer``."""
     if example.options:
         check_options(example.options)
         if parse_final_answer(answer, example.options) is None:
@@ -198,7 +198,7 @@ def _reserved(tokenizer: Any) -> dict[int, str]:
 
 
 def _check_words(text: str, what: str, tokenizer: Any, reserved: dict[int, str]) -> None:
-    """Raise `InputError` where ``text`` reads as one of the ``reserved`` tokens, however it is spelled."""
+    """Raise `InputError` if the tokenizer turns any part of ``text`` into one of the ``reserved`` tokens."""
     found = set(tokenizer(text, add_special_tokens=False)["input_ids"]) & reserved.keys()
     if found:
         tokens = ", ".join(sorted(reserved[token] for token in found))

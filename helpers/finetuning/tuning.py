@@ -1,4 +1,4 @@
-"""How a run trains: its settings, and which weights they set free."""
+"""The settings of a run, and the weights that are trained with them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ Switch = Annotated[bool, Field(strict=True)]
 @input_errors
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Tuning:
-    """How to train; the defaults suit a few hundred to a few thousand examples on the 4B model.
+    """The settings of a training. The defaults suit a few hundred to a few thousand examples on the 4B model.
 
-    Raises `InputError` with all that is wrong: of another type, out of range, unknown, at odds with each other.
+    Raises `InputError` that lists all faults: wrong types, values out of range, unknown names, and settings that
+    contradict each other.
     """
 
     recipe: Literal["ours", "official"] = "ours"
@@ -152,7 +153,7 @@ class Tuning:
         return self
 
     def steps(self, examples: int) -> int:
-        """Steps of a whole run on so many examples."""
+        """The number of steps of a run with this many examples."""
         return math.ceil(examples / self.batch_size) * self.epochs
 
 
@@ -163,7 +164,9 @@ Tuning.__doc__ = "\n    ".join(
 
 
 def lora_config(tuning: Tuning) -> Any:
-    """The adapter of a run: on all projections of the language model, and of the tower if it is adapted."""
+    """The configuration of the adapter: on all projections of the language model, and of the tower if it is
+    adapted.
+    """
     from peft import LoraConfig
 
     layers = f"({LANGUAGE_LAYERS})|({VISION_LAYERS})" if tuning.adapt_vision else LANGUAGE_LAYERS

@@ -1,4 +1,4 @@
-"""A run's folder: the record that says which run it is, and the finished adapter in its place."""
+"""The folder of a run, with a record of its settings, and the step that puts the finished adapter in place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ NAMES = {  # of the record's parts, where two runs differ in them
 
 
 def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
-    """What a run is: written at its start, compared when it goes on, and kept with the adapter."""
+    """The record of a run.
+
+    It is written at the start, compared when the run continues, and stored with the adapter.
+    """
     return {
         "base": chat.name,
         "base_fingerprint": fingerprint(chat.model),
@@ -47,7 +50,7 @@ def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: i
 
 
 def open_work(work: Path, record: dict[str, Any]) -> None:
-    """Begin a run's folder; raises `InputError` where the unfinished run that is there is another one."""
+    """Open the folder of a run; raises `InputError` if it holds an unfinished run with other settings."""
     path, state = make_folder(work) / ADAPTER_RECORD, PartialState()
     begun = path.is_file() or any((work / "checkpoints").glob("*"))
     if begun and (other := _differences(path, record)):

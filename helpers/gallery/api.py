@@ -1,4 +1,4 @@
-"""The package's public names with their signatures and docstrings, read from the source: nothing is imported.
+"""Read the package's public names with their signatures and docstrings from the source, without importing it.
 
 Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows each name to where it is defined,
 and reads the docstring there.
@@ -48,7 +48,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Face:
-    """A folder of the package, with what it hands on."""
+    """A folder of the package, with its public names."""
 
     name: str
     parts: list[Part]

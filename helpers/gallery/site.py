@@ -144,7 +144,7 @@ def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]
 
 
 def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
-    """What ran; where nothing did, the repository's copy or an empty one."""
+    """The executed notebook; if it did not run, the repository's copy or an empty one."""
     source = record["source"] and nbformat.read(record["source"], as_version=4)
     executed = run / record["notebook"]
     record["changed"] = False

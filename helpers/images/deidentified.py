@@ -1,7 +1,7 @@
-"""Before images leave this machine: do the headers of the files that they come from still name a patient?
+"""Check, before images leave this machine, whether the headers of their files still name a patient.
 
-Only pixels and the prompt are ever sent, never a header. But a file that still names its patient was not
-de-identified, and then neither were its pixels looked at for a name burned into them.
+Only pixels and the prompt are ever sent, never a header. But if a file still names its patient, it was not
+de-identified, so nobody has checked its pixels for a burned-in name either.
 """
 
 from __future__ import annotations
@@ -50,23 +50,23 @@ class HeadersRead(Protocol):
     path: str
 
     def identifying(self) -> list[str] | None:
-        """What was found by `identifying`; None where there were no headers."""
+        """The result of `identifying`; None if there were no headers."""
 
 
 ImageSource = str | os.PathLike[str] | HeadersRead
 
 
 def check_may_leave(sources: Iterable[ImageSource]) -> None:
-    """Read the header of every file of ``sources`` (files, or folders of series); say nothing if all are clean.
+    """Check the header of every file of ``sources`` (files, or folders of series); raise nothing if all are clean.
 
-    Of images that were prepared, what their headers said then is taken.
+    For prepared images, the result from the time of preparation is used.
 
-    Files of the data manifest are public. Others must be DICOM without identifying attributes; where Patient
-    Identity Removed is YES, name, ID and accession number are taken for pseudonyms. Pixels are not looked at.
+    Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
+    Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
 
     Raises:
-        InputError: attributes that identify a patient (their names, never their values), or a file whose header
-            cannot be checked because it is not DICOM.
+        InputError: attributes identify a patient (the error names the attributes, never their values), or a file
+            is not DICOM, so that its header cannot be checked.
     """
     public = _public_paths()
     for source in sources:
@@ -82,7 +82,7 @@ def check_may_leave(sources: Iterable[ImageSource]) -> None:
 
 
 def identifying(header: Dataset) -> list[str]:
-    """Keywords of the attributes that identify the patient, or say that nobody has removed what does."""
+    """Keywords of attributes that identify the patient, or say that identifying content was not removed."""
     removed = str(header.get("PatientIdentityRemoved") or "").strip().upper() == "YES"
     wanted = IDENTIFIERS if removed else (*PSEUDONYMS, *IDENTIFIERS)
     found = [keyword for keyword in wanted if str(header.get(keyword) or "").strip() not in ("", "[]")]
@@ -91,9 +91,9 @@ def identifying(header: Dataset) -> list[str]:
 
 
 def identifying_in(files: Iterable[Path]) -> dict[str, int]:
-    """What `identifying` finds in the headers of DICOM files, and in how many of them.
+    """The findings of `identifying` in the headers of DICOM files, each with its number of files.
 
-    Raises `InputError` for a file that is not DICOM: nothing tells there whether it names a patient.
+    Raises `InputError` for a file that is not DICOM, because the program cannot tell whether it names a patient.
     """
     found: dict[str, int] = {}
     for file in files:

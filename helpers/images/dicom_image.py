@@ -1,4 +1,4 @@
-"""One frame of a DICOM image as a viewer shows it, in grey or in colours, with square pixels."""
+"""Read one frame of a DICOM image as a viewer shows it, in grey or in colours, with square pixels."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
 
     Grey goes through `helpers.images.grey_levels.grey_levels`, colours through ``dicom_colours``. Pixels whose
     sides differ by more than 1% (PixelAspectRatio, else PixelSpacing, ImagerPixelSpacing or
-    NominalScannedPixelSpacing) become square; the finer side is kept. Arguments as `helpers.images.read_image`.
+    NominalScannedPixelSpacing) become square; the finer resolution is kept. Arguments as
+    `helpers.images.read_image`.
 
     Raises:
-        InputError: an object without an image, several frames of which none was chosen, no such frame, too large,
-            colours that the standard does not have, or pixels that cannot be decoded.
+        InputError: the object has no image, there are several frames and none was chosen, the chosen frame does
+            not exist, the image is too large, its colours are not in the standard, or its pixels cannot be
+            decoded.
     """
     try:
         dataset = read_dataset(path)
@@ -74,7 +76,7 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
 
 
 def is_no_image(what: str) -> bool:
-    """Whether a SOP class, by its name, is made of images and no image itself."""
+    """Whether the name of a SOP class says that its objects are made from images but are not images themselves."""
     return any(word in what for word in _NO_IMAGES)
 
 

@@ -1,4 +1,4 @@
-"""One 2D medical image (radiograph, photograph, patch) from a file of any format to 8-bit RGB."""
+"""Read one 2D medical image (radiograph, photograph, patch) from a file of any format as 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
       the lowest to the highest value. Transparency is composed on white, and the image is turned upright.
 
     Args:
-        path: the file; its content tells the format, not its name.
+        path: the file. Its content decides the format, not its name.
         page: the page or frame to read, from 0, where the file holds several. Thumbnails are not pages.
-        icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored,
-            which is what MedGemma's own processor makes of a picture.
+        icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored, as
+            MedGemma's own processor leaves them.
 
     Returns:
         RGB, 8 bits a channel, in the size of the file where its pixels are square.
 
     Raises:
-        InputError: no such file, no image, a whole slide, cut off, too large, several pages of which none was
-            chosen, no such page, or an image without contrast.
+        InputError: the file does not exist, is not an image, is a whole slide, is cut off or too large; it has
+            several pages and none was chosen; the page does not exist; or the image has no contrast.
     """
     path = Path(path)
     if path.is_dir():

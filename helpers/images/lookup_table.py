@@ -1,4 +1,4 @@
-"""Lookup tables of DICOM (modality, VOI, palette): read from descriptor and data, and values through them."""
+"""Read lookup tables of DICOM (modality, VOI, palette) from descriptor and data, and map values through them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded pictures of every mode to 8-bit RGB: on white where they are transparent, in sRGB, never too large."""
+"""Convert decoded pictures of every mode to 8-bit sRGB, with transparent areas on white; refuse too large ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """``image`` upright, by an orientation of EXIF and TIFF (1 to 8); any other number says nothing."""
+    """``image`` turned upright by an orientation of EXIF and TIFF (1 to 8); any other number has no effect."""
     image.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(image)
 

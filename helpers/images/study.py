@@ -1,4 +1,4 @@
-"""What a path holds: a CT or MR series, a whole slide, a 2D image, or several of one kind; from headers alone."""
+"""Find out from headers what a path holds: a CT or MR series, a slide, a 2D image, or several of one kind."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Part:
     beside: str = field(default="", repr=False)  # why it is passed over beside a volume; empty where it is not
 
     def __str__(self) -> str:
-        """One line, for the person who asks: it is never sent."""
+        """One line for the user. It is never sent to a model."""
         number = f"series {self.series}: " if self.series else ""
         files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
         said = f"{self.description}, " if self.description not in ("", files) else ""
@@ -83,7 +83,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Study:
-    """What can be asked about together: parts of one kind, in the order of the prompt."""
+    """The parts of one kind that one prompt can hold, in the order of the prompt."""
 
     kind: str
     parts: tuple[Part, ...]
@@ -95,7 +95,7 @@ class Study:
         return [file for part in self.parts for file in part.files]
 
     def __str__(self) -> str:
-        """A line for each part, and one for what was passed over."""
+        """A line for each part, and one for the files that were passed over."""
         passed_over = (f"files that were passed over: {words}" for words in names_by_kind(self.passed_over, 1))
         return "\n".join([*map(str, self.parts), *passed_over])
 
@@ -111,14 +111,14 @@ def find_study(
 
     Args:
         path: a file (NIfTI, whole slide, PNG, JPEG, TIFF, DICOM), a folder with everything below it, or a name in
-            data_manifest.yaml. Several volumes, slides or images in a folder are taken for one examination.
-        modality: "ct" or "mri"; NIfTI does not record it.
-        series: series numbers to take from a folder with several DICOM series; all where empty.
-        mpp: microns per pixel of slides, for those that do not say it.
+            data_manifest.yaml. Several volumes, slides or images in one folder count as one examination.
+        modality: "ct" or "mri", which a NIfTI file does not record.
+        series: the numbers of the series to use from a folder with several DICOM series; all series if empty.
+        mpp: microns per pixel, for slides that do not state them.
 
     Raises:
-        InputError: nothing that can be read; several kinds; several patients; no such series; NIfTI without
-            ``modality``; an address.
+        InputError: no file can be read, the path holds several kinds or several patients, the series does not
+            exist, a NIfTI file comes without ``modality``, or the path is an address.
     """
     modality = modality or known_modality(path)
     if "://" in str(path):
@@ -182,12 +182,13 @@ def find_parts(
     named: bool | None = None,
     damaged: list[InputError] | None = None,
 ) -> tuple[list[Part], list[PassedOver]]:
-    """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
+    """Group ``files`` into parts, in the order of series numbers and names; also return files that belong to no
+    part.
 
-    ``mpp``: microns per pixel that were given for slides; a tiled TIFF is one then, though it says none.
-    ``alone``: a file is read as an image, whatever its name. ``named``: a label map or a 4D file is taken too, as
-    it was asked for by its name; by default where it is ``alone``. A file whose header cannot be read raises
-    `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
+    ``mpp``: microns per pixel that were given for slides; if given, a tiled TIFF counts as a slide. ``alone``: a
+    file is read as an image, whatever its name. ``named``: a label map or a 4D file is accepted too, because it
+    was asked for by its name; the default is ``alone``. A file whose header cannot be read raises `InputError`. If
+    a list is given as ``damaged``, the error is added to the list instead.
     """
     found: dict[str, list[tuple[Path, Part]]] = {}
     passed_over: list[PassedOver] = []
@@ -227,13 +228,16 @@ def find_parts(
 
 
 def stands_alone(name: str) -> bool:
-    """Whether a file of this name is a volume, slide or image by itself, and not one of the files of a series."""
+    """Whether a file of this name is a complete volume, slide or image, not one of the files of a series."""
     suffix = PurePath(name).suffix.lower()
     return is_nifti(name) or suffix in SLIDE_SUFFIXES or suffix in SUFFIXES
 
 
 def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
-    """The volume of a CT or MR part, headers only. Raises `InputError` as `read_volume`, and under 5 slices."""
+    """The volume of a CT or MR part, headers only.
+
+    Raises `InputError` as `read_volume` does, and for fewer than 5 slices.
+    """
     modality = "CT" if part.kind == "ct" else "MR"
     files = part.files[0] if len(part.files) == 1 else part.files
     volume = read_volume(files, modality=modality, **reading.of_volume)

@@ -1,4 +1,4 @@
-"""TIFF, which holds more than Pillow reads: pages, colours of 16 bits and floats, white as zero, many bands."""
+"""Read TIFF files that Pillow cannot read: pages, colours of 16 bits and floats, white as zero, many bands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there i
 
 
 def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
-    """One page of a TIFF as 8-bit RGB.
+    """Read one page of a TIFF as 8-bit RGB.
 
     Pages of reduced size and masks (NewSubfileType) are not counted. Integer colours are scaled by their depth,
     that of MaxSampleValue where the file has it; colours of floats and signed numbers from 0 to 1, or from the

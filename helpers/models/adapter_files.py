@@ -1,6 +1,6 @@
-"""An adapter's folder: what it holds, what kind it is, and whether it can be put on a model as it was trained.
+"""Read an adapter's folder: its files, its kind, and whether this program can load it exactly.
 
-Nothing is loaded here but the names of the weights, so that a mistake shows before a model is loaded.
+Only the names of the weights are loaded, so that errors appear before a model is loaded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RELEASE = re.compile(r"medgemma-(1\.5-)?(\d+b)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class AdapterFiles:
-    """The folder of a PEFT adapter, read and found usable; see `read_adapter`."""
+    """The folder of a PEFT adapter that `read_adapter` has read and checked."""
 
     folder: Path
     config: dict[str, Any] = field(repr=False)  # adapter_config.json
@@ -45,12 +45,12 @@ class AdapterFiles:
 
     @property
     def base(self) -> str:
-        """The model that it was trained on, as its files call it, or ""."""
+        """The name of the model that the adapter was trained on, or "" if its files do not state it."""
         return str(self.record.get("base") or self.config.get("base_model_name_or_path") or "")
 
     @property
     def in_vision(self) -> bool:
-        """Whether it changes the vision tower."""
+        """Whether the adapter changes the vision tower."""
         return any("vision_tower" in name for name in self.names)
 
     @property
@@ -60,7 +60,7 @@ class AdapterFiles:
 
     @property
     def only_matrices(self) -> bool:
-        """Whether it is plain LoRA of the language model, as servers load it beside a model."""
+        """Whether the adapter is plain LoRA of the language model, which servers can load beside a model."""
         return (
             self.config["peft_type"] == "LORA"
             and not self.config.get("use_dora")
@@ -70,7 +70,10 @@ class AdapterFiles:
 
     @property
     def can_merge(self) -> bool:
-        """Whether it can be added to weights: not where it has biases of its own, for which Gemma has no place."""
+        """Whether the adapter can be merged into weights.
+
+        It cannot if it has biases, because Gemma's layers have none.
+        """
         return not self.config.get("lora_bias")
 
     def sha256(self) -> str:
@@ -80,11 +83,11 @@ class AdapterFiles:
 
 
 def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
-    """Read what an adapter's folder says of itself.
+    """Read and check an adapter's folder.
 
     Raises:
-        InputError: no adapter there, weights that are pickled or cut off, a file that is not JSON, a kind of
-            adapter that changes more than layers, or settings with which its weights are not all of it.
+        InputError: the folder holds no adapter, its weights are pickled or cut off, a file is not JSON, the kind
+            of adapter changes more than layers, or its settings need more than its weights.
     """
     folder = Path(folder)
     _check_there(folder)
@@ -179,7 +182,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def refuse_as_model(folder: Path) -> None:
-    """Raise `InputError` where a folder that is given as a model is an adapter's, and say how to give that."""
+    """Raise `InputError` if the folder of a model holds an adapter; the remedy says how to load the adapter."""
     if not (folder / ADAPTER_CONFIG).is_file():
         return
     try:

@@ -1,4 +1,4 @@
-"""Adapters: small trained matrices beside a model's own weights, put there exactly, or merged into them."""
+"""Put an adapter (small trained matrices) beside the weights of a model, or merge it into them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PREFIXES = {"base_model", "model", "language_model", "vision_model"}
 
 
 def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
-    """The model called ``name`` with an adapter beside its weights, a ``PeftModel``.
+    """Put an adapter beside the weights of the model called ``name``; returns a ``PeftModel``.
 
-    Every tensor of the adapter's file is then in the model, under its own layer and unchanged (in the number
-    format that it has there), and no tensor of the adapter is another one.
+    This checks that every tensor of the adapter's file is in the model unchanged (in the number format of the
+    model), in its own layer, and that the model has no other adapter tensors.
 
     Raises `InputError` where that is not so; where the adapter was trained on other weights: of other shapes, or
     of the same, as MedGemma 1 and 1.5 have, by the fingerprint kept with it or by the name that it keeps; and
@@ -63,10 +63,10 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
 def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
     """The model with its adapter merged into its weights: no longer a ``PeftModel``; ``adapted`` is used up.
 
-    Beside the weights an adapter adds a hundredth to the arithmetic of a token, but half to the operations, and a
-    GPU waits for those. Sums are made in float32, a layer at a time, and rounded once to the format of the
-    weights: in bfloat16 what is far smaller than a weight is lost. The model's settings note the adapter, so that
-    its `fingerprint` is another one.
+    A separate adapter adds one percent to the arithmetic of a token, but half as many operations again, and a GPU
+    waits for each operation. Sums are computed in float32, one layer at a time, and rounded once to the format of
+    the weights. In bfloat16, updates that are far smaller than a weight are lost. The model's settings note the
+    adapter, so the `fingerprint` changes.
 
     Raises `InputError` where a sum is not a number.
     """
@@ -95,12 +95,13 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
 
 
 def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
-    """What a model is called with an adapter on top, or without one: answers are kept by that name."""
+    """The name of a model with or without an adapter. Answers are stored under this name."""
     return model if adapter is None else f"{model}+{Path(adapter).absolute().name}"
 
 
 def fingerprint(model: Any) -> str:
-    """A hash of a model's norm weights: the same in float32, bfloat16 and 4 bits, another for another model.
+    """A hash of a model's norm weights. It is the same in float32, bfloat16 and 4 bits, and differs between
+    models.
 
     Norms are never quantized, and rounding them to bfloat16 forgets in which precision they were loaded. Adapters
     seldom change them, so those that were merged count too.

@@ -1,4 +1,4 @@
-"""How many tokens a prompt may have: the report's 32K by default, and up to the model's window where asked for.
+"""The budget of a prompt in tokens: the report's 32K by default, and up to the model's window on request.
 
 A longer prompt costs memory and time (`helpers.models.prompt_memory` counts the memory before it is read), and
 MedGemma 1.5 learned volumes and slides in up to 32K.
@@ -24,7 +24,7 @@ BESIDE = 4_096  # tokens of a server's length beside the budget: four around eac
 
 
 def window_of(config: Any) -> int:
-    """Tokens that a model reads and writes, together: 131,072 of MedGemma, and so of the stand-in."""
+    """The tokens that a model can read and write in all: 131,072 for MedGemma and for the stand-in."""
     return config.get_text_config().max_position_embeddings
 
 
@@ -56,7 +56,7 @@ def context_for(asked: int | None, window: int, name: str) -> int:
 
 
 def count_within(messages: Sequence[Message], processor: Any, context: int, window: int) -> TokenCount:
-    """The tokens of a prompt; raises `InputError` where they are over the budget, or leave an answer no room."""
+    """The tokens of a prompt; raises `InputError` if they are over the budget, or leave no room for an answer."""
     count = check_budget(messages, processor, context, window=window)
     if count.total >= window:  # four tokens around each image, which a budget does not count
         raise InputError(

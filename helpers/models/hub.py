@@ -1,4 +1,4 @@
-"""From a model's name to a local folder: access, memory and disk are checked before the download begins."""
+"""Find or download the folder of a model. Access, memory and disk are checked before the download begins."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def find_model(
     """Folder of a model: the stand-in, a local folder, a cached download, or a new download.
 
     Raises:
-        InputError: an unknown name, no access, no connection, or not enough memory or disk. A download that is
-            cut off is taken up where it stopped the next time.
+        InputError: the name is unknown, there is no access or no connection, or memory or disk are too small. The
+            next call continues an interrupted download.
     """
     check_name(name)
     if name == STANDIN:
@@ -76,7 +76,9 @@ def find_model(
 
 
 def check_name(name: str) -> None:
-    """Raise `InputError` unless ``name`` can be a model's: the stand-in's, a whole folder's, or one of a hub."""
+    """Raise `InputError` unless ``name`` can be a model: the stand-in, a complete folder, or a name on Hugging
+    Face.
+    """
     if name == STANDIN:
         return
     if name.startswith(RECORDED_PREFIX):
@@ -105,7 +107,7 @@ def check_name(name: str) -> None:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Files without which ``folder`` is no whole model; empty when it is one.
+    """The files that ``folder`` lacks to be a complete model; empty if it is complete.
 
     Raises `InputError` where the list of its weights' files cannot be read.
     """
@@ -128,7 +130,7 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def is_siglip(folder: Path) -> bool:
-    """Whether a folder holds a SigLIP, which embeds images and cannot be asked."""
+    """Whether a folder holds a SigLIP, which embeds images but cannot answer questions."""
     return str(_config(folder).get("model_type", "")).startswith("siglip")
 
 
@@ -138,7 +140,7 @@ def is_standin(name: str) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """The ``config.json`` of a folder; empty where there is none that can be read."""
+    """The ``config.json`` of a folder; empty if it cannot be read."""
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,7 +149,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def cached_model(name: str) -> Path | None:
-    """Folder of a model that was wholly downloaded before, or None."""
+    """The folder of a completely downloaded model, or None."""
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
@@ -213,7 +215,7 @@ def _download(
 
 @dataclass(frozen=True)
 class Memory:
-    """Free memory of a device in GB, and what a model needs there."""
+    """The free memory of a device in GB, and the memory that a model needs on it."""
 
     needed_gb: float  # for 85 slices
     free_gb: float
@@ -226,7 +228,7 @@ class Memory:
 
 
 def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -> Memory:
-    """Memory that a model needs on ``device`` for a prompt of 85 slices and of 16, beside what is free there.
+    """The memory that a model needs on ``device`` for prompts of 85 and of 16 slices, and the memory that is free.
 
     The slices are counted as the device reads them: by blocks, or with dense masks (`helpers.models.prefill`).
 
@@ -252,9 +254,9 @@ def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -
 
 
 def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bool = False) -> None:
-    """Raise `InputError` if a model does not fit with 16 slices, and say what would.
+    """Raise `InputError` if a model does not fit with 16 slices; the error says what would fit.
 
-    Whether a longer prompt fits is checked when it is asked (`helpers.models.prompt_memory`).
+    A longer prompt is checked when it is asked (`helpers.models.prompt_memory`).
     """
     if weights < 1e9:  # the prompt of a large model says nothing about a small one
         return

@@ -41,7 +41,7 @@ def load_local(
     context: int | None,
     token: str | None,
 ) -> ChatModel:
-    """Load a model onto this machine: `helpers.models.load_model` says of what and how."""
+    """Load a model onto this machine; the arguments are those of `helpers.models.load_model`."""
     files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
@@ -80,7 +80,7 @@ def best_device() -> str:
 
 @contextmanager
 def damage_explained(folder: Path) -> Iterator[None]:
-    """What fails in loading a saved folder, in whatever way, as one `InputError` that names the folder."""
+    """Turn any error in loading a saved folder into one `InputError` that names the folder."""
     try:
         yield
     except InputError:
@@ -106,7 +106,7 @@ def damage_explained(folder: Path) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, without the lists that transformers writes below it."""
+    """The first line of an error, without the lists that transformers writes below it."""
     said = str(error).strip().splitlines() or [type(error).__name__]
     return f"no {said[0]}" if isinstance(error, KeyError) else said[0]
 
@@ -126,7 +126,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
 
 
 def _check_pair(model: Any, processor: Any) -> None:
-    """Raise ValueError where a prompt of the processor is none of the model."""
+    """Raise ValueError if the processor does not write prompts that the model can read."""
     words, tokenizer = model.get_input_embeddings().num_embeddings, processor.tokenizer
     if len(tokenizer) > words:
         raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, but the model knows {words:,}")
@@ -139,10 +139,10 @@ def _check_pair(model: Any, processor: Any) -> None:
 
 
 def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
-    """The model of a saved folder, by ``kind.from_pretrained``, if all of its weights are there.
+    """Load the model of a saved folder with ``kind.from_pretrained``, if all of its weights are there.
 
-    transformers makes up what is missing by drawing random numbers, and says so in a warning. Raises `InputError`
-    for weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
+    transformers fills missing weights with random numbers, and only warns about them. Raises `InputError` for
+    weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
     unmerged or renamed, or that were rounded to whole numbers or 8 bits without the settings that tell how.
     """
     _check_formats(folder)
@@ -204,7 +204,7 @@ def _check_formats(folder: Path) -> None:
 
 
 def load_processor(folder: Path) -> Any:
-    """The processor of a saved model; raises ValueError, among others, where it is not one of Gemma 3."""
+    """The processor of a saved model; raises ValueError, among others, if it is not one of Gemma 3."""
     processor = AutoProcessor.from_pretrained(folder, backend="pil")
     if not hasattr(processor, "full_image_sequence"):
         raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")

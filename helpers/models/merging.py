@@ -1,4 +1,4 @@
-"""A model and its adapter, written as one whole model."""
+"""Write a model and its adapter as one model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ PACKAGES = ("medgemma-tutorials", "transformers", "peft", "torch")
 def merge(
     model: str, adapter: str | os.PathLike[str], output: str | os.PathLike[str], *, token: str | None = None
 ) -> Path:
-    """Write a whole model: ``model`` with ``adapter`` merged into its weights.
+    """Write ``model`` with ``adapter`` merged into its weights, as one model.
 
-    It is made on the CPU, of whole weights, never of those of 4 bits: in bfloat16, or in float32 for models under
-    1 GB (`helpers.models.adapters.merge_adapter` says what rounding loses). The folder is one for ``load_model``,
-    with the processor and a ``training.json`` that tells of what it was made. It appears when all is written.
+    The merge runs on the CPU, never with 4-bit weights: in bfloat16, or in float32 for models under 1 GB
+    (`helpers.models.adapters.merge_adapter` says what rounding loses). ``load_model`` can load the folder. It also
+    holds the processor, and a ``training.json`` that names the model and the adapter. It appears when it is
+    complete.
 
     Args:
-        model: as for `helpers.models.load_model`, but no endpoint.
+        model: as for `helpers.models.load_model`, but not an endpoint.
         adapter: folder of the adapter.
         output: folder of the merged model; must not exist.
         token: Hugging Face token.
@@ -38,8 +39,8 @@ def merge(
         ``output``.
 
     Raises:
-        InputError: an output that is there; a model or adapter that cannot be loaded, or does not fit; one that
-            cannot be merged; too little memory or room on the disk.
+        InputError: the output exists, the model or adapter cannot be loaded, they do not fit or cannot be merged,
+            or memory or disk are too small.
     """
     model, output = os.fspath(model), free_place(output)
     if model.startswith(ENDPOINT_PREFIX):
@@ -82,7 +83,7 @@ def merge(
 
 
 def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
-    """What a merged model is made of, without a path of this machine."""
+    """The record of a merged model's sources, without a path of this machine."""
     return {
         "base": Path(model).resolve().name if Path(model).is_dir() else model,
         "adapter": adapter.folder.absolute().name,

@@ -1,4 +1,4 @@
-"""Number formats: the one that a device computes Gemma 3 in, and the error for results that are not numbers."""
+"""Choose the number format in which a device computes Gemma 3, and refuse results that are not numbers."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ BFLOAT16_CAPABILITY = (8, 0)
 
 
 def computes_bfloat16(device: str) -> bool:
-    """Whether a device computes in bfloat16 without emulating it: every one but CUDA GPUs before capability 8."""
+    """Whether a device computes bfloat16 without emulation: all devices but CUDA GPUs before capability 8."""
     return not device.startswith("cuda") or torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
 
 
 def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str) -> torch.dtype:
     """The number format that a Gemma 3 is loaded in.
 
-    By default bfloat16, in which it was trained; float32 for small models, and on GPUs without bfloat16, where
-    ``quantized`` weights of 4 bits are then multiplied in float32.
+    The default is bfloat16, in which Gemma 3 was trained, and float32 for small models and on GPUs without
+    bfloat16. There, ``quantized`` weights of 4 bits are multiplied in float32.
 
     Args:
         device: "cuda", "cuda:1", "mps" or "cpu".
-        asked: what somebody wants instead.
+        asked: the format that the caller asks for, or None.
         small: under 1 GB of weights.
         name: of the model, for errors.
 
     Raises:
-        InputError: float16, in which the values of Gemma 3 overflow (github.com/huggingface/transformers, issue
-            36822); bfloat16 where the GPU emulates it.
+        InputError: float16 was asked for, in which the values of Gemma 3 overflow
+            (github.com/huggingface/transformers, issue 36822), or bfloat16 on a GPU that emulates it.
     """
     if asked is torch.float16:
         raise InputError(
@@ -57,7 +57,7 @@ def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str)
 
 
 def not_numbers(name: str, dtype: torch.dtype) -> InputError:
-    """The error for results that are NaN or infinite: nothing may be made of them."""
+    """The error for results that are NaN or infinite, which must not be used."""
     return InputError(
         f"The model's results are not numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
         path=name,
@@ -74,10 +74,11 @@ def check_numbers(values: torch.Tensor, name: str) -> torch.Tensor:
 
 
 class NumbersOnly(LogitsProcessor):
-    """For ``generate``: notes logits that are NaN or infinite, without waiting for the device at every token.
+    """Watches the logits in ``generate`` for NaN and infinity, without waiting for the device at every token.
 
-    The first token is checked at once, as a broken model writes nothing but padding from there on; `check` tells
-    of all others in the end. ``dtype`` is what the model computes in: transformers hands its logits on in float32.
+    The first token is checked immediately, because a broken model writes only padding after it. `check` checks all
+    others at the end. ``dtype`` is the format in which the model computes; transformers converts its logits to
+    float32.
     """
 
     def __init__(self, name: str, dtype: torch.dtype) -> None:
@@ -94,7 +95,7 @@ class NumbersOnly(LogitsProcessor):
         return scores
 
     def check(self) -> None:
-        """Raise `not_numbers` where any logits were none."""
+        """Raise `not_numbers` if any logits were not numbers."""
         if self._broken is not None and bool(self._broken):
             raise not_numbers(self.name, self.dtype)
 

@@ -1,8 +1,8 @@
 """Ask many questions about the same images for the price of one.
 
-What comes before the question (the images and their labels) is the same for every question about a volume, and is
-nearly all of the prompt: 85 slices are about 22,000 tokens, a question is 60. A session encodes the images and
-reads that prefix once, keeps its keys and values, and goes on from them with several questions in one row
+The part before the question (the images and their labels) is the same for every question about a volume, and it is
+most of the prompt: 85 slices are about 22,000 tokens, a question is 60. A session encodes the images and reads
+that prefix once, keeps its keys and values, and goes on from them with several questions in one row
 (`helpers.models.packed`). The answers are those of `ChatModel.generate`, token for token.
 """
 
@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 
 class Reader(Decoder, Protocol):
-    """A loaded model that a session asks: `helpers.models.ChatModel`."""
+    """The interface of a loaded model that a session needs: `helpers.models.ChatModel` has it."""
 
     name: str
     prefill: str | None
@@ -62,18 +62,18 @@ class Reader(Decoder, Protocol):
 
 
 class Session:
-    """Images that were read once, ready for questions; use it in a ``with`` block, which frees the memory.
+    """Images that were read once, for many questions. Use a session in a ``with`` block, which frees the memory.
 
     Args:
         chat: the model.
-        messages: a prompt with images, with a question or (`volume_messages` and `image_messages` without one) up
-            to it. What comes after the last image is not kept.
-        cache_limit: bytes that keys and values may take, those of the questions asked together included; by
-            default four fifths of what is free on the device.
+        messages: a prompt with images, with or without its question (`volume_messages` and `image_messages` can
+            leave it out). The session does not keep the part after the last image.
+        cache_limit: the bytes that keys and values may take, including those of the questions asked together; by
+            default four fifths of the free memory of the device.
 
     Raises:
-        InputError: there is no image, the prompt is over the budget, its keys and values are over
-            ``cache_limit``, or memory does not suffice.
+        InputError: the prompt has no image or is over the budget, its keys and values are over ``cache_limit``, or
+            memory is too small.
     """
 
     def __init__(self, chat: Reader, messages: Sequence[Message], *, cache_limit: float | None = None) -> None:
@@ -146,8 +146,8 @@ class Session:
     ) -> list[Reply]:
         """Answer whole prompts that begin with this session's: the same images with the same words between them.
 
-        Up to ``batch_size`` are asked together, and fewer where memory or the session's limit has no room for as
-        many. Raises `InputError` for a prompt that begins otherwise, where there is no room even for one, and for
+        Up to ``batch_size`` prompts are asked together, and fewer if memory or the session's limit has less room.
+        Raises `InputError` for a prompt with another beginning, if there is no room even for one prompt, and for
         logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
@@ -169,10 +169,11 @@ class Session:
         among: Sequence[int] | None = None,
         batch_size: int = 8,
     ) -> torch.Tensor:
-        """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, tokens).
+        """The logits of the next token after each prompt and ``begun``, its answer's first words: (prompts,
+        tokens).
 
-        ``begun`` is the same for all, or one for each prompt. Of the tokens ``among``, by default of the whole
-        vocabulary. Raises as `generate_all` does.
+        ``begun`` is the same for all, or one for each prompt. The logits are those of the tokens ``among``, by
+        default of the whole vocabulary. Raises as `generate_all` does.
         """
         begun = [begun] * len(prompts) if isinstance(begun, str) else list(begun)
         if len(begun) != len(prompts):

@@ -1,4 +1,4 @@
-"""A model in vLLM's engine, in this process: used to evaluate many prompts together on a GPU.
+"""Run a model in vLLM's engine in this process, to evaluate many prompts together on a GPU.
 
 The engine writes the answers to all of them side by side and keeps the keys and values of what they begin with, so
 the images of a volume are read once for all questions about it, as in a session (`helpers.models.sessions`). It
@@ -236,9 +236,9 @@ def check_engine(
     adapter: str | os.PathLike[str] | None = None,
     vision_batch: int = VISION_BATCH,
 ) -> None:
-    """Raise `InputError` for an engine of another name, and for what vLLM does not take. Nothing is loaded.
+    """Raise `InputError` for an unknown engine, and for a choice that vLLM cannot load. Nothing is loaded.
 
-    vLLM takes no adapter, not the stand-in, and no ``vision_batch`` but the default.
+    In vLLM this program loads neither adapters nor the stand-in, and uses only the default ``vision_batch``.
     """
     if engine not in (None, "transformers", "vllm"):
         raise InputError(f"{engine!r} is not an engine.", remedy="Give transformers or vllm.")

@@ -1,4 +1,4 @@
-"""What there is to prepare: sources from listings alone, and the volumes, slides and images that a source holds.
+"""Find the sources to prepare from listings, and the volumes, slides and images that a source holds.
 
 A source is one file that stands for itself (NIfTI, slide, picture), or all other files of one folder together,
 among which are the slices of DICOM series. Finding sources opens no file: a later run passes over thousands that

@@ -1,8 +1,9 @@
-"""What the report and the official notebooks ask with, word for word, beside the words of `helpers.prompts` here.
+"""The prompts of the report and of the official notebooks, word for word, beside those of `helpers.prompts`.
 
 Report: MedGemma 1.5 technical report, arXiv:2604.05081v2 (May 2026), appendix B, read as HTML (ar5iv, August
 2026). Notebooks: of github.com/Google-Health/medgemma, as they stood in January and February 2026. Blanks are
-Python format fields; line ends are those of a table's cell. Where a source prints no words for a task, none stand.
+Python format fields; line ends are those of a table's cell. If a source prints no words for a task, its entry is
+None.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from helpers.prompts.number_answers import NUMBER_QUESTION
 
 
 class Published(NamedTuple):
-    """Words as one source has them."""
+    """The words of one source."""
 
     text: str  # with the blanks as Python format fields
     source: str  # where they stand: a table of the report, or a notebook's name
 
 
 class Wording(NamedTuple):
-    "One task: the published words, the constant of `helpers.prompts` that asks it here, and why it differs."
+    "One task: the published words, the constant of `helpers.prompts` with our words, and why these differ."
 
     report: Published | None
     notebook: Published | None
@@ -30,7 +31,7 @@ class Wording(NamedTuple):
 
     @property
     def ours(self) -> str:
-        """The words that this package asks with; "" where it has none."""
+        """The words that this package uses; "" if it has none."""
         return _OURS[self.constant] if self.constant else ""
 
 

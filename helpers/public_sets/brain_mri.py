@@ -1,4 +1,5 @@
-"""Folders like those of BraTS: MRI of brain tumours, four sequences a case and, of training cases, a segmentation.
+"""Folders like those of BraTS: MRI of brain tumours, with four sequences a case, and a segmentation of training
+cases.
 
 Two generations of names are known, and with them the numbers of the labels: BraTS2021_00000_t1ce.nii.gz (and
 earlier) with 4 for enhancing tumour, BraTS-GLI-00000-000-t1c.nii.gz (2023 and later) with 3. Other sets of the

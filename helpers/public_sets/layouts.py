@@ -1,4 +1,4 @@
-"""What a public set is, and what its readers share: how a folder's layout is found, and its lists read."""
+"""Describe a public set, find the layout of its folder, and read its lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Choose = Callable[[Collection[str]], Collection[str]]  # of all groups those tha
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder gave: rows, and what a person has to know of them."""
+    """The rows of a folder, and notes about them for the user."""
 
     rows: list[Row]
     notes: tuple[str, ...] = ()
@@ -39,9 +39,9 @@ class PublicSet:
 
 
 def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
-    """What lies at the first of ``patterns`` (globs within ``folder``) that finds something.
+    """The file or folder at the first of ``patterns`` (globs within ``folder``) that matches anything.
 
-    Raises `InputError` where nothing does, naming ``source``, and where one finds several.
+    Raises `InputError` with ``source`` if no pattern matches, and if a pattern matches several.
     """
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
@@ -64,7 +64,7 @@ def absent(folder: Path, what: str, source: str) -> InputError:
 
 
 def check_there(paths: Iterable[Path], folder: Path, source: str) -> None:
-    """Raise `InputError` where a file is missing, with how many are, and the first."""
+    """Raise `InputError` if files are missing, with their number and the first one."""
     missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
     if missing:
         first = missing[0].relative_to(folder) if missing[0].is_relative_to(folder) else missing[0]

@@ -1,4 +1,4 @@
-"""A public set's folder, as its user downloaded it, to a table that ``evaluate --cases`` takes."""
+"""Turn the downloaded folder of a public set into a table for ``evaluate --cases``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETS = {each.name: each for each in (NCT_CRC, VQA_RAD, SLAKE, CT_RATE, MS_CXR_T,
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """What was written."""
+    """The written table, and its numbers of rows and groups."""
 
     path: Path
     rows: int
@@ -46,17 +46,18 @@ def write_table(
     """Write the questions of a public set as a table (`helpers.evaluation.read_cases`); no image is copied.
 
     Args:
-        name: of the set, as in `SETS`.
+        name: the name of the set, as in `SETS`.
         folder: the set, downloaded and unpacked by its user.
-        output: the table, a .csv that is not there yet. Its paths are from its own folder.
-        split: one of the set's; by default its first, the one of published figures where there are some.
-        limit: at most so many groups (patients; images or patches where patients are not known), with all their
-            questions, drawn with ``seed``. All where None.
+        output: the new .csv file of the table. Paths in it are relative to its folder.
+        split: a split of the set; by default the first one, which is the split of the published figures, if there
+            are any.
+        limit: the largest number of groups (patients, or images or patches if patients are not recorded), drawn
+            with ``seed``, each with all its questions. None takes all.
         seed: of the drawing.
 
     Raises:
-        InputError: no such set or split; a layout that is not the set's, with what is missing and where to get it;
-            an output that is not a new .csv.
+        InputError: the set or split does not exist; the folder does not have the layout of the set (the error says
+            what is missing and where to get it); or ``output`` is not a new .csv.
     """
     each, output = public_set(name), Path(output)
     split = split or each.splits[0]
@@ -94,7 +95,7 @@ def write_table(
 
 
 def public_set(name: str) -> PublicSet:
-    """The set of a name. Raises `InputError` for none of `SETS`."""
+    """The set with this name. Raises `InputError` if it is not in `SETS`."""
     if name.lower() not in SETS:
         remedy = f"{did_you_mean(name, SETS)}Use one of {', '.join(SETS)}."
         raise InputError(f"This program does not know a public set {name!r}.", remedy=remedy)
@@ -102,7 +103,7 @@ def public_set(name: str) -> PublicSet:
 
 
 def about(name: str) -> str:
-    """What a set is, as text: source, terms, layout, splits, groups, protocol, and what is published of it."""
+    """A set as text: its source, terms, layout, splits, groups, protocol and published figures."""
     each = public_set(name)
     lines = [
         each.title,

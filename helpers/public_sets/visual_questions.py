@@ -1,4 +1,4 @@
-"""VQA-RAD and SLAKE: questions about single images of radiology, answered in words.
+"""VQA-RAD and SLAKE: questions about single images of radiology, with answers in words.
 
 Every question is put into the template that the report prints for both (Table 9). An answer of yes or no makes the
 row a closed one. What else the sets call closed ("left or right?") names no list of options, and is answered in

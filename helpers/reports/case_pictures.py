@@ -1,4 +1,4 @@
-"""The images of a case as the model saw them, small: drawn again, and shown only where they are the very same.
+"""Draw small pictures of a case's images again, and show them only if they are exactly what the model saw.
 
 An answer keeps the hash of its prompt, words and pixels. What is drawn again has to have that hash, so no page
 shows another slice, window or patch than was asked about. Teaching cases are made from public images and always
@@ -38,7 +38,7 @@ NOT_THE_SAME = (
 
 @dataclass(frozen=True)
 class CasePicture:
-    """A picture to be put into a page, or why there is none."""
+    """A picture for a page, or the reason why it is left out."""
 
     data: str  # a data: address; empty where there is none
     caption: str
@@ -49,7 +49,7 @@ class CasePicture:
 def case_picture(answer: Answer, *, own: bool) -> CasePicture:
     """The picture of an answer's case; ``own`` allows those of the user's own data.
 
-    Nothing that is wrong with a file ends the report: it is said in place of the picture.
+    A fault of a file does not end the report. The page shows the fault in place of the picture.
     """
     case, teaching = _teaching_case(answer), True
     if case is None and "path" in answer:

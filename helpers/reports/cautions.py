@@ -1,4 +1,4 @@
-"""What a reader has to know before the scores are believed, each with what can be done about it."""
+"""Cautions that a reader should know before believing the scores, each with a remedy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMED = 3  # cases that a sentence names
 
 
 def cautions(runs: Sequence[Run]) -> list[str]:
-    """Sentences about the runs, those that may change a conclusion first; none where there is nothing to say.
+    """Sentences about the runs, beginning with those that may change a conclusion; empty if there are none.
 
-    What holds for every run is said once.
+    A sentence that holds for every run occurs once.
     """
     found: dict[str, list[str]] = {}
     for run in runs:

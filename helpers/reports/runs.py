@@ -1,4 +1,4 @@
-"""The folders of evaluations: their answers, scores computed anew from these, and what the runs were made with."""
+"""Read the folders of evaluations: their answers, the settings of the runs, and the scores of the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runs were made with, line by line, and where they differ."""
+"""List the settings of the runs line by line, and mark where they differ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORDS = {
 
 
 def settings_table(runs: Sequence[Run]) -> Table:
-    """Settings, model, tables, versions and numbers of every run, one a line."""
+    """The settings, model, tables, versions and numbers of every run, one on each line."""
     found = [dict(_of_run(run)) for run in runs]
     names = dict.fromkeys(name for of_run in found for name in of_run)
     several = len(runs) > 1

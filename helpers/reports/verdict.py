@@ -1,8 +1,8 @@
-"""What the scores allow to say, in plain words, and what they do not.
+"""Say in plain words what the scores show and what they do not show.
 
-One run is told from another, or from always giving the most frequent answer, only where the 95 % interval of the
-paired difference leaves out 0 and, between runs, the p of exchanging them in whole groups is below 0.05 as well.
-With several comparisons p is adjusted for them (Holm, Scand. J. Statist. 6:65, 1979).
+A run counts as different from another run, or from always giving the most frequent answer, only if the 95 %
+interval of the paired difference does not contain 0. Between runs, the p value of exchanging them in whole groups
+must also be below 0.05. With several comparisons p is adjusted for them (Holm, Scand. J. Statist. 6:65, 1979).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def comparisons(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
 
 
 def verdict(runs: Sequence[Run], compared: Mapping[str, Mapping[str, Any]]) -> list[Statement]:
-    """What the runs' scores say: between runs first, then each run by itself."""
+    """Sentences about the scores: first the comparisons of runs, then each run."""
     alone = [statement for run in runs for statement in _alone(run, named=len(runs) > 1)]
     return [*_between(runs, compared), *alone]
 

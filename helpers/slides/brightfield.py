@@ -1,4 +1,4 @@
-"""Scans that are not stained brightfield: one grey channel, or fluorescence. They are named for what they are."""
+"""Refuse scans that are not stained brightfield, but have one grey channel or show fluorescence."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
 
     Args:
         rgb: uint8 (rows, columns, 3), the overview of a slide.
-        glass: the colour of its glass, None where there is none.
+        glass: the colour of its glass; None if no glass was found.
         path: of the slide, for the error.
 
     Raises:
-        InputError: no glass, and what is not black is dim, or lacks a channel. Stained tissue lets some light of
-            every colour through.
+        InputError: there is no glass, and the pixels that are not black are dim or lack a channel. Stained tissue
+            lets some light of every colour through.
     """
     if glass is not None:
         return
@@ -55,7 +55,7 @@ def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathL
         path: of the slide, for the error.
 
     Raises:
-        InputError: it is such a scan.
+        InputError: the scan is such a scan.
     """
     some = np.flatnonzero(tissue)[:: max(1, np.count_nonzero(tissue) // 20_000)]
     if np.percentile(np.ptp(rgb.reshape(-1, 3)[some], axis=1), 99) <= 2:

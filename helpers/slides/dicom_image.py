@@ -1,4 +1,4 @@
-"""One DICOM file of a whole slide, by its header: a level of the pyramid, or a picture beside it."""
+"""Read the header of one DICOM file of a whole slide: a level of the pyramid, or a picture beside it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SlideImage:
 
     @property
     def picture(self) -> str:
-        """What it is beside the pyramid, such as "label image"; empty for a level."""
+        """The kind of a picture beside the pyramid, such as "label image"; empty for a level."""
         return slide_picture(self.text("ImageType"))
 
     @property
@@ -110,10 +110,10 @@ def slide_key(get: Callable[[str], Any]) -> Hashable:
 
 
 def read_slide_image(file: Path) -> SlideImage | str:
-    """The header of a file of a DICOM slide, or the name of what else the file is.
+    """The header of a file of a DICOM slide, or, for any other file, words that say what it is.
 
     Raises:
-        InputError: a file that is not DICOM in spite of its name, or whose header is damaged or cut off.
+        InputError: the file is not DICOM although its name says so, or its header is damaged or cut off.
     """
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"

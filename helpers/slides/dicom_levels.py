@@ -1,8 +1,8 @@
-"""Whether OpenSlide reads the levels of a DICOM slide as they are; its own checks leave some cases out.
+"""Check that OpenSlide will read the levels of a DICOM slide correctly, because its own checks miss some cases.
 
-It takes all files of a series in a folder for one pyramid, by their sizes alone: two specimens become one slide.
-It passes over files that it cannot open, so that a coarser level becomes level 0. It shows tiles that are missing
-as glass. Where tiles should state their places and do not, it ends the program.
+OpenSlide reads all files of a series in a folder as one pyramid, by their sizes alone, so two specimens become one
+slide. It skips files that it cannot open, so a coarser level becomes level 0. It shows missing tiles as glass. If
+tiles should state their places but do not, it ends the program.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def check_levels(levels: Sequence[SlideImage], pictures: Sequence[SlideImage]) -
     """Check the levels of one series in one folder, and the pictures beside them, before OpenSlide opens them.
 
     Raises:
-        InputError: a form that OpenSlide does not read; several volumes; several images of one size that are no
-            concatenation (PS3.3 C.7.6.16.2.2.4); tiles or files missing; a file that is cut off.
+        InputError: OpenSlide cannot read the form of a file; there are several volumes, or several images of one
+            size that are not a concatenation (PS3.3 C.7.6.16.2.2.4); tiles or files are missing; or a file is cut
+            off.
     """
     levels = list({level.text("SOPInstanceUID") or level.file: level for level in levels}.values())  # copies
     for level in levels:
@@ -206,7 +207,7 @@ def _check_tiles(files: Sequence[SlideImage]) -> None:
 
 
 def _check_parts(files: Sequence[SlideImage], name: str) -> None:
-    """Raise where several files of one size are no concatenation, or files of one are missing."""
+    """Raise if several files of one size are not a concatenation, or if files of a concatenation are missing."""
     folder, concatenations = files[0].file.parent, {file.text("ConcatenationUID") for file in files}
     if len(files) > 1 and ("" in concatenations or len(concatenations) > 1):
         raise InputError(

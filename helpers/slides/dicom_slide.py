@@ -1,4 +1,4 @@
-"""DICOM whole slides: which file of a folder OpenSlide is to open, and what lies beside it."""
+"""Find the file of a DICOM whole slide that OpenSlide must open, and the files beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQUARE = 1.05  # by how much pixels may be longer than wide
 
 
 def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
-    """Find the file of a DICOM slide that OpenSlide is to open; it finds the other levels beside it.
+    """Find the file of a DICOM slide that OpenSlide must open. OpenSlide then finds the other levels beside it.
 
     Only headers are read.
 
@@ -25,12 +25,12 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
         path: a folder with one slide, whose sub folders are not looked at, or any level of a slide.
 
     Returns:
-        The file of the finest level (the first of its files where it is a concatenation), and sentences on what
-        was passed over.
+        The file of the finest level (the first file if it is a concatenation), and sentences about files that were
+            passed over.
 
     Raises:
-        InputError: no slide, or only its label; several slides; a label image given as a slide; what
-            `check_levels` refuses.
+        InputError: there is no slide or only its label, there are several slides, a label image was given as the
+            slide, or `check_levels` refuses the levels.
     """
     images, others = _in_folder(path) if path.is_dir() else _beside(path)
     levels = [image for image in images if not image.picture]
@@ -57,7 +57,7 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
 def imaged_volume_mpp(file: Path) -> float | None:
     """Microns per pixel of one level by the size of what was imaged (PS3.3 C.8.12.4, ImagedVolumeWidth in mm).
 
-    None where the header does not say, or says sizes by which pixels would not be square (5 %). It is for the file
+    None if the header does not state the size, or if pixels would not be square (5 %). ``path`` must be the file
     that `dicom_slide_file` returns, whose pixels are those of level 0.
     """
     image = read_slide_image(file)

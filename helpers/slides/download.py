@@ -1,4 +1,4 @@
-"""What lies where a slide or picture should be when a download or copy went wrong, by how the file begins."""
+"""Recognise files of failed downloads or copies by their first bytes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ _ARCHIVES = {
 
 
 def not_the_file(path: Path) -> tuple[str, str] | None:
-    """What is wrong with a file that is not what was to be saved, and what to do; None where this does not tell.
+    """What is wrong with a file whose download or copy failed, and what to do; None if no such fault is found.
 
-    It tells an empty file, one that was reserved and never filled, a web page, the pointer that Git LFS leaves
-    (its specification: github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without
-    its folder.
+    It recognises an empty file, a file of zeros, a web page, a Git LFS pointer (specification:
+    github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without its folder.
     """
     with path.open("rb") as stream:
         head = stream.read(_HEAD)

@@ -1,7 +1,7 @@
-"""A whole slide's file and its pyramid of levels, of any OpenSlide format including DICOM.
+"""Open a whole slide of any OpenSlide format, including DICOM, and read from its pyramid of levels.
 
-A slide is addressed in level-0 pixels (x to the right, y down) and microns per pixel (mpp); it is only ever read
-in small regions.
+A slide is addressed in level-0 pixels (x to the right, y down) and microns per pixel (mpp); only small regions are
+ever read.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class Slide:
     def best_level(self, mpp: float) -> int:
         """Return the coarsest level that is not coarser than ``mpp`` microns per pixel.
 
-        That is level 0 too where it is at most 15 % coarser.
+        Level 0 is also returned if it is at most 15 % coarser.
 
         Raises:
-            InputError: even level 0 is coarser, so that patches would have to be upsampled; no such scale.
+            InputError: even level 0 is coarser, so that patches would have to be upsampled; or the scale is not
+                possible.
         """
         if not 0 < mpp < COARSEST:
             raise InputError(
@@ -113,12 +114,14 @@ def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: b
 
     Args:
         path: the slide's file; for DICOM (VL Whole Slide Microscopy) its folder or a file in it.
-        mpp: microns per pixel of level 0, for a slide that does not say (it goes before what the slide says).
-        icc: colours are turned into sRGB by the slide's ICC profile, where it has one.
+        mpp: microns per pixel of level 0, for a slide that does not state them. This value overrides the slide's
+            own.
+        icc: whether colours are converted to sRGB with the slide's ICC profile, if it has one.
 
     Raises:
-        InputError: no such file, no slide, cut off, of one channel; several slides in a DICOM folder; no microns
-            per pixel and no objective, implausible, or so different in x and y that pixels are not square.
+        InputError: the file does not exist, is not a slide, is cut off, or has one channel; a DICOM folder holds
+            several slides; or the microns per pixel are missing together with the objective, are implausible, or
+            differ so much in x and y that pixels are not square.
     """
     path = Path(path)
     if not path.exists():
@@ -233,7 +236,10 @@ def read_region(
     size: tuple[int, int],
     glass: tuple[int, int, int] = (255, 255, 255),
 ) -> Image.Image:
-    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB; what was not scanned is of ``glass``."""
+    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB.
+
+    Areas that were not scanned get the colour ``glass``.
+    """
     # Of a place beyond the upper or left edge OpenSlide drops the fraction: all would be shifted by up to a pixel.
     downsample = slide.levels[level].downsample
     beyond = [min(max(round(-at / downsample), 0), side) for at, side in zip(location, size, strict=True)]

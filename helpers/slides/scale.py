@@ -1,4 +1,4 @@
-"""Microns per pixel of a slide: as it states them, as its objective has them, or as they are given."""
+"""The microns per pixel of a slide: stated by the slide, computed from its objective, or given."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _AT_ODDS = 1.5  # scanners of one objective differ by less
 def microns_per_pixel(
     properties: Mapping[str, str], path: Path, given: float | None, stated: tuple[float, float] | None = None
 ) -> tuple[float, list[str]]:
-    """Microns per pixel of level 0, and in words where they are from if the slide does not state them itself.
+    """The microns per pixel of level 0, and a sentence about their source if the slide does not state them itself.
 
-    In this order: ``given``; what OpenSlide found; ``stated``, which its other headers say of x and y; 10 um
-    divided by the power of the objective.
+    The first of these is used: ``given``; the values that OpenSlide found; ``stated``, the values for x and y in
+    other headers; 10 um divided by the power of the objective.
 
     Raises:
-        InputError: none of these is there or plausible (0.05 to 20), or pixels are not square (5 %).
+        InputError: none of these exists and is plausible (0.05 to 20), or the pixels are not square (5 %).
     """
     x, y = (
         _number(properties, (name, *_MPP_IN_WORDS), _MICRONS)

@@ -1,4 +1,4 @@
-"""Whether a file is a whole slide or a picture, and what keeps OpenSlide from reading it."""
+"""Decide whether a file is a whole slide or a picture, and find out why OpenSlide cannot read it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CONVERT = (
 
 
 def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
-    """Whether a file is a whole slide, read by OpenSlide or not, rather than a picture. No pixel is read.
+    """Whether a file is a whole slide rather than a picture, even if OpenSlide cannot read it. No pixel is read.
 
-    A TIFF of no scanner's format is a slide where it has a pyramid of levels, or is tiled and has a microscope's
-    scale, or is larger than a photograph. ``mpp``: a scale that is given makes any tiled TIFF a slide.
+    A TIFF without a scanner's format is a slide if it has a pyramid of levels, if it is tiled and has the scale of
+    a microscope, or if it is larger than a photograph. If ``mpp`` is given, any tiled TIFF is a slide.
 
     Raises:
         InputError: a TIFF file that is cut off.
@@ -49,11 +49,11 @@ def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
 
 
 def check_form(tiff: Tiff, path: Path) -> None:
-    """Raise `InputError` for a TIFF that OpenSlide opens and does not show as it is.
+    """Raise `InputError` for a TIFF that OpenSlide opens but does not show correctly.
 
-    Of one whose pixels are not colours it shows the first plane as grey. Of several images it reads the first,
-    which may be a label or a thumbnail. At pixels that are floating-point numbers it stops. A fourth channel of
-    more it takes for transparency, whatever it holds.
+    If the pixels are not colours, OpenSlide shows the first plane as grey. If the file holds several images, it
+    reads the first, which may be a label or a thumbnail. It stops at pixels that are floating-point numbers. If
+    there are more than four channels, it reads the fourth as transparency.
     """
     page, width, height = tiff.largest
     if width * height > tiff.width * tiff.height:
@@ -87,7 +87,7 @@ def check_form(tiff: Tiff, path: Path) -> None:
 
 
 def unreadable(path: Path, why: str = "") -> InputError:
-    """The error for a slide that OpenSlide does not read, in words that tell what the file is."""
+    """The error for a slide that OpenSlide cannot read; it says what the file is."""
     if other := not_the_file(path):
         return InputError(other[0], path=path, remedy=other[1])
     tiff = read_tiff(path)  # tells when it is cut off

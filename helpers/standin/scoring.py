@@ -38,7 +38,7 @@ def score(
 ) -> dict[str, Any]:
     """Scores by kind of case and by condition, with 95 % intervals, as `helpers.evaluation.scores` gives them.
 
-    Of each kind ``n`` cases are asked, of CT and MRI the questions about ``n`` volumes. Questions to be declined
+    ``n`` cases of each kind are asked; for CT and MRI, the questions about ``n`` volumes. Questions to be declined
     are counted apart, by the share of them that the stand-in declined. ``control`` makes another prompt from a
     case and one of other images, as `swapped`, `removed` and `wide_window` do.
     """

@@ -1,7 +1,7 @@
 """Teaching cases for models other than the stand-in, for which they were made.
 
-The stand-in learned to decline what it did not learn, and to say what it is. Taught to another model, or scored
-against its answers, those words would be wrong.
+The stand-in learned to decline what it did not learn, and to say what it is. These words would be wrong for
+another model, in training and in scoring.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def for_any_model(cases: Iterable[Case]) -> list[Case]:
 def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> list[Any]:
     """The examples that ``chat`` may learn from or be scored on, in order.
 
-    The stand-in all. Another model those of a user's own, and teaching cases only where they are ``allowed``, of
-    them those of `for_any_model`: made-up findings in one head and one brain teach it nothing about medicine.
+    The stand-in gets all examples. Another model gets the user's own examples. It gets teaching cases only if they
+    are ``allowed``, and only those of `for_any_model`, because made-up findings in one head and one brain teach it
+    nothing about medicine.
 
     Args:
         examples: teaching cases and others.

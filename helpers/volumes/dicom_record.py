@@ -1,4 +1,4 @@
-"""One DICOM header to `Slice` records.
+"""Turn one DICOM header into `Slice` records.
 
 Single-frame and multi-frame (Enhanced) files become the same records, so that everything after this knows
 only them. Attribute names are those of DICOM PS3.3.
@@ -105,12 +105,12 @@ class Slice:
     padding_is_nan: bool = False  # where the slices of a volume have different paddings
 
     def get(self, keyword: str) -> Any:
-        """Value of a header attribute, the frame's own before the file's; None where absent or empty."""
+        """The value of a header attribute, from the frame or else from the file; None if absent or empty."""
         # Looked up when asked for: converting every attribute of every file costs more than reading it.
         return header_value(self._headers, keyword)
 
     def look_up(self, *keywords: str) -> tuple[Any, ...]:
-        """The same of any attributes, read from the file again where they were not read before, and kept."""
+        """The values of any attributes. The file is read again for those that were not read before."""
         values = {k: self.get(k) for k in keywords if k not in self._told}
         if absent := [k for k, value in values.items() if value is None]:
             header = self._whole()

@@ -1,4 +1,4 @@
-"""DICOM files to `Slice` records by their headers alone, and what lies beside the images."""
+"""Turn DICOM files into `Slice` records from their headers, and list the files that are not images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from helpers.volumes.header_values import header_text, header_value
 
 
 def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[PassedOver]]:
-    """Read the headers of a file, a list of files or a folder: a record for each image plane, and what is none.
+    """Read the headers of a file, a list of files or a folder; return a record of each image plane, and the other
+    files.
 
-    Pixels are left unread. ``keywords`` are read beside those that every volume needs.
+    No pixels are read. ``keywords`` are read in addition to those that every volume needs.
 
     Raises:
-        InputError: a file that is cut off, or an image that has no place in a volume; nothing but what is passed
-            over, and then why.
+        InputError: a file is cut off, an image has no place in a volume, or no file is an image; then the error
+            says what each file is.
     """
     files = find_dicom_files(source)
     known: dict[tuple, dict[str, Any]] = {}
@@ -55,7 +56,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
 def without_localizers(
     records: list[Slice], passed: Sequence[PassedOver] = ()
 ) -> tuple[list[Slice], list[PassedOver]]:
-    """The records without localizers, which are passed over, where there are others."""
+    """The records without localizers, if there are other records."""
     scouts = [record for record in records if "LOCALIZER" in record.image_type]
     if not scouts or len(scouts) == len(records):
         return records, list(passed)

@@ -1,7 +1,7 @@
-"""A series on a DICOMweb server: headers of all its slices, pixels of those that are asked for.
+"""Read a series from a DICOMweb server: the headers of all slices, and the pixels of slices when they are needed.
 
-QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What comes back are the records of
-`helpers.volumes.dicom_record`, so a series is checked and decoded as one in files is.
+QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. The results are records of
+`helpers.volumes.dicom_record`, so a series is checked and decoded in the same way as one in files.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ _UID = re.compile(r"[0-9.]{1,64}")
 
 
 class RemoteSeries:
-    """One series of a server. Nothing is asked until `slices` is called.
+    """One series of a server. No request is sent before `slices` is called.
 
     Args:
         url: its address, see `parse_url`.
-        token: bearer token; default: that in the environment variable DICOMWEB_TOKEN, else none is sent.
+        token: bearer token; default: the value of the environment variable DICOMWEB_TOKEN, or else no token.
 
-    Instances that were downloaded are kept for the life of this object in a folder of its own that nobody else may
-    read, and removed with it.
+    Downloaded instances are kept in a private temporary folder, which is removed with this object.
 
     Raises:
-        InputError: from any method, naming the address; dicomweb-client missing; refused; not found; not reached.
+        InputError: from any method, with the address: dicomweb-client is not installed, or the server refuses the
+            request, does not have the series, or cannot be reached.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -94,7 +94,7 @@ class RemoteSeries:
         return request
 
     def slices(self) -> list[Slice]:
-        """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
+        """The records of all slices of the series, from its metadata; no pixels are requested."""
         study, series = self.url.study, self.url.series
         if not series:
             raise InputError(
@@ -133,7 +133,7 @@ class RemoteSeries:
         return records
 
     def file(self, record: Slice) -> Path:
-        """Path of the DICOM file of a record's instance, downloaded at the first call and checked."""
+        """The path of the DICOM file of a record's instance, which is downloaded and checked at the first call."""
         uid = str(record.path).rpartition("/")[2]
         path = Path(self._folder.name) / f"{uid}.dcm"
         with self._locks.setdefault(uid, threading.Lock()):
@@ -149,7 +149,9 @@ class RemoteSeries:
         return path
 
     def _ask(self, call: Callable[[], Any], path: str = "") -> Any:
-        """Send a request and give the answer; after a lost connection, a busy server or a cut-off body, again."""
+        """Send a request and return the answer; try again after a lost connection, a busy server or an incomplete
+        answer.
+        """
         import requests
 
         path = path or str(self.url)
@@ -241,7 +243,7 @@ def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
 
 
 def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
-    """Called by requests for each response, before it follows a redirect."""
+    """Refuse a redirect to an address that is not https; requests calls this before it follows one."""
     target = urljoin(response.url, response.headers.get("location", ""))
     if response.is_redirect and is_in_the_clear(target):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Whether the values of a CT can be Hounsfield units, by the air, fat and soft tissue of every head or body."""
+"""Check whether the values of a CT can be Hounsfield units, by the air, fat and soft tissue of a head or body."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def glance_at(values: np.ndarray, found: np.ndarray | None) -> Look:
 
 
 def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
-    """Which of decoded ``values`` were measured; None where all were."""
+    """A mask of the decoded ``values`` that were measured; None if all were measured."""
     if volume.padding is None and values.dtype.kind != "f":
         return None
     found = volume.measured(values)
@@ -75,7 +75,8 @@ def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
 def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
     """Raise `InputError` where the values cannot be Hounsfield units.
 
-    ``looks`` are glances at some slices. Where these cannot be, all are looked at: one slice may hold air alone.
+    ``looks`` are statistics of some slices. If these cannot be Hounsfield units, all slices are read, because a
+    single slice may hold only air.
     """
     if _can_be(_together(looks)):
         return

@@ -1,4 +1,4 @@
-"""NIfTI files as axial volumes in the patient coordinates of DICOM (LPS)."""
+"""Read NIfTI files as axial volumes in the patient coordinates of DICOM (LPS)."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; all else is
 def read_nifti(
     path: Path, modality: str | None, only: Mapping[str, Any] | None = None, reformat: str | None = None
 ) -> dict[str, Any]:
-    """Facts of a NIfTI file for `helpers.volumes.Volume`; voxels are loaded when first asked for.
+    """The fields of a `helpers.volumes.Volume` from a NIfTI file; voxels are loaded when they are first needed.
 
-    Where the axes lie is said by the affine, never by the voxel sizes. ``only={"volume": k}`` takes volume k of a
-    file with several. Complex voxels are read as magnitudes; NaN and infinity are not measurements. Raises
+    The affine gives the directions of the axes; the voxel sizes are not used. ``only={"volume": k}`` takes volume
+    k of a file with several. Complex voxels are read as magnitudes; NaN and infinity are not measurements. Raises
     `InputError` for a damaged file, colours, no orientation, and slices that cannot be shown axially.
     """
     if not path.is_file():
@@ -66,7 +66,7 @@ def read_nifti(
 
 
 def volumes_in_nifti(path: Path) -> int:
-    """How many volumes a file holds; 1 where it cannot be read, which its reader tells."""
+    """The number of volumes in a file; 1 if it cannot be read, so that its reader reports the error."""
     try:
         return math.prod(_header(path).get_data_shape()[3:])
     except (InputError, OSError):

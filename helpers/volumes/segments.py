@@ -1,4 +1,4 @@
-"""A DICOM segmentation as masks on the grid of the volume that it was drawn on."""
+"""Read a DICOM segmentation as masks on the grid of the volume that it was drawn on."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _BETWEEN = 0.25  # how far from the middle of a slice a frame may lie, of the di
 
 
 def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.ndarray]:
-    """Read a DICOM segmentation: label of each segment -> its mask, bool, of the shape of ``volume`` (z, y, x).
+    """Read a DICOM segmentation: a dictionary from the label of each segment to its bool mask (z, y, x) of
+    ``volume``.
 
-    Every frame goes to the slice at its place; a pixel of the volume takes the value of the frame's nearest pixel.
-    Slices without a frame stay False, and segments may overlap. Segments with one label are one mask; one
-    without a label is called by its number.
+    Each frame belongs to the slice at its position. A pixel of the volume takes the value of the nearest pixel of
+    the frame. Slices without a frame stay False, and segments may overlap. Segments with the same label share a
+    mask. A segment without a label gets its number as its name.
 
     Args:
         path: the file, or a folder that holds one segmentation.
-        volume: what was segmented, from `helpers.volumes.read_volume`.
+        volume: the volume that was segmented, from `helpers.volumes.read_volume`.
 
     Raises:
-        InputError: no segmentation or several; one of fractions; another frame of reference; frames that are not
-            parallel to the slices of the volume, or lie between or beside them.
+        InputError: there is no segmentation or several, it holds fractions, or its frame of reference is another;
+            or its frames are not parallel to the slices of the volume, or lie between or beside them.
     """
     file, dataset = _only_segmentation(Path(path))
     _check(dataset, volume, file)

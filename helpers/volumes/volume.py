@@ -1,4 +1,4 @@
-"""A CT or MR volume, from DICOM, NIfTI or a DICOMweb server: headers first, voxels when they are asked for."""
+"""Read a CT or MR volume from DICOM, NIfTI or a DICOMweb server: headers first, voxels when they are needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NIFTI = (".nii", ".nii.gz")
 
 @dataclass(frozen=True)
 class Volume:
-    """An axial volume whose header is read and whose voxels are decoded when asked for.
+    """An axial volume. Its header is read at once; its voxels are decoded when they are needed.
 
     Array axes are (z, y, x): z from inferior to superior, y from anterior to posterior, x from the patient's
     right to left, so that a slice shown with row 0 on top has the radiological layout.
@@ -59,7 +59,9 @@ class Volume:
             yield self.slices(range(start, min(start + size, self.shape[0])))
 
     def measured(self, values: np.ndarray) -> np.ndarray:
-        """Which of decoded ``values`` were measured, bool of their shape: not padding, NaN or infinity."""
+        """Which of the decoded ``values`` were measured, so are not padding, NaN or infinity: bool of the same
+        shape.
+        """
         found = np.isfinite(values)
         if self.padding is not None:
             found &= (values < self.padding[0]) | (values > self.padding[1])
@@ -78,31 +80,32 @@ def read_volume(
 ) -> Volume:
     """Read the headers of a volume and check that it can be shown to the model slice by slice.
 
-    A sagittal or coronal acquisition becomes axial by turning its axes, where they are within 20 degrees of the
-    patient's; its ``notes`` say so. What is not an image of the series (a segmentation, a report, a localizer) is
-    passed over and named there too.
+    A sagittal or coronal acquisition becomes axial by turning its axes, if they lie within 20 degrees of the
+    patient's axes. Files that are not images of the series (a segmentation, a report, a localizer) are passed
+    over. The ``notes`` of the volume tell of both.
 
     Args:
         path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, a NIfTI file (or a folder
             that holds one), or the address of a DICOMweb series,
-            https://HOST/.../studies/STUDY_UID/series/SERIES_UID: its slices are downloaded when they are decoded,
-            each once.
-        modality: "CT" or "MR". A check for DICOM; for NIfTI, which does not record it, the answer.
-        only: chooses one of several volumes by any DICOM keyword, e.g. ``{"EchoTime": 20}``; of a 4D NIfTI file by
-            number, ``{"volume": 0}``.
-        uniform: False takes a stack with gaps or changing spacing as it is.
-        token: bearer token for a DICOMweb server; default: that in the environment variable DICOMWEB_TOKEN.
-        offset: added to the values of a CT that was stored without its rescale: -1024 for values from 0 to 4095, 0
-            to say that they are Hounsfield units as they are.
+            https://HOST/.../studies/STUDY_UID/series/SERIES_UID. Each of its slices is downloaded once, when it is
+            decoded.
+        modality: "CT" or "MR". A DICOM series is checked against it. A NIfTI file does not record its modality, so
+            this gives it.
+        only: chooses one of several volumes by any DICOM keyword, e.g. ``{"EchoTime": 20}``, or in a 4D NIfTI file
+            by its number, ``{"volume": 0}``.
+        uniform: False accepts a stack with gaps or changing spacing.
+        token: bearer token for a DICOMweb server; default: the value of the environment variable DICOMWEB_TOKEN.
+        offset: a number that is added to the values of a CT that was stored without its rescale: -1024 for values
+            from 0 to 4095, or 0 if they are Hounsfield units already.
         reformat: "axial" resamples slices that are oblique, or too thick to be turned.
 
     Returns:
         A `Volume`. No pixel is decoded yet.
 
     Raises:
-        InputError: files that are missing, cut off or not images; several volumes, each with the words that choose
-            it; another modality; slices that cannot be shown axially, are not evenly spaced, or lie in one place.
-            It names the file and the remedy.
+        InputError: files are missing, cut off or not images; there are several volumes (the error lists the words
+            that choose each); the modality is another; or slices cannot be shown axially, are not evenly spaced,
+            or lie in one place. The error names the file and the remedy.
     """
     if isinstance(path, (str, os.PathLike)) and is_nifti(path) and not Path(path).is_dir():
         facts = _read_nifti(path, modality, only, reformat)
