@@ -19,15 +19,21 @@ FAILURES_SHOWN = 5
 EXAMPLES = (
     (
         'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no',
-        "a CT of the course",
+        "about a CT of the course",
     ),
-    ('medgemma-tutorials ask path/to/study "Is there an effusion?" --series 2 5', "two series of a DICOM study"),
+    (
+        'medgemma-tutorials ask path/to/study "Is there an effusion?" --series 2 5',
+        "about two series of a DICOM study",
+    ),
     ('medgemma-tutorials ask brain.nii.gz "Is there a lesion?" --modality mri', "a NIfTI file"),
     (
         'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no --explain outputs/where',
-        "and which slices the answer depends on",
+        "and show on which slices the answer depends",
     ),
-    ('medgemma-tutorials ask slide.svs "Which stain is this?" --json', "a whole slide, for a script"),
+    (
+        'medgemma-tutorials ask slide.svs "Which stain is this?" --json',
+        "about a whole slide, with JSON for a script",
+    ),
     ('medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json', "with the patient's history"),
     ("medgemma-tutorials ask reports --schema lab-report --output DIR", "a folder of lab reports, to one table"),
 )
@@ -38,9 +44,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "ask",
         help="ask a model about images of your own",
-        description="Ask a model one question about images. What the path holds and what the prompt costs is "
-        "printed first, then the answer. With --schema, ask about every page of every report in a folder, and "
-        "write one table. Exit code 1 there: a file or page gave no rows.",
+        description="Ask a model one question about images. The command first prints which images the path holds "
+        "and how many tokens the prompt has, then the answer. With --schema it asks about every page of every "
+        "report in a folder and writes one table. Exit code 1 there: a file or page gave no rows.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("the question")
@@ -54,10 +60,14 @@ def add(commands: argparse._SubParsersAction) -> None:
         "question",
         nargs="?",
         metavar="QUESTION",
-        help="in your own words, in quotes; with --schema it may be left out",
+        help="the question in your own words, in quotes; with --schema you may leave it out",
     )
     group.add_argument(
-        "--options", nargs="+", default=[], metavar="A", help="the answers to choose from, e.g. yes no"
+        "--options",
+        nargs="+",
+        default=[],
+        metavar="A",
+        help="the answers that the model chooses from, e.g. yes no",
     )
     group.add_argument(
         "--history",
@@ -80,7 +90,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     group = parser.add_argument_group("which images")
     group.add_argument(
-        "--series", nargs="+", default=[], metavar="N", help="use only these series of a DICOM study, by number"
+        "--series",
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="use only the series of a DICOM study with these numbers",
     )
     group.add_argument(
         "--limit",
@@ -100,7 +114,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object, the answer or the error, and all else on standard error",
+        help="print one JSON object with the answer or the error; everything else goes to standard error",
     )
     group.add_argument(
         "--explain",
@@ -148,7 +162,7 @@ def _ask(options: argparse.Namespace) -> int:
     if options.json:
         print(json_text(asked))
         return 0
-    cut = "" if asked["finished"] else " (cut off; --max-new-tokens gives it more room)"
+    cut = "" if asked["finished"] else " (the answer was cut off; a larger --max-new-tokens gives it more room)"
     print(f"\n{asked['answer']}{cut}\n")
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")

@@ -1,4 +1,4 @@
-"""Run the notebooks in order with papermill and say how each one ended: ``medgemma-tutorials run``."""
+"""Run the notebooks in order with papermill, and report how each ended: ``medgemma-tutorials run``."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ def run_notebooks(
         (`helpers.endpoints.redaction`).
 
     Raises:
-        InputError: no such notebook, a parameter that no chosen notebook has, or fewer than one job; nothing has
-            run then.
+        InputError: a notebook does not exist, no chosen notebook has a parameter, or ``jobs`` is below 1; then
+            nothing was run.
     """
     if jobs < 1:
-        raise InputError(f"{jobs} notebooks at a time run nothing.", path="jobs", remedy="Give 1 or more.")
+        raise InputError(
+            f"The number of jobs is {jobs}, which is less than 1.", path="jobs", remedy="Give 1 or more."
+        )
     paths = choose_notebooks(Path(folder), only)
     declared = {path: declared_parameters(path) for path in paths}
     given = given_parameters(model, parameters or {}, declared)
@@ -106,7 +108,7 @@ def _run_one(
     output: Path,
     threads: int | None,
 ) -> None:
-    """Run one notebook, fill in its record, and write its executed copies whatever the ending."""
+    """Run one notebook, fill in its record, and write its executed copies even if it fails."""
     path = watch.path
     own_folder = output / path.stem
     own_folder.mkdir(exist_ok=True)
@@ -121,7 +123,8 @@ def _run_one(
             raise InputError(
                 "The notebook has no cell tagged 'parameters' that sets OUTPUT_DIR.",
                 path=path.name,
-                remedy="Tag its parameters cell (Property Inspector, Cell Tags).",
+                remedy="Give its parameters cell the tag parameters (in JupyterLab: Property Inspector, Cell "
+                "Tags).",
             )
         with watch:
             papermill.execute_notebook(
@@ -162,7 +165,7 @@ def _read_results(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"The notebook's results.json is not JSON ({error}).") from error
     if not isinstance(results, dict):
-        raise InputError("The notebook's results.json holds no object of names and figures.")
+        raise InputError("The notebook's results.json does not hold a JSON object with names and figures.")
     return results
 
 

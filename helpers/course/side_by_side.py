@@ -1,4 +1,4 @@
-"""Several notebooks at a time: begun in order, while memory lasts, and none left running behind."""
+"""Run several notebooks at a time: begin them in order, while memory allows, and leave no process behind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(s
 
 
 def side_by_side(run: Callable[[Watch], None], notebooks: Sequence[Watch], jobs: int) -> Iterator[Watch]:
-    """Call ``run`` for each notebook, ``jobs`` at a time in threads of their own; each is yielded when it ends.
+    """Call ``run`` for each notebook, ``jobs`` at a time in separate threads; yield each notebook when it ends.
 
-    They begin in order. Another one begins beside those that run only while there is memory for it (`NEED`), so
-    on a small machine they run one by one. When this is left early (by an interrupt, or because ``run`` raised
-    what it should have kept), the kernels of those that run are killed with all their children.
+    They begin in order. Another one begins beside those that run only while there is memory for it (`NEED`), so on
+    a small machine they run one by one. If this ends early (by an interrupt, or by an error of ``run``), the
+    kernels that still run are killed with all their children.
     """
     waiting, going = deque(notebooks), dict[Future, Watch]()
     with _kills_raise(), ThreadPoolExecutor(jobs) as pool:
@@ -55,14 +55,14 @@ def side_by_side(run: Callable[[Watch], None], notebooks: Sequence[Watch], jobs:
 
 
 def threads_for_each(jobs: int) -> int | None:
-    """How many threads a kernel may compute with beside so many others; None leaves it to the libraries."""
+    """The number of threads for a kernel beside this many others; None leaves it to the libraries."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         return None
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _is_room(running: Iterable[Watch]) -> bool:
-    """Whether memory is left for one more after all that run have taken what they may need."""
+    """Whether memory is left for one more notebook, after all running notebooks have taken what they may need."""
     yet_to_take = sum(max(0, NEED - watch.bytes) for watch in running)
     return psutil.virtual_memory().available - yet_to_take >= NEED
 
@@ -86,7 +86,10 @@ def _kills_raise() -> Iterator[None]:
 
 
 def _show(parts: Sequence[str]) -> None:
-    """Put what runs now on the one line that is written over and over; a wrapped line could not be."""
+    """Write the running notebooks on one line, which is overwritten each time.
+
+    A wrapped line cannot be overwritten.
+    """
     columns = shutil.get_terminal_size().columns - 1
     print(f"\r\x1b[K{' | '.join(parts)[:columns]}", end="", flush=True)
 

@@ -1,4 +1,4 @@
-"""One notebook while it runs: its kernel, the cell it is at, the time, the memory."""
+"""Follow one notebook while it runs: its kernel, its current cell, the time and the memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Watch:
     """Follows one notebook.
 
     Attributes:
-        path: of its file.
+        path: the path of its file.
         notebook: as far as it has been executed.
         cell: number and first line of the cell that runs; None before the first.
-        seconds: that it ran, once it has ended.
-        bytes, peak_bytes: resident in its kernel and the kernel's children at the last look, and at most.
-        killed: whether it was ended from here.
+        seconds: the seconds that it ran, once it has ended.
+        bytes, peak_bytes: resident bytes of its kernel and the kernel's children, at the last look and at most.
+        killed: whether this process ended it.
         ending: the line that says how it ended.
     """
 
@@ -53,12 +53,13 @@ class Watch:
         self.seconds = time.perf_counter() - self._start
 
     def kernel(self, threads: int | None) -> type[AsyncKernelManager]:
-        """What starts the kernel: the running interpreter, whatever a kernelspec installed as "python3" points to.
+        """The manager that starts the kernel with the running interpreter, even if the kernelspec "python3" names
+        another.
 
         It works in the notebook's folder (papermill would move this whole process there).
 
         Args:
-            threads: that it computes with; None leaves it to the libraries.
+            threads: the threads that it computes with; None leaves it to the libraries.
         """
         watch = self
         environment = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
@@ -91,7 +92,7 @@ class Watch:
         self.bytes, self.peak_bytes = total, max(self.peak_bytes, total)
 
     def notebook_started(self, notebook: Any) -> None:
-        """Keep hold of the notebook being executed: papermill returns it only when nothing fails."""
+        """Keep the executed notebook, because papermill returns it only if nothing fails."""
         self.notebook = notebook
 
     def cell_started(self, cell: Any, cell_index: int) -> None:
@@ -106,7 +107,7 @@ class Watch:
         if isinstance(error, papermill.PapermillExecutionError):
             what = f"{error.ename}: {error.evalue}"
         elif isinstance(error, DeadKernelError):
-            what = "the kernel died, most often for want of memory"
+            what = "the kernel died, most often because the machine ran out of memory"
         else:
             what = f"{type(error).__name__}: {error}"
         if isinstance(error, InputError) or self.cell is None:
@@ -119,7 +120,7 @@ class Watch:
         return f"{self.label}: {self.cells} cells"
 
     def now(self) -> str:
-        """Where it is now."""
+        """The current cell and the time."""
         at = f"cell {self.cell[0]} of {self.cells}" if self.cell else "starting"
         return f"{self.label}: {at}, {time.perf_counter() - (self._start or time.perf_counter()):.0f} s"
 

@@ -1,16 +1,16 @@
-"""A model that is served elsewhere, asked as a local one is.
+"""Ask a model on a server in the same way as a local model.
 
 In: messages and the address of a server with the OpenAI chat API. Out: a `Reply`.
 
-- ``addresses``: which addresses are safe to send to, and the token.
-- ``image_urls``: messages as they go over the wire.
-- ``limits``: what a server takes in one request.
-- ``client``: the model at that address.
-- ``connecting``: which of its models a server lists, and what it tells of them.
-- ``wire_answer``: an answer, or the error that a server tells in its place.
-- ``likelihoods``: what it tells of the tokens that it writes.
-- ``retries``: which failures may pass, and what to say of those that do not.
-- ``redaction``: tokens cut out of whatever is kept or shown.
+- ``addresses``: checks that an address is safe to send to, and finds the token.
+- ``image_urls``: writes messages in the form of the API.
+- ``limits``: how much a server takes in one request.
+- ``client``: the model at the address.
+- ``connecting``: finds the models that a server lists, and their limits.
+- ``wire_answer``: reads an answer, or the error that a server sends instead.
+- ``likelihoods``: the likelihoods of tokens that a server sends.
+- ``retries``: decides which failures may pass, and explains the others.
+- ``redaction``: removes tokens from texts that are stored or shown.
 """
 
 import lazy_loader

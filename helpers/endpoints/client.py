@@ -1,8 +1,8 @@
 """Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
 
 vLLM, ``transformers serve`` (`helpers.models.server` starts one here), TGI and Vertex AI's dedicated endpoints do.
-What an endpoint cannot give: a session (the server keeps its own cache, or none), a likelihood of words that it
-did not come to write, an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
+An endpoint cannot give four things: a session (the server has its own cache, or none), the likelihood of words
+that it did not write, an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
 
 @dataclass
 class Totals:
-    """What was sent and received since the model was made."""
+    """How much was sent and received since the model was made."""
 
     answers: int = 0
     failed: int = 0
@@ -58,22 +58,22 @@ class EndpointModel:
     """A served model: `generate` as `helpers.models.ChatModel` has it, and `stream`. Any thread may call it.
 
     Args:
-        url: the server's address up to and with ``/v1``; http for this machine alone, https elsewhere.
+        url: the server's address up to and including ``/v1``; http only for this machine, https for all others.
         served: the model's name on that server.
-        name: under which answers are kept; by default the served name and the host.
+        name: the name under which answers are stored; by default the served name and the host.
         image_format: "png" (lossless) or "jpeg" with ``quality``.
-        at_once: requests in flight together; further callers wait.
-        attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
-        timeout: seconds for one whole answer.
-        limits: what the server takes.
-        token: the bearer token, or a function that gives a fresh one; by default that of `endpoint_token`, looked
-            up for each request, so that a renewed one is taken. It is never shown.
+        at_once: the number of requests that may run at the same time; further callers wait.
+        attempts: how often one prompt is sent at most; the wait of ``first_wait`` seconds doubles each time.
+        timeout: seconds for one complete answer.
+        limits: how much the server takes in one request.
+        token: the bearer token, or a function that gives a fresh one; by default the one of `endpoint_token`,
+            which is looked up for each request, so that a renewed token is used. It is never shown.
         sources: files and folders that the images come from, whose headers are checked; or
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
-        InputError: an address that would send in the clear; a source that names a patient; requests at once, or
-            attempts, that are no number of them.
+        InputError: the address is not encrypted, a source names a patient, or ``at_once`` or ``attempts`` is not a
+            whole number of 1 or more.
     """
 
     url: str
@@ -126,19 +126,19 @@ class EndpointModel:
     def is_standin(self) -> bool:
         """Whether the served name is that of this project's stand-in, with an adapter (``standin+adapter``) too.
 
-        A server tells no more than the name.
+        A server tells nothing but the name.
         """
         return self.served.partition("+")[0] in ("standin", "standin_weights")
 
     @property
     def context(self) -> int:
-        """Tokens of a prompt, at most."""
+        """The largest number of tokens of a prompt."""
         return self.limits.context_tokens
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """An estimate of a prompt's tokens, since only the server has the tokenizer; see `Reply.prompt_tokens`.
+        """An estimate of a prompt's tokens, because only the server has the tokenizer; see `Reply.prompt_tokens`.
 
-        Raises `InputError` for what the server's limits do not allow.
+        Raises `InputError` if the prompt exceeds the server's limits.
         """
         count = estimate_tokens(messages, self.limits.image_tokens)
         self.limits.check_prompt(count, self.url)
@@ -151,18 +151,18 @@ class EndpointModel:
     def generate(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
         """Answer ``messages`` greedily, as the local model would.
 
-        Failures that may pass are waited out (`helpers.endpoints.retries`). Raises `InputError` for a prompt over
-        the limits, images that may not leave, and a server that refuses or stays away.
+        A request is repeated after failures that may pass (`helpers.endpoints.retries`). Raises `InputError` for a
+        prompt over the limits, for images that may not leave, and for a server that refuses or does not answer.
         """
         return self._answered(messages, max_new_tokens, {})[0]
 
     def generate_with_likelihoods(
         self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS
     ) -> tuple[Reply, list[Step] | None]:
-        """`generate`, and the likeliest tokens at each place of the answer; None of a server that tells none.
+        """As `generate`, with the likeliest tokens at each place of the answer; None if the server tells none.
 
-        One that refuses to be asked for them is asked without, from then on. Raises `InputError` also for
-        log-probabilities that are not numbers.
+        If a server refuses requests for likelihoods, all later requests ask without them. Raises `InputError` also
+        for log-probabilities that are not numbers.
         """
         reply, told = self._answered(messages, max_new_tokens, {} if "likelihoods" in self._refused else WISH)
         try:
@@ -170,7 +170,7 @@ class EndpointModel:
         except NoNumbers as error:
             raise self._problem(
                 f"The server's log-probabilities are not numbers ({error}).",
-                "Its model is damaged, or computes in a format that overflows: serve it in bfloat16 or float32.",
+                "The model is damaged, or its number format overflows. Serve it in bfloat16 or float32.",
             ) from None
 
     def _answered(
@@ -198,7 +198,7 @@ class EndpointModel:
         return reply, answer["logprobs"]
 
     def stream(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
-        """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`."""
+        """Yield pieces of the answer as the model writes them. A broken stream raises `InputError`."""
         with self._room:
             body, size = self._body(messages, max_new_tokens)
             ask = self._client.chat.completions.create
@@ -210,7 +210,7 @@ class EndpointModel:
                     if choice.delta.content:
                         yield choice.delta.content
                 if not ended:
-                    raise UnreadableAnswer("the stream stops without its end")
+                    raise UnreadableAnswer("the stream stops before its end")
             except Exception as error:
                 self._count(failed=1)
                 raise self._explained(error) from None
@@ -236,7 +236,7 @@ class EndpointModel:
             raise
         except (ValueError, TypeError, AttributeError, openai.APIError):
             # The client takes apart whatever comes, a web page too, and fails in its own ways.
-            raise self._explained(UnreadableAnswer("what it sends as its list of models is none")) from None
+            raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
@@ -245,8 +245,8 @@ class EndpointModel:
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
         if images_of(messages) and not stated:
             raise self._problem(
-                "Not sent: nobody has said where these images come from, and this server is another machine.",
-                f"Name their files: load_model(..., sources=[...]), which checks the headers. {HEADERS_REMEDY}",
+                "The images were not sent to another machine, because nobody has said where they come from.",
+                f"Name their files with load_model(..., sources=[...]), which checks them. {HEADERS_REMEDY}",
             )
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
@@ -297,7 +297,7 @@ class EndpointModel:
             for piece in response.iter_bytes():
                 content += piece
                 if time.monotonic() > deadline:
-                    raise SlowAnswer(f"not whole after {self.timeout:g} s")
+                    raise SlowAnswer(f"incomplete after {self.timeout:g} s")
         return read_answer(bytes(content))
 
     def _count(self, **amounts: int) -> None:
@@ -324,4 +324,4 @@ class EndpointModel:
             known = ", ".join(entry["id"] for entry in self.models() or [])
         except InputError:
             known = ""
-        return f"It lists these models: {known}." if known else "It lists no models."
+        return f"The server lists these models: {known}." if known else "The server lists no models."

@@ -1,4 +1,4 @@
-"""Chat messages as they go over the wire: each image becomes a data URL, pixels and nothing else."""
+"""Write chat messages in the form of the API. Each image becomes a data URL that holds only its pixels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ PNG, JPEG = "png", "jpeg"
 def image_bytes(image: Image.Image, form: str = PNG, quality: int = 90) -> bytes:
     """An image as a PNG (lossless) or JPEG file in memory, without any of the metadata that it came with.
 
-    In the slices of a CT the colours are data, not a picture: JPEG mixes neighbouring pixels, and with its usual
-    halved colour resolution the windows too, so that is switched off. ``quality`` (1 to 95) is for JPEG alone.
+    In the slices of a CT the colours are data: each channel is a window. JPEG mixes neighbouring pixels. Its usual
+    halved colour resolution would also mix the windows, so it is switched off. ``quality`` (1 to 95) is used only
+    for JPEG.
     """
     if form not in (PNG, JPEG):
         raise InputError(f"Images are sent as png or jpeg, not {form!r}.", remedy='Use image_format="png".')
@@ -51,5 +52,5 @@ def wire_messages(messages: Sequence[Message], form: str = PNG, quality: int = 9
 
 
 def wire_bytes(wire: Sequence[dict[str, Any]]) -> int:
-    """Bytes of wire messages as JSON: the size of a request, less its few settings."""
+    """The size in bytes of the messages as JSON, which is the size of a request without its few settings."""
     return len(json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode())

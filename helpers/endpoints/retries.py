@@ -1,4 +1,4 @@
-"""What a served model's failures mean: whether they may pass, how long to wait, and what to tell the person."""
+"""Handle failures of a served model: whether they may pass, how long to wait, and what to tell the user."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Kind = TypeVar("Kind", bound=BaseException)
 
 
 class UnreadableAnswer(ConnectionError):
-    """An answer that is not what the protocol promises, most often cut off on the way."""
+    """An answer that does not follow the protocol, most often because it was cut off."""
 
 
 class SlowAnswer(TimeoutError):
-    """An answer that was not whole in time, though some of it may have come."""
+    """An answer that was not complete in time, although a part of it may have come."""
 
 
 class ToldError(Exception):
-    """An error that a server told in the place of an answer, with status 200; ``status`` is the one it names."""
+    """An error that a server sent instead of an answer, with status 200; ``status`` is the one in its text."""
 
     def __init__(self, said: str, status: int | None = None) -> None:
         super().__init__(said)
@@ -53,9 +53,9 @@ def cause_in(error: BaseException | None, kind: type[Kind]) -> Kind | None:
 def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later.
 
-    That is after too many requests, an error of the server (5xx), a connection that is refused, lost or too slow,
-    and an answer that was cut off. A certificate that is not trusted, a port that does not encrypt and a name that
-    nobody knows stay so.
+    It may after too many requests, an error of the server (5xx), a refused, lost or slow connection, and an
+    incomplete answer. It will not after a certificate that is not trusted, a port without encryption, or an
+    unknown name.
     """
     if isinstance(error, openai.APIStatusError | ToldError):
         status = status_of(error)
@@ -99,9 +99,10 @@ _NO_ROOM = re.compile(
 
 
 def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
-    """The last error as one that says what happened and what to do.
+    """Turn the last error into an `InputError` that says what happened and what to do.
 
-    ``said`` is its text without tokens; ``known`` a sentence with the server's models, for a refusal.
+    ``said`` is the text of the error without tokens; ``known`` is a sentence with the server's models, for a
+    refusal.
     """
 
     def problem(what: str, remedy: str) -> InputError:
@@ -111,11 +112,15 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
     if status in (401, 403):
         return problem(
             f"The server wants a token, or refused the one in use ({status}).",
-            f"Set {TOKEN_VARIABLE} to one that is valid now (in Colab: the key icon on the left). "
-            "One of Google Cloud, from gcloud auth print-access-token, is valid for an hour.",
+            f"Set {TOKEN_VARIABLE} to a valid token (in Colab: the key icon on the left). A Google "
+            "Cloud token, from gcloud auth print-access-token, is valid for an hour.",
         )
     if is_refusal(error):
-        remedy = f"{known} Most addresses end in /v1." if status == 404 else f"Put right what it says. {known}"
+        remedy = (
+            f"{known} Most addresses end in /v1."
+            if status == 404
+            else f"Correct the error that the server names. {known}"
+        )
         if _NO_ROOM.search(said):
             remedy = (
                 "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images."
@@ -124,18 +129,20 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
     if status == 413:
         return problem("The request is too large for the server.", 'Use fewer images, or image_format="jpeg".')
     if status == 429:
-        return problem(f"The server has too many requests ({said}).", "Try later, or lower at_once.")
+        return problem(f"The server got too many requests ({said}).", "Try later, or lower at_once.")
     if status is not None or isinstance(error, ToldError):
-        return problem(f"The server failed ({said}).", "Look at its log, and ask again.")
+        return problem(f"The server failed ({said}).", "Look at the server's log, and ask again.")
     if isinstance(error, (openai.APITimeoutError, SlowAnswer)) or "Timeout" in type(error).__name__:
-        return problem(f"The answer was not whole after {timeout:g} s.", "Give a longer timeout, or fewer images.")
+        return problem(
+            f"The answer was not complete after {timeout:g} s.", "Give a longer timeout, or fewer images."
+        )
     if isinstance(error, UnreadableAnswer):
         return problem(f"The answer cannot be read ({said}).", "Look at the server's log, and ask again.")
     if cause := _of_the_way(error, urlsplit(url).hostname or ""):
         return problem(*cause)
     return problem(
-        f"The server does not answer, or broke off ({type(error).__name__}: {said}).",
-        "Is it running? One of your own: medgemma-tutorials serve",
+        f"The server does not answer, or it broke the connection ({type(error).__name__}: {said}).",
+        "Check that the server runs. To start one on this machine, run: medgemma-tutorials serve",
     )
 
 
@@ -144,17 +151,23 @@ def _of_the_way(error: Exception, host: str) -> tuple[str, str] | None:
     if (untrusted := cause_in(error, ssl.SSLCertVerificationError)) is not None:
         return (
             f"The server's certificate is not trusted ({untrusted.verify_message}).",
-            "Set SSL_CERT_FILE to the .pem file of whoever signed it, and check the host's name in the address.",
+            (
+                "Set SSL_CERT_FILE to the .pem file of the authority that signed the certificate, and "
+                "check the host's name in the address."
+            ),
         )
     if (broken := cause_in(error, ssl.SSLError)) is not None:
         return (
             f"No encrypted connection can be made ({broken.reason or broken}).",
-            "Is it an https server? One without encryption is for this machine alone: http://127.0.0.1:PORT/v1.",
+            (
+                "Check that the server speaks https. A server without encryption can be used only on this "
+                "machine: http://127.0.0.1:PORT/v1."
+            ),
         )
     if cause_in(error, socket.gaierror) is not None:
         return (
-            f"The name {host!r}, or that of the proxy, leads to no machine.",
-            "Check the spelling and the network; behind a proxy set HTTPS_PROXY.",
+            f"The name {host!r}, or the name of the proxy, does not belong to any machine.",
+            "Check the spelling and the network. Behind a proxy, set HTTPS_PROXY.",
         )
     if type(error.__cause__).__name__ == "ProxyError":
         return f"The proxy refused ({error.__cause__}).", "Check HTTPS_PROXY, or set NO_PROXY."

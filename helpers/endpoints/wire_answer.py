@@ -1,4 +1,4 @@
-"""An answer as it comes over the wire: the message, what it cost, or the error that stands in its place."""
+"""Read an answer of the API: the message and its cost, or the error in its place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from helpers.endpoints.retries import ToldError, UnreadableAnswer
 
 
 def read_answer(content: bytes) -> dict[str, Any]:
-    """The first choice of a whole answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
+    """The first choice of a complete answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
 
-    Raises `ToldError` for an error that was sent with status 200, `UnreadableAnswer` for a part of an answer.
+    Raises `ToldError` for an error that was sent with status 200, and `UnreadableAnswer` for an incomplete answer.
     """
     try:
         answer = json.loads(content)
@@ -24,11 +24,13 @@ def read_answer(content: bytes) -> dict[str, Any]:
         told = {"finish_reason": choice["finish_reason"], "logprobs": choice.get("logprobs")}
         return {"message": message, "usage": usage, **told}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise UnreadableAnswer(f"{len(content)} bytes that are not a whole answer") from None
+        raise UnreadableAnswer(f"{len(content)} bytes that are not a complete answer") from None
 
 
 def thinking_of(message: dict[str, Any]) -> str:
-    """What a server's parser took out of the answer: vLLM calls it ``reasoning``, before ``reasoning_content``."""
+    """The thinking that a server's parser took out of the answer. vLLM calls it ``reasoning``, formerly
+    ``reasoning_content``.
+    """
     traces = (message.get(name) for name in ("reasoning", "reasoning_content"))
     return next((trace for trace in traces if isinstance(trace, str) and trace), "")
 

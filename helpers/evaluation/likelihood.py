@@ -85,10 +85,10 @@ def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | N
 
 
 def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The tokens that are the word yes, and those that are no, form by form: " yes", "Yes", "YES" ...
+    """The tokens for the word yes and those for no, by form: " yes", "Yes", "YES" ...
 
-    A form counts where both words are one token in it, else it would weigh on one side alone. Raises `InputError`
-    for a tokenizer that has no such form.
+    A form counts only if both words are one token in it; otherwise it would count for one side only. Raises
+    `InputError` for a tokenizer that has no such form.
     """
     forms = [[f"{space}{form(w)}" for w in YES_NO] for space in (" ", "") for form in (str, str.title, str.upper)]
     cut = [[tokenizer(word, add_special_tokens=False)["input_ids"] for word in pair] for pair in forms]
@@ -98,7 +98,7 @@ def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         raise InputError(
             "This model's tokenizer has no token for yes and no.",
             path=getattr(tokenizer, "name_or_path", None),
-            remedy="Ask with options that are other words: no likelihood is kept of them.",
+            remedy="Ask with options other than yes and no. No likelihoods are kept for such options.",
         )
     return [yes for yes, _ in whole], [no for _, no in whole]
 

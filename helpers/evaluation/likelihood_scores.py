@@ -1,4 +1,4 @@
-"""What the likelihoods of yes are worth: how well they rank the cases, and whether they mean what they say."""
+"""Score the likelihoods of yes: how well they rank the cases, and whether they are calibrated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
     """Measures of the yes-or-no answers of one condition, those that their likelihoods allow.
 
     ``AUROC`` and ``mass on yes and no``, each also ``without argument``; of ``p_yes`` the measures of
-    `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is none.
+    `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is ignored.
     """
     out: dict[str, Any] = {}
     few = min(draws, DRAWS)

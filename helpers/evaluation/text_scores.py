@@ -1,4 +1,4 @@
-"""How close a sentence comes to the truth, word for word, in any script.
+"""Measure how close a sentence comes to the truth, word by word, in any script.
 
 Two measures of words, both 0 to 1 and both blind to what the words mean:
 
@@ -6,7 +6,8 @@ Two measures of words, both 0 to 1 and both blind to what the words mean:
 - `common_words`, published as tokenised F1 for SLAKE and VQA-RAD: F1 of the words that both have, in any order.
 
 A word is a run of letters and digits, small and large alike. So it is with rouge-score, which drops all but a to
-z: here accents, Greek, Cyrillic or Hindi count too. Of scripts without spaces, such as Chinese, each sign is one.
+z: here accents, Greek, Cyrillic or Hindi count too. In scripts without spaces, such as Chinese, each sign is a
+word.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Replies to many cases side by side: drawn at random, as learning from a reward draws them, or the likeliest."""
+"""Get replies to many cases side by side: random ones, as for learning from a reward, or the likeliest ones."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from helpers.prompts import Reply, reply_from
 def draw_replies(
     chat: ChatModel, cases: Sequence[Asked], max_new_tokens: int, *, temperature: float = 0.0, at_once: int = 32
 ) -> list[Reply]:
-    """A reply to each case, in order, from prompts that are read side by side; their seconds are not told apart.
+    """A reply to each case, in order. The prompts are read side by side, so their seconds are not known one by
+    one.
 
     Args:
         chat: the model.
-        cases: one that is there several times is answered several times.
-        max_new_tokens: of a reply.
-        temperature: of a draw from all tokens; at 0 each token is the likeliest, as `ChatModel.generate` gives it.
+        cases: the cases. A case that occurs several times gets several replies.
+        max_new_tokens: the largest number of tokens of a reply.
+        temperature: the temperature of the draw. At 0 each token is the likeliest one, as in `ChatModel.generate`.
             Draws follow from `torch.manual_seed`.
         at_once: prompts in the model at a time, filled up on the left to one length.
     """

@@ -1,4 +1,4 @@
-"""What learning from a reward would need of a GPU: the larger of drawing the replies and learning from them.
+"""Estimate the GPU memory for learning from a reward: the larger of drawing the replies and learning from them.
 
 Computed, not measured, by the same counts as `helpers.finetuning.plan`. TRL reads the prompts of all replies of a
 step at once, each with its own copy of the images, and then learns from `Reinforcement.at_once` of them at a time.
@@ -24,7 +24,7 @@ ALWAYS = ("weights", "trained: weights, gradients, Adam", "runtime")
 
 @dataclass(frozen=True)
 class GroupPlan:
-    """Bytes by part on a GPU that computes in bfloat16."""
+    """The bytes by part on a GPU that computes in bfloat16."""
 
     model: str
     tokens: int  # of a prompt and the longest reply
@@ -34,7 +34,7 @@ class GroupPlan:
 
     @property
     def total(self) -> int:
-        """At the fullest moment."""
+        """The bytes at the fullest moment."""
         return sum(self.always.values()) + max(sum(self.drawing.values()), sum(self.learning.values()))
 
     def fits(self, gpu: str) -> bool:
@@ -73,14 +73,14 @@ def plan_groups(
         text_tokens: of a prompt.
 
     Raises:
-        InputError: numbers below what there can be, a prompt over the budget, an unknown model.
+        InputError: a number is too small, the prompt is over the budget, or the model is not known.
     """
     settings, config, dtype = settings or Reinforcement(), model_config(model), torch.bfloat16
     tokens = images * config.mm_tokens_per_image + text_tokens + settings.max_new_tokens
     if images < 0 or text_tokens < 0 or tokens > CONTEXT_BUDGET:
         raise InputError(
-            f"A prompt of {images} images and {text_tokens} tokens cannot be planned.",
-            remedy=f"Give no number below 0, and with the reply at most {CONTEXT_BUDGET:,} tokens.",
+            f"A prompt with {images} images and {text_tokens} text tokens is not possible.",
+            remedy=f"Give no number below 0, and at most {CONTEXT_BUDGET:,} tokens together with the reply.",
         )
     tuning = settings.tuning
     parts = memory_parts(config, tuning, images, tokens, settings.max_new_tokens, dtype, quantized)

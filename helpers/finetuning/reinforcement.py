@@ -1,4 +1,4 @@
-"""How a run that learns from a reward trains: its settings."""
+"""The settings of a run that learns from a reward."""
 
 from __future__ import annotations
 
@@ -35,55 +35,65 @@ RECIPES: dict[str, dict[str, Any]] = {
 @input_errors
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Reinforcement:
-    """How to learn from a reward by GRPO; nobody has measured the defaults on the 4B model.
+    """The settings for learning from a reward by GRPO. Nobody has measured the defaults on the 4B model.
 
-    Raises `InputError` with all that is wrong: of another type, out of range, unknown, at odds with each other.
+    Raises `InputError` that lists all faults: wrong types, values out of range, unknown names, and settings that
+    contradict each other.
     """
 
     recipe: Literal["ours", "official"] = "ours"
-    """Where the defaults come from; "official" are those of Google's notebook. Settings that are given win."""
+    (
+        """The source of the defaults; "official" takes those of Google's notebook. Your own settings "
+        "override them."""
+    )
 
     rank: Annotated[int, Field(strict=True, ge=1, le=1024)] = 16
-    """Of the adapter's matrices."""
+    """The rank of the adapter's matrices."""
 
     alpha: Count = 32
-    """The adapter's weight is alpha / rank."""
+    """The adapter is scaled by alpha / rank."""
 
     learning_rate: Positive = 5e-6
-    """Far lower than where answers are given: a reward says little about each token. The stand-in needs 1e-3."""
+    (
+        """Far lower than with given answers, because a reward says little about each token. The stand-in "
+        "needs 1e-3."""
+    )
 
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     """How the rate falls."""
 
     clip: Positive = 1.0
-    """Longest gradient of a step; a longer one is shortened to it."""
+    """The longest gradient of a step. A longer one is shortened to it."""
 
     steps: Count = 200
-    """Of the whole run; each draws new replies."""
+    """The steps of the whole run. Each step draws new replies."""
 
     prompts: Count = 4
-    """Cases of a step."""
+    """The number of cases in each step."""
 
     replies: Annotated[int, Field(strict=True, ge=2, le=256)] = 8
-    """Drawn for each case, its group. In a small group all replies are often alike, and nothing is learned."""
+    (
+        """The replies drawn for each case, its group. In a small group, all replies are often alike, so "
+        "nothing is learned."""
+    )
 
     at_once: Count = 4
-    """Replies in the model at a time when it learns; the rest of a step is accumulated."""
+    """Replies in the model at a time when it learns. The gradients of a whole step are accumulated."""
 
     max_new_tokens: Count = 256
-    """Of a reply; one that is cut off there mostly earns nothing."""
+    """The largest number of tokens of a reply. A reply that is cut off there mostly earns nothing."""
 
     temperature: Positive = 1.0
-    """Of the draw. Near 0 all replies of a group are alike."""
+    """The temperature of the draw. Near 0, all replies of a group are alike."""
 
     kl: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.02
-    """How much distance from the model at the start costs; 0 neither costs nor measures it."""
+    """The cost of a distance from the model at the start; 0 neither counts nor measures the distance."""
 
     adapt_vision: Annotated[bool, Field(strict=True)] = False
-    """Whether the vision tower gets an adapter too."""
+    """Whether the vision tower also gets an adapter."""
 
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
-    """Of the adapter's first weights, the order of cases, and the draw."""
+    """The seed of the adapter's first weights, the order of cases, and the draw."""
 
     @model_validator(mode="before")
     @classmethod
@@ -97,17 +107,19 @@ class Reinforcement:
     @model_validator(mode="after")
     def _check_together(self) -> Any:
         if self.step_replies % self.at_once:
-            raise InputError(f"{self.step_replies} replies a step are not a multiple of {self.at_once} at once")
+            raise InputError(
+                f"the replies of a step, {self.step_replies}, are not a multiple of at_once, {self.at_once}"
+            )
         return self
 
     @property
     def step_replies(self) -> int:
-        """Replies of a step."""
+        """The number of replies in each step."""
         return self.prompts * self.replies
 
     @property
     def tuning(self) -> Tuning:
-        """The same adapter as `helpers.finetuning.finetune` trains it, without dropout.
+        """The settings of the same adapter as in `helpers.finetuning.finetune`, without dropout.
 
         Dropout would draw other weights for each look at the same reply.
         """

@@ -1,9 +1,10 @@
 """Learn from a reward: a model draws several replies to each prompt, and the better ones become likelier (GRPO).
 
-TRL's GRPOTrainer does the training (Shao et al., arXiv:2402.03300). Here is what it leaves to the user: prompts of
-the very tokens that the model is asked with, replies read as an evaluation reads them (`helpers.rewards`), and
-checks of all that before anything is spent. TRL gives each reply its own copy of the prompt's images, and all of
-them pass the vision tower whenever the reply is looked at. So this is made for prompts of one image or a few.
+TRL's GRPOTrainer does the training (Shao et al., arXiv:2402.03300). This file adds the parts that it leaves to the
+user: prompts with the same tokens as in a question to the model, replies read as in an evaluation
+(`helpers.rewards`), and checks of both before the training. TRL gives each reply its own copy of the prompt's
+images, and all of them pass the vision tower whenever the reply is looked at. So this is made for prompts of one
+image or a few.
 """
 
 from __future__ import annotations
@@ -43,36 +44,37 @@ def reinforce(
 ) -> ChatModel:
     """Train an adapter (LoRA; QLoRA with 4-bit weights) on rewards of the model's own replies; return both.
 
-    ``chat`` itself is changed: use what is returned. A reply's rewards are added up. The folder ``output`` appears
-    when all is done, with the adapter and ``training.json``: base model, settings, versions, and for each step the
-    rewards, ``kl`` (how far the model is from its start, in nats a token), the length of the replies and the share
-    of groups from which nothing was learned. A run that is stopped begins anew.
+    This changes ``chat``, so use the returned model. The rewards of a reply are added up. The folder ``output``
+    appears at the end, with the adapter and ``training.json``: base model, settings, versions, and for each step
+    the rewards, ``kl`` (how far the model is from its start, in nats a token), the length of the replies and the
+    share of groups from which nothing was learned. A run that is stopped begins anew.
 
     Args:
         chat: the model, from `helpers.models.load_model`.
-        cases: what is asked, with truths that the rewards look at.
-        rewards: by name, what a reply to a case earns: `helpers.rewards.answer_reward`, or one of your own.
+        cases: the questions, with truths that the rewards use.
+        rewards: rewards by name, which score a reply to a case: `helpers.rewards.answer_reward`, or one of your
+            own.
         output: folder of the finished adapter; must not exist.
         settings: by default `Reinforcement()`.
         callbacks: of transformers' Trainer.
-        allow_teaching: whether a model that is not the stand-in may learn teaching cases.
+        allow_teaching: whether a model other than the stand-in may learn teaching cases.
 
     Raises:
-        InputError: a model that cannot be tuned so, several processes, too few cases, one whose answer no parser
-            reads or whose prompt leaves no room for a reply, an ``output`` that cannot be made there, not enough
-            memory, a loss that is not a number, a run in which nothing was learned.
+        InputError: the model cannot be tuned with these settings, there are several processes or too few cases, no
+            parser reads the answer of a case, a prompt leaves no room for a reply, ``output`` cannot be created,
+            memory is too small, the loss is not a number, or nothing was learned.
     """
     try:
         import trl  # noqa: F401
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
-        raise InputError(f"Learning from a reward needs {error.name}.", remedy=remedy) from error
+        raise InputError(f"Learning from a reward needs the package {error.name}.", remedy=remedy) from error
     settings, output = settings or Reinforcement(), free_place(output)
     check_model(chat, settings.tuning)
     if processes().num_processes > 1:
         raise InputError(
-            "Learning from a reward was never tried with several processes.",
-            remedy="Start it without a launcher.",
+            "Learning from a reward was never tested with several processes.",
+            remedy="Start the training without a launcher.",
         )
     cases = for_model(cases, chat, allowed=allow_teaching)
     _check(cases, rewards, chat, settings)
@@ -86,7 +88,7 @@ def reinforce(
             trainer.train()
             if sums(trainer.model) == before:
                 raise InputError(
-                    "Nothing was learned: in every group all replies earned the same.",
+                    "Nothing was learned, because all replies of each group earned the same reward.",
                     path=work,
                     remedy="Give cases that the model gets right now and then, or draw more replies to each.",
                 )
@@ -99,12 +101,12 @@ def _check(
     cases: Sequence[Asked], rewards: Mapping[str, Reward], chat: ChatModel, settings: Reinforcement
 ) -> None:
     if not rewards:
-        raise InputError("There is no reward.", remedy='Give one, such as {"answer": answer_reward}.')
+        raise InputError("No reward was given.", remedy='Give one, such as {"answer": answer_reward}.')
     check_rewarded(cases)
     if len(cases) < settings.prompts:
         raise InputError(
-            f"A step takes {settings.prompts} cases, and there are {len(cases)}.",
-            remedy="Give more, or a smaller number of prompts.",
+            f"A step takes {settings.prompts} cases, but there are only {len(cases)}.",
+            remedy="Give more cases, or a smaller number of prompts.",
         )
     for case in cases:
         check_budget(case.messages, chat.processor, chat.context - settings.max_new_tokens)
@@ -123,7 +125,7 @@ def _processor(chat: ChatModel, case: Asked) -> Any:
     made = processor(images=images or None, text=[render_prompt(case.messages, processor)])["input_ids"][0]
     if list(made) != prompt_ids(case.messages, chat.processor):
         raise InputError(
-            "TRL would train on other tokens than the model is asked with.",
+            "TRL would train on tokens that differ from those of a question to the model.",
             path=chat.name,
             remedy="Load the model with the processor that it was published with.",
         )

@@ -1,7 +1,7 @@
-"""Before images leave this machine: do the headers of the files that they come from still name a patient?
+"""Check, before images leave this machine, whether the headers of their files still name a patient.
 
-Only pixels and the prompt are ever sent, never a header. But a file that still names its patient was not
-de-identified, and then neither were its pixels looked at for a name burned into them.
+Only pixels and the prompt are ever sent, never a header. But if a file still names its patient, it was not
+de-identified, so nobody has checked its pixels for a burned-in name either.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ IDENTIFIERS = (
 # Said by the file about itself: attribute -> the value that speaks against sending.
 FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
 HEADERS_REMEDY = (
-    "De-identify the files first. If they may go as they are, say so and why: "
+    "De-identify the files first. If they may leave this machine as they are, give the reason: "
     'load_model(..., may_leave="the reason").'
 )
 
@@ -50,23 +50,23 @@ class HeadersRead(Protocol):
     path: str
 
     def identifying(self) -> list[str] | None:
-        """What was found by `identifying`; None where there were no headers."""
+        """The result of `identifying`; None if there were no headers."""
 
 
 ImageSource = str | os.PathLike[str] | HeadersRead
 
 
 def check_may_leave(sources: Iterable[ImageSource]) -> None:
-    """Read the header of every file of ``sources`` (files, or folders of series); say nothing if all are clean.
+    """Check the header of every file of ``sources`` (files, or folders of series); raise nothing if all are clean.
 
-    Of images that were prepared, what their headers said then is taken.
+    For prepared images, the result from the time of preparation is used.
 
-    Files of the data manifest are public. Others must be DICOM without identifying attributes; where Patient
-    Identity Removed is YES, name, ID and accession number are taken for pseudonyms. Pixels are not looked at.
+    Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
+    Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
 
     Raises:
-        InputError: attributes that identify a patient (their names, never their values), or a file whose header
-            cannot be checked because it is not DICOM.
+        InputError: attributes identify a patient (the error names the attributes, never their values), or a file
+            is not DICOM, so that its header cannot be checked.
     """
     public = _public_paths()
     for source in sources:
@@ -74,13 +74,15 @@ def check_may_leave(sources: Iterable[ImageSource]) -> None:
             _check_read(source)
             continue
         if str(source).startswith(("http://", "https://")):
-            raise InputError("Headers at an address are not checked here.", path=source, remedy=HEADERS_REMEDY)
+            raise InputError(
+                "The headers of files at an address cannot be checked.", path=source, remedy=HEADERS_REMEDY
+            )
         if Path(source).resolve() not in public:
             _check(Path(source))
 
 
 def identifying(header: Dataset) -> list[str]:
-    """Keywords of the attributes that identify the patient, or say that nobody has removed what does."""
+    """Keywords of attributes that identify the patient, or say that identifying content was not removed."""
     removed = str(header.get("PatientIdentityRemoved") or "").strip().upper() == "YES"
     wanted = IDENTIFIERS if removed else (*PSEUDONYMS, *IDENTIFIERS)
     found = [keyword for keyword in wanted if str(header.get(keyword) or "").strip() not in ("", "[]")]
@@ -89,9 +91,9 @@ def identifying(header: Dataset) -> list[str]:
 
 
 def identifying_in(files: Iterable[Path]) -> dict[str, int]:
-    """What `identifying` finds in the headers of DICOM files, and in how many of them.
+    """The findings of `identifying` in the headers of DICOM files, each with its number of files.
 
-    Raises `InputError` for a file that is not DICOM: nothing tells there whether it names a patient.
+    Raises `InputError` for a file that is not DICOM, because the program cannot tell whether it names a patient.
     """
     found: dict[str, int] = {}
     for file in files:
@@ -102,7 +104,7 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
             header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
-                "This is not a DICOM file, so nothing tells here whether it names a patient.",
+                "This is not a DICOM file, so the program cannot tell whether it names a patient.",
                 path=file,
                 remedy=HEADERS_REMEDY,
             ) from None
@@ -114,10 +116,15 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
 def _check_read(source: HeadersRead) -> None:
     found = source.identifying()
     if found is None:
-        problem = "It was prepared from no DICOM file, so nothing tells here whether it names a patient."
+        problem = (
+            "The image was not prepared from a DICOM file, so the program cannot tell whether it names a patient."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found:
-        problem = f"Not sent: the patient may be known by what it was prepared from. Found: {', '.join(found)}."
+        problem = (
+            "The image was not sent, because the file that it was prepared from may identify the patient: "
+            f"{', '.join(found)}."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
 
 
@@ -126,7 +133,9 @@ def _check(source: Path) -> None:
     if found := identifying_in(files):
         listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
         raise InputError(
-            f"Not sent: the patient may be known by it. Found: {listed}.", path=source, remedy=HEADERS_REMEDY
+            f"The image was not sent, because it may identify the patient: {listed}.",
+            path=source,
+            remedy=HEADERS_REMEDY,
         )
 
 

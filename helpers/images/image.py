@@ -1,4 +1,4 @@
-"""One 2D medical image (radiograph, photograph, patch, page) from a file of any format to 8-bit RGB."""
+"""Read one 2D medical image (radiograph, photograph, patch, page) from a file of any format as 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
     - A page of a PDF is drawn with 1,792 pixels on its longer side, twice what the model sees.
 
     Args:
-        path: the file; its content tells the format, not its name.
+        path: the file. Its content decides the format, not its name.
         page: the page or frame to read, from 0, where the file holds several. Thumbnails are not pages.
-        icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored,
-            which is what MedGemma's own processor makes of a picture.
+        icc: whether colours with an embedded ICC profile become sRGB. By default they stay as they are stored, as
+            MedGemma's own processor leaves them.
 
     Returns:
         RGB, 8 bits a channel, in the size of the file where its pixels are square.
 
     Raises:
-        InputError: no such file, no image, a whole slide, cut off, too large, several pages of which none was
-            chosen, no such page, or an image without contrast.
+        InputError: the file does not exist, is not an image, is a whole slide, is cut off or too large; it has
+            several pages and none was chosen; the page does not exist; or the image has no contrast.
     """
     path = Path(path)
     kind = _kind(path)
-    if kind in ("tiff", "picture") and is_slide(
-        path
-    ):  # its first page, or the picture in its file, is not the slide
+    # The first page of a slide, or the picture in its file, is not the slide.
+    if kind in ("tiff", "picture") and is_slide(path):
         raise InputError(
-            "This is a whole slide, and no 2D image.",
+            "This is a whole slide, not a 2D image.",
             path=path,
-            remedy="Read it with open_slide, in a table as modality slide; save a photograph as PNG.",
+            remedy="Read the file with open_slide, or give the modality slide in a table. If it is a "
+            "photograph, save it as PNG.",
         )
     return _READERS[kind](path, page, icc=icc)
 
@@ -69,11 +69,11 @@ _READERS = {
 
 
 def _kind(path: Path) -> str:
-    """Which of `_READERS` a file needs, by its content. Raises `InputError` for what is no file."""
+    """Which of `_READERS` a file needs, by its content. Raises `InputError` if no file can be read there."""
     if path.is_dir():
-        raise InputError("This is a folder, and no image.", path=path, remedy="Give one of its files.")
+        raise InputError("This is a folder, not an image.", path=path, remedy="Give one of the folder's files.")
     if not path.is_file():
-        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+        raise InputError("This file does not exist.", path=path, remedy="Check the path.")
     try:
         if begins_as_dicom(path):
             return "dicom"

@@ -1,4 +1,4 @@
-"""A loaded model, the stand-in or the real one, ready to be asked."""
+"""A loaded model (the stand-in or the real one) that answers prompts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
+    """A model with its processor, which answers chat messages (`helpers.prompts`)."""
 
     name: str
     model: Any
@@ -50,7 +50,7 @@ class ChatModel:
     engine: ClassVar[str] = "transformers"
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt; raises `InputError` when they are over the budget, 32K by default."""
+        """The tokens of a prompt; raises `InputError` if they are over the budget, 32K by default."""
         return count_within(messages, self.processor, self.context, window_of(self.model.config))
 
     def generate(
@@ -62,11 +62,11 @@ class ChatModel:
     ) -> Reply:
         """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
 
-        Of the model's own generation settings only the tokens that end a reply count, as in a session. An answer
-        also ends, unfinished, where it and its prompt fill the model's window.
+        From the model's own generation settings, only the tokens that end a reply are used, as in a session. An
+        answer also ends, unfinished, when prompt and answer fill the model's window.
 
         ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
-        for a prompt over the budget, for memory that does not suffice, and for logits that are not numbers.
+        for a prompt over the budget, for too little memory, and for logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
         tokens = self.count_tokens(messages).total
@@ -84,7 +84,7 @@ class ChatModel:
                 )
         except torch.OutOfMemoryError as error:
             raise InputError(
-                "The GPU has not enough memory for this prompt.",
+                "The GPU does not have enough memory for this prompt.",
                 path=self.name,
                 remedy="Use fewer images, or load_model(..., quantized=True).",
             ) from error

@@ -1,7 +1,7 @@
-"""The words that models are asked with here, with the blanks as Python format fields.
+"""The words of the prompts, with the blanks as Python format fields.
 
-Where each comes from, and what the report and the official notebooks have in its place, is in
-`helpers.prompts.WORDINGS`, word for word.
+`helpers.prompts.WORDINGS` says where each text comes from, and gives the words of the report and of the official
+notebooks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is published of MedGemma 1 and 1.5, each figure with its measure and its source; nothing here was measured.
+"""Published figures of MedGemma 1 and 1.5, each with its measure and its source. We measured none of them.
 
-Rows that fell from 1 to 1.5 stand beside those that rose, as in the report.
+As in the report, rows whose figure fell from 1 to 1.5 are listed as well.
 """
 
 from __future__ import annotations

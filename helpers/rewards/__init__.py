@@ -1,9 +1,9 @@
-"""Replies to rewards, and the rewards of a group to advantages: what learning from a reward learns from.
+"""Turn replies into rewards, and the rewards of a group into advantages, for learning from a reward.
 
 In: a case and a reply, or the rewards of several replies to one prompt. Out: numbers.
 
 - ``marked``: a reply's rewards, of its answer and of its form.
-- ``groups``: what each reply of a group is worth beside the others.
+- ``groups``: compares each reply of a group with the others.
 """
 
 import lazy_loader

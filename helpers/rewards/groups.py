@@ -1,7 +1,8 @@
-"""What each reply of a group is worth beside the others: the advantages of GRPO.
+"""Compare each reply of a group with the others: the advantages of GRPO.
 
 Group relative policy optimisation (Shao et al., DeepSeekMath, arXiv:2402.03300) draws several replies to one
-prompt, and takes the mean of their rewards for what was to be expected. It needs no second model that predicts it.
+prompt, and uses the mean of their rewards as the expected reward. So it needs no second model that predicts the
+reward.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ def group_advantages(rewards: ArrayLike) -> np.ndarray:
         Float64 of that shape.
 
     Raises:
-        InputError: another shape, or what is not a finite number.
+        InputError: the shape is another one, or a value is not a finite number.
     """
     values = np.asarray(rewards, dtype=float)
     if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():
         raise InputError(
-            f"Rewards of shape {values.shape} are no groups of finite numbers.",
+            f"Rewards of shape {values.shape} are not groups of finite numbers.",
             remedy="Give a row for each prompt, with the rewards of two replies or more.",
         )
     centred = values - values.mean(axis=1, keepdims=True)

@@ -1,8 +1,9 @@
-"""What a reply earns: by its answer, and by its form. Both are 0 to 1, and 0 of what cannot be read.
+"""Reward a reply for its answer, and for its form. Both rewards run from 0 to 1; a reply that cannot be read gets
+0.
 
 The answer's reward is the mark that an evaluation gives (`helpers.evaluation.mark`), by the same parsers, so that
-what is learned from is what is scored. The form's is apart from it, because a form alone is easily learned, and
-says nothing about the images.
+what is learned from is what is scored. The reward for the form is separate, because a model easily learns the form
+alone, which says nothing about the images.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _truth(case: Asked) -> dict[str, object]:
     kept = truth_of(case)
     if kept["form"] == "text":
         raise InputError(
-            f"The answer to {case.id} is a sentence, and no parser tells whether one is right.",
+            f"The answer to {case.id} is a sentence, but no parser can tell whether a sentence is right.",
             remedy="Give cases with options, a number or a box, or tune on the answers themselves (finetune).",
         )
     return kept

@@ -1,9 +1,10 @@
 """Teaching cases with known truth: real anatomy from the bundled images, changed at random, with simple findings.
 
-They train and test the stand-in model; `helpers.teaching.case_files` writes them as the files that a scanner would
-have written. A finding is an ellipsoid of blood density in a real head CT, of low signal in a real brain MRI, and
-the like (`helpers.teaching.findings`): enough to learn from and to score, and far from what a radiologist decides
-on. Every case follows from its kind and seed alone; seeds above 1,000,000 are never trained on.
+They train and test the stand-in model. `helpers.teaching.case_files` writes them as files like those of a scanner.
+A finding is an ellipsoid of blood density in a real head CT, of low signal in a real brain MRI, and the like
+(`helpers.teaching.findings`): enough to learn from and to score, but far simpler than the findings that a
+radiologist decides on. Every case follows from its kind and seed alone; seeds above 1,000,000 are never trained
+on.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Case:
 
     @property
     def messages(self) -> list[Message]:
-        """The prompt, drawn anew unless it is one of the last few."""
+        """The prompt. It is drawn again unless it is one of the last few."""
         return self.make()
 
     @property
@@ -77,17 +78,17 @@ class Case:
 
     @property
     def id(self) -> str:
-        """A name that no other case has."""
+        """A unique name of the case."""
         return f"{self.kind}-{self.seed}"
 
     @property
     def group(self) -> str:
-        """Cases about the same volume share it, as they are not independent; other cases have their own."""
+        """The group of the case. Cases about the same volume share it, because they are not independent."""
         return self.id if self.number is None else f"{self.kind}-volume-{self.number}"
 
     @property
     def is_declined(self) -> bool:
-        """Whether the stand-in is to say that it did not learn this."""
+        """Whether the stand-in should say that it did not learn this."""
         return self.truth.startswith(NOT_LEARNED)
 
     def volume(self) -> Volume:
@@ -95,12 +96,12 @@ class Case:
         return teaching_volume(self.kind, self.number).volume
 
     def mask(self) -> np.ndarray:
-        """Where the finding that is asked for lies in that volume: bool (z, y, x), all False without one."""
+        """The mask of the finding in question: bool (z, y, x) of the volume, all False if there is none."""
         made = teaching_volume(self.kind, self.number)
         return made.mask(self.condition, range(made.volume.shape[0]))
 
     def slice_of_finding(self) -> int | None:
-        """Which image of a volume's prompt shows most of that finding; None without one."""
+        """The index of the prompt's image that shows most of the finding; None if there is none."""
         made = teaching_volume(self.kind, self.number)
         areas = made.mask(self.condition, self.record["slices"]).sum(axis=(1, 2))
         return int(areas.argmax()) if areas.any() else None
@@ -116,7 +117,7 @@ def generate(kind: str, n: int, seed: int) -> list[Case]:
     """
     if kind not in CASES:
         remedy = f"{did_you_mean(kind, CASES)}Use one of {', '.join(CASES)}."
-        raise InputError(f"There are no cases of kind {kind!r}.", remedy=remedy)
+        raise InputError(f"{kind!r} is not a kind of teaching cases.", remedy=remedy)
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return [CASES[kind](seed + k) for k in range(n)]

@@ -1,4 +1,4 @@
-"""Findings of teaching cases: what each looks like, where it may lie, and how it is put into a real volume.
+"""Draw the findings of teaching cases: how each looks, where it may lie, and how it is put into a real volume.
 
 Values are realistic for the images at hand and far simpler than disease: an irregular ellipsoid of one density, or
 a stretched ventricle. The brain of the bundled head CT reads about 26 HU, where 30 to 40 are usual, so oedema is
@@ -87,7 +87,7 @@ Change = Callable[[np.ndarray, "Finding"], np.ndarray]  # old values of the find
 
 @dataclass(frozen=True)
 class Kind:
-    """What findings of a condition are drawn from."""
+    """The ranges from which the findings of a condition are drawn."""
 
     places: Callable[[], np.ndarray]  # where the centre may lie, bool (z, y, x)
     radius_mm: tuple[float, float]  # from and to

@@ -32,7 +32,7 @@ from helpers.volumes import Volume, select_slices
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the volumes of a kind are made from."""
+    """The parts from which the volumes of a kind are made."""
 
     stream: int  # of random numbers, so that no two kinds share any
     modality: str

@@ -139,7 +139,7 @@ def test_an_unknown_parameter_or_notebook_or_a_damaged_one_stops_before_anything
     output = tmp_path / "out"
     with pytest.raises(
         InputError,
-        match=r"MAX_SLICE: No notebook .*MAX_SLICES\? They have DATA, MAX_SLICES, MODEL, ONLY_HERE",
+        match=r"MAX_SLICE: No notebook .*MAX_SLICES\? Their parameters are DATA, MAX_SLICES, MODEL, ONLY_HERE",
     ):
         run_notebooks(output, folder=folder, parameters={"MAX_SLICE": 3})
     with pytest.raises(InputError, match="ONLY_HERE: No notebook"):
@@ -204,7 +204,7 @@ def test_two_at_a_time_share_the_cores_and_keep_their_order(tmp_path, capsys, mo
     assert begun == ["[1/3] 01_waits: 5 cells", "[2/3] 02_fails: 4 cells", "[3/3] 03_last: 4 cells"]
     ends = ["[2/3] 02_fails: failed", "[3/3] 03_last: ok", "[1/3] 01_waits: ok"]
     assert [line for line in lines if line not in begun] == ends
-    with pytest.raises(InputError, match="0 notebooks at a time"):
+    with pytest.raises(InputError, match="The number of jobs is 0"):
         run_notebooks(tmp_path / "none", folder=folder, jobs=0)
 
 

@@ -76,7 +76,7 @@ def test_a_run_gives_an_adapter_that_loads_and_a_record_of_each_step(chat, tmp_p
 
 def test_where_all_replies_earn_the_same_nothing_is_learned_and_it_is_said(chat, tmp_path):
     still = replace(QUICK, steps=1, kl=0.0)
-    with pytest.raises(InputError, match="all replies earned the same"):
+    with pytest.raises(InputError, match="all replies of each group earned the same reward"):
         reinforce(chat, effusions(), {"answer": lambda case, reply: 1.0}, tmp_path / "adapter", still)
     assert not (tmp_path / "adapter").exists()
     assert not hasattr(chat.model.model.language_model.layers[0].self_attn.q_proj, "lora_A"), "it is off again"
@@ -101,8 +101,8 @@ def test_the_first_token_is_not_doubled_and_other_tokens_are_refused(chat):
     ("cases", "rewards", "problem"),
     [
         (lambda: generate("slide", 4, HELD_OUT), REWARDS, "is a sentence"),
-        (lambda: effusions(2), REWARDS, "A step takes 3 cases, and there are 2"),
-        (effusions, {}, "There is no reward"),
+        (lambda: effusions(2), REWARDS, "A step takes 3 cases, but there are only 2"),
+        (effusions, {}, "No reward was given"),
         (list, REWARDS, "no cases"),
     ],
 )

@@ -62,7 +62,7 @@ def test_files_of_the_manifest_may_leave_and_others_without_a_header_may_not(tmp
     picture.write_bytes(fetch("fundus").read_bytes())
     with pytest.raises(InputError, match=r"photograph\.png: This is not a DICOM file.*may_leave"):
         check_may_leave([picture])
-    with pytest.raises(InputError, match="at an address are not checked"):
+    with pytest.raises(InputError, match="at an address cannot be checked"):
         check_may_leave(["https://dicom.example.org/studies/1/series/2"])
 
 
@@ -74,7 +74,7 @@ def test_images_go_to_another_machine_only_after_a_statement(
     sent = []
     answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop", "logprobs": None}
     monkeypatch.setattr(EndpointModel, "_whole_answer", lambda self, body, wish: sent.append(self.name) or answer)
-    with pytest.raises(InputError, match=r"nobody has said where these images come from.*sources"):
+    with pytest.raises(InputError, match=r"nobody has said where they come from.*sources"):
         EndpointModel(FAR, "m", name="unsaid").generate(prompt)
     with pytest.raises(InputError, match="PatientID"):
         EndpointModel(FAR, "m", sources=[named])

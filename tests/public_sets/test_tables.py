@@ -153,7 +153,7 @@ def test_what_a_label_means_follows_from_the_names_of_the_cases(write_brats) -> 
     [
         ("BraTS2021_00007", [3], False, "label 3"),
         ("BraTS-GLI-00001-000", [9], True, "label 9"),
-        ("BraTS-PED-00001-000", [1], True, "BraTS-PED-00001-000 mean is not known"),
+        ("BraTS-PED-00001-000", [1], True, "does not know the meaning of the labels of BraTS-PED-00001-000"),
     ],
 )
 def test_a_label_that_may_mean_something_else_is_refused(write_brats, case, labels, new, said) -> None:
@@ -246,7 +246,7 @@ def test_an_empty_folder_is_told_what_belongs_there_and_where_to_get_it(name: st
         ({"split": "dev"}, "Use one of test, train"),
         ({"limit": 0}, "1 or more"),
         ({"output": "table.txt"}, "written as .csv"),
-        ({"folder": "nowhere"}, "no such folder"),
+        ({"folder": "nowhere"}, "This folder does not exist"),
     ],
 )
 def test_bad_input_is_one_error(nct_crc: Path, tmp_path: Path, options: dict, said: str) -> None:

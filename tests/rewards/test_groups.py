@@ -39,5 +39,5 @@ def test_a_better_reply_never_has_less_and_a_group_of_equals_has_nothing(rewards
 
 @pytest.mark.parametrize("wrong", [[], [1, 0], [[1]], [[0.5, np.nan]], [[np.inf, 0]], [[[0, 1]]]])
 def test_what_is_no_groups_is_refused(wrong):
-    with pytest.raises(InputError, match="no groups"):
+    with pytest.raises(InputError, match="not groups"):
         group_advantages(wrong)

@@ -191,7 +191,7 @@ def test_slides_and_pictures_are_the_same_from_their_files(tmp_path: Path) -> No
     folder = write_case(pair, tmp_path)
     for name, image in zip(("prior", "current"), pair.images, strict=True):
         assert np.array_equal(np.asarray(read_image(folder / f"{name}.png")), np.asarray(image))
-    with pytest.raises(InputError, match="words alone"):
+    with pytest.raises(InputError, match="case without images has no files"):
         write_case(generate("text", 1, 5)[0], tmp_path)
 
 
