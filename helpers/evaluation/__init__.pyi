@@ -5,7 +5,13 @@ from .answer_file import (
     read_answers as read_answers,
 )
 from .answer_shards import read_run as read_run, read_shards as read_shards
-from .asking import Asked as Asked, by_group as by_group, parsed_of as parsed_of, truth_of as truth_of
+from .asking import (
+    Asked as Asked,
+    ask_group as ask_group,
+    by_group as by_group,
+    parsed_of as parsed_of,
+    truth_of as truth_of,
+)
 from .comparing import compare as compare
 from .example_table import columns_text as columns_text, write_example as write_example
 from .finding_scores import (
@@ -20,7 +26,11 @@ from .labelled import (
     cases_from as cases_from,
     read_cases as read_cases,
 )
-from .likelihood import ANSWER_BEGUN as ANSWER_BEGUN, text_before_answer as text_before_answer
+from .likelihood import (
+    ANSWER_BEGUN as ANSWER_BEGUN,
+    direct_likelihoods as direct_likelihoods,
+    text_before_answer as text_before_answer,
+)
 from .likelihood_scores import (
     LOW_MASS as LOW_MASS,
     roc_points as roc_points,

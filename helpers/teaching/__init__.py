@@ -5,6 +5,7 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``cases``: the kinds of cases, each from a seed.
 - ``pictures``: single images, changed at random.
 - ``findings``, ``volumes``: what is put into a head CT or brain MRI.
+- ``thin``: volumes with a finding of a few slices, each beside the same volume without it.
 - ``slides``: slides composed of real tissue.
 - ``composed`` (with ``jpeg_tiff``): a large slide of it, with three levels and more patches than fit a prompt.
 - ``chests``: pleural effusions in a radiograph.

@@ -73,6 +73,7 @@ from .slides import (
     picture_of as picture_of,
     write_slide as write_slide,
 )
+from .thin import ThinPair as ThinPair, thin_pair as thin_pair
 from .volumes import (
     RECIPES as RECIPES,
     Pose as Pose,

@@ -80,22 +80,29 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     for finding in findings.values():
         finding.put_into(values)
     pose = Pose.draw(values.shape[1:], rng, source)
+    volume = posed_volume(f"{kind}-{number}", recipe, values, spacing, pose)
+    choose = _choose_slab if recipe.slab else _choose_slices
+    return TeachingVolume(volume, findings, choose(len(values), possible, recipe.slices, rng), pose)
+
+
+def posed_volume(
+    name: str, recipe: Recipe, values: np.ndarray, spacing: tuple[float, float, float], pose: Pose
+) -> Volume:
+    """The volume of float32 ``values`` (z, y, x) in a pose; int16, its slices turned when they are asked for."""
     ends = (float(values.min()), float(values.max()))
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
     affine[3, 3] = 1
-    volume = Volume(
-        path=Path(f"teaching volume {kind}-{number}"),
+    return Volume(
+        path=Path(f"teaching volume {name}"),
         modality=recipe.modality,
         units="HU" if recipe.modality == "CT" else None,
         shape=values.shape,
         spacing=spacing,
         affine=affine,
-        description=f"Teaching volume {kind}-{number}, not a patient",
+        description=f"Teaching volume {name}, not a patient",
         _decode=lambda indices: np.rint(pose.apply(values, recipe.fill, ends, list(indices))).astype(np.int16),
     )
-    choose = _choose_slab if recipe.slab else _choose_slices
-    return TeachingVolume(volume, findings, choose(len(values), possible, recipe.slices, rng), pose)
 
 
 def draw_findings(conditions: Sequence[str], spacing: Sequence[float], rng: np.random.Generator) -> list[Finding]:
