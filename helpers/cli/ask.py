@@ -115,18 +115,18 @@ def _ask(options: argparse.Namespace) -> int:
     if options.json:
         print(json_text(asked))
         return 0
+    cut = "" if asked["finished"] else " (cut off; --max-new-tokens gives it more room)"
+    print(f"\n{asked['answer']}{cut}\n")
     if options.find:
         _tell_found(asked)
         return 0
-    cut = "" if asked["finished"] else " (cut off; --max-new-tokens gives it more room)"
-    print(f"\n{asked['answer']}{cut}\n")
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
     return 0
 
 
 def _tell_found(asked: dict[str, Any]) -> None:
-    """The answer of a search, where it was found, and what it cost."""
+    """Where the answer of a search was found, and what it cost."""
     where, p_yes = asked["where"], asked["p_yes"]
     if "slices" in where:
         place = "Slices {} to {}".format(*where["slices"])
@@ -134,6 +134,6 @@ def _tell_found(asked: dict[str, Any]) -> None:
         place = "The patch of {size} pixels at x {x}, y {y}".format(**where["patch"])
     told = "no likelihood was told" if p_yes is None else f"the likelihood of yes is {p_yes:.3f}"
     by = "" if asked["threshold"] is None else f" by the threshold of {asked['threshold']:g}"
-    print(f"\n{asked['answer']}\n\n{place}: {told}. Answer{by}: {asked['final_answer']}")
+    print(f"{place}: {told}. Answer{by}: {asked['final_answer']}")
     cost = f"{len(asked['scan'])} + {len(asked['again'])} prompts, {asked['prompt_tokens']:,} tokens in"
     print(f"{cost}, {asked['seconds']:.1f} s, {asked['model']}. For education and not for diagnosis.")

@@ -37,29 +37,35 @@ def slices_around(blocks: Sequence[range], scores: Sequence[float], limit: int, 
     """The slices to ask about again: around the ``best`` blocks, ``limit`` in all at most, in order.
 
     The blocks of the highest scores (of equal ones the first) share the limit equally. Each takes its own slices
-    and as many on either side of them, less where the volume ends or where two blocks want the same slices.
+    and some on either side of them: up to twice its length, because a thin finding is lost in a long prompt. Two
+    blocks may want the same slices, which are then shown once.
 
     Raises:
         InputError: not one score for each block, or a limit without room for the blocks themselves.
     """
-    check_count(best, f"{best!r} blocks cannot be asked about again.", remedy="Give 1 or more.")
-    check_count(limit, f"{limit!r} slices cannot be shown.", remedy="Give a limit of 1 or more.")
     if len(blocks) != len(scores):
         raise InputError(f"{len(blocks)} blocks have {len(scores)} scores.", remedy="Give one for each.")
-    chosen = sorted(range(len(blocks)), key=lambda k: -scores[k])[:best]
-    each, n = limit // len(chosen), blocks[-1].stop
-    longest = max(len(blocks[k]) for k in chosen)
-    if each < longest:
-        raise InputError(
-            f"A limit of {limit} slices has no room for {len(chosen)} blocks of {longest}.",
-            remedy=f"Give a limit of {len(chosen) * longest}, a smaller block, or ask again about fewer blocks.",
-        )
+    each, n = slices_each(blocks, limit, best), blocks[-1].stop
     wanted: set[int] = set()
-    for k in chosen:
+    for k in sorted(range(len(blocks)), key=lambda k: -scores[k])[:best]:
         first = blocks[k].start - (each - len(blocks[k])) // 2
         first = max(0, min(first, n - each))
         wanted.update(range(first, min(first + each, n)))
     return sorted(wanted)
+
+
+def slices_each(blocks: Sequence[range], limit: int, best: int = BEST) -> int:
+    """How many slices each of the ``best`` blocks takes in `slices_around`, which says what is refused."""
+    check_count(best, f"{best!r} blocks cannot be asked about again.", remedy="Give 1 or more.")
+    check_count(limit, f"{limit!r} slices cannot be shown.", remedy="Give a limit of 1 or more.")
+    longest, parts = max(map(len, blocks)), min(best, len(blocks))
+    if limit < parts * longest:
+        what = f"{parts} blocks" if parts > 1 else "a block"
+        raise InputError(
+            f"A limit of {limit} slices has no room for {what} of {longest}.",
+            remedy=f"Give a limit of {parts * longest}, a smaller block, or ask again about fewer blocks.",
+        )
+    return min(limit // parts, 2 * longest)
 
 
 def missed_share(n: int, limit: int, thickness: int) -> float:

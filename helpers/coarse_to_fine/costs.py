@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from helpers.coarse_to_fine.blocks import BEST, BLOCK, slice_blocks, slices_around
+from helpers.coarse_to_fine.blocks import BEST, BLOCK, slice_blocks, slices_each
 from helpers.coarse_to_fine.searches import COARSE, FINE, patch_grids, patches_inside
 from helpers.prompts import MAX_PATCHES, MAX_SLICES, Message, image_messages, volume_messages
 from helpers.slides import Slide, TissueMask
@@ -51,11 +51,10 @@ def volume_cost(
         return chat.count_tokens(messages).total
 
     blocks = slice_blocks(n, block)
-    slices_around(blocks, [0.0] * len(blocks), limit, best)  # refuses what the search would refuse
+    again = min(n, slices_each(blocks, limit, best) * min(best, len(blocks)))
     by_length = {length: count(length) for length in {len(one) for one in blocks}}
-    usual, parts = count(min(n, limit)), min(best, len(blocks))
-    again = count(min(n, limit // parts * parts))
-    return SearchCost(len(blocks), sum(by_length[len(one)] for one in blocks), 1, again, usual)
+    scan = sum(by_length[len(one)] for one in blocks)
+    return SearchCost(len(blocks), scan, 1, count(again), count(min(n, limit)))
 
 
 def slide_cost(

@@ -56,9 +56,9 @@ def find_path(
     ``magnification`` is that of the second pass over a slide, 20x by default; the first is at 5x.
 
     Returns:
-        ``answer`` (text), ``final_answer``, ``p_yes``, ``threshold``, ``question``, ``kind``, ``scan`` and
-        ``again`` (for each prompt its ``p_yes``, its ``answer``, and where it was: the first and last of its
-        ``slices``, counted from 1, or its ``patch``), ``where`` (of the last prompt),
+        ``answer`` (text), ``final_answer``, ``finished``, ``p_yes``, ``threshold``, ``question``, ``kind``,
+        ``scan`` and ``again`` (for each prompt its ``p_yes``, its ``answer``, and where it was: the first and last
+        of its ``slices``, counted from 1, or its ``patch``), ``where`` (of the last prompt),
         ``prompt_tokens`` of all prompts, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes`` and
         ``passed_over``.
 
@@ -118,10 +118,12 @@ def find_path(
             chat = load()
             print(slide_cost(chat, slide, asked, best=best, **sizes), flush=True)
             found, notes = find_in_slide(chat, slide, asked, **sizes, **how), slide.notes
+    _tell(found.notes)
     return {
         "question": question,
         "answer": found.last.text,
         "final_answer": found.final_answer,
+        "finished": found.last.finished,
         "p_yes": found.last.p_yes,
         "threshold": threshold,
         "kind": study.kind,
@@ -133,7 +135,7 @@ def find_path(
         "model": chat.name,
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
-        "notes": list(notes),
+        "notes": [*notes, *found.notes],
         "passed_over": [str(one.path) for one in study.passed_over],
     }
 

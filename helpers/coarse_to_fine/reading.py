@@ -31,6 +31,7 @@ class Block:
     text: str  # what it wrote; "" where only the likelihood was read
     prompt_tokens: int
     completion_tokens: int
+    finished: bool = True  # False where the answer was cut at the limit of its tokens
 
     @property
     def score(self) -> float:
@@ -96,7 +97,7 @@ def _written(chat: Any, where: Any, messages: list[Message], limit: int) -> Bloc
     behind = "_direct" if answer["p_yes_direct"] is not None else ""
     p_yes, mass = answer[f"p_yes{behind}"], answer[f"yes_no_mass{behind}"]
     tokens = (answer["prompt_tokens"], answer["completion_tokens"])
-    return Block(where, p_yes, mass, answer["parsed"], answer["text"], *tokens)
+    return Block(where, p_yes, mass, answer["parsed"], answer["text"], *tokens, finished=answer["finished"])
 
 
 def best_of(blocks: Sequence[Block]) -> Block:

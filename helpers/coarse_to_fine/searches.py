@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from helpers.coarse_to_fine.blocks import BEST, BLOCK, slice_blocks, slices_around
+from helpers.coarse_to_fine.blocks import BEST, BLOCK, slice_blocks, slices_around, slices_each
 from helpers.coarse_to_fine.reading import Block, best_of, read_blocks
 from helpers.errors import InputError, check_count
+from helpers.evaluation import LOW_MASS
 from helpers.models import ChatModel
 from helpers.prompts import (
     MAGNIFICATION_MPP,
@@ -54,6 +55,21 @@ class Found:
         return "yes" if self.score >= self.threshold else "no"
 
     @property
+    def notes(self) -> list[str]:
+        """Sentences on parts whose scores say little: neither yes nor no was stated, or likely to come."""
+        unread = sum(part.p_yes is None and part.answer is None for part in self.scan)
+        masses = [part.mass for part in self.scan if part.mass is not None]
+        notes = []
+        if unread:
+            notes.append(f"{unread} of {len(self.scan)} parts of the scan state neither yes nor no.")
+        if masses and np.median(masses) < LOW_MASS:
+            notes.append(
+                f"In half of the parts, yes and no together had a likelihood of {np.median(masses):.0%} or less: "
+                "the model was about to say something else. Ask in other words."
+            )
+        return notes
+
+    @property
     def tokens(self) -> int:
         """Tokens of all prompts, those of the scan included."""
         asked = {id(block): block for block in (*self.scan, *self.fine, self.last)}
@@ -89,7 +105,7 @@ def find_in_volume(
     """
     start = time.perf_counter()
     blocks = slice_blocks(volume.shape[0], block)
-    slices_around(blocks, [0.0] * len(blocks), limit, best)  # refuse before the scan what has no room after it
+    slices_each(blocks, limit, best)  # refuse before the scan what has no room after it
     _check_threshold(threshold)
     chat = chat.keeping_images() if isinstance(chat, ChatModel) else chat
     rgb = volume_to_rgb(volume)

@@ -8,6 +8,7 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``thin``: volumes with a finding of a few slices, each beside the same volume without it.
 - ``slides``: slides composed of real tissue.
 - ``composed`` (with ``jpeg_tiff``): a large slide of it, with three levels and more patches than fit a prompt.
+- ``foci``: such a slide with one small focus of another stain.
 - ``chests``: pleural effusions in a radiograph.
 - ``questions``: what is asked about them, in the report's words.
 - ``rewording``, ``wordings``: the same in the words of anybody, from a grammar.

@@ -19,6 +19,7 @@ from .findings import (
     VENTRICLES as VENTRICLES,
     Finding as Finding,
 )
+from .foci import Focus as Focus, slide_with_focus as slide_with_focus
 from .other_models import for_any_model as for_any_model, for_model as for_model
 from .other_questions import other_question as other_question
 from .pictures import (

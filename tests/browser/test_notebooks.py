@@ -124,6 +124,7 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         ("08_scale_out", {}),
         ("09_embeddings", {"MAX_CASES": 32}),
         ("10_chest_boxes_and_change", {}),
+        ("14_find_first_then_ask", {"PAIRS": 4}),
     ],
 )
 def test_it_runs(run_notebook, name, parameters):

@@ -38,7 +38,8 @@ def test_the_best_blocks_are_asked_again_with_what_is_around_them():
     assert slices_around(blocks, [1, 0, 0, 0, 1], 20, best=2) == [*range(10), *range(30, 40)]
     assert slices_around(blocks, [0.5] * 5, 8) == list(range(8)), "of equal ones the first"
     assert slices_around(blocks, [0, 1, 1, 0, 0], 24, best=2) == list(range(6, 26)), "what both want is there once"
-    assert slices_around(blocks, [0] * 5, 85) == list(range(40))
+    assert slices_around(blocks, [0, 0, 1, 0, 0], 85) == list(range(12, 28)), "not more than twice the block"
+    assert slices_around(blocks, [0] * 5, 85, best=9) == list(range(40))
 
 
 @given(st.data(), st.integers(5, 200), st.integers(5, 20), st.integers(1, 3))
