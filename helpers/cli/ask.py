@@ -15,7 +15,6 @@ from helpers.cli.reading import add_reading, reading
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 
-FAILURES_SHOWN = 5
 EXAMPLES = (
     (
         'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no',
@@ -31,12 +30,25 @@ EXAMPLES = (
         "and show on which slices the answer depends",
     ),
     (
+        'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --find --limit 12',
+        "search all slices, then ask again about the best",
+    ),
+    (
         'medgemma-tutorials ask slide.svs "Which stain is this?" --json',
         "about a whole slide, with JSON for a script",
     ),
-    ('medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json', "with the patient's history"),
-    ("medgemma-tutorials ask reports --schema lab-report --output DIR", "a folder of lab reports, to one table"),
+    (
+        'medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json',
+        "with the patient's history",
+    ),
+    (
+        "medgemma-tutorials ask reports --schema lab-report --output DIR",
+        "read a folder of lab reports into one table",
+    ),
 )
+
+
+SEARCH = ("block", "best", "threshold")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -103,6 +115,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="show at most this many slices, patches, images, or pages of one file; default: 85 slices, 126 "
         "patches or images, 20 pages",
     )
+    group = parser.add_argument_group("search first, then ask (notebook 14)")
+    group.add_argument(
+        "--find",
+        action="store_true",
+        help="ask about all slices in blocks, or all patches at 5x, and then again where yes is likeliest; "
+        "what that costs is printed before it runs",
+    )
+    group.add_argument("--block", type=int, metavar="N", help="slices of a block; default: 8")
+    group.add_argument("--best", type=int, metavar="N", help="how many parts are asked about again; default: 1")
+    group.add_argument(
+        "--threshold", type=float, metavar="P", help="how likely yes has to be for the answer yes, from 0 to 1"
+    )
     add_asked_model(parser)
     add_reading(parser)
     group = parser.add_argument_group("output")
@@ -127,7 +151,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def _ask(options: argparse.Namespace) -> int:
     if options.schema is not None:
-        return _ask_reports(options)
+        from helpers.cli.ask_reports import ask_reports
+
+        return ask_reports(options)
     if options.question is None:
         raise InputError(
             "QUESTION is missing.", remedy="This shows how it is written: medgemma-tutorials ask --help"
@@ -135,13 +161,15 @@ def _ask(options: argparse.Namespace) -> int:
     if options.output is not None:
         raise InputError("--output is for --schema.", remedy="Leave it out; --json prints all of the answer.")
     check_model(options.model)
-    if options.explain is not None:
-        _check_explain(options)
-    from helpers.models import ask_path
+    more = _more(options)
+    if options.find:
+        from helpers.coarse_to_fine import find_path as ask
+    else:
+        from helpers.models import ask_path as ask
     from helpers.storage import json_text
 
     with redirect_stdout(sys.stderr if options.json else sys.stdout):
-        asked = ask_path(
+        asked = ask(
             options.path,
             options.question,
             model=options.model,
@@ -155,15 +183,16 @@ def _ask(options: argparse.Namespace) -> int:
             vision_batch=options.vision_batch,
             limit=options.limit,
             context=options.context,
-            afterwards=None if options.explain is None else functools.partial(_explain, options),
-            history=options.history,
-            history_tokens=options.history_tokens,
+            **more,
         )
     if options.json:
         print(json_text(asked))
         return 0
     cut = "" if asked["finished"] else " (the answer was cut off; a larger --max-new-tokens gives it more room)"
     print(f"\n{asked['answer']}{cut}\n")
+    if options.find:
+        _tell_found(asked)
+        return 0
     cost = f"{asked['prompt_tokens']:,} tokens in, {asked['completion_tokens']} out, {asked['seconds']:.1f} s"
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
     if options.explain is not None:
@@ -172,6 +201,26 @@ def _ask(options: argparse.Namespace) -> int:
             print("The model was about to say something else than these answers, so where it looked means little.")
         print(f"Where it looked: {where['picture']} and {where['json']}")
     return 0
+
+
+def _more(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of a search, or of a single question with its history and explanation; raises `InputError`."""
+    search = {name: getattr(options, name) for name in SEARCH if getattr(options, name) is not None}
+    if not options.find:
+        if search:
+            name = next(iter(search))
+            raise InputError(f"--{name} belongs to a search.", remedy=f"Add --find, or leave out --{name}.")
+        if options.explain is not None:
+            _check_explain(options)
+        return {
+            "afterwards": None if options.explain is None else functools.partial(_explain, options),
+            "history": options.history,
+            "history_tokens": options.history_tokens,
+        }
+    for name in ("explain", "history"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} does not go with --find.", remedy="Leave out one of them.")
+    return search
 
 
 def _check_explain(options: argparse.Namespace) -> None:
@@ -199,64 +248,15 @@ def _explain(options: argparse.Namespace, chat: Any, messages: Sequence[Any], ki
     return {"where": explain(chat, messages, options.explain, options.options, kind)}
 
 
-def _ask_reports(options: argparse.Namespace) -> int:
-    """Every page of every report, to one table."""
-    _check_reports(options)
-    from helpers.images import Reading
-    from helpers.lab_reports import ask_reports, find_pages, read_schema
-    from helpers.models import load_model
-    from helpers.storage import json_text
-
-    schema = read_schema(options.schema)
-    chosen = Reading.of(**reading(options))
-    if others := set(chosen.chosen) - {"icc"}:
-        raise InputError(
-            f"Of reports every page is read as it is, and {', '.join(sorted(others))} changes nothing.",
-            remedy="Leave it out.",
-        )
-    with redirect_stdout(sys.stderr if options.json else sys.stdout):
-        found = find_pages(
-            options.path,
-            schema,
-            question=options.question or "",
-            limit=options.limit,
-            reading=chosen,
-            outside=options.output,
-        )
-        chat = load_model(
-            options.model,
-            adapter=options.adapter,
-            vision_batch=options.vision_batch,
-            context=options.context,
-            sources=sorted({page.path for page in found.pages}),
-            may_leave=options.may_leave,
-        )
-        if chat.is_standin:
-            print("The stand-in cannot read text: its table will be empty. --model chooses another model.")
-        done = ask_reports(chat, found, options.output, schema, max_new_tokens=options.max_new_tokens)
-    without = [*done["failed"], *done["unparsable"]]
-    if options.json:
-        print(json_text(done))
-        return 1 if without else 0
-    print(f"{done['rows']} rows of {done['pages']} pages, {done['mended']} of them mended: {done['table']}")
-    for what in ("failed", "unparsable", "incomplete"):
-        for one in done[what][:FAILURES_SHOWN]:
-            page = "" if one["page"] is None else f", page {one['page']}"
-            print(f"{what}: {one['file']}{page}: {one['why']}")
-        if (more := len(done[what]) - FAILURES_SHOWN) > 0:
-            print(f"{what}: {more} more, in {done['failures']}")
-    print(f"{done['model']}. For education and not for diagnosis.")
-    return 1 if without else 0
-
-
-def _check_reports(options: argparse.Namespace) -> None:
-    """Raise `InputError` for options that do not go together, before a model is loaded."""
-    if options.output is None:
-        raise InputError("--output is missing.", remedy="Give --schema a folder for its table: --output DIR.")
-    for name in ("options", "series", "explain", "history"):
-        if getattr(options, name):
-            raise InputError(f"--{name} does not go with --schema.", remedy="Leave out one of them.")
-    if options.limit is not None and options.limit < 1:
-        raise InputError(f"{options.limit} pages cannot be read.", remedy="Give a limit of 1 or more.")
-    check_folder(options.output)
-    check_model(options.model)
+def _tell_found(asked: dict[str, Any]) -> None:
+    """Where the answer of a search was found, and what it cost."""
+    where, p_yes = asked["where"], asked["p_yes"]
+    if "slices" in where:
+        place = "Slices {} to {}".format(*where["slices"])
+    else:
+        place = "The patch of {size} pixels at x {x}, y {y}".format(**where["patch"])
+    told = "no likelihood was told" if p_yes is None else f"the likelihood of yes is {p_yes:.3f}"
+    by = "" if asked["threshold"] is None else f" by the threshold of {asked['threshold']:g}"
+    print(f"{place}: {told}. Answer{by}: {asked['final_answer']}")
+    cost = f"{len(asked['scan'])} + {len(asked['again'])} prompts, {asked['prompt_tokens']:,} tokens in"
+    print(f"{cost}, {asked['seconds']:.1f} s, {asked['model']}. For education and not for diagnosis.")

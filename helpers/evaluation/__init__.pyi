@@ -8,6 +8,7 @@ from .answer_shards import read_run as read_run, read_shards as read_shards
 from .asking import (
     Asked as Asked,
     about_case as about_case,
+    ask_group as ask_group,
     by_group as by_group,
     parsed_of as parsed_of,
     truth_of as truth_of,
@@ -28,6 +29,7 @@ from .labelled import (
 )
 from .likelihood import (
     ANSWER_BEGUN as ANSWER_BEGUN,
+    direct_likelihoods as direct_likelihoods,
     text_before_answer as text_before_answer,
     word_tokens as word_tokens,
 )

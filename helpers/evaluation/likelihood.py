@@ -62,6 +62,14 @@ def of_model(
     return out
 
 
+def direct_likelihoods(
+    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
+) -> list[dict[str, float | None]]:
+    """``p_yes_direct`` and its mass of each prompt: one forward pass, and not a word of a reply is written."""
+    read = _at_places(chat, asker, prompts, [ANSWER_BEGUN] * len(prompts))
+    return [dict(zip(DIRECT, values, strict=True)) for values in read]
+
+
 def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | None]:
     """Likelihood and mass in the tokens of a served model's reply; all None where the server told none.
 

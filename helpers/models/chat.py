@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import torch
+from PIL import Image
 from transformers import GenerationConfig, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -29,6 +30,7 @@ from helpers.prompts import (
     RunningText,
     TokenCount,
     check_max_new_tokens,
+    images_key,
     images_of,
     prompt_ids,
     reply_from,
@@ -47,7 +49,15 @@ class ChatModel:
     prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best that is there
     decoding: str | None = None  # how a session writes (`decoding_way`); None takes the best that is there
     context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
+    kept_images: dict[str, torch.Tensor] | None = field(default=None, repr=False, compare=False)
     engine: ClassVar[str] = "transformers"
+
+    def keeping_images(self) -> Self:
+        """The same model, which encodes each image once and keeps its tokens for further prompts.
+
+        Of MedGemma an image takes 1.3 MB in bfloat16. They are let go with the model that this returns.
+        """
+        return replace(self, kept_images={})
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
         """The tokens of a prompt; raises `InputError` if they are over the budget, 32K by default."""
@@ -119,6 +129,17 @@ class ChatModel:
         types = (ids == self.model.config.image_token_id).long()
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
         if images := images_of(messages):
-            features = encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
+            features = self._encoded(images)
             inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
         return inputs
+
+    def _encoded(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Image tokens: (images, tokens an image, hidden size); of those that are kept, nothing is computed."""
+        if self.kept_images is None:
+            return encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
+        keys = [images_key([image]) for image in images]
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in self.kept_images}
+        if new:
+            made = encode_images(self.model, self.processor.image_processor, [*new.values()], self.vision_batch)
+            self.kept_images.update(zip(new, made, strict=True))
+        return torch.stack([self.kept_images[key] for key in keys])

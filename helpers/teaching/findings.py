@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
+from helpers.errors import InputError, check_count
 from helpers.teaching.anatomies import brain_mri, head_ct
 
 EDGE = 0.8  # mm over which a finding fades out
 CLEAR = 0.3  # of a finding's largest area in a slice: where less is shown, nobody could tell
+OUTSIDE = 9.0  # a depth so far out that nothing of a soft edge is left
 BONE = 120  # HU; what is denser keeps its values
 
 
@@ -127,6 +129,24 @@ class Finding:
         areas = (depth < 1).sum(axis=(1, 2))
         touched = tuple((low[0] + np.flatnonzero(areas > CLEAR * areas.max())).tolist())
         return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth)
+
+    def thinned(self, slices: int) -> Finding:
+        """The finding, but only so many slices thick: in each it is as wide as in its middle, with flat ends.
+
+        Raises `InputError` for no slice, for more than the finding's box has, and for a changed region.
+        """
+        check_count(slices, f"A finding of {slices!r} slices cannot be drawn.", remedy="Give 1 or more.")
+        if KINDS[self.condition].region:
+            raise InputError(f"{self.condition!r} is a region and has no thickness.", remedy="Choose a lesion.")
+        first = self.centre[0] - self.box[0].start - (slices - 1) // 2
+        if first < 0 or first + slices > len(self.depth):
+            raise InputError(
+                f"This finding has no room for {slices} slices.", remedy=f"Give {len(self.depth) // 2} or fewer."
+            )
+        depth = np.full_like(self.depth, OUTSIDE)
+        depth[first : first + slices] = self.depth[self.centre[0] - self.box[0].start]
+        start = self.box[0].start + first
+        return replace(self, slices=tuple(range(start, start + slices)), depth=depth)
 
     def share(self, of_radius: float = 1.0) -> np.ndarray:
         """How much of each voxel of the box lies within so much of the radius: 0 to 1, with a soft edge."""

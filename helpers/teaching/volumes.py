@@ -77,11 +77,28 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     possible = draw_findings(recipe.conditions, spacing, rng)
     findings = {finding.condition: finding for finding in possible if rng.random() < 0.5}
     pose = Pose.draw(original.shape[1:], rng, source)
+    volume = posed_volume(f"{kind}-{number}", recipe, (original, spacing), list(findings.values()), pose)
+    choose = _choose_slab if recipe.slab else _choose_slices
+    return TeachingVolume(volume, findings, choose(len(original), possible, recipe.slices, rng), pose)
 
-    @functools.cache  # when slices are first asked for: a list of cases asks for none
+
+def posed_volume(
+    name: str,
+    recipe: Recipe,
+    anatomy: tuple[np.ndarray, tuple[float, float, float]],
+    findings: Sequence[Finding],
+    pose: Pose,
+) -> Volume:
+    """An ``anatomy`` (values (z, y, x) and spacing) with ``findings``, turned by ``pose``: int16.
+
+    Nothing is drawn before slices are asked for, because a list of cases asks for none.
+    """
+    original, spacing = anatomy
+
+    @functools.cache
     def values() -> tuple[np.ndarray, tuple[float, float]]:
         out = original.astype(np.float32)
-        for finding in findings.values():
+        for finding in findings:
             finding.put_into(out)
         return out, (float(out.min()), float(out.max()))
 
@@ -92,18 +109,16 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
     affine[3, 3] = 1
-    volume = Volume(
-        path=Path(f"teaching volume {kind}-{number}"),
+    return Volume(
+        path=Path(f"teaching volume {name}"),
         modality=recipe.modality,
         units="HU" if recipe.modality == "CT" else None,
         shape=original.shape,
         spacing=spacing,
         affine=affine,
-        description=f"Teaching volume {kind}-{number}, not a patient",
+        description=f"Teaching volume {name}, not a patient",
         _decode=decode,
     )
-    choose = _choose_slab if recipe.slab else _choose_slices
-    return TeachingVolume(volume, findings, choose(len(original), possible, recipe.slices, rng), pose)
 
 
 def draw_findings(conditions: Sequence[str], spacing: Sequence[float], rng: np.random.Generator) -> list[Finding]:

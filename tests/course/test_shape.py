@@ -17,7 +17,7 @@ HEADINGS = ("**You will learn**", "**You need**", "**Time**", "**Hardware**")
 # The one limit of each notebook; which of the numbers has which is in docs/notebooks.md too.
 LIMITS = {
     "MAX_NEW_TOKENS": ("01", "07"),
-    "MAX_SLICES": ("02", "03", "03b"),
+    "MAX_SLICES": ("02", "03", "03b", "14"),
     "MAX_PATCHES": ("04", "04b"),
     "MAX_CASES": ("05", "05b", "09", "10", "12"),
     "MAX_EXAMPLES": ("06", "06b"),
