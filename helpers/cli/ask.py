@@ -156,7 +156,7 @@ def _ask(options: argparse.Namespace) -> int:
         return ask_reports(options)
     if options.question is None:
         raise InputError(
-            "QUESTION is missing.", remedy="This shows how it is written: medgemma-tutorials ask --help"
+            "QUESTION is missing.", remedy="To see how the command is written, run: medgemma-tutorials ask --help"
         )
     if options.output is not None:
         raise InputError("--output is for --schema.", remedy="Leave it out; --json prints all of the answer.")

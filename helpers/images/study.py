@@ -57,8 +57,7 @@ _CLASSES = {
     VLWholeSlideMicroscopyImageStorage: "slide",
 }
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
-_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType"]
-_TAGS += ["ContainerIdentifier", "PyramidUID"]
+_TAGS += "ConvolutionKernel PatientID Rows ImagePositionPatient ImageType ContainerIdentifier PyramidUID".split()
 _UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
 
 
@@ -140,7 +139,7 @@ def find_study(
         raise InputError(
             f"No image was found that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
-            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF or DICOM image.",
+            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, a PDF, or a PNG, JPEG, TIFF or DICOM image.",
         )
     listing = "".join(f"\n  {part}" for part in parts[:20]) + ("\n  ..." if len(parts) > 20 else "") + "\n"
     if series:
@@ -300,9 +299,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
         if not get("Rows") and (not what or "Image Storage" in what):
             raise EOFError("it ends before the size of the image")
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
-        raise InputError(
-            f"The DICOM header cannot be read ({error}).", path=file, remedy="Copy or export the file again."
-        ) from error
+        what = f"The DICOM header cannot be read ({error})."
+        raise InputError(what, path=file, remedy="Copy or export the file again.") from error
     kind = _dicom_kind(get, what)
     if kind is None:
         return "", PassedOver(file, what or "DICOM of an unknown kind")
