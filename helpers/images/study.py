@@ -57,7 +57,8 @@ _CLASSES = {
     VLWholeSlideMicroscopyImageStorage: "slide",
 }
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
-_TAGS += "ConvolutionKernel PatientID Rows ImagePositionPatient ImageType ContainerIdentifier PyramidUID".split()
+_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType", "PyramidUID"]
+_TAGS += ["ContainerIdentifier"]
 _UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
 
 
@@ -139,7 +140,7 @@ def find_study(
         raise InputError(
             f"No image was found that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
-            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, a PDF, or a PNG, JPEG, TIFF or DICOM image.",
+            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF, PDF or DICOM image.",
         )
     listing = "".join(f"\n  {part}" for part in parts[:20]) + ("\n  ..." if len(parts) > 20 else "") + "\n"
     if series:
@@ -159,11 +160,8 @@ def find_study(
             remedy="Give the file or folder of one kind, or its series number (--series).",
         )
     if len({part.patient for part in parts if part.patient}) > 1:
-        raise InputError(
-            f"The images are from different patients (PatientID):{listing}",
-            path=root,
-            remedy="Give the images of one patient.",
-        )
+        what = f"The images are from different patients (PatientID):{listing}"
+        raise InputError(what, path=root, remedy="Give the images of one patient.")
     return Study(kinds[0], tuple(parts), tuple(passed_over))
 
 
@@ -211,9 +209,9 @@ def find_parts(
         parts.append(replace(members[0][1], files=tuple(file for file, _ in members), beside=beside))
         folders = sorted({file.parent for file in parts[-1].files}) if parts[-1].kind == "slide" else []
         if len(folders) > 1:
+            names = ", ".join(f.name for f in folders[:5])
             error = InputError(
-                f"The files of one slide lie in {len(folders)} folders, but OpenSlide reads only one "
-                f"folder: {', '.join(f.name for f in folders[:5])}.",
+                f"The files of one slide lie in {len(folders)} folders, but OpenSlide reads only one: {names}.",
                 path=folders[0].parent,
                 remedy="Move the files into one folder, or give one of these folders.",
             )
