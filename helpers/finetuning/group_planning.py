@@ -16,6 +16,7 @@ from helpers.finetuning.gpus import USABLE, find_gpu
 from helpers.finetuning.planning import memory_parts
 from helpers.finetuning.reinforcement import Reinforcement
 from helpers.finetuning.tracing import tower_peak
+from helpers.finetuning.tuning import Tuning
 from helpers.models import prompt_bytes
 from helpers.prompts import CONTEXT_BUDGET
 
@@ -88,8 +89,7 @@ def plan_groups(
     drawn = settings.step_replies
     drawing = {f"{drawn} prompts read at once": drawn * prompt_bytes(config.text_config, tokens)}
     if images:  # whole batches pass the tower, which lets go before the language model begins
-        frozen = Reinforcement(rank=1, adapt_vision=False).tuning
-        tower = tower_peak(config, drawn * images, frozen, dtype)
+        tower = tower_peak(config, drawn * images, Tuning(), dtype)  # nothing is kept for a way back
         drawing["images beside them"] = max(0, tower - sum(drawing.values()))
         tower = tower_peak(config, tuning.at_once * images, tuning, dtype)
         others = sum(n for name, n in parts.items() if name != "images")

@@ -102,7 +102,10 @@ class Reinforcement:
         if not isinstance(settings, dict):
             return given
         name = settings.get("recipe")
-        return {**(RECIPES.get(name, {}) if isinstance(name, str) else {}), **settings}
+        defaults = RECIPES.get(name, {}) if isinstance(name, str) else {}
+        if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
+            raise InputError(f"the recipe {name!r} sets nothing here; begin with Reinforcement(recipe={name!r})")
+        return {**defaults, **settings}
 
     @model_validator(mode="after")
     def _check_together(self) -> Any:

@@ -194,7 +194,6 @@ def _arguments(chat: ChatModel, settings: Reinforcement, folder: Path) -> Any:
         weight_decay=0.0,
         bf16=on_gpu and computes_bfloat16(device),
         use_cpu=chat.model.device.type == "cpu",
-        gradient_checkpointing=False,  # its name up to transformers 5
         activation_checkpointing=on_gpu,  # the stand-in needs none
         dataloader_pin_memory=on_gpu,
         logging_steps=1,

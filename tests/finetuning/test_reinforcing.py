@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
 
 from helpers.errors import InputError
-from helpers.evaluation import mark
-from helpers.finetuning import Reinforcement, answers_of, draw_replies, reinforce
-from helpers.finetuning.reinforcement import RECIPES
+from helpers.finetuning import Reinforcement, reinforce
 from helpers.finetuning.reinforcing import _processor, _trainer
 from helpers.models import encode_images, load_model
 from helpers.prompts import prompt_ids, render_prompt
@@ -109,41 +105,3 @@ def test_the_first_token_is_not_doubled_and_other_tokens_are_refused(chat):
 def test_what_cannot_be_learned_from_is_refused(chat, tmp_path, cases, rewards, problem):
     with pytest.raises(InputError, match=problem):
         reinforce(chat, cases(), rewards, tmp_path / "adapter", QUICK)
-
-
-def test_settings_that_cannot_be_are_refused_and_googles_are_theirs():
-    with pytest.raises(InputError, match="not a multiple of 5 at once"):
-        Reinforcement(at_once=5)
-    with pytest.raises(InputError, match="replies"):
-        Reinforcement(replies=1)
-    with pytest.raises(InputError, match="stepz is not a setting"):
-        Reinforcement(stepz=3)
-    theirs = Reinforcement(recipe="official")
-    assert (theirs.rank, theirs.learning_rate, theirs.replies, theirs.steps) == (64, 5e-6, 4, 1700)
-    assert theirs.step_replies == 12 and theirs.at_once == 3
-
-
-def test_the_guide_lists_every_setting_in_which_googles_recipe_differs():
-    guide = (Path(__file__).parents[2] / "docs" / "rewards.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \| [^|]+ \|$", guide, re.MULTILINE)
-    ours, official = Reinforcement(), Reinforcement(recipe="official")
-    assert sorted(name for name, *_ in rows) == sorted(RECIPES["official"])
-    for name, *printed in rows:
-        assert printed == [str(getattr(ours, name)), str(getattr(official, name))]
-
-
-def test_replies_side_by_side_are_those_one_by_one_and_are_marked(chat):
-    cases = effusions(5)
-    replies = draw_replies(chat, cases, 30, at_once=3)
-    for case, reply, answer in zip(cases, replies, answers_of(cases, replies), strict=True):
-        alone = chat.generate(case.messages, 30)
-        assert (reply.text, reply.finished, reply.prompt_tokens) == (
-            alone.text,
-            alone.finished,
-            alone.prompt_tokens,
-        )
-        assert mark(answer) == answer_reward(case, reply) and answer["id"] == case.id
-    torch.manual_seed(1)
-    drawn = draw_replies(chat, cases[:1] * 12, 30, temperature=3.0)
-    assert len({reply.text for reply in drawn}) > 1
-    assert draw_replies(chat, [], 30) == []
