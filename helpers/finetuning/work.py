@@ -97,7 +97,7 @@ def _differences(path: Path, record: dict[str, Any]) -> list[str]:
         for one in (there, record)
     )
     return [
-        f"{NAMES.get(name, name)} was {was.get(name)}, and is {value} now"
+        f"{NAMES.get(name, name)}: {was.get(name)} before, {value} now"
         for name, value in now.items()
         if was.get(name) != value
     ]

@@ -114,11 +114,11 @@ def test_an_unfinished_run_does_not_go_on_in_another_number_format(tmp_path, mon
     with pytest.raises(RuntimeError, match="broken off"):
         finetune(model(), images(4), [], tmp_path / "adapter", QUICK, callbacks=[Break(2)])
     other = load_model("standin", device="cpu", dtype=torch.bfloat16)
-    with pytest.raises(InputError, match="number format float32 there, bfloat16 here"):
+    with pytest.raises(InputError, match="number format: float32 before, bfloat16 now"):
         finetune(other, images(4), [], tmp_path / "adapter", QUICK)
     four = model()
     four.model.is_loaded_in_4bit = True  # as bitsandbytes marks a model
-    with pytest.raises(InputError, match="4-bit weights False there, True here"):
+    with pytest.raises(InputError, match="4-bit weights: False before, True now"):
         finetune(four, images(4), [], tmp_path / "adapter", QUICK)
     (tmp_path / ".adapter.partial" / ADAPTER_RECORD).write_text("{")
     with pytest.raises(InputError, match="record cannot be read"):

@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path, capsys):
     assert not (tmp_path / "broken").exists()
     torn = tmp_path / ".broken.partial" / "checkpoints" / "checkpoint-99"
     torn.mkdir()  # killed while it wrote a checkpoint
-    with pytest.raises(InputError, match="rank 2 there, 4 here"):
+    with pytest.raises(InputError, match="rank: 2 before, 4 now"):
         finetune(chat, train, validation, tmp_path / "broken", replace(QUICK, rank=4))
     rest = Curve()
     tuned = finetune(chat, train, validation, tmp_path / "broken", QUICK, callbacks=[rest])

@@ -214,7 +214,7 @@ def test_a_cpu_writes_eagerly_and_has_no_graphs(recorder) -> None:
     assert decoding_way(torch.device("cuda")) == "graph"
     with pytest.raises(InputError, match=r"CUDA graphs do not work on cpu\. Use decoding=None"):
         decoding_way(cpu, "graph")
-    with pytest.raises(InputError, match="no way 'compiled' to write tokens"):
+    with pytest.raises(InputError, match="'compiled' is not a way to write tokens"):
         decoding_way(cpu, "compiled")
     decoding.FAULTS.known[("cuda", 0)] = "too old a driver"
     assert decoding_way(torch.device("cuda:0")) == "eager" and decoding_way(torch.device("cuda:1")) == "graph"

@@ -129,7 +129,7 @@ def test_a_table_asks_about_what_was_prepared_when_the_files_are_elsewhere(write
     check_may_leave([read_prepared(tmp_path / "out")["s1"]])
     rows[0]["modality"], rows[1]["path"] = "mri", "001.png"
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(InputError, match=r"prepared as ct, not mri\n.*not among"):
+    with pytest.raises(InputError, match=r"prepared as ct, not mri\n.*does not hold this path"):
         read_cases(tmp_path / "t.jsonl", tmp_path / "out")
 
 

@@ -181,7 +181,7 @@ def test_an_output_of_other_settings_or_another_folder_is_refused(tmp_path: Path
     assert "another output" in caught.value.remedy
     with pytest.raises(InputError, match="same as the folder with the images"):
         prepare(folder, folder)
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="holds other files"):
         prepare(folder, tmp_path)
     with pytest.raises(InputError, match="does not read web addresses"):
         prepare("https://dicom.example.org/studies/1/series/2", tmp_path / "web")
