@@ -140,7 +140,7 @@ def find_study(
         raise InputError(
             f"No image was found that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
-            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF, DICOM or PDF file.",
+            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF, DICOM or PDF.",
         )
     listing = "".join(f"\n  {part}" for part in parts[:20]) + ("\n  ..." if len(parts) > 20 else "") + "\n"
     if series:
