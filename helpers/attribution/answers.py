@@ -44,7 +44,8 @@ def answer_tokens(tokenizer: Any, answers: Sequence[str] = YES_NO, begun: str = 
     """
     if len(answers) != 2 or not all(answer.strip() for answer in answers):
         raise InputError(
-            f"Log-odds compare two answers, and here are {list(answers)}.", remedy="Give two, such as yes and no."
+            f"Log-odds compare two answers, but {list(answers)} were given.",
+            remedy="Give two answers, such as yes and no.",
         )
     if tuple(answers) in (YES_NO, YES_NO[::-1]):
         said = tokenizer(begun, add_special_tokens=False)["input_ids"]
@@ -57,7 +58,7 @@ def answer_tokens(tokenizer: Any, answers: Sequence[str] = YES_NO, begun: str = 
     if same is None or tokenizer.unk_token_id in (first[same], second[same]):
         raise InputError(
             f"This model's tokens cannot tell {answers[0]!r} from {answers[1]!r}.",
-            remedy="Give two answers of which neither begins the other, in words that the model knows.",
+            remedy="Give two answers in words that the model knows. One must not be the beginning of the other.",
         )
     return AnswerTokens(first[:same], [first[same]], [second[same]])
 
@@ -68,6 +69,6 @@ def check_here(chat: Any) -> ChatModel:
         raise InputError(
             "The image tokens of this model cannot be exchanged, because it is not loaded on this machine.",
             path=getattr(chat, "name", None),
-            remedy="Load it here: load_model with its own name or folder.",
+            remedy="Load the model on this machine, with load_model and its own name or folder.",
         )
     return chat

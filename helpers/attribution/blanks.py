@@ -31,19 +31,19 @@ def blank_image(images: Sequence[Image.Image], blank: str | Image.Image = MEAN) 
     if isinstance(blank, Image.Image):
         return blank.convert("RGB")
     if not images:
-        raise InputError("There is no image to make a blank for.", remedy="Give a prompt with images.")
+        raise InputError("The prompt has no image to make a blank for.", remedy="Give a prompt with images.")
     size = images[0].size
     if blank == BLACK:
         return Image.new("RGB", size)
     if blank != MEAN:
-        raise InputError(f"There is no blank {blank!r}.", remedy=f"Use {MEAN!r}, {BLACK!r} or an image.")
+        raise InputError(f"{blank!r} is not a blank.", remedy=f"Use {MEAN!r}, {BLACK!r} or an image.")
     total = np.zeros((size[1], size[0], 3))
     for image in images:
         total += np.asarray(image.convert("RGB").resize(size), float)
     mean = Image.fromarray(np.rint(total / len(images)).astype(np.uint8))
     if all(image.convert("RGB").resize(size).tobytes() == mean.tobytes() for image in images):
         raise InputError(
-            "The mean of these images is each of them, so exchanging them would change nothing.",
+            "All images are the same as their mean, so exchanging them would change nothing.",
             remedy=f"Use blank={BLACK!r} or an image of your own; for one image, occlude_regions.",
         )
     return mean

@@ -58,7 +58,7 @@ def blocks(images: int, width: int, step: int | None = None) -> list[tuple[int, 
 
     The last block ends with the last image, and may be shorter.
     """
-    check_count(images, f"There are {images!r} images.", remedy="Give at least one.")
+    check_count(images, f"The number of images is {images!r}.", remedy="Give at least one.")
     check_count(width, f"A block cannot have {width!r} images.", remedy="Use 1 or more.")
     step = width if step is None else step
     check_count(step, f"Blocks cannot be {step!r} images apart.", remedy="Use 1 or more.")

@@ -109,11 +109,11 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError("There is no such file.", path=path, remedy=REMEDY) from None
+        raise InputError("This file does not exist.", path=path, remedy=REMEDY) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The file cannot be read as text ({error}).", path=path, remedy=REMEDY) from None
     if text.lstrip().startswith("<"):
-        raise InputError("This is XML.", path=path, remedy=REMEDY)
+        raise InputError("The file is XML, not JSON.", path=path, remedy=REMEDY)
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -135,7 +135,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; of two equal names a reader would silently keep the last."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name is there twice in one object")
+        raise ValueError("a name occurs twice in one object")
     return found
 
 
@@ -216,7 +216,8 @@ def _models(module: str) -> Any:
             from fhir.resources import get_fhir_model_class
     except ImportError:
         raise InputError(
-            "A record needs the package fhir.resources.", remedy="Run: pip install 'medgemma-tutorials[ehr]'"
+            "Reading a record needs the package fhir.resources.",
+            remedy="Run: pip install 'medgemma-tutorials[ehr]'",
         ) from None
     return get_fhir_model_class
 
@@ -237,7 +238,7 @@ def _refuse_other_release(kind: Any, path: Path) -> None:
         release = next((name for module, name in {"": "R5", "STU3": "STU3"}.items() if knows(module)), None)
         release = "DSTU2" if kind in _DSTU2_KINDS else release
         if release:
-            raise InputError(f"{kind} is of FHIR {release}, and R4 is read here.", path=path, remedy=REMEDY)
+            raise InputError(f"{kind} is of FHIR {release}, but only R4 can be read.", path=path, remedy=REMEDY)
 
 
 def _leave_others_out(bundle: Bundle) -> None:

@@ -180,8 +180,7 @@ def find_parts(
     named: bool | None = None,
     damaged: list[InputError] | None = None,
 ) -> tuple[list[Part], list[PassedOver]]:
-    """Group ``files`` into parts, in the order of series numbers and names; also return files that belong to no
-    part.
+    """Group ``files`` into parts, in the order of series numbers and names; also return files of no part.
 
     ``mpp``: microns per pixel that were given for slides; if given, a tiled TIFF counts as a slide. ``alone``: a
     file is read as an image, whatever its name. ``named``: a label map or a 4D file is accepted too, because it
@@ -232,10 +231,7 @@ def stands_alone(name: str) -> bool:
 
 
 def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
-    """The volume of a CT or MR part, headers only.
-
-    Raises `InputError` as `read_volume` does, and for fewer than 5 slices.
-    """
+    """The volume of a CT or MR part, headers only. Raises as `read_volume` does, and for fewer than 5 slices."""
     modality = "CT" if part.kind == "ct" else "MR"
     files = part.files[0] if len(part.files) == 1 else part.files
     volume = read_volume(files, modality=modality, **reading.of_volume)

@@ -24,7 +24,7 @@ def lines(path) -> list[str]:
         ("", "not JSON"),
         ("{", "not JSON"),
         ('{"resourceType": "Bundle", "total": NaN}', "not JSON"),
-        ('{"resourceType": "Bundle", "entry": [], "entry": []}', "there twice"),
+        ('{"resourceType": "Bundle", "entry": [], "entry": []}', "occurs twice"),
         ("[" * 100_000, "not JSON"),
         ("[]", "no FHIR resource, not a Bundle"),
         ("3", "no FHIR resource, not a Bundle"),

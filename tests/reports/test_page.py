@@ -72,7 +72,7 @@ def test_cautions_name_what_to_do(two_runs: list[Path], tmp_path: Path) -> None:
     assert "b: 8 answers (100.0%) could not be read" in text
     assert "8 of 8 common cases were asked with other words or pixels in b than in a" in text
     assert "The runs also differ in token limit" in text
-    assert "Intervals from fewer than 30 are too" in text
+    assert "Intervals from fewer than 30 groups are too" in text
 
 
 def test_answers_of_an_earlier_version_still_give_a_report(tmp_path: Path) -> None:
@@ -91,12 +91,14 @@ def test_an_output_that_cannot_be_written_is_one_error_and_the_answers_stay(
 ) -> None:
     before = [(run / "answers.jsonl").read_bytes() for run in two_runs]
     (tmp_path / "file").write_text("here")
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match="a file is there"):
         write_report(two_runs, tmp_path / "file")
     monkeypatch.setattr(page, "whole_file", full)
     with pytest.raises(InputError, match="No space left") as caught:
         write_report(two_runs, tmp_path / "report")
-    assert caught.value.path == str(tmp_path / "report") and "what is answered is kept" in caught.value.remedy
+    assert (
+        caught.value.path == str(tmp_path / "report") and "keeps the answers that are there" in caught.value.remedy
+    )
     assert [(run / "answers.jsonl").read_bytes() for run in two_runs] == before
 
 
@@ -132,7 +134,7 @@ def test_a_run_that_cannot_be_read_is_named(
     with pytest.raises(InputError, match=says) as caught:
         write_report(two_runs, tmp_path / "report")
     assert str(two_runs[1]) in str(caught.value) and caught.value.remedy
-    with pytest.raises(InputError, match="given twice"):
+    with pytest.raises(InputError, match="gave this run twice"):
         write_report([two_runs[0], two_runs[0] / "."], tmp_path / "report")
 
 
