@@ -195,8 +195,8 @@ WORDINGS: dict[str, Wording] = {
         ),
         None,
         "LAB_REPORT_QUESTION",
-        "Ours. The report's words, with the fields of a row as a blank: by default test, value, unit, range and "
-        "flag, and those of your own schema with `ask --schema`.",
+        "The text is ours. It has the report's words, with the fields of a row as a blank: test, value, unit, "
+        "range and flag by default, and those of your own schema with `ask --schema`.",
     ),
 }
 
