@@ -3,13 +3,16 @@
 In: messages and the address of a server with the OpenAI chat API. Out: a `Reply`.
 
 - ``addresses``: which addresses are safe to send to, and the token.
+- ``transport``: the HTTP client below.
 - ``image_urls``: messages as they go over the wire.
 - ``limits``: what a server takes in one request.
 - ``client``: the model at that address.
 - ``connecting``: which of its models a server lists, and what it tells of them.
 - ``wire_answer``: an answer, or the error that a server tells in its place.
+- ``streamed``: the same in pieces.
 - ``likelihoods``: what it tells of the tokens that it writes.
-- ``retries``: which failures may pass, and what to say of those that do not.
+- ``retries``: which failures may pass.
+- ``causes``: what to say of those that do not.
 - ``redaction``: tokens cut out of whatever is kept or shown.
 """
 

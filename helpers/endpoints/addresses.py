@@ -34,7 +34,7 @@ def checked_token(token: str, url: str) -> str:
         raise InputError(
             "The token holds a line end, a space or a letter with an accent, which no token has.",
             path=url,
-            remedy=f"Copy it anew, on one line ({TOKEN_VARIABLE}, or the argument token).",
+            remedy=f"Copy it anew, on one line, without the word Bearer ({TOKEN_VARIABLE}, or token=...).",
         )
     return token
 
@@ -58,11 +58,16 @@ def check_address(url: str) -> str:
     """The host of a server's address. Raises `InputError` for one that would send anything in the clear."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:  # a port that is not a number, or brackets that do not close
+        host, port = parts.hostname or "", parts.port
+        if port == 0:
+            raise ValueError("there is no port 0")
+        if not url.isprintable() or " " in url:  # the client sends it as it is, and urlsplit passes line ends over
+            raise ValueError("it holds a space or a line end")
+        host.encode("idna")
+    except ValueError as error:  # a port that is not a number, brackets that do not close, a name too long
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
-            f"This is not an address ({error}).", path=url.rpartition("@")[2], remedy=remedy
+            f"This is not an address ({error}).", path=repr(url.rpartition("@")[2])[1:-1], remedy=remedy
         ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
@@ -76,3 +81,16 @@ def check_address(url: str) -> str:
     if is_in_the_clear(url):
         raise InputError("Images are not sent to another machine unencrypted.", path=url, remedy="Use https.")
     return host
+
+
+def place_of(url: str) -> str:
+    """What tells a server from every other: its host, with port and path where they are not the usual ones.
+
+    Two servers on one machine differ in the port, and two endpoints behind one host in the path.
+    """
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    path = parts.path.rstrip("/")
+    return f"{host}{port}{'' if path == '/v1' else path or '/'}"

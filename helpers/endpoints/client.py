@@ -15,12 +15,15 @@ from typing import Any, ClassVar
 
 import openai
 
-from helpers.endpoints.addresses import check_address, checked_token, endpoint_token, trusted_certificates
+from helpers.endpoints.addresses import check_address, checked_token, endpoint_token, place_of
+from helpers.endpoints.causes import explained, said_by
 from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
 from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
 from helpers.endpoints.limits import Limits, estimate_tokens
 from helpers.endpoints.redaction import without_tokens
-from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, may_pass, retry_after
+from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, may_pass, retry_after
+from helpers.endpoints.streamed import pieces_of
+from helpers.endpoints.transport import headers_with, open_client
 from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError, check_count
 from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
@@ -34,11 +37,6 @@ from helpers.prompts import (
     images_of,
     split_thinking,
 )
-
-# What the client would tell every server about this machine and its owner's account.
-_UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
-_UNTOLD += ["X-Stainless-Runtime-Version", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"]
-_UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
 
 
 @dataclass
@@ -60,7 +58,8 @@ class EndpointModel:
     Args:
         url: the server's address up to and with ``/v1``; http for this machine alone, https elsewhere.
         served: the model's name on that server.
-        name: under which answers are kept; by default the served name and the host.
+        name: under which answers are kept; by default the served name and the host, with its port and its path
+            where they are not the usual ones, so that no two servers share it.
         image_format: "png" (lossless) or "jpeg" with ``quality``.
         at_once: requests in flight together; further callers wait.
         attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
@@ -106,16 +105,9 @@ class EndpointModel:
             check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
         if self.sources and not self.may_leave and not is_loopback(host):
             check_may_leave(self.sources)
-        # Redirects would send the images on to somewhere else; a proxy has no business with this machine's own.
-        http = openai.DefaultHttpxClient(
-            timeout=openai.Timeout(self.timeout, connect=min(10.0, self.timeout)),
-            trust_env=not is_loopback(host),
-            follow_redirects=False,
-            verify=trusted_certificates(),
-        )
         made = {
-            "name": self.name or f"{self.served}@{host}",
-            "_client": openai.OpenAI(base_url=self.url, api_key="-", max_retries=0, http_client=http),
+            "name": self.name or f"{self.served}@{place_of(self.url)}",
+            "_client": open_client(self.url, self.timeout),
             "_room": threading.Semaphore(self.at_once),
             "_lock": threading.Lock(),
         }
@@ -193,7 +185,7 @@ class EndpointModel:
             usage.get("prompt_tokens") or 0,
             usage.get("completion_tokens") or 0,
             time.perf_counter() - start,
-            finished=answer["finish_reason"] == "stop",
+            finished=answer["finished"],
         )
         return reply, answer["logprobs"]
 
@@ -203,14 +195,8 @@ class EndpointModel:
             body, size = self._body(messages, max_new_tokens)
             ask = self._client.chat.completions.create
             opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
-            ended = False
             try:
-                for choice in (chunk.choices[0] for chunk in opened if chunk.choices):
-                    ended = ended or bool(choice.finish_reason)
-                    if choice.delta.content:
-                        yield choice.delta.content
-                if not ended:
-                    raise UnreadableAnswer("the stream stops without its end")
+                yield from pieces_of(opened)
             except Exception as error:
                 self._count(failed=1)
                 raise self._explained(error) from None
@@ -218,8 +204,12 @@ class EndpointModel:
                 opened.close()
         self._count(answers=1)
 
-    def models(self) -> list[dict[str, Any]] | None:
-        """The models that the server lists; None where it has no such list."""
+    def models(self, *, needed: bool = False) -> list[dict[str, Any]] | None:
+        """The models that the server lists; None where it has no such list.
+
+        Raises `InputError` where the token is refused or the server is not there, and for a list that is none; for
+        every failure where the list is ``needed``.
+        """
         try:
             page = self._client.models.list(extra_headers=self._headers(), timeout=10.0)
             listed = [entry.model_dump() for entry in page.data or []]
@@ -227,8 +217,8 @@ class EndpointModel:
                 return listed
             raise ValueError("entries without a name")
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403):
-                raise self._explained(error) from None
+            if needed or error.status_code < 400 or error.status_code in (401, 403):
+                raise self._explained(error, listing=True) from None
             return None
         except openai.APIConnectionError as error:
             raise self._explained(error) from None
@@ -258,8 +248,7 @@ class EndpointModel:
         token = checked_token(given or "", self.url)
         if token:
             self._used.add(token)
-        authorization = f"Bearer {token}" if token else openai.Omit()
-        return {**{name: openai.Omit() for name in _UNTOLD}, "Authorization": authorization}
+        return headers_with(token)
 
     def _sent(self, ask: Callable[[], Any], size: int) -> Any:
         def counted() -> Any:
@@ -308,15 +297,13 @@ class EndpointModel:
     def _problem(self, problem: str, remedy: str) -> InputError:
         return InputError(problem, path=self.url, remedy=remedy)
 
-    def _explained(self, error: Exception) -> InputError:
+    def _explained(self, error: Exception, *, listing: bool = False) -> InputError:
         if isinstance(error, InputError):  # of the function that gives the token
             return error
-        written = getattr(error, "body", None)  # by the server
-        status = f"{error.status_code}: " if isinstance(error, openai.APIStatusError) else ""
-        said = str(without_tokens(f"{status}{written}" if written else str(error)))
+        said = str(without_tokens(said_by(error)))
         for token in list(self._used):
             said = said.replace(token, "[token removed]")
-        known = self._known_models() if is_refusal(error) else ""
+        known = self._known_models() if is_refusal(error) and not listing else ""
         return explained(error, said[:300], self.url, self.served, self.timeout, known)
 
     def _known_models(self) -> str:

@@ -30,9 +30,9 @@ def connect(
     Raises `InputError` where the server is not there, refuses the token, or lists no or several models and no name
     says which, and for a context of more than it tells.
     """
-    url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
+    url, _, served = name.removeprefix(ENDPOINT_PREFIX).strip().partition("#")
     chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
-    listed = {entry["id"]: entry for entry in chat.models() or []}
+    listed = {entry["id"]: entry for entry in chat.models(needed=not served) or []}
     if not served:
         if len(listed) != 1:
             known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"

@@ -153,7 +153,8 @@ def test_a_stream_gives_pieces_and_one_that_breaks_off_says_so(fake: FakeServer)
 
 def test_what_is_over_the_limits_is_not_sent(fake: FakeServer) -> None:
     chat = load_model(f"endpoint:{fake.url}")
-    assert (chat.served, chat.name, chat.limits.context_tokens) == ("fake", "fake@127.0.0.1", 9_000)
+    name = f"fake@127.0.0.1:{fake.http.server_port}"
+    assert (chat.served, chat.name, chat.limits.context_tokens) == ("fake", name, 9_000)
     prompt = image_messages([IMAGE] * 3, "What?")
     with pytest.raises(InputError, match="3 images are over the server's limit of 2"):
         replace(chat, limits=Limits(images=2)).generate(prompt)
