@@ -6,6 +6,7 @@ In: a name in data_manifest.yaml, a path, or the address of a DICOMweb series. O
 - ``fetching``: bundled files, downloads, and own paths.
 - ``idc``: series of the NCI Imaging Data Commons.
 - ``series_url``: the address of a DICOMweb series, taken apart and checked.
+- ``tokens``: what opens a server, from the environment or from Colab's secrets.
 """
 
 import lazy_loader

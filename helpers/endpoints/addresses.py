@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import sys
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
@@ -12,31 +11,6 @@ from helpers.network import is_in_the_clear
 
 ENDPOINT_PREFIX = "endpoint:"  # of MODEL: endpoint:URL#MODEL
 TOKEN_VARIABLE = "ENDPOINT_TOKEN"
-
-
-def endpoint_token() -> str:
-    """The token in ``ENDPOINT_TOKEN``, in Colab also that of its secrets; empty where there is none."""
-    if not os.environ.get(TOKEN_VARIABLE) and "google.colab" in sys.modules:
-        from google.colab import userdata
-
-        try:
-            # In the environment it is also cut out of whatever is kept (helpers.endpoints.redaction).
-            os.environ[TOKEN_VARIABLE] = userdata.get(TOKEN_VARIABLE) or ""
-        except Exception:  # no such secret, or no leave to read it: both its own kinds of error
-            return ""
-    return os.environ.get(TOKEN_VARIABLE, "").strip()
-
-
-def checked_token(token: str, url: str) -> str:
-    """A token without spaces and line ends around it. Raises `InputError` for one that no header can hold."""
-    token = token.strip()
-    if not all("!" <= character <= "~" for character in token):
-        raise InputError(
-            "The token holds a line end, a space or a letter with an accent, which no token has.",
-            path=url,
-            remedy=f"Copy it anew, on one line, without the word Bearer ({TOKEN_VARIABLE}, or token=...).",
-        )
-    return token
 
 
 def trusted_certificates() -> ssl.SSLContext | bool:

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 
 import openai
 
-from helpers.endpoints.addresses import check_address, checked_token, endpoint_token, place_of
+from helpers.data import checked_token, secret_token
+from helpers.endpoints.addresses import TOKEN_VARIABLE, check_address, place_of
 from helpers.endpoints.causes import explained, said_by
 from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
 from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
@@ -26,7 +27,7 @@ from helpers.endpoints.streamed import pieces_of
 from helpers.endpoints.transport import headers_with, open_client
 from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError, check_count
-from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
+from helpers.images import HEADERS_REMEDY, HashedFiles, ImageSource, check_may_leave
 from helpers.network import is_loopback, retried
 from helpers.prompts import (
     MAX_NEW_TOKENS,
@@ -65,9 +66,10 @@ class EndpointModel:
         attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
         timeout: seconds for one whole answer.
         limits: what the server takes.
-        token: the bearer token, or a function that gives a fresh one; by default that of `endpoint_token`, looked
+        token: the bearer token, or a function that gives a fresh one; by default that of `secret_token`, looked
             up for each request, so that a renewed one is taken. It is never shown.
-        sources: files and folders that the images come from, whose headers are checked; or
+        sources: files, folders and DICOMweb series that the images come from, whose headers are checked, and
+            that are looked at again before images are sent: none may have changed since; or
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
@@ -104,7 +106,7 @@ class EndpointModel:
             n = getattr(self, name)
             check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
         if self.sources and not self.may_leave and not is_loopback(host):
-            check_may_leave(self.sources)
+            object.__setattr__(self, "sources", check_may_leave(self.sources))
         made = {
             "name": self.name or f"{self.served}@{place_of(self.url)}",
             "_client": open_client(self.url, self.timeout),
@@ -238,14 +240,18 @@ class EndpointModel:
                 "Not sent: nobody has said where these images come from, and this server is another machine.",
                 f"Name their files: load_model(..., sources=[...]), which checks the headers. {HEADERS_REMEDY}",
             )
+        if images_of(messages):
+            for source in self.sources or ():
+                if isinstance(source, HashedFiles):
+                    source.check_unchanged()
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
         self.limits.check_request(size, self.url)
         return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size
 
     def _headers(self) -> dict[str, Any]:
-        given = self.token() if callable(self.token) else self.token or endpoint_token()
-        token = checked_token(given or "", self.url)
+        given = self.token() if callable(self.token) else self.token or secret_token(TOKEN_VARIABLE)
+        token = checked_token(given or "", TOKEN_VARIABLE, self.url)
         if token:
             self._used.add(token)
         return headers_with(token)

@@ -7,7 +7,8 @@ In: a file or folder. Out: a `Study` of its parts, or square RGB images.
 - ``study``: CT, MR, slide or 2D image? Told from headers alone.
 - ``reading``: how images are read where a path holds several, or not what was expected.
 - ``model_images``: the images of a volume, slide or picture, in the form that prompts, tables and shards share.
-- ``deidentified``: whether images may leave this machine, by the headers of their files.
+- ``deidentified``: whether images may leave this machine, by the headers of their files; ``hashed_files`` tells
+  whether they are still those files.
 """
 
 import lazy_loader

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_volume, read_image
+from helpers.images import VOLUME_KINDS, HashedFiles, Part, Reading, Study, find_study, part_volume, read_image
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
 from helpers.prompts import (
@@ -108,6 +109,9 @@ def ask_path(
     )
     study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
+    # Hashed before they are read, so that what is sent is of the very files whose headers are checked.
+    to_send = model.startswith(ENDPOINT_PREFIX) and not may_leave
+    sources = [HashedFiles(file) for file in study.files] if to_send else study.files
     facts = Facts()
     asked = closed_question(question, options) if options else question
     messages = study_messages(study, asked, reading, facts, limit)
@@ -119,7 +123,7 @@ def ask_path(
         adapter=adapter,
         vision_batch=vision_batch,
         context=context,
-        sources=study.files,
+        sources=sources,
         may_leave=may_leave,
     )
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)

@@ -6,7 +6,6 @@ QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What c
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Collection
@@ -26,7 +25,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, parse_url
+from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, checked_token, parse_url, secret_token
 from helpers.errors import InputError
 from helpers.network import is_in_the_clear, is_loopback, retried
 from helpers.storage import whole_file
@@ -51,7 +50,8 @@ class RemoteSeries:
 
     Args:
         url: its address, see `parse_url`.
-        token: bearer token; default: that in the environment variable DICOMWEB_TOKEN, else none is sent.
+        token: bearer token; default: that in the environment variable DICOMWEB_TOKEN, in Colab also of its
+            secrets, else none is sent.
 
     Instances that were downloaded are kept for the life of this object in a folder of its own that nobody else may
     read, and removed with it.
@@ -62,7 +62,8 @@ class RemoteSeries:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = parse_url(url)
-        self._token = token or os.environ.get(DICOMWEB_TOKEN_VARIABLE) or None
+        given = token or secret_token(DICOMWEB_TOKEN_VARIABLE)
+        self._token = checked_token(given, DICOMWEB_TOKEN_VARIABLE, str(self.url)) or None
         self._client = self._connect()
         self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
         self.passed_over: list[PassedOver] = []  # instances beside the slices, known once these are
@@ -93,14 +94,21 @@ class RemoteSeries:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def slices(self) -> list[Slice]:
-        """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
+    def headers(self) -> list[Dataset]:
+        """The headers of all instances of the series, with whatever the server tells of each but its pixels."""
+        return [_header(instance) for instance in self._metadata()]
+
+    def _metadata(self) -> list[dict[str, Any]]:
         study, series = self.url.study, self.url.series
         if not series:
             raise InputError(
                 f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {SERIES_URL_FORM}."
             )
-        found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
+        return self._ask(lambda: self._client.retrieve_series_metadata(study, series))
+
+    def slices(self) -> list[Slice]:
+        """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
+        found = self._metadata()
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
         passed: list[PassedOver] = []
         known: dict[tuple, dict[str, Any]] = {}
