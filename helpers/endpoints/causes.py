@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import openai
 
 from helpers.endpoints.addresses import TOKEN_VARIABLE, place_of
+from helpers.endpoints.limits import SMALLER
 from helpers.endpoints.retries import (
     NoAnswer,
     SlowAnswer,
@@ -30,6 +31,8 @@ _NO_ROOM = re.compile(
     r"|max_\w*tokens\W.{0,60}?(?:\btoo (?:large|long)\b|\bmust be\b|\bexceeds?\b|<=)",
     re.IGNORECASE | re.DOTALL,
 )
+_TOO_LARGE = re.compile(r"(?:request|payload|body|entity|content)[\w ]{0,40}(?:too large|exceeds)", re.I)
+_UNREAD_IMAGE = re.compile(r"(?:failed to (?:load|decode)|cannot identify|invalid)[\w -]{0,20}image", re.I)
 _NO_IMAGES = re.compile(
     r"mmproj|image\w*[\w ,-]{0,40}not (?:yet )?support|not support\w*[\w ,-]{0,40}image"
     r"|not (?:a )?multimodal|no vision",
@@ -69,6 +72,8 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
         return InputError(what, path=url, remedy=remedy)
 
     status = status_of(error)
+    if status is not None and _TOO_LARGE.search(said) and not _NO_ROOM.search(said):
+        status = 413  # as gateways say it with a 400 or 500
     words = f" ({said})" if said else ""
     if isinstance(error, NoAnswer):
         remedy = next(remedy for part, remedy in _NO_ANSWER.items() if part in error.problem)
@@ -89,18 +94,17 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
             f"The server takes no images with this model{words}.",
             "Start it with the model's vision part (llama.cpp: --mmproj FILE), or serve a model that sees.",
         )
+    if status == 413:
+        return problem(f"The request is too large for the server{words}.", SMALLER)
     if is_refusal(error):
         remedy = f"{known} {_of_path(url)}" if status in (404, 405) else f"Put right what it says. {known}"
         if _NO_ROOM.search(said):
             remedy = (
                 "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images."
             )
+        elif _UNREAD_IMAGE.search(said):
+            remedy = 'Send image_format="png" (--image-format png), which every server reads.'
         return problem(f"The server refused the request to {served!r}{words}.", remedy)
-    if status == 413:
-        return problem(
-            f"The request is too large for the server{words}.",
-            'Use fewer images, or image_format="webp" or "jpeg".',
-        )
     if status == 429:
         remedy = "Try later, or lower at_once."
         if "quota" in said:

@@ -18,9 +18,9 @@ import openai
 from helpers.data import checked_token, secret_token
 from helpers.endpoints.addresses import TOKEN_VARIABLE, check_address, place_of
 from helpers.endpoints.causes import explained, said_by
-from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
+from helpers.endpoints.image_urls import PNG, check_form, wire_bytes, wire_messages
 from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
-from helpers.endpoints.limits import Limits, estimate_tokens
+from helpers.endpoints.limits import Limits, estimate_tokens, usual_limits
 from helpers.endpoints.redaction import without_tokens
 from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, may_pass, retry_after
 from helpers.endpoints.streamed import pieces_of
@@ -61,11 +61,11 @@ class EndpointModel:
         served: the model's name on that server.
         name: under which answers are kept; by default the served name and the host, with its port and its path
             where they are not the usual ones, so that no two servers share it.
-        image_format: "png" (lossless) or "jpeg" with ``quality``.
+        image_format: "png" or "webp", which lose nothing, or "jpeg" with ``quality``. llama.cpp reads no WebP.
         at_once: requests in flight together; further callers wait.
         attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
         timeout: seconds for one whole answer.
-        limits: what the server takes.
+        limits: what the server takes; by default what is known of its kind (`helpers.endpoints.limits`).
         token: the bearer token, or a function that gives a fresh one; by default that of `secret_token`, looked
             up for each request, so that a renewed one is taken. It is never shown.
         sources: files, folders and DICOMweb series that the images come from, whose headers are checked, and
@@ -102,6 +102,7 @@ class EndpointModel:
 
     def __post_init__(self) -> None:
         host = check_address(self.url)
+        check_form(self.image_format)
         for name in ("at_once", "attempts"):  # with none at once, every caller would wait for ever
             n = getattr(self, name)
             check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
@@ -109,6 +110,7 @@ class EndpointModel:
             object.__setattr__(self, "sources", check_may_leave(self.sources))
         made = {
             "name": self.name or f"{self.served}@{place_of(self.url)}",
+            "limits": usual_limits(self.url) if self.limits == Limits() else self.limits,
             "_client": open_client(self.url, self.timeout),
             "_room": threading.Semaphore(self.at_once),
             "_lock": threading.Lock(),

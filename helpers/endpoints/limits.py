@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from helpers.errors import InputError, check_count
 from helpers.prompts import (
@@ -15,6 +16,15 @@ from helpers.prompts import (
     TokenCount,
     images_of,
 )
+
+# The ways to a smaller request, from what loses nothing to what loses slices.
+SMALLER = (
+    'Send image_format="webp" (--image-format webp), which loses nothing, where the server reads it (llama.cpp '
+    'does not). Else use image_format="jpeg", which changes a CT by about 3 HU (brain window), or fewer images. A '
+    "server that fetches DICOM itself needs no images in the request (helpers.cloud.image_dicom_request)."
+)
+DEDICATED = ".prediction.vertexai.goog"  # the end of the host of a dedicated endpoint of Vertex AI
+DEDICATED_BYTES = 10_000_000  # https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,14 @@ class Limits:
             raise InputError(
                 f"The request has {size / 1e6:.2f} MB; the server takes {self.request_bytes / 1e6:.2f} MB.",
                 path=url,
-                remedy='Use fewer images, or image_format="jpeg".',
+                remedy=SMALLER,
             )
+
+
+def usual_limits(url: str) -> Limits:
+    """What a server takes by its address: of a dedicated endpoint of Vertex AI, requests of 10 MB."""
+    dedicated = (urlsplit(url).hostname or "").endswith(DEDICATED)
+    return Limits(request_bytes=DEDICATED_BYTES) if dedicated else Limits()
 
 
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:

@@ -54,6 +54,7 @@ def ask_path(
     icc: bool | None = None,
     page: int | None = None,
     may_leave: str = "",
+    image_format: str | None = None,
     max_new_tokens: int = MAX_NEW_TOKENS,
     vision_batch: int = 8,
     limit: int | None = None,
@@ -74,6 +75,7 @@ def ask_path(
         icc: whether colours become sRGB by an ICC profile; by default those of slides do, those of pictures not.
         page: of a picture with several pages or frames, from 0.
         may_leave: why images may go to a model on another machine; else their headers must name nobody.
+        image_format: in which a server gets them: "png", "webp" or "jpeg".
         max_new_tokens: of the answer.
         vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
         limit: slices of all volumes, patches of all slides, or images, at most; by default 85 and 126.
@@ -125,6 +127,7 @@ def ask_path(
         context=context,
         sources=sources,
         may_leave=may_leave,
+        image_format=image_format,
     )
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)

@@ -169,6 +169,12 @@ def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: Any, proxy: str) -> No
             {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}},
             "A quota is",
         ),
+        (
+            400,
+            {"error": {"message": "Request payload size exceeds the limit: 10485760."}},
+            "too large .*webp",
+        ),
+        (400, {"error": {"message": "Failed to load image or audio file"}}, r"refused .*image_format=\"png\""),
         (500, {"error": "image input is not supported - you may need to provide the mmproj"}, "takes no images"),
         (501, {"error": {"message": "This server does not do that"}}, r"server failed \(501: This server"),
         (
