@@ -100,7 +100,8 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
         remedy = f"{known} {_of_path(url)}" if status in (404, 405) else f"Put right what it says. {known}"
         if _NO_ROOM.search(said):
             remedy = (
-                "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images."
+                "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images. "
+                "Or start the server with room for more tokens."
             )
         elif _UNREAD_IMAGE.search(said):
             remedy = 'Send image_format="png" (--image-format png), which every server reads.'

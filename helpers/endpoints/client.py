@@ -20,7 +20,7 @@ from helpers.endpoints.addresses import TOKEN_VARIABLE, check_address, place_of
 from helpers.endpoints.causes import explained, said_by
 from helpers.endpoints.image_urls import PNG, check_form, wire_bytes, wire_messages
 from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
-from helpers.endpoints.limits import Limits, estimate_tokens, usual_limits
+from helpers.endpoints.limits import Limits, estimate_tokens, usual_limits, warn_of_cut
 from helpers.endpoints.redaction import without_tokens
 from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, may_pass, retry_after
 from helpers.endpoints.streamed import pieces_of
@@ -179,6 +179,10 @@ class EndpointModel:
             answer = self._sent(lambda: self._whole_answer(body, wish), size)
         message, usage = answer["message"], answer["usage"]
         text, thinking = split_thinking(message.get("content") or "")
+        if not self.is_standin:
+            warn_of_cut(
+                usage.get("prompt_tokens") or 0, len(images_of(messages)) * self.limits.image_tokens, self.url
+            )
         with self._lock:
             self.totals.answers += 1
             self.totals.prompt_tokens += usage.get("prompt_tokens") or 0
@@ -189,7 +193,7 @@ class EndpointModel:
             usage.get("prompt_tokens") or 0,
             usage.get("completion_tokens") or 0,
             time.perf_counter() - start,
-            finished=answer["finished"],
+            finished=answer["finish_reason"] == "stop",
         )
         return reply, answer["logprobs"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -65,6 +66,20 @@ def usual_limits(url: str) -> Limits:
     """What a server takes by its address: of a dedicated endpoint of Vertex AI, requests of 10 MB."""
     dedicated = (urlsplit(url).hostname or "").endswith(DEDICATED)
     return Limits(request_bytes=DEDICATED_BYTES) if dedicated else Limits()
+
+
+def warn_of_cut(read: int, images: int, url: str) -> None:
+    """Warn where a server ``read`` fewer tokens than the images of a prompt are: it cut the prompt without a word.
+
+    Ollama cuts what does not fit into its context, by default a few thousand tokens, and answers about the rest.
+    """
+    if 0 < read < images:
+        warnings.warn(
+            f"{url}: The server says that it read {read:,} tokens, and the images of this prompt are {images:,} "
+            "tokens of MedGemma. So it left some of them out, or serves another model. Give it room for all: "
+            "OLLAMA_CONTEXT_LENGTH=32768, llama.cpp's -c 32768, or the context length in LM Studio.",
+            stacklevel=2,
+        )
 
 
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:

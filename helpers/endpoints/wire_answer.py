@@ -31,7 +31,7 @@ _NOT_GIVEN = {
 
 
 def read_answer(content: bytes) -> dict[str, Any]:
-    """The first choice of a whole answer (``message``, ``finished``, ``logprobs``) with its ``usage``.
+    """The first choice of a whole answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
 
     Raises `ToldError` for an error that was sent with status 200, `NoAnswer` for what is whole and holds no
     answer, and `UnreadableAnswer` for a part of an answer.
@@ -47,13 +47,13 @@ def read_answer(content: bytes) -> dict[str, Any]:
         raise told
     try:
         choice = answer["choices"][0]
-        message, usage = dict(choice["message"]), dict(answer.get("usage") or {})
+        message, usage = dict(choice["message"]), _usage_of(answer)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise NoAnswer("The answer cannot be read: it has no choices of messages", words_of(answer)) from None
     message["content"] = _text_of(message.get("content"))
     reason = choice.get("finish_reason")
     check_given(message, reason)
-    told = {"finished": reason in _ENDED, "logprobs": choice.get("logprobs")}
+    told = {"finish_reason": "stop" if reason in _ENDED else reason, "logprobs": choice.get("logprobs")}
     return {"message": message, "usage": usage, **told}
 
 
@@ -138,6 +138,16 @@ def _of_field(part: dict[str, Any]) -> str:
 def _title(head: str) -> str:
     found = re.search(r"(?is)<title[^>]*>(.*?)</title>", head)
     return f" {found[1]}. " if found else " "
+
+
+def _usage_of(answer: dict[str, Any]) -> dict[str, int]:
+    """``prompt_tokens`` and ``completion_tokens``, 0 where none are told; llama.cpp also tells ``timings``."""
+    told, timings = answer.get("usage") or {}, answer.get("timings") or {}
+    read = {"prompt_tokens": told.get("prompt_tokens"), "completion_tokens": told.get("completion_tokens")}
+    if not told:
+        read = {"prompt_tokens": (timings.get("prompt_n") or 0) + (timings.get("cache_n") or 0)}
+        read["completion_tokens"] = timings.get("predicted_n")
+    return {name: int(n) if isinstance(n, int | float) and n > 0 else 0 for name, n in read.items()}
 
 
 def _text_of(content: Any) -> str:

@@ -79,7 +79,7 @@ def test_images_go_to_another_machine_only_after_a_statement(
     clean, named = (write_series(VOXELS, folder=f, PatientID=i) for f, i in (("clean", ""), ("named", "7")))
     prompt = image_messages([Image.new("RGB", (4, 4))], "What?")
     sent = []
-    answer = {"message": {"content": "ok"}, "usage": {}, "finished": True, "logprobs": None}
+    answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop", "logprobs": None}
     monkeypatch.setattr(EndpointModel, "_whole_answer", lambda self, body, wish: sent.append(self.name) or answer)
     with pytest.raises(InputError, match=r"nobody has said where these images come from.*sources"):
         EndpointModel(FAR, "m", name="unsaid").generate(prompt)
@@ -193,7 +193,7 @@ def test_a_file_that_is_another_than_the_one_that_was_checked_is_not_sent(
     files = sorted(series.iterdir())
     if change is came and not whole:
         pytest.skip("a file that came is none of those that were named")
-    answer = {"message": {"content": "ok"}, "usage": {}, "finished": True, "logprobs": None}
+    answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop", "logprobs": None}
     monkeypatch.setattr(EndpointModel, "_whole_answer", lambda *_: answer)
     chat = EndpointModel(FAR, "m", sources=[series] if whole else files)
     prompt = image_messages([Image.new("RGB", (4, 4))], "What?")
