@@ -24,6 +24,7 @@ from helpers.endpoints.limits import Limits, estimate_tokens, usual_limits, warn
 from helpers.endpoints.redaction import without_tokens
 from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, may_pass, retry_after
 from helpers.endpoints.streamed import pieces_of
+from helpers.endpoints.totals import Totals
 from helpers.endpoints.transport import headers_with, open_client
 from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError, check_count
@@ -38,18 +39,6 @@ from helpers.prompts import (
     images_of,
     split_thinking,
 )
-
-
-@dataclass
-class Totals:
-    """What was sent and received since the model was made."""
-
-    answers: int = 0
-    failed: int = 0
-    retries: int = 0
-    bytes_sent: int = 0  # of prompts, each retry included
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,14 +186,25 @@ class EndpointModel:
         )
         return reply, answer["logprobs"]
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
-        """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`."""
+    def stream(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        *,
+        usage: dict[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`.
+
+        With a dictionary as ``usage`` the server is asked for its count of tokens, which is put there at the end.
+        """
         with self._room:
             body, size = self._body(messages, max_new_tokens)
+            if usage is not None:
+                body["stream_options"] = {"include_usage": True}
             ask = self._client.chat.completions.create
             opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
             try:
-                yield from pieces_of(opened)
+                yield from pieces_of(opened, {} if usage is None else usage)
             except Exception as error:
                 self._count(failed=1)
                 raise self._explained(error) from None

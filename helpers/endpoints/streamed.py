@@ -11,15 +11,17 @@ from helpers.endpoints.retries import ToldError, UnreadableAnswer
 from helpers.endpoints.wire_answer import check_given, read_answer, told_error, words_of
 
 
-def pieces_of(opened: openai.Stream[Any]) -> Iterator[str]:
-    """Pieces of the answer's text.
+def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str]:
+    """Pieces of the answer's text; what the server tells of tokens is put into ``usage``.
 
     Raises `UnreadableAnswer` for a stream that stops without its end, `ToldError` for an error in it, and
     `NoAnswer` as `helpers.endpoints.wire_answer.read_answer` does.
     """
     kind = opened.response.headers.get("content-type", "")
     if "json" in kind or "html" in kind:  # the whole answer at once, or an error, or a web page
-        yield read_answer(opened.response.read())["message"]["content"]
+        answer = read_answer(opened.response.read())
+        usage |= answer["usage"]
+        yield answer["message"]["content"]
         return
     message: dict[str, Any] = {}  # what came in place of text, and the reason why it ended
     reason = None
@@ -27,6 +29,8 @@ def pieces_of(opened: openai.Stream[Any]) -> Iterator[str]:
         for chunk in opened:
             if (told := told_error(chunk.model_dump())) is not None:
                 raise told
+            if chunk.usage:
+                usage |= chunk.usage.model_dump()
             if not chunk.choices:
                 continue
             choice = chunk.choices[0]
