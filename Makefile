@@ -23,6 +23,9 @@ VIEWER3D :=
 VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
+# Tests in two processes, where there are two cores. Those of one file share what it makes, so they stay together;
+# the notebooks in a browser have nothing in common.
+SIDE_BY_SIDE := -n logical --maxprocesses 2
 
 .PHONY: help setup run site picture test browser lab bench score tiny badges clean
 
@@ -45,11 +48,11 @@ test: $(STAMP) ## lint everything, notebooks too, and run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) --dist loadscope --no-loadscope-reorder
 
 browser: $(STAMP) ## run the notebooks in JupyterLab in Chromium and try the viewers; pictures go to build/browser
 	@$(BIN)/jupyter labextension disable $(QUIETLY) $(VIEWER_EXTENSION)
-	$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1800
+	$(BIN)/python -m pytest -m browser -o faulthandler_timeout=1800 $(SIDE_BY_SIDE) --dist load --maxschedchunk 1 tests/browser
 
 lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view on, which needs internet)
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)

@@ -1,4 +1,4 @@
-"""The one error for input that a person has to put right, and what its words need: a near name, a count."""
+"""The error for input that a person has to correct, and helpers for its texts: similar names and counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Input that cannot be used as it is: says where, what is wrong, and what to do about it.
+    """Input cannot be used as it is. The error says where the fault is, what is wrong, and what to do about it.
 
     Args:
         problem: what is wrong, as a sentence.
@@ -29,13 +29,13 @@ class InputError(ValueError):
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """The start of a remedy, ``"Did you mean A? "``, for a word that is nearly one of the names, or nothing."""
+    """The start of a remedy, ``"Did you mean A? "``, if a word is similar to one of the names; else ""."""
     spelled = {name.lower(): name for name in names}
     close = [] if word in spelled.values() else difflib.get_close_matches(word.lower(), spelled, n=1)
     return f"Did you mean {spelled[close[0]]}? " if close else ""
 
 
 def check_count(n: Any, problem: str, *, path: str | os.PathLike[str] | None = None, remedy: str = "") -> None:
-    """Raise an `InputError` of these words unless ``n`` is a whole number, 1 or more; True and "8" are none."""
+    """Raise an `InputError` with this text unless ``n`` is a whole number of 1 or more; True and "8" are not."""
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise InputError(problem, path=path, remedy=remedy)

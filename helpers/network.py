@@ -1,4 +1,4 @@
-"""Requests over a network: addresses that nobody on the way can read, and failures that pass when asked again."""
+"""Requests over a network: tell encrypted addresses from others, and repeat requests that failed for a moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST_WAIT = 300.0  # seconds; a server that asks for more is given up on
 
 
 def is_in_the_clear(url: str) -> bool:
-    """Whether what is sent to an address can be read by others on the way: not https, and not this machine."""
+    """Whether others could read what is sent to an address, because it is neither https nor this machine."""
     parts = urlsplit(url)
     return parts.scheme != "https" and not is_loopback(parts.hostname or "")
 
@@ -37,21 +37,22 @@ def retried(
     asked_wait: Callable[[Exception], float] = lambda error: 0.0,
     before_retry: Callable[[], Any] = lambda: None,
 ) -> T:
-    """The result of ``ask``, which is called up to ``attempts`` times while it fails in a way that may pass.
+    """The result of ``ask``, which is called up to ``attempts`` times while it fails with an error that may pass.
 
-    Waits ``first_wait`` seconds, twice as long each time, less up to half by chance, so that many callers do not
-    come back together; or as long as the server itself asks.
+    The first wait lasts ``first_wait`` seconds, and each further wait twice as long. A random part of up to half
+    is taken off, so that many callers do not come back together. If the server asks for a longer wait, that is
+    used.
 
     Args:
         ask: sends the request.
-        may_pass: whether the same request may succeed later, by the error of the last one.
-        attempts: calls, in all.
+        may_pass: says, from the last error, whether the same request may succeed later.
+        attempts: the number of calls in all.
         first_wait: seconds.
-        asked_wait: seconds that the server asks to wait, by its error.
+        asked_wait: gives, from the server's error, the seconds that the server asks to wait.
         before_retry: called before each further attempt.
 
     Raises:
-        Exception: the last error, as it came.
+        Exception: the last error, unchanged.
     """
     for attempt in range(attempts):
         try:
@@ -64,4 +65,4 @@ def retried(
                 raise
         before_retry()
         time.sleep(pause)
-    raise ValueError("There is no attempt to make.")
+    raise ValueError("attempts must be 1 or more.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -16,10 +17,24 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, 
 
 from helpers.data import fetch
 
+DATA = Path(__file__).parent / "files"
+
 # A shell ignores interrupts for what it starts in the background, and what is started from here inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # processes that test side by side share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
-DATA = Path(__file__).parent / "files"
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The tests of a file stay in one process (``--dist loadscope``), and so do all that use a GPU."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneForTheGpu(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "gpu" if "gpu" in nodeid.partition("::")[0] else super()._split_scope(nodeid)
+
+    return OneForTheGpu(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-EXAMPLES = (("medgemma-tutorials badges --check", "are they up to date?"),)
+EXAMPLES = (("medgemma-tutorials badges --check", "check whether the links are up to date"),)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -13,12 +13,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "badges",
         help="write the launch links and the repository's address",
-        description="Write the links that open a notebook in Colab and elsewhere, and the lines that install from "
-        "the repository, from its address in pyproject.toml. For those who change the course.",
+        description="Write two things from the repository's address in pyproject.toml: the links that open a "
+        "notebook in Colab and elsewhere, and the lines that install the package. Only people who "
+        "change the course need this command.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("output")
-    group.add_argument("--check", action="store_true", help="change nothing, and fail if a link is out of date")
+    group.add_argument("--check", action="store_true", help="change no file; fail if a link is out of date")
     parser.set_defaults(command=_badges)
 
 
@@ -29,7 +30,7 @@ def _badges(options: argparse.Namespace) -> int:
     for path in changed:
         print(f"{path.name}: {'out of date' if options.check else 'updated'}")
     if changed and options.check:
-        print("Write them with: medgemma-tutorials badges", file=sys.stderr)
+        print("To update the links, run: medgemma-tutorials badges", file=sys.stderr)
         return 1
     if not changed:
         print("All launch links are up to date.")

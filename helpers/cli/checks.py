@@ -29,27 +29,27 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_model(name: str) -> None:
-    """Raise `InputError` for a name that can be no model's, and for a folder that holds none, or no recording."""
+    """Raise `InputError` for a name that cannot be a model, and for a folder without a model or a recording."""
     if name.startswith(models.RECORDED_PREFIX):
         models.read_recording(models.recorded_folder(name))
     elif not name.startswith(ENDPOINT_PREFIX):
         models.check_name(name)
 
 
-def check_folder(path: str) -> None:
+def check_folder(path: str, option: str = "--output") -> None:
     """Raise `InputError` for an output folder that cannot be written into; addresses are left to their store."""
     if "://" in path:
         return
     try:
         above = existing(path)
         here = "This" if above == Path(path).absolute() else str(above)
-        problem = None if above.is_dir() else f"{here} is a file, so no folder can be here."
+        problem = None if above.is_dir() else f"{here} is a file, so no folder can be made at this path."
         if problem is None and not os.access(above, os.W_OK | os.X_OK):
-            problem = f"The folder {above} cannot be written to."
+            problem = f"This program cannot write into the folder {above}."
     except (OSError, ValueError) as error:
-        problem = f"No folder can be here ({getattr(error, 'strerror', None) or error})."
+        problem = f"No folder can be made at this path ({getattr(error, 'strerror', None) or error})."
     if problem:
-        raise InputError(problem, path=path, remedy="Choose another folder with --output.")
+        raise InputError(problem, path=path, remedy=f"Choose another folder with {option}.")
 
 
 def _check_not_empty(name: str, given: Any) -> None:
@@ -58,16 +58,16 @@ def _check_not_empty(name: str, given: Any) -> None:
     if name not in MAY_BE_EMPTY and any(isinstance(value, str) and not value.strip() for value in values):
         raise InputError(
             f"The value of {name} is empty.",
-            remedy="Give one; a variable of the shell that is not set gives none.",
+            remedy="Give a value. If you wrote a shell variable, check that it is set.",
         )
 
 
 def _check_config(path: str) -> None:
     if not Path(path).is_file():
         raise InputError(
-            "There is no such file of settings.",
+            "This settings file does not exist.",
             path=path,
-            remedy="Write one to start from: medgemma-tutorials finetune --init FILE",
+            remedy="To write a file to start from, run: medgemma-tutorials finetune --init FILE",
         )
 
 

@@ -48,9 +48,12 @@ COMMANDS = (
     ),
 )
 EXAMPLES = (
-    ("medgemma-tutorials doctor", "what this machine can run"),
-    ('medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no', "ask about a bundled CT"),
-    ("medgemma-tutorials evaluate --cases teaching", "what a model can be tried on"),
+    ("medgemma-tutorials doctor", "say what this machine can run"),
+    (
+        'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --options yes no',
+        "ask about a CT that comes with the course",
+    ),
+    ("medgemma-tutorials evaluate --cases teaching", "list the cases that a model can be tried on"),
     ("medgemma-tutorials run --only 01", "run the first notebook"),
 )
 
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(error, f"error: {error}", as_json)
         return 2
     except KeyboardInterrupt:
-        _tell(InputError("It was interrupted."), "\ninterrupted", as_json)
+        _tell(InputError("You interrupted the command."), "\ninterrupted", as_json)
         return 130
     except Exception as error:  # a fault of ours, or of the machine
         if not as_json:
@@ -99,7 +102,9 @@ def command_parsers() -> tuple[Parser, dict[str, Parser]]:
     for each in commands.choices.values():
         each.add_help_option()
     group = parser.add_help_option()
-    group.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="show it and end")
+    group.add_argument(
+        "--version", action="version", version=f"%(prog)s {__version__}", help="show the version and end"
+    )
     return parser, commands.choices
 
 

@@ -15,9 +15,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "doctor",
         help="say what this machine can run",
-        description="Look at Python, the packages, the optional parts, the GPU, memory and disk, the access to "
-        "Hugging Face and the models, and say how long MedGemma would take here. Exit code 1: the install is "
-        "broken.",
+        description="Check Python, the packages, the optional parts, the GPU, memory and disk, the access to "
+        "Hugging Face and the models, and estimate how long MedGemma would take on this machine. Exit "
+        "code 1 means that the install is broken.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("output")

@@ -16,10 +16,10 @@ from helpers.errors import InputError
 
 EXAMPLES = (
     ("medgemma-tutorials evaluate --cases teaching", "list the kinds of teaching cases"),
-    ("medgemma-tutorials evaluate --cases teaching:ct --n 8 --output outputs/ct", "ask eight of them"),
-    ("medgemma-tutorials evaluate --example mine.csv", "write a table to start from"),
+    ("medgemma-tutorials evaluate --cases teaching:ct --n 8 --output outputs/ct", "ask eight CT cases"),
+    ("medgemma-tutorials evaluate --example mine.csv", "write an example table, to change into your own"),
     ("medgemma-tutorials evaluate --cases mine.csv --output outputs/mine", "ask a table of your own"),
-    ("medgemma-tutorials report outputs/ct outputs/mine", "and look at the answers"),
+    ("medgemma-tutorials report outputs/ct outputs/mine", "compare the answers of both runs"),
 )
 
 
@@ -27,17 +27,17 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "evaluate",
-        help="ask a model many cases with known answers, and score it",
-        description="Ask a model many cases with known answers, and score the answers. A run that was stopped and "
-        "started again asks only what is missing. Exit code 1: some cases failed.",
+        help="ask a model many cases with known answers, and score its answers",
+        description="Ask a model many cases with known answers, and score the answers. If you start a stopped run "
+        "again, it asks only the cases that are missing. Exit code 1 means that some cases failed.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("the cases")
     group.add_argument(
         "--cases",
         metavar="CASES",
-        help="a table of your own (.csv or .jsonl; see --columns), or teaching:KIND for cases that come with the "
-        "course; teaching alone lists the kinds",
+        help="a table of your own (.csv or .jsonl; see --columns), or teaching:KIND for cases that come "
+        "with the course; the word teaching alone lists the kinds",
     )
     group.add_argument(
         "--n", type=int, default=40, metavar="N", help="how many teaching cases; default: %(default)s"
@@ -47,13 +47,18 @@ def add(commands: argparse._SubParsersAction) -> None:
         type=int,
         default=2_000_000,
         metavar="N",
-        help="which teaching cases: another number draws others; default: %(default)s",
+        help="the seed of the teaching cases: another number draws other cases; default: %(default)s",
     )
-    group.add_argument("--prepared", metavar="DIR", help="take the images of a table from this output of prepare")
+    group.add_argument(
+        "--prepared",
+        metavar="DIR",
+        help="take the images of the table from this folder, which the command prepare wrote",
+    )
     group.add_argument(
         "--stress",
         action="store_true",
-        help="ask each case in other words, negated, and without its images too, to see whether the answer holds",
+        help="also ask each case in other words, negated, and without its images, to see whether the model "
+        "keeps its answer",
     )
     group = parser.add_argument_group("a table to start from")
     group.add_argument("--columns", action="store_true", help="print the columns of a table, and end")
@@ -62,7 +67,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--engine",
         choices=("transformers", "vllm"),
-        help="what runs the model; default: transformers, with --ray vllm where it can run",
+        help="the library that runs the model; default: transformers; with --ray: vllm where it can run",
     )
     group = parser.add_argument_group("many workers")
     add_ray(group, "ask")
@@ -70,7 +75,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="how many workers, with --ray; default: as many as there is room for",
+        help="how many workers --ray starts; default: as many as the cluster has room for",
     )
     group = parser.add_argument_group("output")
     group.add_argument("--output", metavar="DIR", help="the folder for answers.jsonl and scores.json")
@@ -120,7 +125,7 @@ def _check(options: argparse.Namespace) -> None:
     if not options.ray:  # the machines of a cluster may have models that this one has not
         check_model(options.model)
     if options.ray is None and options.workers is not None:
-        raise InputError("--workers needs Ray.", remedy="Give --ray too, or no --workers.")
+        raise InputError("--workers needs --ray.", remedy="Add --ray, or leave out --workers.")
     if options.ray is None and options.engine and options.model.startswith(ENDPOINT_PREFIX):
         raise InputError(
             "The server of this model chooses the engine itself.",

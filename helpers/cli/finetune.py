@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 EXAMPLES = (
-    ("medgemma-tutorials finetune --init my.yaml", "write all settings, explained"),
-    ("medgemma-tutorials finetune --config my.yaml", "train, or go on where it stopped"),
+    ("medgemma-tutorials finetune --init my.yaml", "write a file with all settings and their explanations"),
+    ("medgemma-tutorials finetune --config my.yaml", "train, or continue a stopped training"),
     (
         "accelerate launch --num_processes 4 $(which medgemma-tutorials) finetune --config my.yaml",
-        "the same on four GPUs",
+        "train on four GPUs",
     ),
 )
 
@@ -19,21 +19,23 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "finetune",
         help="train an adapter for a model on your own cases",
-        description="Train an adapter (LoRA) for a model on cases of your own, as a file of settings says. "
-        "Write such a file with --init, change it, and start it with --config.",
+        description="Train an adapter (LoRA) for a model on cases of your own. Write a settings file with --init, "
+        "change it, and start the training with --config.",
         examples=EXAMPLES,
     )
-    group = parser.add_argument_group("the settings (one of the two)")
+    group = parser.add_argument_group("the settings file (give one of the two)")
     given = group.add_mutually_exclusive_group(required=True)
     given.add_argument(
         "--init",
         nargs="?",
         const="finetune.yaml",
         metavar="FILE",
-        help="write a new file with all settings, explained, to start from; default: %(const)s",
+        help="write a new file with all settings and their explanations; default: %(const)s",
     )
     given.add_argument(
-        "--config", metavar="FILE", help="train by this file; a run that was stopped goes on where it was"
+        "--config",
+        metavar="FILE",
+        help="train with the settings of this file; a stopped training continues where it was",
     )
     parser.set_defaults(command=_finetune)
 
@@ -42,7 +44,7 @@ def _finetune(options: argparse.Namespace) -> int:
     from helpers.finetuning import finetune_from, read_config, write_starting_file
 
     if options.init is not None:
-        print(f"Edit it, then --config: {write_starting_file(options.init)}")
+        print(f"Edit this file, then give it to --config: {write_starting_file(options.init)}")
         return 0
     print(f"Adapter: {finetune_from(read_config(options.config))}")
     return 0

@@ -8,7 +8,7 @@ from helpers.cli.checks import check_folder
 
 EXAMPLES = (
     ("medgemma-tutorials run", "run the notebooks first"),
-    ("medgemma-tutorials gallery", "and make a site of that run"),
+    ("medgemma-tutorials gallery", "then build a site from that run"),
 )
 
 
@@ -18,10 +18,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         "gallery",
         help="build a static site from a run of the notebooks and the guide",
         description="Build a static site from a run of the notebooks: the executed pages, the guide, the scores "
-        "and the Python names, with a search. It opens as a file, without a server.",
+        "and the Python names, with a search. A browser opens the site from disk, without a server.",
         examples=EXAMPLES,
     )
-    group = parser.add_argument_group("what goes into it")
+    group = parser.add_argument_group("what goes into the site")
     group.add_argument(
         "--run", default="outputs/run", metavar="DIR", help="the output of run; default: %(default)s"
     )

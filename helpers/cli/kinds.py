@@ -17,6 +17,10 @@ KINDS = {
     "ct-staining": ("2 to 4 slices of a head CT", f"Is contrast medium left in the brain? {NOT_TAUGHT}"),
     "slide": ("patches of a whole slide", "Describe the tissue in a sentence."),
     "image": ("one 2D image", "Which kind of image is it, and which part of the body does it show?"),
+    "effusion": (
+        "a chest radiograph",
+        "Is there a pleural effusion, or none? In words that the stand-in never learned.",
+    ),
     "box": ("a chest radiograph or a fundus photograph", "Where is the heart, the effusion or the optic disc?"),
     "change": ("two chest radiographs of a patient", "Is the effusion better, the same or worse?"),
     "text": ("no image", "What does a term mean?"),

@@ -14,7 +14,7 @@ Options = argparse._ActionsContainer
 def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argparse._ArgumentGroup:
     """Add the group of options that choose the model, and return it; ``remote``: whether a server's will do."""
     group = parser.add_argument_group("the model")
-    ways = "its name on Hugging Face, the folder of a saved model, endpoint:URL#MODEL for one on a server, or "
+    ways = "its name on Hugging Face, the folder of a saved model, endpoint:URL#MODEL for a model on a server, or "
     ways += "recorded:FOLDER for replies that were recorded"
     if not remote:
         ways = "its name on Hugging Face, or the folder of a saved model"
@@ -22,7 +22,7 @@ def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argpar
         "--model",
         default="standin",
         metavar="M",
-        help=f"{ways}; default: %(default)s, a small model for trying things out",
+        help=f"{ways}; default: %(default)s, a small model for trying the course out",
     )
     return group
 
@@ -32,7 +32,7 @@ def add_asked_model(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = add_model(parser)
     add_adapter(group)
     _add_max_new_tokens(group)
-    add_context(group, f"{CONTEXT_BUDGET}, or what a server allows")
+    add_context(group, f"{CONTEXT_BUDGET}, or the limit of the server")
     _add_vision_batch(group)
     _add_may_leave(group)
     _add_image_format(group)
@@ -52,8 +52,8 @@ def add_context(options: Options, default: str = str(CONTEXT_BUDGET)) -> None:
         "--context",
         type=int,
         metavar="N",
-        help=f"the most tokens that a prompt may have, up to {CONTEXT_WINDOW}; twice as many take two to four "
-        f"times the memory and time; default: {default}",
+        help=f"the most tokens that a prompt may have, up to {CONTEXT_WINDOW}; twice the tokens need two to "
+        f"four times the memory and time; default: {default}",
     )
 
 
@@ -64,8 +64,8 @@ def _add_vision_batch(options: Options) -> None:
         type=int,
         default=VISION_BATCH,
         metavar="N",
-        help="how many images the model encodes at once; it halves the number by itself where memory runs out; "
-        "default: %(default)s",
+        help="how many images the model encodes at once; if memory runs out, the program halves this "
+        "number; default: %(default)s",
     )
 
 
@@ -86,8 +86,8 @@ def _add_may_leave(options: Options) -> None:
         "--may-leave",
         default="",
         metavar="WHY",
-        help="send images to a server although their headers could not be checked for names of patients; say why "
-        "they may leave this machine",
+        help="your reason why these images may leave this machine; with it, images are sent to a server "
+        "although their headers could not be checked for patients' names",
     )
 
 

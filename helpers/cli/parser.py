@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `InputError` with argparse's message in plain words."""
-        raise InputError(_in_words(message), remedy=f"This shows how it is written: {self.prog} --help")
+        raise InputError(_in_words(message), remedy=f"To see how the command is written, run: {self.prog} --help")
 
     def _check_option(self, word: str) -> None:
         name, known = word.partition("=")[0], list(self._option_string_actions)
@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
             return  # the beginning of an option's name will do, where it is that of one alone
         near = did_you_mean(name, [option for option in known if option.startswith("--")])
         raise InputError(
-            f"{self.prog} has no option {name}.", remedy=f"{near}All are listed by: {self.prog} --help"
+            f"{self.prog} has no option {name}.", remedy=f"{near}To list all options, run: {self.prog} --help"
         )
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -85,9 +85,9 @@ def _in_words(message: str) -> str:
         names = found[1]
         return f"{names} {'are' if ',' in names else 'is'} missing."
     if found := re.fullmatch(r"unrecognized arguments: (.*)", message):
-        return f"These words are too many: {found[1]} (a text with spaces needs quotes around it)."
+        return f"The command does not expect these words: {found[1]} (a text with spaces needs quotes around it)."
     if found := re.fullmatch(r"argument (.*): invalid (int|float) value: (.*)", message):
-        return f"{found[1]} needs {_KINDS[found[2]]}, and {found[3]} is none."
+        return f"{found[1]} needs {_KINDS[found[2]]}, not {found[3]}."
     if found := re.fullmatch(r"argument (.*): expected (.*) argument(s?)", message):
         return f"{found[1]} needs {found[2]} value{found[3]}."
     return f"{message[:1].upper()}{message[1:]}."

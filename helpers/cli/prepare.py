@@ -10,8 +10,14 @@ from helpers.cli.reading import add_reading, reading
 from helpers.cli.workers import add_ray
 
 EXAMPLES = (
-    ("medgemma-tutorials prepare path/to/studies --output prepared --workers 4", "with four processes"),
-    ("medgemma-tutorials evaluate --cases mine.csv --prepared prepared --output outputs/mine", "and use them"),
+    (
+        "medgemma-tutorials prepare path/to/studies --output prepared --workers 4",
+        "read the studies with four processes",
+    ),
+    (
+        "medgemma-tutorials evaluate --cases mine.csv --prepared prepared --output outputs/mine",
+        "then use the prepared images",
+    ),
 )
 
 
@@ -20,9 +26,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "prepare",
         help="read the images of a folder or bucket once, for many runs",
-        description="Read volumes, slides and 2D images once, and keep them as the model is shown them, in a "
-        "Parquet file each. What cannot be read is listed in _quarantine.jsonl with its reason, is counted in the "
-        "last line, and does not change the exit code, which is 0.",
+        description="Read volumes, slides and 2D images once, and store each as a Parquet file with the images "
+        "that the model sees. Files that cannot be read are listed with the reason in "
+        "_quarantine.jsonl and counted in the last line. They do not change the exit code, which is 0.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("which images")
@@ -35,12 +41,17 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--limit", type=int, metavar="N", help="keep at most this many slices or patches of each; default: 85, 126"
     )
     group.add_argument(
-        "--retry", action="store_true", help="try again what is in the quarantine, although it has not changed"
+        "--retry",
+        action="store_true",
+        help="read the files in the quarantine again, although they have not changed",
     )
     add_reading(parser)
     group = parser.add_argument_group("many workers")
     group.add_argument(
-        "--workers", type=int, metavar="N", help="how many processes; default: 1, with --ray all cores"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="how many processes read files; default: 1, with --ray one for each core",
     )
     add_ray(group, "read")
     group = parser.add_argument_group("output")

@@ -17,12 +17,12 @@ from helpers.errors import InputError
 EXAMPLES = (
     (
         "medgemma-tutorials record --model google/medgemma-1.5-4b-it --output DIR",
-        "the replies of all notebooks that only ask",
+        "record the replies of all notebooks that only ask",
     ),
-    ("medgemma-tutorials run --model recorded:DIR --only 02", "a notebook with them, anywhere"),
+    ("medgemma-tutorials run --model recorded:DIR --only 02", "run a notebook with these replies on any machine"),
 )
 # Notebooks that need nothing of a model but its replies. The others use its weights.
-ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "10")
+ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "10", "11")
 PAGES = "pages"  # in the output: the notebooks as they ran
 
 
@@ -30,10 +30,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "record",
-        help="keep what a model says in the notebooks, to show it elsewhere",
+        help="record a model's replies in the notebooks, to show them on other machines",
         description="Run the notebooks that only ask a model, and keep its replies in a folder. With "
-        '"recorded:FOLDER" as their model the same notebooks show these replies on any machine. Run it where the '
-        "model can run. Exit code 1: a notebook failed.",
+        '"recorded:FOLDER" as their model, the same notebooks show these replies on any machine. Run this command '
+        "on a machine that can run the model. Exit code 1 means that a notebook failed.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("the model")
@@ -42,7 +42,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     group = parser.add_argument_group("which notebooks")
     group.add_argument(
-        "--only", nargs="+", default=[], metavar="NN", help=f"only these, by number; default: {', '.join(ASKING)}"
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NN",
+        help=f"only the notebooks with these numbers; default: {', '.join(ASKING)}",
     )
     group.add_argument(
         "--notebooks", metavar="DIR", help="the folder of the notebooks; default: those of this checkout"
@@ -52,7 +56,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--output",
         required=True,
         metavar="DIR",
-        help=f"the folder of the replies; in it, {PAGES} holds the notebooks as they ran",
+        help=f"the folder of the replies; its subfolder {PAGES} holds the executed notebooks",
     )
     parser.set_defaults(command=_record)
 
@@ -62,16 +66,18 @@ def _record(options: argparse.Namespace) -> int:
     check_folder(options.output)
     if model.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "Replies of a server cannot be recorded: it does not say which weights gave them.",
+            "Replies of a server cannot be recorded, because a server does not say which weights gave them.",
             path=model,
-            remedy="Record where the model runs, by its own name.",
+            remedy="Run the command on the machine of the model, and give the model's own name.",
         )
     check_model(model)
     from helpers.course import NOTEBOOKS, run_notebooks
     from helpers.models import RECORDED_PREFIX, read_recording
 
     if model.startswith(RECORDED_PREFIX):
-        raise InputError("These replies are recorded already.", path=model, remedy="Name the model itself.")
+        raise InputError(
+            "These replies are recorded already.", path=model, remedy="Give the name of the model itself."
+        )
     if os.path.isdir(model):  # noqa: PTH112 - Path's raises for some texts
         model = str(Path(model).resolve())  # as the notebooks get it, which run in a folder of their own
     folder, output = Path(options.notebooks or NOTEBOOKS), Path(options.output).resolve()
@@ -80,9 +86,9 @@ def _record(options: argparse.Namespace) -> int:
     if pages.exists():  # answers that an evaluation left there would not be asked for again
         if not (pages / "summary.json").is_file():
             raise InputError(
-                "This is not of an earlier recording, and it would be replaced.",
+                "This folder was not made by an earlier recording, and the command would replace it.",
                 path=pages,
-                remedy="Choose another folder with --output, or move it away.",
+                remedy="Choose another folder with --output, or move this one away.",
             )
         shutil.rmtree(pages)
     with _recording_to(output, model):

@@ -6,7 +6,7 @@ import argparse
 
 from helpers.cli.checks import check_folder
 
-EXAMPLES = (("medgemma-tutorials report outputs/before outputs/after", "two runs of evaluate, side by side"),)
+EXAMPLES = (("medgemma-tutorials report outputs/before outputs/after", "show two runs of evaluate side by side"),)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -14,16 +14,16 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "report",
         help="show one evaluation, or several side by side, on one page",
-        description="Write one page, as HTML and Markdown, about one or several runs of evaluate: do they differ, "
-        "which cases went worst, and what each model said.",
+        description="Write one page, as HTML and Markdown, about one or several runs of evaluate. The page says "
+        "whether the runs differ, and shows the worst cases and the replies of each model.",
         examples=EXAMPLES,
     )
-    group = parser.add_argument_group("what goes into it")
-    group.add_argument("runs", nargs="+", metavar="DIR", help="output folders of evaluate")
+    group = parser.add_argument_group("what goes into the page")
+    group.add_argument("runs", nargs="+", metavar="DIR", help="the output folders of evaluate")
     group.add_argument(
         "--pictures",
         action="store_true",
-        help="put pictures of your own data into the page too; those of teaching cases are always in it",
+        help="also put pictures of your own data into the page; pictures of teaching cases are always in the page",
     )
     group = parser.add_argument_group("output")
     group.add_argument(

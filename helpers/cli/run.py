@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from helpers.cli.checks import check_folder, check_model
 
 EXAMPLES = (
-    ("medgemma-tutorials run", "all of them, on the stand-in"),
-    ("medgemma-tutorials run --only 02 3b -p MAX_SLICES 20", "two of them, with fewer slices"),
-    ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "on the real model"),
-    ("medgemma-tutorials run --model recorded:FOLDER --only 02", "with replies that were recorded"),
+    ("medgemma-tutorials run", "run all notebooks with the stand-in"),
+    ("medgemma-tutorials run --only 02 3b -p MAX_SLICES 20", "run two notebooks with fewer slices"),
+    ("medgemma-tutorials run --model google/medgemma-1.5-4b-it", "run all notebooks with the real model"),
+    ("medgemma-tutorials run --jobs 1", "run one notebook at a time, so that nothing else disturbs the times"),
+    ("medgemma-tutorials run --model recorded:FOLDER --only 02", "run a notebook with recorded replies"),
 )
 
 
@@ -19,18 +21,22 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
     parser = commands.add_parser(
         "run",
-        help="run the notebooks in order and write a page of each",
-        description="Run the notebooks in order, each in a fresh kernel, and write a page of each and an index. "
-        "Exit code 1: a notebook failed.",
+        help="run the notebooks in order and write a page for each",
+        description="Run the notebooks in order, each in a fresh kernel, and write a page for each notebook and "
+        "an index. Exit code 1 means that a notebook failed.",
         examples=EXAMPLES,
     )
     group = parser.add_argument_group("which notebooks")
-    group.add_argument("--only", nargs="+", default=[], metavar="NN", help="only these, by number, e.g. 02 3b")
+    group.add_argument(
+        "--only", nargs="+", default=[], metavar="NN", help="only the notebooks with these numbers, e.g. 02 3b"
+    )
     group.add_argument(
         "--notebooks", metavar="DIR", help="the folder of the notebooks; default: those of this checkout"
     )
     group = parser.add_argument_group("their parameters")
-    group.add_argument("--model", metavar="M", help="MODEL of every notebook, e.g. google/medgemma-1.5-4b-it")
+    group.add_argument(
+        "--model", metavar="M", help="the value of MODEL in every notebook, e.g. google/medgemma-1.5-4b-it"
+    )
     group.add_argument(
         "-p",
         dest="parameters",
@@ -38,8 +44,16 @@ def add(commands: argparse._SubParsersAction) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="another parameter, for each of the notebooks that has it, e.g. -p MAX_SLICES 20 (repeatable; a "
-        "number, true, false, None or a text)",
+        help="set another parameter in each notebook that has it, e.g. -p MAX_SLICES 20 (repeatable; the "
+        "value is a number, true, false, None or a text)",
+    )
+    group = parser.add_argument_group("how")
+    group.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="how many notebooks run at a time, if memory allows; default: 2 with the stand-in on two cores "
+        "or more, otherwise 1",
     )
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -58,15 +72,24 @@ def _run(options: argparse.Namespace) -> int:
         check_model(model)
     from helpers.course import NOTEBOOKS, run_notebooks, typed_value
 
+    parameters = {name: typed_value(text) for name, text in options.parameters}
     summary = run_notebooks(
         options.output,
         folder=options.notebooks or NOTEBOOKS,
         only=options.only,
         model=options.model,
-        parameters={name: typed_value(text) for name, text in options.parameters},
+        parameters=parameters,
+        jobs=_jobs(model or str(parameters.get("MODEL", ""))) if options.jobs is None else options.jobs,
     )
     failed = [record for record in summary["notebooks"] if record["status"] != "ok"]
     for record in failed:
         print(f"{record['notebook']} failed at {record['error']}", file=sys.stderr)
     print(f"{len(summary['notebooks']) - len(failed)} of {len(summary['notebooks'])} notebooks ran through.")
     return 1 if failed else 0
+
+
+def _jobs(model: str) -> int:
+    """Two at a time where that is sooner: a larger model fills the machine, and a GPU, by itself."""
+    from helpers.models import is_standin
+
+    return 2 if (not model or is_standin(model)) and (os.cpu_count() or 1) > 1 else 1

@@ -8,8 +8,11 @@ from helpers.cli.checks import check_model
 from helpers.cli.model import add_adapter, add_context, add_model
 
 EXAMPLES = (
-    ("medgemma-tutorials serve", "the stand-in, on a free port"),
-    ("medgemma-tutorials serve --model google/medgemma-1.5-4b-it --port 8000", "the real model"),
+    ("medgemma-tutorials serve", "serve the stand-in on a free port"),
+    (
+        "medgemma-tutorials serve --model google/medgemma-1.5-4b-it --port 8000",
+        "serve the real model on port 8000",
+    ),
 )
 
 
@@ -18,8 +21,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "serve",
         help="serve a model to the programs of this machine",
-        description="Serve a model by the OpenAI chat API until Ctrl-C. Only programs on this machine can reach "
-        "it. It prints the MODEL with which the notebooks and the other commands use it.",
+        description="Serve a model with the OpenAI chat API until you press Ctrl-C. Only programs on this machine "
+        "can reach the server. The command prints the MODEL that you give to the notebooks and the "
+        "other commands.",
         examples=EXAMPLES,
     )
     group = add_model(parser, remote=False)
@@ -27,7 +31,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_context(group)
     group = parser.add_argument_group("the server")
     group.add_argument(
-        "--port", type=int, default=0, metavar="N", help="where it listens; default: a port that is free"
+        "--port", type=int, default=0, metavar="N", help="the port of the server; default: a free port"
     )
     parser.set_defaults(command=_serve)
 
@@ -38,6 +42,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     print("Starting the server.", flush=True)
     with serve(options.model, options.port, adapter=options.adapter, context=options.context) as served:
-        print(f"{served.url} answers ({served.kind}), for this machine alone. To use it:", flush=True)
-        print(f'MODEL = "{served.model}"\nCtrl-C stops it.', flush=True)
+        print(
+            f"The server {served.url} is ready ({served.kind}). Only this machine can reach it. To use it:",
+            flush=True,
+        )
+        print(f'MODEL = "{served.model}"\nPress Ctrl-C to stop the server.', flush=True)
         return served.process.wait()

@@ -12,5 +12,5 @@ def add_ray(options: argparse._ActionsContainer, does: str) -> None:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help=f"let workers on Ray {does}: on this machine, or on the running cluster at this address",
+        help=f"let Ray workers {does}, on this machine or on the running cluster at this address",
     )

@@ -1,11 +1,11 @@
-"""MedGemma on Google Cloud: planned, deployed, found, asked, and taken away again.
+"""Plan, deploy, find, ask and delete MedGemma on Google Cloud.
 
 In: a project and a region. Out: an endpoint whose address `helpers.endpoints` takes.
 
-- ``vertex``: the few calls of the Vertex AI REST API, and a token for them.
-- ``model_garden``: a deployment, with its cost before it starts.
-- ``batch_prediction``: a batch job, planned, with its request file.
-- ``dicom_requests``: prompts whose images the server fetches from a DICOM store itself.
+- ``vertex``: sends requests to the Vertex AI REST API, and gets a token for them.
+- ``model_garden``: plans a deployment with its cost, makes it, and deletes it.
+- ``batch_prediction``: plans a batch job, and writes its request file.
+- ``dicom_requests``: writes prompts whose images the server itself fetches from a DICOM store.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Prompts whose images the model's server fetches itself from a DICOMweb store, so that no pixel passes here.
+"""Prompts whose images the model's server itself fetches from a DICOMweb store, so this machine sees no pixels.
 
 For Model Garden's DICOM-aware MedGemma (`helpers.cloud.model_garden.DICOM_MODEL`). The form of a request is that
 of Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
@@ -48,7 +48,7 @@ def image_dicom_request(
         question: asked after the images.
         instruction: put before the images.
         patches: upper left corners (x, y) of patches of 896 x 896 pixels of that instance, at most 126.
-        token: the caller's own, short-lived, with which the server reads the images; None for a public store.
+        token: the caller's short-lived token, with which the server reads the images; None for a public store.
         max_tokens: of the answer.
         modality: of the images, by DICOM's letters, where you know it: of a CT, and where it is not given, a
             warning says what the container does to a CT (`CT_WARNING`). Patches are of a slide.
@@ -59,14 +59,15 @@ def image_dicom_request(
     several = [sources] if isinstance(sources, str) else list(sources)
     found = [_checked(source) for source in several]
     if not several:
-        raise InputError("There are no images in this request.", remedy="Give a series or instances.")
+        raise InputError("The request names no images.", remedy="Give a series or instances.")
     image: dict[str, Any] = {"dicom_source": several}
     if token:
         image["access_credential"] = Secret(token)
     if patches is not None:
         if len(several) != 1 or not found[0]:
             raise InputError(
-                "Patches need the address of one DICOM instance, which holds one level of a slide.",
+                "A request with patches needs the address of one DICOM instance, which holds one "
+                "level of a slide.",
                 remedy="Give that address alone.",
             )
         side = {"width": PATCH_SIDE, "height": PATCH_SIDE}
@@ -78,7 +79,10 @@ def image_dicom_request(
     elif len(several) == 1:
         image["dicom_source"] = several[0]
     elif not all(found):
-        raise InputError("One of several sources is a series.", remedy="Give one series, or instances alone.")
+        raise InputError(
+            "One of several sources is a series, but several sources must be instances.",
+            remedy="Give one series, or only instances.",
+        )
     else:
         _check_number(len(several), MAX_SLICES, "slices")
     if patches is None and (modality or "CT").strip().upper() == "CT":
@@ -96,11 +100,13 @@ def _checked(source: str) -> bool:
         raise InputError(
             "This is not an https address of a DICOMweb series or instance.",
             path=f"{shown.scheme}://{shown.netloc.rpartition('@')[2]}{shown.path}",
-            remedy="Give https://HOST/.../studies/UID/series/UID, with /instances/UID where one is meant.",
+            remedy="Give https://HOST/.../studies/UID/series/UID, and add /instances/UID for one instance.",
         )
     return match["instance"] is not None
 
 
 def _check_number(n: int, most: int, what: str) -> None:
     if not 1 <= n <= most:
-        raise InputError(f"There are {n} {what}; the model takes 1 to {most}.", remedy="Choose fewer, evenly.")
+        raise InputError(
+            f"The request has {n} {what}, but the model takes 1 to {most}.", remedy="Choose fewer, evenly spaced."
+        )

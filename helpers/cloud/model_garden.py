@@ -1,4 +1,4 @@
-"""MedGemma 1.5 from Google Cloud's Model Garden: plan, deploy, find, call, and take away all that bills.
+"""MedGemma 1.5 from Google Cloud's Model Garden: plan, deploy, find and call it, and delete everything that bills.
 
 Routes: projects.locations.deploy, endpoints.list, endpoints.undeployModel and endpoints.delete of
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations/deploy and the pages beside it; the
@@ -25,7 +25,7 @@ TEXT_TOKENS = 1_024  # for the words of a prompt and the answer
 CONTEXT = 40_960
 # US dollars an hour in us-central1. Quoted from the list in February 2026, never read from a bill.
 PRICES = {"g2-standard-24": 2.30}
-PRICE_NOTE = "published list price of February 2026, check it: https://cloud.google.com/vertex-ai/pricing"
+PRICE_NOTE = "published list price of February 2026; check it at https://cloud.google.com/vertex-ai/pricing"
 CONSOLE = "https://console.cloud.google.com/vertex-ai/online-prediction/endpoints"
 
 
@@ -84,30 +84,33 @@ def plan_deployment(
     dollars_per_hour: float | None = None,
     accept_terms: bool = False,
 ) -> Plan:
-    """Plan a deployment of MedGemma 1.5. It only reads; nothing is created.
+    """Plan a deployment of MedGemma 1.5. This only reads; it creates nothing.
 
-    Model Garden's own settings for the machine are asked for, and the limits of images and context in them raised:
-    as they come they take few images (16 where they were seen). ``dicom`` plans the container that reads DICOMweb.
+    This asks for Model Garden's own settings for the machine, and raises their limits of images and context,
+    because they allow few images (16 when we looked). ``dicom`` plans the container that reads DICOMweb.
 
     Raises:
-        InputError: fewer than 126 images, which a whole slide has; a context that they do not fit into; a machine
-            that Model Garden has no settings for; a price that is not known here.
+        InputError: fewer than 126 images, which a whole slide needs; a context that is too small for the images; a
+            machine without settings in Model Garden; or a machine whose price this program does not know.
     """
     least = images * (IMAGE_TOKENS + WRAPPER_TOKENS) + TEXT_TOKENS
     if images < MAX_PATCHES:
         raise InputError(
-            f"A slide's prompt has up to {MAX_PATCHES} images; the limit is {images}.", remedy="Raise it."
+            f"The limit is {images} images, but a slide's prompt has up to {MAX_PATCHES} images.",
+            remedy="Raise it.",
         )
     if context < least:
         raise InputError(
-            f"{images} images and text need {least:,} tokens; the context is {context:,}.", remedy="Raise it."
+            f"{images} images and their text need {least:,} tokens, but the context is {context:,}.",
+            remedy="Raise it.",
         )
     price_note = "given by you"
     if dollars_per_hour is None:
         if cloud.region != "us-central1" or machine_type not in PRICES:
             raise InputError(
-                f"The price of {machine_type} in {cloud.region} is not noted here.",
-                remedy="Look it up at https://cloud.google.com/vertex-ai/pricing and give dollars_per_hour=.",
+                f"This program does not know the price of {machine_type} in {cloud.region}.",
+                remedy="Look up the price at https://cloud.google.com/vertex-ai/pricing, and give it as "
+                "dollars_per_hour=.",
             )
         dollars_per_hour, price_note = PRICES[machine_type], PRICE_NOTE
     model = DICOM_MODEL if dicom else MODEL
@@ -215,11 +218,12 @@ def ask_on_screen(text: str) -> bool:
 def deploy(
     cloud: Cloud, plan: Plan, confirm: Callable[[str], bool] = ask_on_screen, minutes: float = 60
 ) -> Endpoint:
-    """Create what was planned, once ``confirm`` was shown it with its cost and said True; wait until it serves.
+    """Show the plan and its cost to ``confirm``; if it returns True, create the deployment and wait until it
+    serves.
 
     Raises:
-        InputError: not confirmed, terms not accepted, an endpoint of this name there: nothing was created. Or it
-            failed on the way: the error says what may bill now.
+        InputError: the cost was not confirmed, the terms were not accepted, or an endpoint of this name exists, so
+            nothing was created; or the deployment failed, and the error says what may bill now.
     """
     if not plan.terms_accepted:
         raise InputError(
@@ -232,11 +236,13 @@ def deploy(
         raise InputError(
             "An endpoint of this name exists already, so nothing was created.",
             path=there.name,
-            remedy="Use find_endpoint.",
+            remedy="Get it with find_endpoint.",
         )
     if confirm(str(plan)) is not True:
         raise InputError(
-            "You did not confirm the cost, so nothing was created.", path=plan.name, remedy="Confirm the cost."
+            "You did not confirm the cost, so nothing was created.",
+            path=plan.name,
+            remedy="Type yes to accept the cost.",
         )
     sent = None
     try:
@@ -252,25 +258,25 @@ def _may_bill(cloud: Cloud, plan: Plan, sent: Any, error: BaseException) -> Inpu
         there = find_endpoint(cloud, plan.name)
         what = f"{there.name} exists and may bill" if there else "no endpoint of this name is listed yet"
     except InputError:
-        what = "whether an endpoint exists cannot be asked now"
+        what = "the program cannot find out now whether an endpoint exists"
     begun = f" The operation {sent['name']} may still go on." if sent and "name" in sent else ""
     return InputError(
-        f"The deployment did not end well ({type(error).__name__}: {error}); {what}, "
-        f"at {plan.dollars_per_hour:.2f} US dollars an hour.{begun}",
+        f"The deployment failed ({type(error).__name__}: {error}), and {what}, at "
+        f"{plan.dollars_per_hour:.2f} US dollars an hour.{begun}",
         path=plan.name,
-        remedy="Look with find_endpoint, remove with undeploy_and_delete, or by hand: "
-        f"{CONSOLE}?project={cloud.project}",
+        remedy="Check with find_endpoint, and remove an endpoint with undeploy_and_delete. You can also do "
+        f"both at {CONSOLE}?project={cloud.project}",
     )
 
 
 def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -> None:
-    """Undeploy all models of an endpoint, delete it, and ask whether it is gone. Gone already is fine.
+    """Undeploy all models of an endpoint, delete it, and check that it is gone. It may be gone already.
 
     The model's entry in the Model Registry stays; it costs nothing.
 
     Raises `InputError` that says what still bills and how to delete it by hand.
     """
-    reason = "it is there after its deletion"
+    reason = "it still exists after its deletion"
     try:
         now = _endpoint(cloud.call("GET", endpoint.name))
         for model in now.deployed:
@@ -307,5 +313,5 @@ def _still_bills(cloud: Cloud, left: Endpoint, reason: str) -> InputError:
     return InputError(
         f"STILL THERE, with {models} ({reason}).",
         path=left.name,
-        remedy=f"Try again, or by hand:\n  {lines}\nor at {CONSOLE}?project={cloud.project}",
+        remedy=f"Try again, or delete it yourself with\n  {lines}\nor at {CONSOLE}?project={cloud.project}",
     )

@@ -1,6 +1,6 @@
-"""The few calls of the Vertex AI REST API that a deployment needs, and a short-lived token for them.
+"""Send the few requests of the Vertex AI REST API that a deployment needs, with a short-lived token.
 
-Plain REST rather than Google's SDK: that is large, and pins other packages to versions that this project has left.
+This uses plain REST, because Google's SDK is large and pins other packages to versions that are too old for us.
 Reference: https://cloud.google.com/vertex-ai/docs/reference/rest
 """
 
@@ -27,7 +27,7 @@ class Secret(str):
     """
 
     def __new__(cls, text: str, quota_project: str = "") -> Secret:
-        """Of the token's text."""
+        """Make a secret from the token's text."""
         made = super().__new__(cls, text)
         made.quota_project = quota_project
         return made
@@ -37,7 +37,7 @@ class Secret(str):
 
 
 def access_token() -> Secret:
-    """A token of application-default credentials, good for about an hour.
+    """A token of application-default credentials, valid for about an hour.
 
     Raises `InputError` where google-auth is missing, or nobody is signed in.
     """
@@ -62,7 +62,7 @@ def access_token() -> Secret:
 
 
 class Gone(InputError):
-    """The resource is not there (404)."""
+    """The resource does not exist (404)."""
 
 
 class Unanswered(InputError):
@@ -77,7 +77,7 @@ class Cloud:
         project: the project's id.
         region: for example "us-central1".
         address: of the API; default: that of the region. http for loopback alone.
-        token: gives a fresh token for each request.
+        token: a function that gives a fresh token for each request.
         poll_seconds: between two looks at an operation that goes on.
     """
 
@@ -112,16 +112,16 @@ class Cloud:
                 answer = self._send(method, path, body, query)
                 content = answer.json() if answer.content else {}
             except requests.RequestException as error:  # one of JSON that cannot be read, too
-                problem = f"No readable answer came ({type(error).__name__})."
+                problem = f"The API gave no readable answer ({type(error).__name__})."
                 raise Unanswered(problem, path=path, remedy=_LOOK_AGAIN) from None
             if answer.status_code < 300:
                 return content
-            problem = f"The API answers {answer.status_code}: {_message(content)}"
+            problem = f"The API answered {answer.status_code}: {_message(content)}"
             if answer.status_code == 404:
                 raise Gone(problem, path=path, remedy="Check the name and the region.")
             if reads and answer.status_code in _PASSING:
                 raise Unanswered(f"{problem}.", path=path, remedy=_LOOK_AGAIN)
-            remedy = _REMEDIES.get(answer.status_code, "Put that right, then again.")
+            remedy = _REMEDIES.get(answer.status_code, "Correct the error that the API names, then try again.")
             raise InputError(problem, path=path, remedy=remedy)
 
         return retried(
@@ -154,12 +154,18 @@ class Cloud:
         while not operation.get("done"):
             if time.monotonic() > until:
                 raise Unanswered(
-                    f"It still goes on after {minutes:g} minutes.", path=name, remedy="Look again later."
+                    f"The operation has not ended after {minutes:g} minutes.",
+                    path=name,
+                    remedy="Look again later.",
                 )
             time.sleep(self.poll_seconds)
             operation = self.call("GET", name)
         if "error" in operation:
-            raise InputError(f"It failed: {_message(operation)}", path=name, remedy="Put that right, then again.")
+            raise InputError(
+                f"The operation failed: {_message(operation)}",
+                path=name,
+                remedy="Correct the error that the API names, then try again.",
+            )
         return operation.get("response", {})
 
     def listed(self, path: str, key: str) -> Iterator[dict[str, Any]]:
@@ -182,8 +188,10 @@ class Cloud:
 
 _REMEDIES = {
     401: "Sign in again: gcloud auth application-default login.",
-    403: "Enable the Vertex AI API for the project, and get the role Vertex AI Administrator in it. If it asks "
-    "for a quota project: gcloud auth application-default set-quota-project PROJECT.",
+    403: (
+        "Enable the Vertex AI API for the project, and get the role Vertex AI Administrator in it. If the "
+        "API asks for a quota project, run: gcloud auth application-default set-quota-project PROJECT."
+    ),
     429: "Ask for more quota of this accelerator in this region, or choose another region.",
 }
 

@@ -1,15 +1,16 @@
-"""The notebooks, run unattended, and what they run on.
+"""Run the notebooks unattended, and check what this machine can run.
 
 In: the folder of the notebooks. Out: executed notebooks, their results, and an index page.
 
-- ``runner``: runs them in order with papermill.
-- ``notebook_files``: which there are, their order and their numbers.
-- ``parameters``: their parameters, from the command line.
-- ``published``: what was published of the real model, word for word.
-- ``run_report``: the pages of a run.
-- ``badges``: the launch links of notebooks and README, and the one address of the repository.
-- ``doctor``: what this machine can run, as ``device`` sees it by torch; ``extras``: the optional parts.
-- ``model_time``: how long MedGemma takes, by arithmetic.
+- ``runner``: runs the notebooks with papermill, and keeps their results.
+- ``side_by_side``: runs several at a time, in order; ``watch``: follows one of them while it runs.
+- ``notebook_files``: finds the notebooks, their order and their numbers.
+- ``parameters``: reads the parameters of notebooks, and sets them from the command line.
+- ``published``: shows published replies and figures of the real model, word for word.
+- ``run_report``: writes the pages of a run.
+- ``badges``: writes the launch links of notebooks and README from the one address of the repository.
+- ``doctor``: reports what this machine can run; ``device`` asks torch, ``extras`` finds the optional parts.
+- ``model_time``: computes how long MedGemma takes.
 """
 
 import lazy_loader

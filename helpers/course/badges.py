@@ -1,7 +1,7 @@
-"""Launch links of the notebooks, and the address they install from, all from the one setting in pyproject.toml.
+"""Write the launch links and the install address of the notebooks, from the one setting in pyproject.toml.
 
-In a notebook they are plain links, not pictures: a notebook that is opened offline asks no outside host for
-anything. README.md, which is read on the web, has one badge for each notebook.
+Notebooks have plain links instead of pictures, so that a notebook that is opened offline asks no other host.
+README.md, which people read on the web, has one badge for each notebook.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def repository_address(checkout: Path = CHECKOUT) -> str:
     project = tomllib.loads(settings.read_text(encoding="utf-8"))["project"] if settings.is_file() else {}
     if project.get("name") != "medgemma-tutorials":
         raise InputError(
-            "This is not a checkout of the repository: its pyproject.toml is not here.",
+            "This folder is not a checkout of the repository, because it has no pyproject.toml.",
             path=checkout,
-            remedy="Clone the repository and run the command there; an installed copy has no notebooks.",
+            remedy="Clone the repository and run the command there. An installed package has no notebooks.",
         )
     return project["urls"]["Repository"]
 
@@ -57,7 +57,7 @@ def launch_links(repository: str, notebook: str) -> dict[str, str]:
         raise InputError(
             "The address of the repository is not of the form https://github.com/OWNER/NAME.",
             path=repository,
-            remedy="Correct Repository under [project.urls] in pyproject.toml.",
+            remedy="Correct the entry Repository under [project.urls] in pyproject.toml.",
         )
     owner, name = match.groups()
     raw = f"https://raw.githubusercontent.com/{owner}/{name}/{BRANCH}/notebooks/{notebook}"
@@ -75,9 +75,9 @@ def update_badges(checkout: Path = CHECKOUT, *, check: bool = False) -> list[Pat
     """Write the links into each notebook's title cell and the notebook table into README.md.
 
     The links go between a pair of HTML comments (``<!-- badges -->`` and ``<!-- notebooks -->``); a title cell
-    without its pair gets one below the heading. Of a row in README.md the first and the last cell are written; the
-    cells between are kept as somebody wrote them, and are "…" for a new notebook. Wherever a notebook, README.md
-    or a page in ``docs`` installs from or clones a repository on GitHub, it is given the same address.
+    without its pair gets one below the heading. In a row of README.md, only the first and the last cell are
+    written. The cells between keep their text, and are "…" for a new notebook. Wherever a notebook, README.md or a
+    page in ``docs`` installs from or clones a repository on GitHub, it is given the same address.
 
     Args:
         checkout: root folder of a checkout.
@@ -156,7 +156,7 @@ def _between(text: str, name: str, content: str, path: Path) -> str:
         raise InputError(
             f"The pair of comments {first} and {last} is missing or doubled.",
             path=path,
-            remedy="Put each once, on lines of their own, where the links belong.",
+            remedy="Write each comment once, on its own line, where the links belong.",
         )
     before, after = text[: text.index(first)], text[text.index(last) :]
     return f"{before}{first}\n\n{content}\n\n{after}"

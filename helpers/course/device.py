@@ -1,4 +1,4 @@
-"""The device that models run on, seen by torch, and how long a model takes on it.
+"""Find the device that models run on, and estimate how long a model takes on it.
 
 `look` is called in a process of its own: a torch that crashes while it is imported then ends that process alone.
 """
@@ -12,7 +12,7 @@ from helpers.prompts import MAX_SLICES
 
 
 def look(weights: Mapping[str, int]) -> dict[str, Any]:
-    """What torch finds here.
+    """Describe what torch finds on this machine.
 
     Args:
         weights: bytes of the bfloat16 weights of each model.
@@ -31,7 +31,7 @@ def look(weights: Mapping[str, int]) -> dict[str, Any]:
 
 
 def unknown(weights: Mapping[str, int], why: str) -> dict[str, Any]:
-    """The same, where torch does not import."""
+    """The same description if torch cannot be imported."""
     return {
         "device": {"kind": "unknown", "description": "unknown: torch does not import"},
         "fits": dict.fromkeys(weights, "whether it fits is unknown"),
@@ -57,7 +57,7 @@ def _device(torch: Any) -> dict[str, Any]:
         }
     if torch.backends.mps.is_available():
         return {"kind": "mps", "description": "Apple MPS, which shares the machine's memory"}
-    built = "this torch is a CPU build" if not torch.version.cuda else "no driver or device for CUDA"
+    built = "this torch is a CPU build" if not torch.version.cuda else "torch finds no driver or device for CUDA"
     return {"kind": "cpu", "description": f"none ({built})"}
 
 
@@ -78,7 +78,7 @@ def _time(device: Mapping[str, Any]) -> dict[str, Any]:
     from helpers.course.model_time import HARDWARE, MEDGEMMA_4B, likely, measured_speed, minutes_on_cpu
 
     if device["kind"] == "mps":
-        return {"text": "no time was measured on MPS, and no answer compared with those of another device"}
+        return {"text": "nobody has measured a time on MPS, or compared its answers with those of another device"}
     if device["kind"] == "cpu":
         speed = measured_speed()
         volume, image = (minutes_on_cpu(speed, images) for images in (MAX_SLICES, 1))
@@ -95,8 +95,11 @@ def _time(device: Mapping[str, Any]) -> dict[str, Any]:
             found = likely(MEDGEMMA_4B, gpu)
             before = found.vision + found.reading
             return {
-                "text": f"about {before:.0f} s for {MAX_SLICES} slices, {found.writing:.1f} s for 60 tokens of an "
-                f"answer: estimated for transformers from the data sheet of the {gpu.name}, not measured",
+                "text": (
+                    f"about {before:.0f} s for {MAX_SLICES} slices, {found.writing:.1f} s for 60 tokens of "
+                    f"an answer; estimated for transformers from the data sheet of the {gpu.name}, not "
+                    "measured"
+                ),
                 "seconds_for_85_slices": round(before, 1),
             }
     return {}

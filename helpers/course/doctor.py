@@ -1,4 +1,4 @@
-"""What this machine can run: ``medgemma-tutorials doctor``."""
+"""Report what this machine can run: ``medgemma-tutorials doctor``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WEIGHTS_4B = int(8.6e9)
 
 
 def examine() -> dict[str, Any]:
-    """Look at Python, packages, memory, GPU, disk, access and models; never at a token's value.
+    """Check Python, packages, memory, GPU, disk, access and models. Token values are never read out.
 
     Returns:
         Plain data with "problems": what is broken in the install, one sentence each, empty if nothing is. All else
@@ -85,7 +85,9 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
     ]
     if hub:
         network = (
-            "reachable" if hub["reachable"] else "not reachable: this machine is offline, or a proxy is not set"
+            "reachable"
+            if hub["reachable"]
+            else "not reachable, because this machine is offline or needs a proxy setting"
         )
         if hub["offline_mode"]:
             network += " (and HF_HUB_OFFLINE is set: nothing will be downloaded)"
@@ -110,7 +112,9 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
             text, 110, initial_indent=f"{label:<10}", subsequent_indent=" " * 10, break_long_words=False
         )
     lines += [f"PROBLEM   {problem}" for problem in findings["problems"]]
-    lines.append("The install is broken: see above." if findings["problems"] else "The install is whole.")
+    lines.append(
+        "The install is broken; the lines above say why." if findings["problems"] else "The install is complete."
+    )
     return "\n".join(lines)
 
 
@@ -119,15 +123,15 @@ def _packages(problems: list[str]) -> dict[str, dict[str, Any]]:
     try:
         from packaging.requirements import Requirement
     except ImportError:
-        problems.append("packaging is missing: pip install -e .")
+        problems.append("The package packaging is missing. Run: pip install -e .")
         return {}
     found = {}
     for requirement in map(Requirement, requirements()[0]):
         version = version_of(requirement.name)
         if version is None:
-            problems.append(f"{requirement.name} is missing: run make, or pip install -e .")
+            problems.append(f"{requirement.name} is missing. Run: make, or pip install -e .")
         if version and not requirement.specifier.contains(version, prereleases=True):
-            problems.append(f"{requirement.name} is {version}; {requirement.specifier} is needed.")
+            problems.append(f"{requirement.name} has version {version}, but {requirement.specifier} is needed.")
         found[requirement.name] = {"wanted": str(requirement.specifier), "installed": version}
     return found
 
@@ -171,9 +175,13 @@ def _hub_and_models(problems: list[str]) -> tuple[dict[str, Any], dict[str, str]
         "cache_free_gb": free_gb,
     }
     missing = hub.missing_files(hub.STANDIN_FOLDER) if hub.STANDIN_FOLDER.is_dir() else ["its folder"]
-    standin = f"{', '.join(missing)} missing: make tiny trains it anew" if missing else "here, and fits everywhere"
+    standin = (
+        f"{', '.join(missing)} missing; make tiny trains the model again"
+        if missing
+        else "installed, and small enough for every machine"
+    )
     if missing:
-        problems.append(f"The stand-in model is not whole ({', '.join(missing)} missing): run make tiny.")
+        problems.append(f"The stand-in model is not complete ({', '.join(missing)} missing). Run: make tiny")
     models, weights = {hub.STANDIN: standin}, {}
     for name in hub.REAL_MODELS:
         try:
@@ -183,7 +191,7 @@ def _hub_and_models(problems: list[str]) -> tuple[dict[str, Any], dict[str, str]
         weights[name] = hub.weight_bytes(folder) if folder else _WEIGHTS_4B
         where = "in the cache" if folder else f"not in the cache (a download of {weights[name] / 1e9:.1f} GB)"
         if not folder and free_gb < weights[name] * 1.05 / 1e9:
-            where += f", for which {free_gb:.1f} GB of disk are too little"
+            where += f", but only {free_gb:.1f} GB of disk are free"
         models[name] = where
     return access, models, weights
 

@@ -1,4 +1,4 @@
-"""What pyproject.toml asks for: the packages that are always needed, and the optional parts."""
+"""Read from the package's metadata which packages are always needed, and the optional parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
 def requirements() -> tuple[list[str], dict[str, list[str]]]:
-    """The packages that are always needed, and those of each extra, as texts of requirements."""
+    """The required packages, and the packages of each extra, as texts of requirements."""
     if _PYPROJECT.is_file():
         project = tomllib.loads(_PYPROJECT.read_text(encoding="utf-8"))["project"]
         return project["dependencies"], project["optional-dependencies"]
@@ -26,7 +26,7 @@ def requirements() -> tuple[list[str], dict[str, list[str]]]:
 
 
 def version_of(name: str) -> str | None:
-    """The version of a package that is installed, or None."""
+    """The installed version of a package, or None."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -34,7 +34,8 @@ def version_of(name: str) -> str | None:
 
 
 def extras_here() -> dict[str, dict[str, Any]]:
-    """Of each extra: "installed", the "missing" packages (also those of another version), and what "install"s it.
+    """For each extra: "installed", its "missing" packages (also those of a wrong version), and the "install"
+    command.
 
     A package that is not made for this system counts as missing.
     """

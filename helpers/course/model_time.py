@@ -1,9 +1,9 @@
-"""How long MedGemma 4B takes: arithmetic on its sizes and on a device's speed. An estimate, not a measurement.
+"""Estimate how long MedGemma 4B takes, from its sizes and the speed of a device. Nothing is measured on the model.
 
-Reading a prompt is bound by operations: two for each weight and token, and those of attention. With dense masks
-attention is counted for every pair of tokens, n squared in each layer, whatever the mask hides; by blocks only for
-what is seen. Writing an answer is bound by memory, as all weights, and the keys and values of the prompt, are read
-for every token; and each token waits for the launches of a few thousand small kernels besides.
+The number of operations limits how fast a prompt is read: two for each weight and token, and those of attention.
+With dense masks, attention counts every pair of tokens, n squared in each layer. By blocks, it counts only the
+blocks that a token sees. Memory limits how fast an answer is written, because each token needs all weights, and
+the keys and values of the prompt. Each token also waits for the launches of a few thousand small kernels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LABELS = 10  # tokens around an image: its wrappers and the label of its slice
 
 @dataclass(frozen=True)
 class Hardware:
-    """A GPU by its data sheet, without sparsity."""
+    """The figures of a GPU's data sheet, without sparsity."""
 
     name: str
     operations: float  # bfloat16, a second
@@ -48,7 +48,7 @@ HARDWARE = (
 
 @dataclass(frozen=True)
 class Weights:
-    """How large a model is, in what its work is counted by."""
+    """The sizes of a model that its work depends on."""
 
     layers: int  # parameters of all layers of the language model
     head: int  # parameters of the output layer
@@ -77,7 +77,7 @@ MEDGEMMA_4B = Weights(
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long one volume and its questions take."""
+    """The seconds for one volume and its questions."""
 
     vision: float
     reading: float  # the prompt's prefix and the questions

@@ -1,4 +1,4 @@
-"""The files of the notebooks: which there are, in the order of the course, and which of them somebody names."""
+"""Find the files of the notebooks in the order of the course, and choose some by number or name."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ def notebook_number(name: str) -> str:
 
 
 def choose_notebooks(folder: Path, only: Sequence[str]) -> list[Path]:
-    """The notebooks that somebody names, each once and in the order of the course; all if ``only`` is empty.
+    """The chosen notebooks, each once and in the order of the course; all if ``only`` is empty.
 
     Args:
         folder: of the notebooks.
         only: numbers ("02", "3b") or names ("02_ct_volume_prompting"). "03" does not name 03b.
 
     Raises:
-        InputError: there are no notebooks in the folder, or none of that number or name.
+        InputError: the folder holds no notebooks, or none with that number or name.
     """
     paths = [path.resolve() for path in find_notebooks(folder)]
     if not paths:
         raise InputError(
-            "There are no notebooks named NN_*.ipynb.",
+            "This folder holds no notebooks named NN_*.ipynb.",
             path=folder,
-            remedy="Run this in a checkout of the repository, or name their folder with --notebooks.",
+            remedy="Run the command in a checkout of the repository, or give the folder of the notebooks "
+            "with --notebooks.",
         )
     chosen = set()
     for name in only:

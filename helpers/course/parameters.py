@@ -1,4 +1,4 @@
-"""The parameters of a notebook: what its tagged cell declares, and what a run gives it."""
+"""Read the parameters that a notebook declares, and check the values that a run gives it."""
 
 from __future__ import annotations
 
@@ -54,14 +54,15 @@ def given_parameters(
         declared: what each notebook of the run declares (`declared_parameters`).
 
     Raises:
-        InputError: OUTPUT_DIR, which the runner sets; two models; a name that none of the notebooks has.
+        InputError: OUTPUT_DIR was given, which the runner sets; two models were given; or no notebook has a
+            parameter of this name.
     """
     if "OUTPUT_DIR" in parameters:
-        raise InputError("The runner sets it itself.", path="OUTPUT_DIR", remedy="Use --output DIR.")
+        raise InputError("The command sets this parameter itself.", path="OUTPUT_DIR", remedy="Use --output DIR.")
     given = dict(parameters)
     if model is not None:
         if given.get("MODEL", model) != model:
-            raise InputError("Two models are given.", path="MODEL", remedy="Use --model alone.")
+            raise InputError("You gave two models.", path="MODEL", remedy="Give the model only with --model.")
         given["MODEL"] = model
     for name, value in given.items():
         if not any(name in names for names in declared.values()):
@@ -69,7 +70,7 @@ def given_parameters(
             raise InputError(
                 f"No notebook of this run ({', '.join(path.stem for path in declared)}) has this parameter.",
                 path=name,
-                remedy=f"{did_you_mean(name, known)}They have {', '.join(known) or 'none'}.",
+                remedy=f"{did_you_mean(name, known)}Their parameters are {', '.join(known) or 'none'}.",
             )
         if isinstance(value, str) and value.startswith(RECORDED_PREFIX):
             given[name] = f"{RECORDED_PREFIX}{recorded_folder(value).resolve()}"

@@ -1,4 +1,4 @@
-"""What was published of the real model, word for word: the voice of MedGemma in notebooks that run without it.
+"""Show what was published about the real model, word for word, in notebooks that run without it.
 
 The texts and figures stand in ``published_replies.yaml``, each with its source.
 """
@@ -31,7 +31,7 @@ _CELL = "text-align:left; padding:.15em 1.2em .15em 0; border-bottom:1px solid r
 
 @dataclass(frozen=True)
 class Source:
-    """Where something was published."""
+    """The source of a published reply or figure."""
 
     title: str
     address: str
@@ -65,7 +65,7 @@ class Entry:
 
 @dataclass(frozen=True, repr=False)
 class Published:
-    """What a notebook shows: a box in a page, and the same words as plain text elsewhere."""
+    """The published replies of a notebook: a box on a page, and the same words as plain text elsewhere."""
 
     entries: Sequence[Entry]
 
@@ -77,7 +77,7 @@ class Published:
 
 
 def published_reply(notebook: str) -> Published:
-    """What was published of MedGemma on a notebook's subject: replies, or figures where no reply was found.
+    """Published replies of MedGemma on a notebook's subject, or figures if no reply was found.
 
     Args:
         notebook: its number as a text, "02" or "03b".
@@ -86,13 +86,14 @@ def published_reply(notebook: str) -> Published:
         At the end of a cell, a box labelled "Published, not computed here", with model, images, source and date.
 
     Raises:
-        InputError: there is nothing for a notebook of that number.
+        InputError: nothing is listed for a notebook with this number.
     """
     entries = [entry for entry in read_published() if notebook in entry.notebooks]
     if not entries:
         known = sorted({number for entry in read_published() for number in entry.notebooks})
         raise InputError(
-            f"There is nothing published for a notebook {notebook!r}.", remedy=f"Use one of {', '.join(known)}."
+            f"The course has no published replies for a notebook {notebook!r}.",
+            remedy=f"Use one of {', '.join(known)}.",
         )
     return Published(entries)
 

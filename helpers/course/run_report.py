@@ -1,6 +1,6 @@
-"""The pages that a run leaves behind: each executed notebook as HTML, and an index of them.
+"""Write the pages of a run: each executed notebook as HTML, and an index.
 
-The pages hold all they show and ask no outside host for anything.
+The pages are complete and request nothing from other hosts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The data manifest: every image that this project uses, what it is, whose it is and how it is had.
+"""The data manifest: every image that this project uses, with its content, its source and the way to get it.
 
-A mapping in YAML from a short name to an `Entry`. What is wrong in it is reported with its line.
+The manifest is a YAML mapping from a short name to an `Entry`. Errors name the line of the fault.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class File(_Strict):
 
 
 class Download(File):
-    """A file at an address; its path is that under the cache folder."""
+    """A file at an address; its path is relative to the cache folder."""
 
     url: Https
 
@@ -93,9 +93,9 @@ class Source(_Strict):
 
 
 class Entry(_Strict):
-    """One image of the manifest. Exactly one of ``bundled``, ``download`` and ``idc`` says how it is had."""
+    """One image or record of the manifest. One of ``bundled``, ``download`` and ``idc`` says how to get it."""
 
-    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation"]
+    kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation", "record"]
     title: Text
     source: Source
     licence: Text  # SPDX identifier, or a text where there is none
@@ -109,9 +109,9 @@ class Entry(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Entry:
         if sum(way is not None for way in (self.bundled, self.download, self.idc)) != 1:
-            raise ValueError("an entry has exactly one of bundled, download and idc")
+            raise ValueError("an entry must have exactly one of bundled, download and idc")
         if self.bundled and len({PurePosixPath(file.path).parent for file in self.bundled}) > 1:
-            raise ValueError("the files of a series lie in one folder")
+            raise ValueError("the files of a series must lie in one folder")
         return self
 
     @property
@@ -121,13 +121,14 @@ class Entry(_Strict):
 
 
 def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
-    """Read and check the manifest: name of each image -> `Entry`.
+    """Read and check the manifest; return a dictionary from the name of each image to its `Entry`.
 
     Args:
         path: another manifest; default: this project's own.
 
     Raises:
-        InputError: not there, no YAML, a name twice, or an entry that is not as it should be; names its line.
+        InputError: the file is missing or is not YAML, a name occurs twice, or an entry is wrong; the error names
+            the line.
     """
     path = Path(path) if path else own_manifest()
     try:
@@ -137,14 +138,16 @@ def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
         content = loader.construct_document(tree) if tree else None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"The data manifest cannot be read ({error}).", path=path, remedy="Install or clone again."
+            f"The data manifest cannot be read ({error}).",
+            path=path,
+            remedy="Install the package again, or clone the repository again.",
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise InputError(
             f"The manifest is not YAML: {getattr(error, 'problem', error)}.",
             path=f"{path}:{mark.line + 1 if mark else 1}",
-            remedy="Put this line right.",
+            remedy="Correct this line.",
         ) from None
     try:
         return TypeAdapter(dict[str, Entry]).validate_python(content)
@@ -167,7 +170,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
     if first["type"] == "extra_forbidden":
         known = {name for model in (Entry, Box, Source, Download, IdcSeries) for name in model.model_fields}
         close = difflib.get_close_matches(str(fields[-1]), known, n=1)
-        what = "There is no such field." + (f" Did you mean {close[0]}?" if close else "")
+        what = "An entry has no field of this name." + (f" Did you mean {close[0]}?" if close else "")
     elif first["type"] == "missing":
         what = "The field is missing."
     else:
@@ -177,9 +180,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
     where = ", ".join([f"Entry {entry}"] * bool(entry) + [f"field {field}"] * bool(field))
     more = f" ({len(others)} more after this one.)" if others else ""
     line = _line(tree, first["loc"])
-    return InputError(
-        f"{where or 'The whole'}: {what}{more}", path=f"{path}:{line}", remedy="Put this entry right."
-    )
+    return InputError(f"{where or 'The whole'}: {what}{more}", path=f"{path}:{line}", remedy="Correct this entry.")
 
 
 def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
@@ -200,16 +201,16 @@ def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
 
 
 def _refuse_repeated_keys(tree: yaml.Node | None, path: Path) -> None:
-    """YAML readers silently keep the last of two equal keys."""
+    """Refuse equal keys, of which YAML readers silently keep the last."""
     for node in _mappings(tree):
         seen: set[str] = set()
         for key, _ in node.value:
             name = str(key.value)
             if name in seen:
                 raise InputError(
-                    f"{name} is there twice.",
+                    f"The name {name} occurs twice.",
                     path=f"{path}:{key.start_mark.line + 1}",
-                    remedy="Remove or rename one of them.",
+                    remedy="Remove or rename one of the two entries.",
                 )
             seen.add(name)
 

@@ -1,4 +1,4 @@
-"""Images by name: from an entry of data_manifest.yaml to a local file or folder that has been checked."""
+"""Get an image by its name: from an entry of data_manifest.yaml to a checked local file or folder."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ def fetch(
     cache: str | os.PathLike[str] | None = None,
     manifest_file: str | os.PathLike[str] | None = None,
 ) -> Path | str:
-    """Get an image by its name and return the local path: a file, or for a series its folder.
+    """Get an image by its name, and return the local path of its file, or of its folder for a series.
 
-    Bundled files and downloads are compared with the manifest's SHA-256 at every call, before anything reads them.
-    A series of Imaging Data Commons has no checksum in the index; its SeriesInstanceUIDs, its number of files and
-    their size in bytes are compared instead. A download goes to a temporary name until it is whole and checked.
-    The first time in a process, a line names the title, the licence and the citation.
+    At every call, bundled files and downloads are compared with the SHA-256 in the manifest before anything reads
+    them. A series of Imaging Data Commons has no checksum in the index; its SeriesInstanceUIDs, its number of
+    files and their size in bytes are compared instead. A download has a temporary name until it is complete and
+    checked. At the first call in a process, a printed line names the title, the licence and the citation.
 
     Args:
-        name: a name in the manifest; or the path of an own file or folder, or the https address of a DICOMweb
-            series. Those are returned as they are; `helpers.volumes.read_volume` downloads the slices it needs.
+        name: a name in the manifest, the path of your own file or folder, or the https address of a DICOMweb
+            series. Paths and addresses are returned unchanged; `helpers.volumes.read_volume` downloads the slices
+            of an address.
         cache: folder for downloads; default: ``$MEDGEMMA_TUTORIALS_CACHE``, else the user's cache folder.
         manifest_file: another manifest, whose bundled files lie beside it; default: this project's own.
 
     Raises:
-        InputError: an unknown name; another address; a file that is missing or changed; a download that failed;
-            idc-index missing.
+        InputError: an unknown name, any other address, a missing or changed file, a failed download, or idc-index
+            is not installed.
     """
     if isinstance(name, str) and "://" in name:
         return str(parse_url(name))
@@ -58,7 +59,7 @@ def fetch(
 
 
 def cache_folder() -> Path:
-    """Where downloads lie: ``$MEDGEMMA_TUTORIALS_CACHE``, else the user's cache folder."""
+    """The folder for downloads: ``$MEDGEMMA_TUTORIALS_CACHE``, or else the user's cache folder."""
     if not (cache := os.environ.get(CACHE_VARIABLE)):
         import pooch
 
@@ -73,10 +74,10 @@ def _own_path(name: str | os.PathLike[str], entries: Mapping[str, Entry]) -> Pat
     close = difflib.get_close_matches(str(name), entries, n=2, cutoff=0.5)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""
     raise InputError(
-        f"There is no image of this name, and no file or folder at this path. {meant}"
-        f"Names in the manifest: {', '.join(entries)}.",
+        f"This is neither the name of a bundled image nor the path of a file or folder. {meant}The "
+        f"names are: {', '.join(entries)}.",
         path=name or "''",
-        remedy="Give one of them, or the path of your own file or folder.",
+        remedy="Give one of these names, or the path of your own file or folder.",
     )
 
 
@@ -90,7 +91,7 @@ def _bundled(files: list[File], root: Path) -> Path:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
         if found != file.sha256:
             raise InputError(
-                f"The file is not the one in the manifest: its SHA-256 is {found}, not {file.sha256}.",
+                f"The file is not the one that the manifest describes: its SHA-256 is {found}, not {file.sha256}.",
                 path=path,
                 remedy=remedy,
             )
@@ -124,12 +125,13 @@ def _downloaded(name: str, file: Download, cache: Path) -> Path:
         raise InputError(
             f"The download from {file.url} failed ({type(error).__name__}: {error}).",
             path=name,
-            remedy=f"Check the network and the free space in {cache}, then fetch again; no part of it was kept.",
+            remedy=f"Check the network and the free space in {cache}, then fetch again. The incomplete file "
+            "was deleted.",
         ) from error
 
 
 def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
-    """Called by requests for each response, before it follows a redirect."""
+    """Refuse a redirect to an address that is not https; requests calls this before it follows one."""
     target = response.headers.get("location", "")
     if response.is_redirect and urlsplit(target).scheme not in ("https", ""):
-        raise OSError(f"the server sends on to {target}, which is not https")
+        raise OSError(f"the server redirects to {target}, which is not https")

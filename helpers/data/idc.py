@@ -1,7 +1,7 @@
 """Public series of NCI Imaging Data Commons (https://imaging.datacommons.cancer.gov), through idc-index.
 
-No sign-in. The index holds no checksums, so a series is checked by what the index does say: the number of its
-files, their size in bytes, and the SeriesInstanceUID in each file.
+You need no account. The index holds no checksums, so three other values are checked: the number of files, their
+size in bytes, and the SeriesInstanceUID in each file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from helpers.errors import InputError
 def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
     """Download a series unless it is in ``cache``; check it and return its folder.
 
-    Raises `InputError`, with ``name`` as its path: idc-index missing or of another index; not whole; other files.
+    Raises `InputError`, with ``name`` as its path: idc-index is missing or has another index, the series is
+    incomplete, or the folder holds other files.
     """
     folder = cache / "idc" / series.crdc_series_uuid
     if folder.is_dir():
@@ -25,7 +26,7 @@ def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
         from idc_index import IDCClient
     except ImportError:
         raise InputError(
-            "A series of Imaging Data Commons is fetched by the package idc-index, which is not installed.",
+            "Downloading a series from Imaging Data Commons needs the package idc-index, which is not installed.",
             path=name,
             remedy='Run: pip install "medgemma-tutorials[idc]" (or: pip install idc-index).',
         ) from None
@@ -44,7 +45,7 @@ def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
         raise InputError(
             f"The download of series {uid} from Imaging Data Commons failed ({type(error).__name__}: {error}).",
             path=name,
-            remedy="Check the network, then fetch again: it goes on where it stopped.",
+            remedy="Check the network, then fetch again: the download continues where it stopped.",
         ) from error
     if not known:
         raise InputError(
@@ -65,10 +66,10 @@ def _check_series(name: str, series: IdcSeries, folder: Path) -> None:
     size = sum(path.stat().st_size for path in files)
     if (len(files), size) != (series.instances, series.bytes):
         raise InputError(
-            f"{folder} holds {len(files)} files of {size} bytes together; the series has {series.instances} "
-            f"of {series.bytes} bytes.",
+            f"{folder} holds {len(files)} files with {size} bytes in all; the series has "
+            f"{series.instances} files with {series.bytes} bytes.",
             path=name,
-            remedy="Check the network and fetch again; should that not help, delete the folder first.",
+            remedy="Check the network and fetch again. If the error remains, delete the folder and fetch again.",
         )
     for path in files:
         try:
@@ -77,7 +78,7 @@ def _check_series(name: str, series: IdcSeries, folder: Path) -> None:
             header = Dataset()
         if header.get("SeriesInstanceUID") != series.series_instance_uid:
             raise InputError(
-                f"This file is not of series {series.series_instance_uid}.",
+                f"This file does not belong to series {series.series_instance_uid}.",
                 path=path,
                 remedy=f"Delete the folder {folder} and fetch {name} again.",
             )

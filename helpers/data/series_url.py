@@ -26,25 +26,29 @@ class SeriesUrl(NamedTuple):
 
 
 def parse_url(url: str) -> SeriesUrl:
-    """Take a series' (or study's) address apart.
+    """Split the address of a series (or study) into its parts.
 
-    Raises `InputError`: another form; http to an address that is not loopback, where anybody on the way could read
-    images and token; a password or a query in the address, which would end up in messages.
+    Raises `InputError` for an address of another form; for http to another machine, because others on the network
+    could read images and token; and for a password or query in the address, which would appear in messages.
     """
     parts = urlsplit(url)
     bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
     if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
         raise InputError(
-            "This is not the address of a DICOMweb series.", path=bare, remedy=f"Give {SERIES_URL_FORM}."
+            "This is not the address of a DICOMweb series.",
+            path=bare,
+            remedy=f"Write the address as {SERIES_URL_FORM}.",
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError(
             "The address holds a name, a password or a query.",
             path=bare,
-            remedy=f"Give the address alone and the token by {DICOMWEB_TOKEN_VARIABLE} or token=.",
+            remedy=f"Give the address without them, and give the token with {DICOMWEB_TOKEN_VARIABLE} or token=.",
         )
     if is_in_the_clear(url):
         raise InputError(
-            "http sends images and token readable by all on the way.", path=bare, remedy="Use https://."
+            "With http, anyone on the network path can read the images and the token.",
+            path=bare,
+            remedy="Use https://.",
         )
     return SeriesUrl(match["root"], match["study"], match["series"] or "")

@@ -26,8 +26,8 @@ def checked_token(token: str, variable: str, path: str) -> str:
     token = token.strip()
     if not all("!" <= character <= "~" for character in token):
         raise InputError(
-            "The token holds a line end, a space or a letter with an accent, which no token has.",
+            "The token holds a line end, a space or a letter with an accent, which a valid token never has.",
             path=path,
-            remedy=f"Copy it anew, on one line, without the word Bearer ({variable}, or token=...).",
+            remedy=f"Copy the token again, on one line, without the word Bearer ({variable}, or token=...).",
         )
     return token

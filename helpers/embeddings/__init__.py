@@ -1,10 +1,10 @@
-"""A vision tower by itself: volumes, slides and images to vectors.
+"""Turn volumes, slides and images into vectors with a vision tower.
 
 In: images, or a folder of series. Out: float32 vectors, in memory or in Parquet.
 
 - ``embedder``: the tower of MedGemma, MedSigLIP or the stand-in.
-- ``table``: a folder to a table of vectors, resumable.
-- ``probes``: what the vectors can tell: linear probes, drift between sites.
+- ``table``: embeds a folder as a table of vectors; a stopped run continues.
+- ``probes``: uses the vectors for linear probes and for drift between sites.
 """
 
 import lazy_loader

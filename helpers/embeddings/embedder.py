@@ -1,10 +1,10 @@
-"""Images to vectors, by a model's vision tower alone: no words are read and none are written.
+"""Turn images into vectors with the vision tower of a model, without its language model.
 
-A tower makes a vector of every small patch of an image. Two summaries of them are kept, side by side: their mean
-(where the tower has a head that was trained to summarise, as MedSigLIP has, what the head makes of them instead),
-and, channel by channel, their maximum. A mean tells of what is everywhere, and a finding of three patches among
-thousands is lost in it; a maximum keeps the one patch that stands out, and loses how much of it there is. A volume
-or a slide is pooled as if it were one large image: the mean of its means, the maximum of its maxima.
+A tower makes a vector of every small patch of an image. Two summaries of these vectors are stored side by side:
+their mean and, channel by channel, their maximum. If the tower has a head that was trained to summarise, as
+MedSigLIP has, its output replaces the mean. A mean describes the whole image, but a finding of three patches among
+thousands is lost in it. A maximum keeps the one patch that stands out, but not how many patches do. A volume or a
+slide is pooled as if it were one large image: the mean of its means, the maximum of its maxima.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class Embedder:
 
     @functools.cached_property
     def key(self) -> str:
-        """16 letters that another tower, or other settings of its image processor, do not have."""
+        """16 letters that identify the tower and the settings of its image processor."""
         return weights_key(self.image_processor, self.tower.named_parameters())
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image.Image], batch_size: int | None = None) -> np.ndarray:
-        """A vector of each image, float32 (images, width): mean (or head) first, then maximum.
+        """The vector of each image, float32 (images, width): mean (or head) first, then maximum.
 
         Images are square, as of a prompt (`helpers.prompts.pad_to_square`). ``batch_size`` of them, by default
         ``vision_batch``, pass the tower at once, and half as many wherever memory runs out. Raises `InputError`
@@ -88,16 +88,16 @@ class Embedder:
             made = list(in_batches(images, self.image_processor, summarise, size))
         except torch.OutOfMemoryError as error:
             raise InputError(
-                "The GPU has not enough memory for one image.",
+                "The GPU does not have enough memory for one image.",
                 path=self.name,
-                remedy='Close what else uses it, or load_embedder(..., device="cpu").',
+                remedy='Close other programs that use the GPU, or use load_embedder(..., device="cpu").',
             ) from error
         return np.concatenate([np.empty((0, self.width), np.float32), *made])
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """What a tower makes of one volume, slide or image."""
+    """The vectors of one volume, slide or image."""
 
     parts: np.ndarray  # float32 (slices or patches, width), in order
 
@@ -121,14 +121,14 @@ def load_embedder(
     vision_batch: int = VISION_BATCH,
     token: str | None = None,
 ) -> Embedder:
-    """The vision tower of a model, by name, or of one that is loaded already.
+    """Load the vision tower of a model by name, or take it from a loaded model.
 
     Args:
         model: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medsiglip-448"``, a folder saved with
             ``save_pretrained`` (of such a model, or of a SigLIP), or a loaded `ChatModel`.
-        adapter: folder of an adapter that changes the vision tower, as of `helpers.models.load_model`.
+        adapter: folder of an adapter that changes the vision tower, as for `helpers.models.load_model`.
         device: likewise.
-        vision_batch: images that pass the tower at once; half as many wherever memory runs out.
+        vision_batch: the number of images that the tower encodes at once; it is halved if memory runs out.
         token: Hugging Face token, likewise.
 
     Raises:
@@ -138,9 +138,9 @@ def load_embedder(
     check_batch(vision_batch)
     if isinstance(model, str) and model.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "A served model gives answers and no embeddings.",
+            "A served model gives answers, but not embeddings.",
             path=model,
-            remedy='Load one here: "standin", a name, or the folder of a saved model.',
+            remedy='Load a model on this machine: "standin", a name, or the folder of a saved model.',
         )
     if adapter is not None:
         _check_adapter(adapter, model)
@@ -150,13 +150,15 @@ def load_embedder(
         if is_siglip(folder):
             if adapter is not None:
                 raise InputError(
-                    "An adapter of a SigLIP is not loaded here.", path=adapter, remedy="Leave it out."
+                    "This program cannot load an adapter of a SigLIP.",
+                    path=adapter,
+                    remedy="Leave out the adapter.",
                 )
             return _siglip(model, folder, device, vision_batch)
         model = load_model(model, adapter=adapter, device=device, vision_batch=vision_batch, token=token)
     if not isinstance(model, ChatModel):
         raise InputError(
-            f"There is no vision tower in a {type(model).__name__}.", remedy="Give a name or a loaded model."
+            f"A {type(model).__name__} has no vision tower.", remedy="Give the name of a model or a loaded model."
         )
     tower = next(module for name, module in model.model.named_modules() if name.endswith("vision_tower"))
     return Embedder(model.name, tower, model.processor.image_processor, model.is_standin, vision_batch)
@@ -166,15 +168,16 @@ def _check_adapter(adapter: str | os.PathLike[str], model: str | ChatModel) -> N
     """Raise for an adapter that would change no embedding, or one for a model that is loaded without it."""
     if not isinstance(model, str):
         raise InputError(
-            "The model is loaded already.",
+            "The model is loaded already, so an adapter cannot be added.",
             path=adapter,
             remedy="Give the adapter to load_model, or a model's name.",
         )
     if not read_adapter(adapter).in_vision:
         raise InputError(
-            "The adapter leaves the vision tower as it is, so every embedding would be that of the model alone.",
+            "The adapter does not change the vision tower, so every embedding would be the same as "
+            "without the adapter.",
             path=adapter,
-            remedy="Leave it out, or train one with adapt_vision=True.",
+            remedy="Leave out the adapter, or train one with adapt_vision=True.",
         )
 
 
@@ -203,17 +206,18 @@ def embed(
     Args:
         embedder: see `load_embedder`.
         source: files become images by `helpers.images.read_images`. A volume is shown as in a prompt.
-        limit: slices of a volume, at most; by default 85.
-        batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
-        cache: folder for what was computed. A file there is named by tower, settings and pixels, so that the
-            same pixels are never encoded twice and others never taken for them.
+        limit: the largest number of slices of a volume; by default 85.
+        batch_size: the number of images that the tower encodes at once; by default the embedder's
+            ``vision_batch``.
+        cache: folder for computed vectors. The name of a file depends on tower, settings and pixels, so the same
+            pixels are never encoded twice, and other pixels never get their vectors.
 
     Raises:
-        InputError: no images, or a volume that cannot be shown.
+        InputError: there are no images, or a volume cannot be shown.
     """
     images = _images(source, limit)
     if not images:
-        raise InputError("There are no images to embed.", remedy="Give at least one.")
+        raise InputError("The list of images is empty.", remedy="Give at least one.")
     if cache is None:
         return Embedding(embedder.encode(images, batch_size))
     path = Path(cache) / embedder.key / f"{images_key(images)}.safetensors"
@@ -232,5 +236,7 @@ def _images(source: Any, limit: int | None) -> list[Image.Image]:
         isinstance(source, np.ndarray) and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] == 3))
     )
     if limit is not None:
-        raise InputError("A limit is for volumes.", remedy="Choose images, or patches, before they are embedded.")
+        raise InputError(
+            "A limit can be given only for volumes.", remedy="Choose the images or patches first, then embed them."
+        )
     return [pad_to_square(image) for image in ([source] if one else source)]

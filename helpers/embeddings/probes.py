@@ -1,4 +1,4 @@
-"""What vectors of images are used for: a probe on a few labels, and whether two sites look alike."""
+"""Use vectors of images: train a probe on a few labels, and test whether two sites look alike."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from helpers.errors import InputError
 def linear_probe(width: int) -> Any:
     """A scikit-learn classifier on vectors of ``width`` numbers: standardised, then logistic regression.
 
-    There are often more numbers than labels, so it is held back the more the wider a vector is.
+    There are often more numbers than labels, so the penalty grows with the width of the vectors.
     """
     return make_pipeline(StandardScaler(), LogisticRegression(C=2.5 / width, max_iter=1000))
 
 
 @dataclass(frozen=True)
 class ProbePoint:
-    """Accuracies on what was held out, of each repetition, after so many labels."""
+    """The accuracies on held-out rows in each repetition, for one number of labels."""
 
     labels: int
     probe: list[float]
@@ -45,30 +45,32 @@ def probe_curve(
     repeats: int = 10,
     seed: int = 0,
 ) -> list[ProbePoint]:
-    """How well a linear probe does after so many labels: the learning curve, with two controls.
+    """The accuracy of a linear probe by its number of labels: the learning curve, with two controls.
 
-    Each repetition holds a share of the groups out and learns from the others, ever more of them in one order.
-    "Shuffled" has the same vectors with their labels dealt out anew: where it is not near chance, the figure of
-    the probe means nothing.
+    Each repetition holds out a share of the groups, and learns from a growing part of the others. "Shuffled" has
+    the same vectors with shuffled labels. If its accuracy is not near chance, the figure of the probe means
+    nothing.
 
     Args:
         vectors: (n, width).
         labels: n, of two classes or more.
-        groups: n, the same for rows of one patient, which are never on both sides; by default each row its own.
+        groups: n, the same for rows of one patient, which are never on both sides; by default each row is its own
+            group.
         sizes: numbers of labels to learn from.
         held_out: share of the groups to score on.
         repeats: how often a part is held out.
         seed: of the choices.
 
     Raises:
-        InputError: lengths that differ, one class only, or more labels wanted than are left to learn from.
+        InputError: lengths differ, there is only one class, or a size is larger than the number of labels left to
+            learn from.
     """
     vectors, labels = np.asarray(vectors), np.asarray(labels)
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     if not len(vectors) == len(labels) == len(groups):
         raise InputError(
-            f"There are {len(vectors)} vectors, {len(labels)} labels and {len(groups)} groups.",
-            remedy="Give one of each for every row.",
+            f"The numbers of vectors ({len(vectors)}), labels ({len(labels)}) and groups ({len(groups)}) differ.",
+            remedy="Give one vector, one label and one group for each row.",
         )
     if len(np.unique(labels)) < 2:
         raise InputError("All labels are the same.", remedy="Give rows of two classes.")
@@ -81,7 +83,8 @@ def probe_curve(
         for point in points:
             if point.labels > len(pool):
                 raise InputError(
-                    f"{point.labels} labels are wanted, and {len(pool)} of {len(labels)} are left to learn from.",
+                    f"A size of {point.labels} labels was asked for, but only {len(pool)} of "
+                    f"{len(labels)} are left to learn from.",
                     remedy="Give more rows, smaller sizes, or a smaller held_out.",
                 )
             train = pool[: point.labels]
@@ -116,7 +119,7 @@ def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: 
     if min(len(one), len(other)) < 2 or one.shape[1] != other.shape[1]:
         raise InputError(
             f"Sets of {one.shape} and {other.shape} cannot be compared.",
-            remedy="Give two rows or more of each, from one tower.",
+            remedy="Give two rows or more of each set, from the same vision tower.",
         )
     together = StandardScaler().fit_transform(np.concatenate([one, other]).astype(np.float64))
     apart = cdist(together, together)

@@ -1,9 +1,9 @@
-"""A folder of volumes, slides or images to a table of vectors in Parquet, however many there are.
+"""Embed a folder of any number of volumes, slides or images as a table of vectors in Parquet.
 
 The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a
-few more sources, and never changed: a run that was killed goes on with what no file holds yet. What could not be
-read is in ``_failed.json`` with its reason, and is tried again by the next run. In memory there are the images of
-one source and a few vectors.
+few more sources, and never changed: a run that was killed goes on with what no file holds yet. Sources that could
+not be read are listed in ``_failed.json`` with the reason, and the next run tries them again. Memory holds only
+the images of one source and a few vectors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """One vector of each source, and why others have none."""
+    """One vector of each source, and the reasons why other sources have none."""
 
     paths: list[str]  # from the folder that was embedded
     vectors: np.ndarray  # float32 (sources, width)
@@ -53,23 +53,25 @@ def embed_folder(
         folder: its entries are the sources: a DICOM series is a folder of its own.
         output: folder of the table. Its columns: ``path``, ``state`` (files, bytes and time of the last change of
             the source), ``images`` (how many were seen) and ``vector``.
-        kind: "ct", "mri", "slide" or "image", of all sources.
+        kind: the kind of all sources: "ct", "mri", "slide" or "image".
         pattern: which entries are sources, e.g. ``"*/*"`` for series in folders of patients.
-        limit: slices or patches of a source, at most.
+        limit: the largest number of slices or patches of a source.
         batch_size: images that pass the tower together; by default the embedder's ``vision_batch``.
-        every: sources after which a file is written; so many are lost when a run is killed.
+        every: the number of sources after which a file is written. A killed run loses at most this many.
 
     Raises:
-        InputError: no sources; a table of another tower, kind or limit; a source that was changed since. A source
-            that cannot be read raises nothing.
+        InputError: there are no sources, the table was made with another tower, kind or limit, or a source has
+            changed. A source that cannot be read raises no error.
     """
     folder, output = Path(folder), make_folder(output)
     if kind not in MODALITIES:
-        raise InputError(f"There are no sources of kind {kind!r}.", remedy=f"Use one of {', '.join(MODALITIES)}.")
+        raise InputError(f"{kind!r} is not a kind of source.", remedy=f"Use one of {', '.join(MODALITIES)}.")
     sources = sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "_")))
     if not sources:
         raise InputError(
-            f"Nothing here fits {pattern!r}.", path=folder, remedy="Check the folder, or choose another pattern."
+            f"No file or folder here matches {pattern!r}.",
+            path=folder,
+            remedy="Check the folder, or choose another pattern.",
         )
     made_by = {"model": embedder.name, "tower": embedder.key, "kind": kind, "limit": str(limit)}
     known = _known(output, made_by)
@@ -77,7 +79,7 @@ def embed_folder(
     changed = [name for name, state in states.items() if known.get(name, state) != state]
     if changed:
         raise InputError(
-            "This was changed after it was embedded.",
+            "This source was changed after it was embedded.",
             path=folder / changed[0],
             remedy=f"Embed into another folder, or delete {output}.",
         )
@@ -109,7 +111,9 @@ def read_embeddings(output: str | os.PathLike[str]) -> EmbeddingTable:
     output = Path(output)
     tables = list(_files(output))
     if not tables and not (output / FAILED).is_file():
-        raise InputError("There is no table of embeddings.", path=output, remedy="Make one with embed_folder.")
+        raise InputError(
+            "This folder holds no table of embeddings.", path=output, remedy="Make a table with embed_folder."
+        )
     paths = [path for table in tables for path in table["path"].to_pylist()]
     vectors = [np.stack(table["vector"].to_numpy()) for table in tables]
     failed = json.loads((output / FAILED).read_text(encoding="utf-8")) if (output / FAILED).is_file() else {}
@@ -124,7 +128,7 @@ def _known(output: Path, made_by: dict[str, str]) -> dict[str, str]:
         for name, value in made_by.items():
             if said.get(name) != value:
                 raise InputError(
-                    f"The table here was made with {name} {said.get(name)}, not {value}.",
+                    f"The table in this folder was made with {name} {said.get(name)}, not {value}.",
                     path=output,
                     remedy="Choose another output folder.",
                 )

@@ -1,21 +1,21 @@
-"""A model that is served elsewhere, asked as a local one is.
+"""Ask a model on a server in the same way as a local model.
 
 In: messages and the address of a server with the OpenAI chat API. Out: a `Reply`.
 
-- ``addresses``: which addresses are safe to send to, and the token.
-- ``transport``: the HTTP client below.
-- ``image_urls``: messages as they go over the wire.
-- ``limits``: what a server takes in one request.
-- ``client``: the model at that address.
-- ``totals``: what was sent, and what came back.
-- ``connecting``: which of its models a server lists, and what it tells of them.
-- ``wire_answer``: an answer, or the error that a server tells in its place.
-- ``streamed``: the same in pieces.
-- ``likelihoods``: what it tells of the tokens that it writes.
-- ``retries``: which failures may pass.
-- ``causes``: what to say of those that do not.
-- ``throughput``: how many requests a server answers, with one caller and with several.
-- ``redaction``: tokens cut out of whatever is kept or shown.
+- ``addresses``: checks that an address is safe to send to, and names the server.
+- ``transport``: opens the HTTP client that all requests go through.
+- ``image_urls``: writes messages in the form of the API.
+- ``limits``: how much a server takes in one request.
+- ``client``: the model at the address.
+- ``totals``: counts what was sent, and what came back.
+- ``connecting``: finds the models that a server lists, their limits, and an old vLLM.
+- ``wire_answer``: reads an answer, or the error that a server sends instead.
+- ``streamed``: reads an answer that comes in pieces.
+- ``likelihoods``: the likelihoods of tokens that a server sends.
+- ``retries``: decides which failures may pass.
+- ``causes``: explains the others.
+- ``throughput``: measures how many requests a server answers, with one caller and with several.
+- ``redaction``: removes tokens from texts that are stored or shown.
 """
 
 import lazy_loader

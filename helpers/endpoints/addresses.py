@@ -1,4 +1,4 @@
-"""Where a served model is: an address that is safe to send to, and the token that opens it."""
+"""Check the address of a served model, and find the token for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ TOKEN_VARIABLE = "ENDPOINT_TOKEN"
 
 
 def trusted_certificates() -> ssl.SSLContext | bool:
-    """Those in ``SSL_CERT_FILE``, else True: the client's own. Raises `InputError` for a file that holds none.
+    """The certificates in ``SSL_CERT_FILE``, else True (the client's own). Raises `InputError` for a file without
+    any.
 
     Without the environment's proxies, as for this machine's own servers, the client would pass that file over too.
     """
@@ -25,11 +26,13 @@ def trusted_certificates() -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=path)
     except OSError as error:  # of which those of ssl are a kind
         remedy = "Set SSL_CERT_FILE to a .pem file with certificates, or unset it."
-        raise InputError(f"No certificates can be read here ({error}).", path=path, remedy=remedy) from None
+        raise InputError(
+            f"No certificates can be read from this file ({error}).", path=path, remedy=remedy
+        ) from None
 
 
 def check_address(url: str) -> str:
-    """The host of a server's address. Raises `InputError` for one that would send anything in the clear."""
+    """The host of a server's address. Raises `InputError` for an address without encryption."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -41,19 +44,29 @@ def check_address(url: str) -> str:
     except ValueError as error:  # a port that is not a number, brackets that do not close, a name too long
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
-            f"This is not an address ({error}).", path=repr(url.rpartition("@")[2])[1:-1], remedy=remedy
+            f"This is not the address of a server ({error}).",
+            path=repr(url.rpartition("@")[2])[1:-1],
+            remedy=remedy,
         ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
-            "This is not an address of a server.",
+            "This is not the address of a server.",
             path=url,
             remedy=f"Write {ENDPOINT_PREFIX}https://HOST/v1#MODEL.",
         )
     if parts.username or parts.password or parts.query:
         shown = f"{parts.scheme}://{host}..."
-        raise InputError("The address holds a secret.", path=shown, remedy=f"Put tokens into {TOKEN_VARIABLE}.")
+        raise InputError(
+            "The address holds a password or a token.",
+            path=shown,
+            remedy=f"Take it out of the address, and put the token into {TOKEN_VARIABLE}.",
+        )
     if is_in_the_clear(url):
-        raise InputError("Images are not sent to another machine unencrypted.", path=url, remedy="Use https.")
+        raise InputError(
+            "The address is not encrypted, and images are not sent to another machine without encryption.",
+            path=url,
+            remedy="Use https.",
+        )
     return host
 
 

@@ -86,8 +86,8 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
     if status in (401, 403, 407):
         return problem(
             f"The server wants a token, or refused the one in use{words or f' ({status})'}.",
-            f"Set {TOKEN_VARIABLE} to one that is valid now (in Colab: the key icon on the left). "
-            "One of Google Cloud, from gcloud auth print-access-token, is valid for an hour.",
+            f"Set {TOKEN_VARIABLE} to a valid token (in Colab: the key icon on the left). A Google "
+            "Cloud token, from gcloud auth print-access-token, is valid for an hour.",
         )
     if status is not None and _NO_IMAGES.search(said):
         return problem(
@@ -97,7 +97,11 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
     if status == 413:
         return problem(f"The request is too large for the server{words}.", SMALLER)
     if is_refusal(error):
-        remedy = f"{known} {_of_path(url)}" if status in (404, 405) else f"Put right what it says. {known}"
+        remedy = (
+            f"{known} {_of_path(url)}"
+            if status in (404, 405)
+            else f"Correct the error that the server names. {known}"
+        )
         if _NO_ROOM.search(said):
             remedy = (
                 "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images. "
@@ -110,18 +114,20 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
         remedy = "Try later, or lower at_once."
         if "quota" in said:
             remedy = "A quota is used up: ask the server's owner for more, or try later, or lower at_once."
-        return problem(f"The server has too many requests{words}.", remedy)
+        return problem(f"The server got too many requests{words}.", remedy)
     if status is not None or isinstance(error, ToldError):
-        return problem(f"The server failed{words}.", "Look at its log, and ask again.")
+        return problem(f"The server failed{words}.", "Look at the server's log, and ask again.")
     if isinstance(error, (openai.APITimeoutError, SlowAnswer)) or "Timeout" in type(error).__name__:
-        return problem(f"The answer was not whole after {timeout:g} s.", "Give a longer timeout, or fewer images.")
+        return problem(
+            f"The answer was not complete after {timeout:g} s.", "Give a longer timeout, or fewer images."
+        )
     if isinstance(error, UnreadableAnswer):
         return problem(f"The answer cannot be read{words}.", "Look at the server's log, and ask again.")
     if cause := _of_the_way(error, url):
         return problem(*cause)
     return problem(
-        f"The server does not answer, or broke off ({_innermost(error)}).",
-        "Is it running? One of your own: medgemma-tutorials serve",
+        f"The server does not answer, or it broke the connection ({_innermost(error)}).",
+        "Check that the server runs. To start one on this machine, run: medgemma-tutorials serve",
     )
 
 
@@ -154,12 +160,13 @@ def _of_the_way(error: Exception, url: str) -> tuple[str, str] | None:
             )
         return (
             f"No encrypted connection can be made ({broken.reason or broken}).",
-            "Is it an https server? One without encryption is for this machine alone: http://127.0.0.1:PORT/v1.",
+            "Check that the server speaks https. A server without encryption can be used only on this "
+            "machine: http://127.0.0.1:PORT/v1.",
         )
     if cause_in(error, socket.gaierror) is not None:
         return (
-            f"The name {host!r}, or that of the proxy, leads to no machine.",
-            "Check the spelling and the network; behind a proxy set HTTPS_PROXY.",
+            f"The name {host!r}, or the name of the proxy, does not belong to any machine.",
+            "Check the spelling and the network. Behind a proxy, set HTTPS_PROXY.",
         )
     if type(error.__cause__).__name__ == "ProxyError":
         return f"The proxy refused ({error.__cause__}).", "Check HTTPS_PROXY, or set NO_PROXY."
@@ -167,8 +174,9 @@ def _of_the_way(error: Exception, url: str) -> tuple[str, str] | None:
         proxy = _proxy_for(host)
         where = f"at {place_of(url).partition('/')[0]}" + (f", or at the proxy {proxy}" if proxy else "")
         return (
-            f"The server does not answer, or broke off: nothing listens {where} ({refused.strerror}).",
-            "Is it running? One of your own: medgemma-tutorials serve",
+            "The server does not answer, or it broke the connection: "
+            f"nothing listens {where} ({refused.strerror}).",
+            "Check that the server runs. To start one on this machine, run: medgemma-tutorials serve",
         )
     return None
 
@@ -183,7 +191,10 @@ def _of_certificate(untrusted: ssl.SSLCertVerificationError) -> str:
         return "Its owner took it back. Ask for a server with a valid one, and send nothing to this one."
     if untrusted.verify_code in (62, 64):  # of another name, of another IP address
         return "Check the host's name in the address: it has to be the one that the certificate names."
-    return "Set SSL_CERT_FILE to the .pem file of whoever signed it, and check the host's name in the address."
+    return (
+        "Set SSL_CERT_FILE to the .pem file of the authority that signed the certificate, and "
+        "check the host's name in the address."
+    )
 
 
 def _proxy_for(host: str) -> str:

@@ -1,8 +1,8 @@
 """Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
 
 vLLM, ``transformers serve`` (`helpers.models.server` starts one here), TGI and Vertex AI's dedicated endpoints do.
-What an endpoint cannot give: a session (the server keeps its own cache, or none), a likelihood of words that it
-did not come to write, an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
+An endpoint cannot give four things: a session (the server has its own cache, or none), the likelihood of words
+that it did not write, an exact count of tokens before the answer, and the prompt as the tokenizer gets it.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ class EndpointModel:
     """A served model: `generate` as `helpers.models.ChatModel` has it, and `stream`. Any thread may call it.
 
     Args:
-        url: the server's address up to and with ``/v1``; http for this machine alone, https elsewhere.
+        url: the server's address up to and including ``/v1``; http only for this machine, https for all others.
         served: the model's name on that server.
-        name: under which answers are kept; by default the served name and the host, with its port and its path
-            where they are not the usual ones, so that no two servers share it.
+        name: the name under which answers are stored; by default the served name and the host, with its port and
+            its path if they are not the usual ones, so that no two servers share a name.
         image_format: "png" or "webp", which lose nothing, or "jpeg" with ``quality``. llama.cpp reads no WebP.
-        at_once: requests in flight together; further callers wait.
-        attempts: how often one prompt is sent at most; ``first_wait`` seconds after the first failure, doubling.
-        timeout: seconds for one whole answer.
-        limits: what the server takes; by default what is known of its kind (`helpers.endpoints.limits`).
-        token: the bearer token, or a function that gives a fresh one; by default that of `secret_token`, looked
-            up for each request, so that a renewed one is taken. It is never shown.
-        sources: files, folders and DICOMweb series that the images come from, whose headers are checked, and
-            that are looked at again before images are sent: none may have changed since; or
+        at_once: the number of requests that may run at the same time; further callers wait.
+        attempts: how often one prompt is sent at most; the wait of ``first_wait`` seconds doubles each time.
+        timeout: seconds for one complete answer.
+        limits: how much the server takes in one request; by default what is known of its kind.
+        token: the bearer token, or a function that gives a fresh one; by default that of ``ENDPOINT_TOKEN``, which
+            is looked up for each request, so that a renewed token is used. It is never shown.
+        sources: files, folders and DICOMweb series that the images come from. Their headers are checked, and
+            before images are sent, whether a file has changed since; or
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
-        InputError: an address that would send in the clear; a source that names a patient; requests at once, or
-            attempts, that are no number of them.
+        InputError: the address is not encrypted, a source names a patient, or ``at_once`` or ``attempts`` is not a
+            whole number of 1 or more.
     """
 
     url: str
@@ -111,19 +111,19 @@ class EndpointModel:
     def is_standin(self) -> bool:
         """Whether the served name is that of this project's stand-in, with an adapter (``standin+adapter``) too.
 
-        A server tells no more than the name.
+        A server tells nothing but the name.
         """
         return self.served.partition("+")[0] in ("standin", "standin_weights")
 
     @property
     def context(self) -> int:
-        """Tokens of a prompt, at most."""
+        """The largest number of tokens of a prompt."""
         return self.limits.context_tokens
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """An estimate of a prompt's tokens, since only the server has the tokenizer; see `Reply.prompt_tokens`.
+        """An estimate of a prompt's tokens, because only the server has the tokenizer; see `Reply.prompt_tokens`.
 
-        Raises `InputError` for what the server's limits do not allow.
+        Raises `InputError` if the prompt exceeds the server's limits.
         """
         count = estimate_tokens(messages, self.limits.image_tokens)
         self.limits.check_prompt(count, self.url)
@@ -136,18 +136,18 @@ class EndpointModel:
     def generate(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
         """Answer ``messages`` greedily, as the local model would.
 
-        Failures that may pass are waited out (`helpers.endpoints.retries`). Raises `InputError` for a prompt over
-        the limits, images that may not leave, and a server that refuses or stays away.
+        A request is repeated after failures that may pass (`helpers.endpoints.retries`). Raises `InputError` for a
+        prompt over the limits, for images that may not leave, and for a server that refuses or does not answer.
         """
         return self._answered(messages, max_new_tokens, {})[0]
 
     def generate_with_likelihoods(
         self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS
     ) -> tuple[Reply, list[Step] | None]:
-        """`generate`, and the likeliest tokens at each place of the answer; None of a server that tells none.
+        """As `generate`, with the likeliest tokens at each place of the answer; None if the server tells none.
 
-        One that refuses to be asked for them is asked without, from then on. Raises `InputError` also for
-        log-probabilities that are not numbers.
+        If a server refuses requests for likelihoods, all later requests ask without them. Raises `InputError` also
+        for log-probabilities that are not numbers.
         """
         reply, told = self._answered(messages, max_new_tokens, {} if "likelihoods" in self._refused else WISH)
         try:
@@ -155,7 +155,7 @@ class EndpointModel:
         except NoNumbers as error:
             raise self._problem(
                 f"The server's log-probabilities are not numbers ({error}).",
-                "Its model is damaged, or computes in a format that overflows: serve it in bfloat16 or float32.",
+                "The model is damaged, or its number format overflows. Serve it in bfloat16 or float32.",
             ) from None
 
     def _answered(
@@ -193,7 +193,7 @@ class EndpointModel:
         *,
         usage: dict[str, Any] | None = None,
     ) -> Iterator[str]:
-        """Pieces of the answer's text as the model writes them. One that breaks off ends in an `InputError`.
+        """Yield pieces of the answer as the model writes them. A broken stream raises `InputError`.
 
         With a dictionary as ``usage`` the server is asked for its count of tokens, which is put there at the end.
         """
@@ -234,7 +234,7 @@ class EndpointModel:
             raise
         except (ValueError, TypeError, AttributeError, openai.APIError):
             # The client takes apart whatever comes, a web page too, and fails in its own ways.
-            raise self._explained(UnreadableAnswer("what it sends as its list of models is none")) from None
+            raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
@@ -243,8 +243,8 @@ class EndpointModel:
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
         if images_of(messages) and not stated:
             raise self._problem(
-                "Not sent: nobody has said where these images come from, and this server is another machine.",
-                f"Name their files: load_model(..., sources=[...]), which checks the headers. {HEADERS_REMEDY}",
+                "The images were not sent to another machine, because nobody has said where they come from.",
+                f"Name their files with load_model(..., sources=[...]), which checks them. {HEADERS_REMEDY}",
             )
         if images_of(messages):
             for source in self.sources or ():
@@ -298,7 +298,7 @@ class EndpointModel:
             for piece in response.iter_bytes():
                 content += piece
                 if time.monotonic() > deadline:
-                    raise SlowAnswer(f"not whole after {self.timeout:g} s")
+                    raise SlowAnswer(f"incomplete after {self.timeout:g} s")
         return read_answer(bytes(content))
 
     def _count(self, **amounts: int) -> None:
@@ -323,4 +323,4 @@ class EndpointModel:
             known = ", ".join(entry["id"] for entry in self.models() or [])
         except InputError:
             known = ""
-        return f"It lists these models: {known}." if known else "It lists no models."
+        return f"The server lists these models: {known}." if known else "The server lists no models."

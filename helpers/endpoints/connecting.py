@@ -1,4 +1,4 @@
-"""From an address to a served model: what the server lists, and what it tells of it."""
+"""Connect to a served model: read the server's list of models and their limits."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def connect(
     context: int | None = None,
     **settings: Any,
 ) -> EndpointModel:
-    """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` where the server lists exactly one.
+    """The model of ``endpoint:URL#MODEL``, or of ``endpoint:URL`` if the server lists exactly one model.
 
-    Asks the server for its list, and takes the context's length from there where it is told. ``context`` is how
-    many tokens a prompt may have, where that is not to be all of it, or where nothing is told and the server is
-    known to take more than 32,768. ``settings`` are those of `EndpointModel`.
+    This asks the server for its list, which may state the length of the context. ``context`` sets how many tokens
+    a prompt may have, if it is to be fewer, or if the list states nothing and the server is known to take more
+    than 32,768. ``settings`` are those of `EndpointModel`.
 
-    Raises `InputError` where the server is not there, refuses the token, or lists no or several models and no name
-    says which, and for a context of more than it tells.
+    Raises `InputError` if the server cannot be reached, refuses the token, or does not list exactly one model and
+    no name was given; also for a context above the stated one.
     """
     url, _, served = name.removeprefix(ENDPOINT_PREFIX).strip().partition("#")
     chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
@@ -42,7 +42,9 @@ def connect(
     if not served:
         if len(listed) != 1:
             known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
-            raise InputError(f"The server {known}.", path=url, remedy=f"Name one: {ENDPOINT_PREFIX}{url}#MODEL")
+            raise InputError(
+                f"The server {known}.", path=url, remedy=f"Name one model: {ENDPOINT_PREFIX}{url}#MODEL"
+            )
         served = next(iter(listed))
         chat = replace(chat, served=served, name="")
     length = listed.get(served, {}).get("max_model_len")  # vLLM tells

@@ -1,4 +1,4 @@
-"""Chat messages as they go over the wire: each image becomes a data URL, pixels and nothing else."""
+"""Write chat messages in the form of the API. Each image becomes a data URL that holds only its pixels."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _WEBP_EFFORT = {"lossless": True, "quality": 30, "method": 2}
 def image_bytes(image: Image.Image, form: str = PNG, quality: int = 90) -> bytes:
     """An image as a PNG or WebP (lossless) or JPEG file in memory, without any of the metadata that it came with.
 
-    In the slices of a CT the colours are data, not a picture: JPEG mixes neighbouring pixels, and with its usual
-    halved colour resolution the windows too, so that is switched off. ``quality`` (1 to 95) is for JPEG alone.
+    In the slices of a CT the colours are data: each channel is a window. JPEG mixes neighbouring pixels. Its usual
+    halved colour resolution would also mix the windows, so it is switched off. ``quality`` (1 to 95) is used only
+    for JPEG.
     """
     check_form(form)
     clean = image.convert("RGB")  # a copy, whose info is its own
@@ -66,5 +67,5 @@ def wire_messages(messages: Sequence[Message], form: str = PNG, quality: int = 9
 
 
 def wire_bytes(wire: Sequence[dict[str, Any]]) -> int:
-    """Bytes of wire messages as JSON: the size of a request, less its few settings."""
+    """The size in bytes of the messages as JSON, which is the size of a request without its few settings."""
     return len(json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode())

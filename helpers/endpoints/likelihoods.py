@@ -1,7 +1,7 @@
-"""The likelihoods that a server tells of the tokens that it writes, where it tells any.
+"""Read the likelihoods of tokens, if a server sends them with its answer.
 
-In the OpenAI chat API they are asked for with ``logprobs`` and ``top_logprobs``. vLLM tells up to twenty tokens
-of each place; others pass the wish over, or refuse a request that holds it.
+In the OpenAI chat API they are asked for with ``logprobs`` and ``top_logprobs``. vLLM sends up to twenty tokens
+for each place. Other servers ignore these fields, or refuse a request that holds them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Step:
 
 
 class NoNumbers(ValueError):
-    """Log-probabilities that are none: NaN, infinite, null, or of more than certainty."""
+    """Values that are not log-probabilities: NaN, infinite, null, or above 0."""
 
 
 def steps_of(told: Any) -> list[Step] | None:
-    """The steps of an answer's ``logprobs``; None where the server told none, or not in the API's form.
+    """The steps in an answer's ``logprobs``; None if the server sent none, or not in the form of the API.
 
     Raises `NoNumbers`.
     """
@@ -63,7 +63,7 @@ def _share(place: dict[str, Any]) -> float:
 
 
 def refuses_wish(error: Exception) -> bool:
-    """Whether a server refuses a request for what `WISH` adds to it, by what it says."""
+    """Whether the error of a server says that it refuses the fields that `WISH` adds to a request."""
     if not isinstance(error, openai.APIStatusError | ToldError) or status_of(error) not in (400, 422):
         return False
     said = f"{getattr(error, 'body', None) or ''} {error}"

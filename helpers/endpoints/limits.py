@@ -1,4 +1,4 @@
-"""What a server takes in one request, and how much of it a prompt is."""
+"""The limits of one request to a server, and checks of a prompt against them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEDICATED_BYTES = 10_000_000  # https://cloud.google.com/vertex-ai/docs/predicti
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes in one request. Checked before anything is sent."""
+    """The limits of one request to a server. They are checked before anything is sent."""
 
     images: int = MAX_PATCHES
     request_bytes: int = 64_000_000
@@ -41,22 +41,25 @@ class Limits:
         """Raise `InputError` for a prompt with more images or tokens than the server at ``url`` takes."""
         if count.images > self.images:
             raise InputError(
-                f"{count.images} images are over the server's limit of {self.images}.",
+                f"{count.images} images are more than the server's limit of {self.images}.",
                 path=url,
-                remedy="Use fewer images; of a server that takes more, context=N, --context N, with their tokens.",
+                remedy="Use fewer images. If the server takes more, give its limit of tokens with context=N "
+                "(--context N).",
             )
         if count.budgeted > self.context_tokens:
             raise InputError(
                 f"The prompt is {count}, over the server's context of {self.context_tokens:,}.",
                 path=url,
-                remedy="Use fewer images or a shorter text; of a server that takes more, context=N, --context N.",
+                remedy="Use fewer images or a shorter text. If the server takes more, give its limit of "
+                "tokens with context=N (--context N).",
             )
 
     def check_request(self, size: int, url: str) -> None:
         """Raise `InputError` for a request of more bytes than the server at ``url`` takes."""
         if size > self.request_bytes:
             raise InputError(
-                f"The request has {size / 1e6:.2f} MB; the server takes {self.request_bytes / 1e6:.2f} MB.",
+                f"The request has {size / 1e6:.2f} MB, but the server takes "
+                f"{self.request_bytes / 1e6:.2f} MB at most.",
                 path=url,
                 remedy=SMALLER,
             )
@@ -83,14 +86,17 @@ def warn_of_cut(read: int, images: int, url: str) -> None:
 
 
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:
-    """The limits with a budget of ``context`` tokens a prompt, and images enough to fill it.
+    """The limits with a budget of ``context`` tokens for a prompt, and enough images to fill it.
 
-    Raises `InputError` for a context below one token, or for more than the server told (``told``) or than
-    MedGemma reads.
+    Raises `InputError` for a context below one token, above the one that the server stated (``told``), or above
+    MedGemma's window.
     """
     most = told or CONTEXT_WINDOW
     check_count(
-        context, f"A prompt cannot have {context!r} tokens.", path=url, remedy="Give a context of 1 token or more."
+        context,
+        f"The context is {context!r}, which is not a whole number of 1 or more.",
+        path=url,
+        remedy="Give the context as a number of tokens.",
     )
     if context > most:
         raise InputError(
@@ -104,7 +110,9 @@ def limits_within(limits: Limits, context: int, told: int | None, url: str) -> L
 
 
 def estimate_tokens(messages: Sequence[Message], image_tokens: int = IMAGE_TOKENS) -> TokenCount:
-    """Tokens of a prompt without a tokenizer: exact for images of a known cost, for text one for 4 characters."""
+    """Estimate the tokens of a prompt without a tokenizer: exact for images of a known cost; 4 characters of text
+    are one token.
+    """
     images = len(images_of(messages))
     characters = sum(len(part.get("text", "")) for turn in messages for part in turn["content"])
     return TokenCount(images, images * image_tokens, 4 * images, -(-characters // 4), estimated=True)

@@ -1,4 +1,4 @@
-"""Cut access tokens out of whatever is kept or shown."""
+"""Remove access tokens from texts that are stored or shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a served model's failures mean: whether they may pass, and how long to wait."""
+"""Handle failures of a served model: whether they may pass, and how long to wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Kind = TypeVar("Kind", bound=BaseException)
 
 
 class UnreadableAnswer(ConnectionError):
-    """An answer that is not what the protocol promises, most often cut off on the way."""
+    """An answer that does not follow the protocol, most often because it was cut off."""
 
 
 class NoAnswer(Exception):
@@ -27,11 +27,11 @@ class NoAnswer(Exception):
 
 
 class SlowAnswer(TimeoutError):
-    """An answer that was not whole in time, though some of it may have come."""
+    """An answer that was not complete in time, although a part of it may have come."""
 
 
 class ToldError(Exception):
-    """An error that a server told in the place of an answer, with status 200; ``status`` is the one it names."""
+    """An error that a server sent instead of an answer, with status 200; ``status`` is the one in its text."""
 
     def __init__(self, said: str, status: int | None = None) -> None:
         super().__init__(said)
@@ -57,9 +57,9 @@ def cause_in(error: BaseException | None, kind: type[Kind]) -> Kind | None:
 def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later.
 
-    That is after too many requests, an error of the server (5xx), a connection that is refused, lost or too slow,
-    and an answer that was cut off. What a server cannot do, a quota that is used up, an encryption that it does
-    not speak, a certificate that is not trusted, and a name that nobody knows stay so.
+    It may after too many requests, an error of the server (5xx), a refused, lost or slow connection, and an
+    incomplete answer. It will not where the server cannot do it, where a quota is used up, or after a certificate
+    that is not trusted, an encryption that the server does not speak, or an unknown name.
     """
     if isinstance(error, openai.APIStatusError | ToldError):
         status, said = status_of(error), f"{getattr(error, 'body', None) or ''} {error}"

@@ -47,5 +47,5 @@ def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str
             raise
         raise told_error({"error": error.body}) or ToldError(words_of(error.body)) from None
     if not reason:
-        raise UnreadableAnswer("the stream stops without its end")
+        raise UnreadableAnswer("the stream stops before its end")
     check_given(message, reason)

@@ -1,4 +1,4 @@
-"""An answer as it comes over the wire: the message, what it cost, or the error that stands in its place."""
+"""Read an answer of the API: the message and its cost, or the error in its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NOT_GIVEN = {
 
 
 def read_answer(content: bytes) -> dict[str, Any]:
-    """The first choice of a whole answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
+    """The first choice of a complete answer (``message``, ``finish_reason``, ``logprobs``) with its ``usage``.
 
     Raises `ToldError` for an error that was sent with status 200, `NoAnswer` for what is whole and holds no
     answer, and `UnreadableAnswer` for a part of an answer.
@@ -42,7 +42,7 @@ def read_answer(content: bytes) -> dict[str, Any]:
         page = content.decode(errors="replace").strip()
         if page.startswith("<"):  # of a proxy, or of a network that wants one to sign in
             raise NoAnswer("The answer cannot be read: it is a web page", words_of(page)) from None
-        raise UnreadableAnswer(f"{len(content)} bytes that are not a whole answer") from None
+        raise UnreadableAnswer(f"{len(content)} bytes that are not a complete answer") from None
     if (told := told_error(answer)) is not None:
         raise told
     try:

@@ -1,14 +1,14 @@
-"""Cases with known answers: asked, kept and scored.
+"""Ask cases with known answers, store the answers, and score them.
 
 In: a model and cases (a table of your own, or teaching cases). Out: ``answers.jsonl`` and scores with intervals.
 
 - ``labelled``: your own table as cases; ``table_file`` reads its rows, ``row_checks`` says what is wrong with one,
   ``example_table`` writes one to begin with. ``quantities``: what a number answers.
 - ``asking``: how a case is asked, and what is kept of its answer.
-- ``run``: a run here that can be stopped and gone on with, in a folder of its own (``answer_file``).
+- ``run``: a run on this machine that can be stopped and continued, with its own folder (``answer_file``).
 - ``kept_answers``: which answer belongs to which question, of which model (``asked_model``) and which state of its
   files (``source_state``).
-- ``on_ray``, ``answer_shards``: the same by many workers, with the answers in Parquet.
+- ``on_ray``, ``answer_shards``: the same with many workers, and answers in Parquet.
 - ``scores``: scores from the answers alone, with ``intervals``: of what each answer is worth (``marks``,
   ``text_scores``, ``finding_scores`` by `helpers.findings`) and of its likelihood of yes (``likelihood_scores``,
   ``calibration``).

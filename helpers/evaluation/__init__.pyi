@@ -5,7 +5,14 @@ from .answer_file import (
     read_answers as read_answers,
 )
 from .answer_shards import read_run as read_run, read_shards as read_shards
-from .asking import Asked as Asked, by_group as by_group, parsed_of as parsed_of, truth_of as truth_of
+from .asking import (
+    Asked as Asked,
+    about_case as about_case,
+    ask_group as ask_group,
+    by_group as by_group,
+    parsed_of as parsed_of,
+    truth_of as truth_of,
+)
 from .comparing import compare as compare
 from .example_table import columns_text as columns_text, write_example as write_example
 from .finding_scores import (
@@ -13,14 +20,19 @@ from .finding_scores import (
     finding_agreement as finding_agreement,
     finding_counts as finding_counts,
 )
-from .intervals import macro as macro, wilson as wilson
+from .intervals import macro as macro, of_ratios as of_ratios, wilson as wilson
 from .labelled import (
     COLUMNS as COLUMNS,
     LabelledCase as LabelledCase,
     cases_from as cases_from,
     read_cases as read_cases,
 )
-from .likelihood import ANSWER_BEGUN as ANSWER_BEGUN, text_before_answer as text_before_answer
+from .likelihood import (
+    ANSWER_BEGUN as ANSWER_BEGUN,
+    direct_likelihoods as direct_likelihoods,
+    text_before_answer as text_before_answer,
+    word_tokens as word_tokens,
+)
 from .likelihood_scores import (
     LOW_MASS as LOW_MASS,
     roc_points as roc_points,

@@ -21,11 +21,14 @@ if TYPE_CHECKING:  # reading answers loads none of the libraries that score them
 ANSWERS = "answers.jsonl"
 SET_ASIDE = "set_aside.jsonl"  # answers to what is not asked any more, taken back when it is asked again
 LOCK = ".lock"
-KEPT = "Then run the same again: what is answered is kept."
+KEPT = "Then run the same command again: it keeps the answers that are there."
 
 
 def check_output(output: str | os.PathLike[str]) -> Path:
-    """The folder of a run, made where it is not there. Raises `InputError` where it cannot be written into."""
+    """The folder of a run, which is created if it does not exist.
+
+    Raises `InputError` if it cannot be written to.
+    """
     with explained(output):
         folder = make_folder(output)
         with TemporaryFile(dir=folder) as stream:
@@ -35,14 +38,14 @@ def check_output(output: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def explained(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """What goes wrong in writing into a folder (full, read-only, gone), as one `InputError`."""
+    """Turn an error of writing into a folder (full, read-only, gone) into an `InputError`."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"Nothing can be written here ({error.strerror or error}).",
+            f"The answers cannot be written ({error.strerror or error}).",
             path=folder,
-            remedy=f"Make room, or choose a folder that may be written. {KEPT}",
+            remedy=f"Free some space, or choose a folder that you may write to. {KEPT}",
         ) from error
 
 
@@ -58,9 +61,9 @@ def only_run(folder: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout as error:
             raise InputError(
-                "Another run is at work in this folder.",
+                "Another run is writing into this folder.",
                 path=folder,
-                remedy="Wait for its end, or choose another output folder.",
+                remedy="Wait until the other run ends, or choose another output folder.",
             ) from error
     try:
         yield
@@ -69,7 +72,7 @@ def only_run(folder: Path) -> Iterator[None]:
 
 
 def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[Answer]:
-    """The answers in a file, the last one of each case. None if there is no file yet.
+    """The answers in a file, the last answer of each case; None if there is no file yet.
 
     A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
     cut off. Raises `InputError` for any other line that is not an answer.
@@ -88,10 +91,12 @@ def _lines(path: Path, repair: bool) -> Iterator[Answer]:
         try:
             answer = json.loads(line)
             if not (isinstance(answer["id"], str) and isinstance(answer["model"], str)):
-                raise TypeError("names are texts")
+                raise TypeError("the names must be texts")
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"Line {number} is not an answer.", path=path, remedy="Delete that line; its case is asked again."
+                f"Line {number} is not an answer.",
+                path=path,
+                remedy="Delete that line and run again: the run then asks its case again.",
             ) from error
         yield answer
 
@@ -128,7 +133,7 @@ def keep_only(folder: Path, before: Sequence[Answer], kept: Sequence[Answer], id
 
 
 def write_answer(stream: BinaryIO, answer: Answer) -> None:
-    """Append an answer; it is on the disk when this returns."""
+    """Append an answer. It is stored on the disk when this function returns."""
     stream.write(_line(answer))
     stream.flush()
     os.fsync(stream.fileno())

@@ -122,7 +122,7 @@ def _answers(path: str, content: bytes) -> Iterator[Answer]:
         raise InputError(
             f"This file does not hold answers ({error}).",
             path=path,
-            remedy="Delete it; its cases are then asked again.",
+            remedy="Delete the file and run again: the run then asks its cases again.",
         ) from error
 
 

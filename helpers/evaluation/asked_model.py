@@ -1,4 +1,4 @@
-"""What tells the model that answers from every other: its name, its weights or its address, how it decodes.
+"""Identify the model that answers: by its name, its weights or its address, and its generation settings.
 
 Two models can have one name: adapters of two trainings in folders of one name, or servers on two ports.
 """
@@ -33,9 +33,9 @@ _SAME_ANSWERS = {
 def asked_model(chat: Any) -> Answer:
     """A loaded or a served model as JSON has it: name, weights, generation settings, address and image format.
 
-    Weights are those in memory, adapters and 4-bit formats among them, rounded to bfloat16: one model in float32
-    and in bfloat16 is the same, and with an adapter, merged or not, it is another. What has none of this is told
-    by its name.
+    Weights are those in memory, adapters and 4-bit formats among them, rounded to bfloat16: a model counts as the
+    same in float32 and in bfloat16, and as another one with an adapter, merged or not. A model without any of this
+    is identified by its name.
     """
     about: Answer = {"name": chat.name}
     model = getattr(chat, "model", None)

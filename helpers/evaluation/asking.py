@@ -1,4 +1,4 @@
-"""Cases that a model is asked, group by group, and what is kept of each answer.
+"""Ask a model cases, group by group, and keep the facts of each answer.
 
 What asks is a model on this machine, where cases that show the same images share one reading of them, an engine
 that takes many prompts at once, or a server.
@@ -183,7 +183,8 @@ def _answer(
 
 
 def truth_of(case: Asked) -> Answer:
-    """What an answer keeps of its case to be marked by: ``form``, ``truth``, and of a number `Quantity.kept`.
+    """The fields of a case that its answer needs for marking: ``form``, ``truth``, and for a number
+    `Quantity.kept`.
 
     Raises `InputError` as `form_of` does.
     """
@@ -192,7 +193,7 @@ def truth_of(case: Asked) -> Answer:
 
 
 def parsed_of(case: Asked, form: str, reply: Reply) -> Any:
-    """What a reply states in the form that is asked for; None for a sentence, and for what cannot be read."""
+    """The answer of a reply in the form of its question; None for a sentence, and if the reply cannot be read."""
     if form == "choice":
         return reply.read(lambda text: parse_final_answer(text, case.options))
     if form == "number":
@@ -203,9 +204,9 @@ def parsed_of(case: Asked, form: str, reply: Reply) -> Any:
 def form_of(case: Asked) -> tuple[str, Any]:
     """How a case is marked, "choice", "number", "box" or "text", and its truth in that form.
 
-    Of a number, where the case has a ``quantity`` (`helpers.evaluation.Quantity`), it is one in that unit; of no
-    box it is the empty list. Raises `InputError` for a truth that is not that number, and for one that begins like
-    boxes and is not one box, or none.
+    If the case has a ``quantity`` (`helpers.evaluation.Quantity`), the truth is a number in its unit. If nothing
+    is there to box, it is the empty list. Raises `InputError` for a truth that is not that number, and for one
+    that begins like boxes and is not one box, or none.
     """
     if case.options:
         return "choice", case.truth
@@ -216,23 +217,25 @@ def form_of(case: Asked) -> tuple[str, Any]:
     boxes = read_truth_boxes(case.truth)
     if len(boxes) > 1:
         raise InputError(
-            f"The truth of {case.id} holds {len(boxes)} boxes.", remedy="Ask for one box, or for none: []."
+            f"The truth of {case.id} holds {len(boxes)} boxes.", remedy="Write one box, or [] for no box."
         )
     return "box", boxes[0] if boxes else []
 
 
 def failed_answer(model: str, case: Asked, why: str) -> Answer:
-    """What is kept of a case that was not answered; the next run asks it again."""
+    """The record of a case that was not answered. The next run asks it again."""
     return {**about_case(case), **_by(model), "error": why}
 
 
 def reason(error: Exception) -> str:
-    """An error as it is kept with a case."""
+    """The text of an error that is stored with a case."""
     return f"{type(error).__name__}: {error}"
 
 
 def about_case(case: Asked) -> Answer:
-    """What an answer keeps of its case: names, and its question and the path of its images where it has them."""
+    """The fields of a case that its answer keeps: names, and its question and the path of its images, if it has
+    them.
+    """
     about: Answer = {name: getattr(case, name) for name in ("id", "kind", "group", "condition")}
     if question := getattr(case, "question", ""):
         about["question"] = question
@@ -247,5 +250,5 @@ def _by(model: str) -> Answer:
 
 @functools.cache  # reads files, and stands in every answer
 def versions() -> dict[str, str]:
-    """Of this package, transformers and torch."""
+    """The versions of this package, transformers and torch."""
     return {name: version(name) for name in ("medgemma-tutorials", "transformers", "torch")}

@@ -1,4 +1,4 @@
-"""Whether 0.8 means 80 %: calibration, a threshold that was not fitted to what it is shown on, and abstaining.
+"""Test whether 0.8 means 80 %: calibration, a threshold that is tested on other groups, and abstaining.
 
 All measures are of ``p_yes``, the likelihood of yes where the reply states its answer. Intervals come from drawing
 whole groups.
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from helpers.evaluation.intervals import Statistic, macro, of_each_weighted, of_weighted
 from helpers.evaluation.marks import Answer, mark
@@ -24,7 +23,8 @@ LIKELIEST = 0.5  # the threshold that needs no fitting
 
 
 def brier(answers: Sequence[Answer], draws: int = DRAWS) -> dict[str, Any]:
-    """Brier score: the mean square of likelihood less truth (yes 1, no 0); 0 is best, 0.25 is that of saying 0.5.
+    """Brier score: the mean square of likelihood minus truth (yes 1, no 0). 0 is best; always saying 0.5 gives
+    0.25.
 
     Returns ``mean``, ``n`` and the interval.
     """
@@ -59,10 +59,10 @@ def calibration_error(answers: Sequence[Answer], draws: int = DRAWS, bins: int =
 
 
 def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 0) -> dict[str, Any] | None:
-    """Sensitivity and specificity of a threshold on ``p_yes`` on other groups than those that it was fitted on.
+    """Sensitivity and specificity of a threshold on ``p_yes``, measured on groups that it was not fitted on.
 
-    Half of the groups, drawn at random with as many that have a yes as without in each half, give the threshold
-    with the largest sum of sensitivity and specificity. The other half shows what it is worth.
+    The groups are split at random into halves with equally many groups that have a yes. One half gives the
+    threshold with the largest sum of sensitivity and specificity. The other half measures it.
 
     Returns:
         ``mean`` (balanced accuracy), ``n`` and the interval on the half that is shown, its ``sensitivity`` and
@@ -77,6 +77,8 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
     halves = [[a for a in answers if a["group"] in chosen] for chosen in (set(names[::2]), set(names[1::2]))]
     if any(len({_is_yes(a) for a in half}) < 2 for half in halves):
         return None
+    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+
     fitted, shown = halves
     misses, hits, thresholds = roc_curve([_is_yes(a) for a in fitted], [_share(a) for a in fitted])
     best = int(np.argmax((hits - misses)[1:])) + 1  # the first one is infinity, at which nothing is yes
@@ -96,11 +98,11 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
 
 
 def abstaining(answers: Sequence[Answer], silent: Sequence[Answer] = (), draws: int = DRAWS) -> dict[str, Any]:
-    """How often the model errs where it may leave those cases out that it is least sure of.
+    """The error of the model if it may leave out the cases that it is least sure of.
 
     An answer is as sure as its own likelihood: ``p_yes`` of a yes, the rest of a no. ``silent`` are answers that
-    state neither; they are wrong, and the first to be left out. Of answers that are equally sure a part is taken
-    as the mean of all.
+    state neither; they are wrong, and the first to be left out. If answers are equally sure and only a part of
+    them is left out, their mean is used.
 
     Returns:
         ``mean``: the error of the surer half, with ``n`` and the interval; ``curve``: for each ``coverage``, the

@@ -1,4 +1,4 @@
-"""Two runs on the same cases, compared pair by pair."""
+"""Compare two runs on the same cases, pair by pair."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Pair = tuple[Answer, Answer]
 def compare(
     first: Iterable[Answer], second: Iterable[Answer], draws: int = DRAWS, terms: Terms | None = None
 ) -> dict[str, Any]:
-    """The second run against the first on the cases that both answered.
+    """Compare the second run with the first on the cases that both answered.
 
     Returns for each kind and measure ``difference`` (second minus first, macro over conditions) with its paired
     bootstrap interval by groups, and ``by group``: the two-sided p of exchanging the two runs in whole groups.

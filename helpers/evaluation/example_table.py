@@ -1,4 +1,4 @@
-"""What a table of questions may hold, as text, and a small one that runs as it is."""
+"""Describe the columns of a table of questions, and write a small example table that can be used at once."""
 
 from __future__ import annotations
 
@@ -29,17 +29,19 @@ _ROWS = (
 
 
 def columns_text(width: int = 100) -> str:
-    """The columns of a table with what each holds, which of them are needed, and how a table is written."""
+    """Describe the columns of a table, which of them are required, and how to write a table."""
     indent = max(map(len, COLUMNS)) + 2
     lines = [
         textwrap.fill(f"{name:{indent}}{about}", width, subsequent_indent=" " * indent)
         for name, about in COLUMNS.items()
     ]
     needed = (
-        f"Needed are {', '.join(REQUIRED)} and a question or condition. The names stand in the first row of a CSV"
+        f"A table needs {', '.join(REQUIRED)}, and a question or a condition. The names stand in the "
+        "first row of a CSV"
     )
     note = (
-        f"{needed}, or are the keys of each line of JSON (.jsonl). A cell with a comma or a line break is quoted."
+        f"{needed}, or are the keys of each line of JSON (.jsonl). Put quotes around a cell with a "
+        "comma or a line break."
     )
     return "\n".join([*lines, "", textwrap.fill(note, width)])
 
@@ -50,15 +52,17 @@ def write_example(path: str | os.PathLike[str]) -> list[Path]:
     The pictures go into a folder with the table's name and ``_images``.
 
     Raises:
-        InputError: the table or its folder is there already, or its name ends neither in .csv nor in .jsonl.
+        InputError: the table or its folder exists already, or its name ends neither in .csv nor in .jsonl.
     """
     table = Path(path)
     folder = table.with_name(f"{table.stem}_images")
     if table.suffix.lower() not in (".csv", ".jsonl"):
-        raise InputError("A table is .csv or .jsonl.", path=table, remedy="Give a name that ends so.")
+        raise InputError(
+            "A table is .csv or .jsonl.", path=table, remedy="Give a name that ends in .csv or .jsonl."
+        )
     for there in (table, folder):
         if there.exists():
-            raise InputError("This is there already.", path=there, remedy="Choose another name for the table.")
+            raise InputError("The file exists already.", path=there, remedy="Choose another name for the table.")
     pictures = {row["path"]: folder / f"{row['path']}.png" for row in _ROWS}
     rows = [{**row, "path": f"{folder.name}/{row['path']}.png", "modality": "image"} for row in _ROWS]
     try:
@@ -68,8 +72,8 @@ def write_example(path: str | os.PathLike[str]) -> list[Path]:
         with whole_file(table) as partial:
             partial.write_text(_written(rows, table.suffix.lower()), encoding="utf-8", newline="")
     except OSError as error:
-        remedy = "Choose a folder that may be written."
-        raise InputError(f"It cannot be written ({error.strerror}).", path=table, remedy=remedy) from error
+        remedy = "Choose a folder that you may write to."
+        raise InputError(f"The table cannot be written ({error.strerror}).", path=table, remedy=remedy) from error
     return [table, *pictures.values()]
 
 

@@ -1,4 +1,4 @@
-"""Whether two texts say the same of the same findings: a score that sees "no".
+"""Score whether two texts say the same about the same findings, with attention to negation.
 
 The findings of truth and reply, each asserted, negated or in doubt (`helpers.findings.finding_states`), are
 compared as sets of pairs. What is asserted here and negated there is wrong twice: missed, and added. Doubt is a

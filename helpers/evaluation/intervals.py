@@ -1,8 +1,8 @@
 """95 % intervals of scores, each named by its method.
 
-Answers about one patient or volume are not independent, so whole groups are drawn with replacement. One group
-alone says nothing about others: it has no interval. Nor has a score of which all drawings are alike, except a
-share that is all 0 or all 1. Its interval is Wilson's, for as many answers as groups (JASA 22:209, 1927).
+Answers about one patient or volume are not independent, so whole groups are drawn with replacement. A single group
+says nothing about other groups, so it has no interval. A score whose drawings are all equal has none either,
+except a share that is all 0 or all 1: its interval is Wilson's, for as many answers as groups (JASA 22:209, 1927).
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def of_ratios(
 
 
 def of_weighted(statistic: Statistic, groups: Sequence[str], draws: int = 500, seed: int = 0) -> dict[str, Any]:
-    """Interval of a statistic of answers; ``groups`` names the group of each of them.
+    """The interval of a statistic of answers; ``groups`` names the group of each answer.
 
-    Drawings for which it is NaN are left out.
+    Drawings for which the statistic is NaN are left out.
     """
     return of_each_weighted(lambda weight: (statistic(weight),), groups, draws, seed)[0]
 

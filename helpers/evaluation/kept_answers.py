@@ -1,4 +1,4 @@
-"""An answer belongs to one question, asked of one model in one way; what has changed is asked anew.
+"""Keep answers that belong to the same question, model and settings, and ask all other cases again.
 
 An answer's ``key`` stands for the hash of its prompt (words and pixels), its options, the model, and the settings.
 To draw every prompt again would make a resumed run slow, so an answer also keeps the ``state`` of its case. While
@@ -23,7 +23,10 @@ from helpers.prompts import Reply, check_max_new_tokens, prompt_key
 
 @dataclass(frozen=True)
 class Asking:
-    """What decides an answer beside its question. Raises `InputError` where an answer has no room for a token."""
+    """The model and settings, which decide an answer together with its question.
+
+    Raises `InputError` if an answer has no room for a token.
+    """
 
     model: Mapping[str, Any]  # as `helpers.evaluation.asked_model` tells it
     max_new_tokens: int
@@ -44,7 +47,7 @@ class Asking:
         return answer | {"state": state, "key": self.key(answer["prompt"], answer["options"])}
 
     def record(self, cases: Sequence[Asked]) -> dict[str, Any]:
-        """What ``run.json`` keeps: model, settings, versions, and the tables with their SHA-256."""
+        """The content of ``run.json``: model, settings, versions, and the tables with their SHA-256."""
         names = ("id", "kind", "group", "condition", "options", "truth")
         asked = [[getattr(case, name) for name in names] for case in cases]
         content = json.dumps(asked, ensure_ascii=False).encode(errors="surrogatepass")
@@ -59,7 +62,7 @@ class Asking:
 
 
 def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, now: Mapping[str, Any]) -> str:
-    """A line on how many of the ``known`` answers are asked anew, and what of the run changed; "" for none.
+    """A line that says how many of the ``known`` answers are asked again, and what has changed; "" for none.
 
     ``before`` and ``now`` are what ``run.json`` holds, "" where there was none yet.
     """
@@ -78,11 +81,11 @@ def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, n
         if name in (old := was.get(part) or {}) and old[name] != value
     ]
     why = "; ".join(changes) or "their questions or images changed"
-    return f"Set aside and asked anew: {n} of the answers that were here ({why})."
+    return f"{n} of the earlier answers were set aside, and their cases are asked again ({why})."
 
 
 def state_of(case: Asked) -> str:
-    """What stands for all that the prompt is made of; "" for a case that cannot tell without drawing it."""
+    """A text that identifies everything in the prompt; "" if the case must draw its prompt to know it."""
     try:
         return getattr(case, "state", "")
     except OSError:  # the file is not there, as drawing it will say
@@ -105,7 +108,7 @@ def sort_out(
     kept, missing, ids = [], [], set()
     for case in cases:
         if case.id in ids:
-            raise InputError(f"Two cases have the id {case.id!r}.", remedy="Give each case an id of its own.")
+            raise InputError(f"Two cases have the id {case.id!r}.", remedy="Give each case a different id.")
         ids.add(case.id)
         state = state_of(case)
         found = [a for a in by_state[state] if a["options"] == list(case.options)] if state else []

@@ -1,7 +1,6 @@
 """Your own images with known answers: a table (CSV or JSONL) to cases that `helpers.evaluation` asks.
 
-One row is one question. The whole table is checked before anything is asked, and all that is wrong with it is said
-at once.
+One row is one question. The whole table is checked before anything is asked, and one error lists all faults.
 """
 
 from __future__ import annotations
@@ -45,29 +44,37 @@ from helpers.prompts import (
 )
 
 COLUMNS = {
-    "path": "file or folder of the image, from the table's own folder",
+    "path": "the file or folder of the image, relative to the table's folder",
     "modality": "ct, mri, slide or image",
-    "condition": "what to look for, put into the report's question where there is none; scores are by it",
-    "question": "the whole question, as it stands where it says 'Final Answer'; of a slide, tissue and procedure",
+    "condition": (
+        "the finding to look for: without a question, it is put into the report's question; scores are "
+        "given by condition"
+    ),
+    "question": (
+        "the whole question; a question that says 'Final Answer' is asked as it stands; for a slide, the "
+        "tissue and procedure"
+    ),
     "prior": "an earlier image of the same patient, shown before the one in path",
-    "answer": "yes or no, one of the options, a sentence, a number, or a JSON list of one box, or of none: []",
-    "options": "what can be answered, with | between; yes|no where the answer is one of them",
-    "unit": "makes a number of the answer: mm, cm2, ml, %, HU ..., or count where it has none; replies in other "
-    "units of length, area, volume, mass or time are converted",
-    "tolerance": "how far off the number may be and is right, in the unit, or as 10% of the number; 0 where empty",
-    "low": "the least number that can be an answer; a reply below it is unparsable",
+    "answer": "yes or no, an option, a sentence, a number, a JSON list with one box, or [] for no box",
+    "options": "the possible answers, with | between; yes|no if empty and the answer is one of the two",
+    "unit": (
+        "the unit of an answer that is a number: mm, cm2, ml, %, HU ..., or count if it has no unit; "
+        "replies in other units of length, area, volume, mass or time are converted"
+    ),
+    "tolerance": "the largest error of a right number, in the unit, or relative, such as 10%; 0 if empty",
+    "low": "the smallest possible number; a reply below it is unparsable",
     "high": "the most",
     "history": "patient history for the report's CT and MRI questions",
-    "group": "patient or volume, of rows that are not independent; the path where empty",
-    "only": "of several volumes the one with this DICOM keyword, KEY=VALUE, with ; between several",
-    "uneven": "yes takes slices with gaps as they are",
+    "group": "the patient or volume, for rows that are not independent; the path if empty",
+    "only": "chooses one of several volumes by a DICOM keyword, KEY=VALUE, with ; between several",
+    "uneven": "yes accepts slices with gaps",
     "offset": "a number that is added to the values of a CT",
-    "reformat": "axial resamples slices that are oblique or too thick to turn",
-    "mpp": "microns per pixel of a slide that does not say it",
-    "magnification": "5, 10 or 20, of a slide's patches; 10 where empty",
-    "icc": "yes or no: colours by the ICC profile; where empty, those of slides are",
-    "page": "of a picture with several pages or frames, from 0",
-    "id": "a name for the row; made from the other columns where empty",
+    "reformat": "axial resamples slices that are oblique or too thick to be turned",
+    "mpp": "microns per pixel, for a slide whose file does not state them",
+    "magnification": "the magnification of a slide's patches, 5, 10 or 20; 10 if empty",
+    "icc": "yes or no: whether colours are converted with the ICC profile; if empty, yes for slides only",
+    "page": "the page or frame of a picture, counted from 0",
+    "id": "a name for the row; if empty, made from the other columns",
 }
 REQUIRED = ("path", "modality", "answer")
 _version = functools.cache(version)  # reads files, and is asked for each case
@@ -102,7 +109,7 @@ class LabelledCase:
 
     @property
     def source(self) -> Path | Prepared:
-        """What `helpers.images.check_may_leave` looks at."""
+        """The source that `helpers.images.check_may_leave` checks."""
         return self.prepared or self.path
 
     @property
@@ -112,7 +119,7 @@ class LabelledCase:
 
     @property
     def answer(self) -> str:
-        """What a model would be taught to say: the truth, an option or a number in the form that is asked for."""
+        """The answer to teach a model: the truth, with an option or a number in the form of the question."""
         return f"Final Answer: {self.truth}" if self.options or self.quantity else self.truth
 
     @property
@@ -152,15 +159,15 @@ def read_cases(
 
     Args:
         table: the file.
-        prepared: an output of `helpers.preparing.prepare`, from which all images are taken: paths are then those
-            from the folder that was prepared, and the files themselves need not be here.
+        prepared: an output of `helpers.preparing.prepare`, from which all images are taken. Paths are then
+            relative to the folder that was prepared, and the original files are not needed.
 
     Raises:
-        InputError: with everything that is wrong with the table, by line; or as `read_prepared`.
+        InputError: lists all faults of the table by line; or as `read_prepared` raises it.
     """
     table = Path(table)
     if not table.is_file():
-        raise InputError("There is no such table.", path=table, remedy="Give a .csv or .jsonl file.")
+        raise InputError("This table does not exist.", path=table, remedy="Give a .csv or .jsonl file.")
     cases: list[tuple[int, LabelledCase]] = []
     problems: list[str] = []
     files: dict[tuple[Path, str, Reading], str | None] = {}
@@ -186,14 +193,17 @@ def read_cases(
     for (line, _), case in zip(cases, named, strict=True):
         lines[case.id].append(str(line))
     problems += [
-        f"lines {' and '.join(where)}: {name!r} is there twice (the same question about the same file, or one id)"
+        (
+            f"lines {' and '.join(where)}: {name!r} occurs twice (the same question about the same file, "
+            "or the same id)"
+        )
         for name, where in lines.items()
         if len(where) > 1
     ]
     if problems or not cases:
-        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  it has no rows"
+        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  the table has no rows"
         raise InputError(
-            f"The table cannot be used:{listed}\n", path=table, remedy="Put these right and try again."
+            f"The table cannot be used:{listed}\n", path=table, remedy="Correct these lines and try again."
         )
     mark = (table.name, hashlib.sha256(table.read_bytes()).hexdigest())
     return [replace(case, table=mark) for case in named]
@@ -269,7 +279,7 @@ def _digest(*words: object) -> str:
 
 
 def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
-    """What is wrong with a file, from its headers (a picture is read whole)."""
+    """The fault of a file, from its headers (a picture is read completely)."""
     try:
         check_readable(path, kind, reading)
     except (InputError, OSError) as error:  # a name that is too long, a folder that may not be entered
@@ -279,10 +289,10 @@ def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
 
 def _prepared_problem(case: LabelledCase) -> str | None:
     if case.prepared is None:
-        return "this path is not among what is prepared"
+        return "the prepared folder does not hold this path"
     if case.reading != Reading():
         chosen = ", ".join(case.reading.chosen)
-        return f"how it is read was chosen when it was prepared; leave {chosen} out"
+        return f"the way to read this path was chosen when it was prepared, so leave out {chosen}"
     if case.prepared.kind != case.kind:
         return f"this was prepared as {case.prepared.kind}, not {case.kind}"
     return None
@@ -291,7 +301,7 @@ def _prepared_problem(case: LabelledCase) -> str | None:
 def cases_from(
     source: str, n: int = 40, seed: int = 0, prepared: str | os.PathLike[str] | None = None
 ) -> Sequence[Any]:
-    """The cases that a command names: a table, or ``teaching:KIND``, ``n`` of them from ``seed`` on.
+    """The cases of a command: a table, or ``teaching:KIND`` with ``n`` cases from ``seed`` on.
 
     ``prepared`` is for a table. Raises `InputError` as `read_cases` and `helpers.teaching.generate` do, and for
     fewer than one case.
@@ -299,9 +309,13 @@ def cases_from(
     if not source.startswith("teaching:"):
         return read_cases(source, prepared)
     if prepared is not None:
-        raise InputError("Teaching cases are made, not prepared.", path=prepared, remedy="Leave --prepared out.")
+        raise InputError(
+            "Teaching cases are computed, so they cannot come from prepared images.",
+            path=prepared,
+            remedy="Leave out --prepared.",
+        )
     from helpers.teaching import generate  # reads the bundled volumes
 
     if n < 1:
-        raise InputError(f"{n} cases cannot be asked.", remedy="Give 1 or more.")
+        raise InputError(f"The number of cases is {n}, which is less than 1.", remedy="Give 1 or more.")
     return generate(source.removeprefix("teaching:"), n, seed)

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from helpers.endpoints import Step
 from helpers.errors import InputError
 from helpers.prompts import Message, Reply, find_final_answer
 
 if TYPE_CHECKING:
+    from helpers.endpoints import Step  # with openai, whose import takes half a second
     from helpers.models import ChatModel, Session, VllmModel
 
 ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth where it has not argued
@@ -62,6 +62,14 @@ def of_model(
     return out
 
 
+def direct_likelihoods(
+    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
+) -> list[dict[str, float | None]]:
+    """``p_yes_direct`` and its mass of each prompt: one forward pass, and not a word of a reply is written."""
+    read = _at_places(chat, asker, prompts, [ANSWER_BEGUN] * len(prompts))
+    return [dict(zip(DIRECT, values, strict=True)) for values in read]
+
+
 def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | None]:
     """Likelihood and mass in the tokens of a served model's reply; all None where the server told none.
 
@@ -85,10 +93,10 @@ def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | N
 
 
 def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The tokens that are the word yes, and those that are no, form by form: " yes", "Yes", "YES" ...
+    """The tokens for the word yes and those for no, by form: " yes", "Yes", "YES" ...
 
-    A form counts where both words are one token in it, else it would weigh on one side alone. Raises `InputError`
-    for a tokenizer that has no such form.
+    A form counts only if both words are one token in it; otherwise it would count for one side only. Raises
+    `InputError` for a tokenizer that has no such form.
     """
     forms = [[f"{space}{form(w)}" for w in YES_NO] for space in (" ", "") for form in (str, str.title, str.upper)]
     cut = [[tokenizer(word, add_special_tokens=False)["input_ids"] for word in pair] for pair in forms]
@@ -98,7 +106,7 @@ def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
         raise InputError(
             "This model's tokenizer has no token for yes and no.",
             path=getattr(tokenizer, "name_or_path", None),
-            remedy="Ask with options that are other words: no likelihood is kept of them.",
+            remedy="Ask with options other than yes and no. No likelihoods are kept for such options.",
         )
     return [yes for yes, _ in whole], [no for _, no in whole]
 

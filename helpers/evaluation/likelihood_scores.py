@@ -1,4 +1,4 @@
-"""What the likelihoods of yes are worth: how well they rank the cases, and whether they mean what they say."""
+"""Score the likelihoods of yes: how well they rank the cases, and whether they are calibrated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from helpers.evaluation.calibration import DRAWS, abstaining, brier, calibration_error, fitted_threshold
 from helpers.evaluation.intervals import of_weighted
@@ -24,7 +23,7 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
     """Measures of the yes-or-no answers of one condition, those that their likelihoods allow.
 
     ``AUROC`` and ``mass on yes and no``, each also ``without argument``; of ``p_yes`` the measures of
-    `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is none.
+    `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is ignored.
     """
     out: dict[str, Any] = {}
     few = min(draws, DRAWS)
@@ -60,6 +59,8 @@ def roc_points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
     known = _ranked(answers, *LIKELIHOODS[0][1:])
     if len({a["truth"] for a in known}) < 2:
         return []
+    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+
     false_alarms, hits, _ = roc_curve([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
     return list(zip(false_alarms.tolist(), hits.tolist(), strict=True))
 

@@ -1,4 +1,4 @@
-"""What one answer is worth, by the form of its question: a choice, a number, a box or a sentence."""
+"""Mark one answer by the form of its question: a choice, a number, a box or a sentence."""
 
 from __future__ import annotations
 
@@ -68,22 +68,23 @@ MEASURES: Mapping[str, Mapping[str, Mark]] = {
 
 
 def measures_of(form: str, terms: Terms | None = None) -> Mapping[str, Mark]:
-    """`MEASURES` of a form, with findings told by ``terms`` where they are given."""
+    """The `MEASURES` of a form; ``terms`` is the list of findings, if given."""
     own = {"findings F1": functools.partial(_findings, terms=terms)} if form == "text" and terms else {}
     return {**MEASURES[form], **own}
 
 
 def errors_of(answers: Iterable[Answer]) -> dict[str, Mark]:
-    """How far numbers are off, besides `MEASURES`: by the unit that they are asked in, from 0 on, less is better.
+    """The errors of numbers, in addition to `MEASURES`: in the unit of the question, from 0 upwards; less is
+    better.
 
-    An error is that of a number that was read. What cannot be parsed has none; it is wrong in the accuracy.
+    Only a number that was read has an error. An unparsable answer has none, and counts as wrong in the accuracy.
     """
     units = dict.fromkeys(a["unit"] for a in answers if a["form"] == "number")
     return {f"mean absolute error ({unit})": functools.partial(_distance, unit=unit) for unit in units}
 
 
 def mark(answer: Answer) -> float:
-    """What one answer is worth, 0 to 1: right or wrong, the overlap of boxes, or ROUGE-L of a sentence.
+    """The mark of one answer, 0 to 1: right or wrong, the overlap of boxes, or ROUGE-L of a sentence.
 
     A number is right where it is as near to the truth as its question's tolerance says. An answer that cannot be
     parsed is worth 0. Where the truth is that nothing is there (``[]``), the answer ``[]`` is worth 1 and any

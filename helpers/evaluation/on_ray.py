@@ -1,4 +1,4 @@
-"""An evaluation by many workers at once, each with the model in memory, on one machine or a cluster of Ray.
+"""Evaluate with many workers at once, each with the model in memory, on one machine or a Ray cluster.
 
 The cases are those of `helpers.evaluation`, and so are the answers. A worker takes a group of cases (a volume,
 whose images are read once), answers it, and writes one whole file (`helpers.evaluation.answer_shards`). So what a
@@ -64,7 +64,7 @@ def evaluate_on_ray(
     vision_batch: int = VISION_BATCH,
     scored: Scored | None = None,
 ) -> dict[str, Any]:
-    """Ask a model every case that ``output`` has no answer to yet, on a cluster; write and return the scores.
+    """Ask a model on a cluster every case that ``output`` has no answer to yet; write and return the scores.
 
     Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
     last digits of likelihoods may differ, and in vLLM an answer where two words are nearly as likely. A case that
@@ -95,15 +95,19 @@ def evaluate_on_ray(
     """
     if model.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "A served model has workers of its own.", path=model, remedy="Evaluate it without Ray, on one machine."
+            "A served model runs on its server, so Ray workers are of no use.",
+            path=model,
+            remedy="Evaluate it without Ray, on one machine.",
         )
     if model.startswith(RECORDED_PREFIX):
         raise InputError("Recorded replies need no workers.", path=model, remedy="Evaluate them without Ray.")
     if workers is not None and workers < 1:
-        raise InputError(f"{workers} workers cannot answer anything.", remedy="Give 1 or more.")
+        raise InputError(f"The number of workers is {workers}, which is less than 1.", remedy="Give 1 or more.")
     if engine == "vllm" and gpus_per_worker is not None and gpus_per_worker < 1:
         raise InputError(
-            f"vLLM takes a whole GPU, not {gpus_per_worker:g}.", path=model, remedy="Give gpus_per_worker=1."
+            f"vLLM needs a whole GPU for each worker, not {gpus_per_worker:g}.",
+            path=model,
+            remedy="Give gpus_per_worker=1.",
         )
     check_engine(engine, model, adapter, check_batch(vision_batch))
     check_context(context)
@@ -205,7 +209,7 @@ class Worker:
             try:
                 shard = write_shard(self.output, [answer | about for answer in answers])
             except Exception as error:
-                problem = f"{self.output}: Answers cannot be written here ({reason(error)})."
+                problem = f"{self.output}: The answers cannot be written into this folder ({reason(error)})."
         return {"group": row["group"], "shard": shard, "problem": problem}
 
 
@@ -255,7 +259,9 @@ def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None
     room = int(have.get("GPU", 0) / gpus) if gpus else max(1, int(have.get("CPU", 1)))
     if not room and (workers is None or address is None):  # a cluster may grow when workers are asked of it
         raise InputError(
-            f"There is no GPU ({gpus:g} for each worker).", path=address, remedy="Give gpus_per_worker=0, or GPUs."
+            f"The cluster has no GPU, but each worker was to get {gpus:g}.",
+            path=address,
+            remedy="Give gpus_per_worker=0, or use a cluster with GPUs.",
         )
     # By default each worker would hold a core, and of few cores none would be left to draw for it.
     return workers or room, {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": 1}
@@ -267,7 +273,7 @@ def _check(row: dict[str, Any], folder: str) -> None:
     files, place = filesystem(row["shard"])
     if not files.exists(place):
         raise InputError(
-            "A worker has written here, and it cannot be seen from this machine.",
+            "A worker wrote into this folder, but this machine cannot see the file.",
             path=folder,
             remedy="Give a folder that all machines share, or a bucket (s3://, gs://).",
         )
@@ -278,7 +284,7 @@ def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
     known = _known(folder)
     lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
     for group in by_group(lost):
-        why = f"WorkerDied: no worker lived to answer it ({ROUNDS * TRIES} tries)"
+        why = f"WorkerDied: each worker that got this case died before it answered ({ROUNDS * TRIES} tries)"
         write_shard(folder, [failed_answer(model, case, why) for case in group])
 
 
@@ -286,9 +292,9 @@ def _known(folder: str) -> dict[str, Answer]:
     files, place = filesystem(f"{folder}/answers.jsonl")
     if files.exists(place):
         raise InputError(
-            "The answers here are those of a run without Ray.",
+            "The answers in this folder come from a run without Ray.",
             path=folder,
-            remedy="Go on with it without Ray, or choose another output folder.",
+            remedy="Continue that run without Ray, or choose another output folder.",
         )
     return {answer["id"]: answer for answer in read_shards(folder)}
 

@@ -1,4 +1,4 @@
-"""What a number answers: a count, a size, a share, with the unit that it is asked in and how far it may be off.
+"""A quantity that a question asks for, such as a count, a size or a share, with its unit and its tolerance.
 
 Truth and answer are compared in that unit, so 1.2 cm and 12 mm are the same. How a number is read from a reply is
 in `helpers.prompts.parse_number`.
@@ -31,11 +31,11 @@ class Quantity:
     def read_truth(self, cell: str) -> float:
         """The number that a table gives as truth, in the unit.
 
-        A truth is not put right as a reply is: it is written with digits, with a point where it is not a whole
-        number, and without a comma, as 1,234 is read in two ways.
+        Unlike a reply, a truth is not corrected. It must be written with digits, with a point as the decimal mark,
+        and without a comma, because 1,234 can be read in two ways.
 
         Raises:
-            InputError: for any other truth, and for one that would be no answer.
+            InputError: any other truth, and a truth that is not a possible answer.
         """
         digits, *_ = cell.lstrip("-−").split() or [""]
         plain = digits[:1].isdigit() and digits.count(".") < 2 and "," not in cell
@@ -43,10 +43,13 @@ class Quantity:
         if value is None:
             raise InputError(
                 f"The answer {cell!r} is not a number in {unit_name(self.unit)}.",
-                remedy=f"Write it as {self.write(12)}, with a point where it is not a whole number.",
+                remedy=f"Write it as {self.write(12)}, with a point as the decimal mark.",
             )
         if self.read(cell) is None:
-            raise InputError(f"The answer {cell!r} is out of low and high.", remedy="Put right one of them.")
+            raise InputError(
+                f"The answer {cell!r} does not lie between low and high.",
+                remedy="Correct the answer, low or high.",
+            )
         return value
 
     def write(self, value: float) -> str:
@@ -56,6 +59,6 @@ class Quantity:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """What an answer keeps of it, to be marked by. Raises `InputError` for a unit that is not known."""
+        """The fields that an answer keeps for marking. Raises `InputError` for an unknown unit."""
         values = (unit_name(self.unit), self.tolerance, self.low, self.high)
         return {name: value for name, value in zip(KEPT, values, strict=True) if value is not None}

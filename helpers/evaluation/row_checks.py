@@ -1,4 +1,4 @@
-"""What is wrong with one row of a table of questions, and what its cells say: options, numbers, how it is read."""
+"""Check one row of a table of questions, and read its cells: options, numbers, and how to read its image."""
 
 from __future__ import annotations
 
@@ -27,37 +27,43 @@ def plain_cells(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def row_problems(cells: Mapping[str, str]) -> list[str]:
-    """What is wrong with the words of a row, as `plain_cells` gives it; files are not looked at."""
+    """The faults in the words of a row from `plain_cells`. Files are not checked."""
     found = [f"{name} is empty" for name in ("path", "answer") if not cells[name]]
     if "\0" in cells["path"]:
-        found.append("path holds NUL, which no path does")
+        found.append("path holds the character NUL, which no path can hold")
     if cells["modality"] not in MODALITIES:
         found.append(f"modality is {cells['modality']!r}, not one of {', '.join(MODALITIES)}")
     if cells["condition"] and not cells["question"] and cells["modality"] in ("slide", "image"):
-        found.append("a condition alone is for ct and mri; write a question too")
+        found.append(
+            "a row with a condition but no question must have the modality ct or mri; write a question too"
+        )
     if cells["prior"] and cells["modality"] != "image":
-        found.append("a prior is for an image")
+        found.append("only a row of modality image can have a prior")
     if not cells["question"] and not cells["condition"] and cells["modality"] != "slide":
-        found.append("there is neither a question nor a condition")
+        found.append("the row has neither a question nor a condition")
     for name in ("condition", "question", "options", "history", "answer"):
-        found += [f"the {name} holds {t}, a token of the prompt's own" for t in RESERVED if t in cells[name]]
+        found += [
+            f"the {name} holds {t}, a token that is reserved for the prompt's format"
+            for t in RESERVED
+            if t in cells[name]
+        ]
     if cells["answer"]:
         found += _answer_problems(cells)
     try:
         reading = reading_of(cells)
         if cells["modality"] in MODALITIES and (useless := reading.useless(cells["modality"])):
-            found.append(f"{', '.join(useless)} would change nothing: this is of modality {cells['modality']}")
+            found.append(f"{', '.join(useless)} would have no effect on a row of modality {cells['modality']}")
     except InputError as error:
-        found.append(f"how the images are read: {error}")
+        found.append(f"the columns that say how to read the image: {error}")
     return found
 
 
 def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
     answer, options = cells["answer"], options_of(cells)
     if cells["options"] and len(set(options)) < 2:
-        yield "fewer than two different options"
+        yield "the row has fewer than two different options"
     elif len(set(options)) < len(options):
-        yield "an option is there twice"
+        yield "an option occurs twice"
     elif options:
         try:
             check_options(options)
@@ -88,11 +94,11 @@ def _box_problems(answer: str) -> Iterator[str]:
         yield error.problem.removesuffix(".")
         return
     if len(boxes) > 1:
-        yield f"the answer holds {len(boxes)} boxes; a question has one, or none: []"
+        yield f"the answer holds {len(boxes)} boxes, but may hold only one, or none: []"
 
 
 def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
-    """What can be answered; empty where a sentence, a box or a number is."""
+    """The possible answers; empty if the answer is a sentence, a box or a number."""
     if cells["options"]:
         options = (option.strip() for option in cells["options"].split("|") if option.strip())
         return tuple(option.lower() if option.lower() in ("yes", "no") else option for option in options)
@@ -100,22 +106,25 @@ def options_of(cells: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def quantity_of(cells: Mapping[str, str]) -> Quantity | None:
-    """What the number is that answers a row; None where none does.
+    """The quantity that answers a row; None if the answer is not a number.
 
-    Raises `InputError` for cells that ask for no number, and for an answer that is not that number.
+    Raises `InputError` for cells that do not describe a number, and for an answer that does not fit.
     """
     if not cells["unit"]:
         if useless := [name for name in ("tolerance", "low", "high") if cells[name]]:
-            raise InputError(f"{', '.join(useless)} would change nothing: a number has a unit, or the unit count")
+            raise InputError(
+                f"{', '.join(useless)} would have no effect without a unit; give a unit, or count for a "
+                "number without one"
+            )
         return None
     if cells["options"]:
-        raise InputError("an answer is one of the options or a number with a unit, not both")
+        raise InputError("a row can have options or a unit, but not both")
     asked = Quantity(unit_name(cells["unit"]), low=_number(cells, "low"), high=_number(cells, "high"))
     if asked.low is not None and asked.high is not None and asked.low > asked.high:
-        raise InputError(f"low is {cells['low']!r}, above high, {cells['high']!r}")
+        raise InputError(f"low, {cells['low']!r}, is above high, {cells['high']!r}")
     truth, tolerance = asked.read_truth(cells["answer"]), _number(cells, "tolerance", "%") or 0.0
     if tolerance < 0:
-        raise InputError(f"tolerance is {cells['tolerance']!r}, below 0")
+        raise InputError(f"tolerance is {cells['tolerance']!r}, which is below 0")
     return replace(asked, tolerance=tolerance * abs(truth) / 100 if "%" in cells["tolerance"] else tolerance)
 
 
@@ -128,10 +137,10 @@ def reading_of(cells: Mapping[str, str]) -> Reading:
             raise InputError(f"{name} is {cells[name]!r}, not yes or no")
     mpp = _number(cells, "mpp")
     if mpp is not None and mpp <= 0:
-        raise InputError(f"mpp is {cells['mpp']!r}, not above 0")
+        raise InputError(f"mpp is {cells['mpp']!r}, but must be above 0")
     page = _whole(cells, "page")
     if page is not None and page < 0:
-        raise InputError(f"page is {cells['page']!r}, and the first page is 0")
+        raise InputError(f"page is {cells['page']!r}, but the first page is 0")
     return Reading.of(
         [text for text in cells["only"].split(";") if text.strip()],
         uniform=cells["uneven"].lower() != "yes",

@@ -1,9 +1,9 @@
-"""Ask a model many cases and keep every answer, so that a run can be stopped, gone on with, and scored anew.
+"""Ask a model many cases and store every answer, so that a run can be stopped, continued and scored again.
 
-Answers go to ``answers.jsonl``, one line each, written and synced as they come. A run that was killed, at whatever
-moment, asks on its next start what is missing or has changed and nothing twice. Scores are computed from that file
-alone (`helpers.evaluation.scores`). How cases are asked is in `helpers.evaluation.asking`, which answer belongs to
-which question in `helpers.evaluation.kept_answers`; a cluster does the same with other files
+Answers go to ``answers.jsonl``, one line each, written and synced as they come. After a run was killed at any
+moment, the next run asks only the cases that are missing or have changed. Scores are computed from that file alone
+(`helpers.evaluation.scores`). How cases are asked is in `helpers.evaluation.asking`, which answer belongs to which
+question in `helpers.evaluation.kept_answers`; a cluster does the same with other files
 (`helpers.evaluation.on_ray`).
 """
 
@@ -58,21 +58,23 @@ def run_evaluation(
     (`helpers.endpoints`) is asked so many cases together, and the answers come in the order in which they are
     ready.
 
-    An answer is kept for its question alone: where the images, the words, the options, ``max_new_tokens``, the
-    weights or the server's address are others than before, the case is asked anew, and the old answer goes to
-    ``set_aside.jsonl`` until it is asked again. A case that fails is noted with its error, asked again by the
-    next run, and never stops the others. Writes ``answers.jsonl``, ``run.json`` and ``scores.json`` into the
-    folder ``output``. ``scored`` makes what ``scores.json`` holds of the model's name and the answers; by default
-    `scores_of`.
+    An answer belongs to exactly one question. If the images, the words, the options, ``max_new_tokens``, the
+    weights or the server's address have changed, the case is asked again, and the old answer goes to
+    ``set_aside.jsonl``, from which it returns if its question is asked again. A case that fails is noted with its
+    error, asked again by the next run, and never stops the others. Writes ``answers.jsonl``, ``run.json`` and
+    ``scores.json`` into the folder ``output``. ``scored`` makes what ``scores.json`` holds of the model's name and
+    the answers; by default `scores_of`.
 
     Raises:
-        InputError: two cases have one id; ``output`` holds answers of a model of another name, cannot be written,
-            or another run is at work in it.
+        InputError: two cases have the same id; ``output`` holds answers of a model with another name or cannot be
+            written; or another run is writing into it.
     """
     folder = check_output(output)
     if (folder / ON_RAY).is_dir():
         raise InputError(
-            "The answers here are those of a run on Ray.", path=folder, remedy="Choose another output folder."
+            "The answers in this folder come from a run on Ray.",
+            path=folder,
+            remedy="Choose another output folder.",
         )
     asking = Asking(asked_model(chat), max_new_tokens)
     path = folder / ANSWERS
@@ -105,15 +107,15 @@ def run_evaluation(
 
 
 def check_name(known: Iterable[Answer], model: str, path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` where answers, read from ``path``, are those of a model of another name."""
+    """Raise `InputError` if the answers from ``path`` are those of a model with another name."""
     if others := {answer["model"] for answer in known} - {model}:
         raise InputError(
-            f"These are answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=ANOTHER
+            f"This folder holds answers of {', '.join(sorted(others))}, not of {model}.", path=path, remedy=ANOTHER
         )
 
 
 def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
-    """What ``scores.json`` holds: the model, the versions and engines of what ran it, and the scores."""
+    """The content of ``scores.json``: the model, its versions and engines, and the scores."""
     answers = list(answers)
     engines = sorted({answer["engine"] for answer in answers if answer.get("engine")})
     return {"model": model, **versions(), "engines": engines, **score(answers)}

@@ -1,4 +1,4 @@
-"""Scores in words: those of one run as a few lines, and one score with its interval."""
+"""Write the scores of one run as a few lines of text, and one score with its interval."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ def summary(scores: Mapping[str, Any]) -> str:
     if named := scores.get("cut ids"):
         more = round(scores["cut"] * scores["answers"]) - len(named)
         listed = ", ".join(named) + (f" and {more} more" if more else "")
-        lines.append(f"  Cut off: {listed}. A larger --max-new-tokens (max_new_tokens) gives them room.")
+        lines.append(
+            f"  These replies were cut off: {listed}. Give them more room with a larger --max-new-tokens "
+            "(max_new_tokens)."
+        )
     for kind, measures in scores["kinds"].items():
         lines += [f"  {kind:8s} {name:10s} {text(value)}, n {value['n']}" for name, value in measures.items()]
     masses = [m for of in scores["conditions"].values() for m in (of.get("mass on yes and no"),) if m]
     if low := sum(mass["low"] for mass in masses):
         n = sum(mass["n"] for mass in masses)
         lines.append(
-            f"  {low} of {n} yes-or-no answers left under {LOW_MASS:.0%} of the likelihood to yes and no."
+            f"  In {low} of {n} yes-or-no answers, yes and no had under {LOW_MASS:.0%} of the likelihood together."
         )
     return "\n".join(lines)
 
@@ -42,7 +45,7 @@ def failure_lines(scores: Mapping[str, Any]) -> list[str]:
 
 
 def text(value: Mapping[str, Any] | None) -> str:
-    """A score with its interval: ``0.81 (0.70 to 0.89)``; a dash where there is none."""
+    """A score with its interval, such as ``0.81 (0.70 to 0.89)``; a dash if there is no score."""
     if value is None:
         return "-"
     found = f"{value['mean']:.2f}"

@@ -1,7 +1,7 @@
-"""Scores of a file of answers, as the MedGemma 1.5 report defines them, with intervals.
+"""Compute the scores of a file of answers, as the MedGemma 1.5 report defines them, with intervals.
 
-Everything follows from the answers alone (`helpers.evaluation` writes them), so that scores can be computed anew
-without asking again. The measures are those of scikit-learn and rouge-score.
+Scores need only the answers that `helpers.evaluation` writes, so they can be computed again without a model. The
+measures are those of scikit-learn and rouge-score.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What shows that a case's file may have changed since, looked up without reading it.
+"""Find out, without reading it, whether a case's file may have changed.
 
-The same state means the same content; another one only that its pixels have to be compared. So a file that was
-copied or touched costs a look and no answer.
+The same state means the same content. Another state means only that the pixels must be compared. So a copied or
+touched file is read again, but its case is not asked again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _FACTS = ("size", "ino", "mtime", "LastModified", "last_modified", "updated", "E
 def source_state(path: Path, kind: str, prepared: Prepared | None = None) -> list[str]:
     """Size, times and inode of each file that is read for a case. Raises OSError where there is none.
 
-    The time of the last change to the inode is among them, which no program can set back. Of prepared images it is
-    their shard that is looked up.
+    The time of the last change to the inode is among them, which no program can set back. For prepared images, the
+    state of their shard is used.
     """
     if prepared is not None:
         system, place = filesystem(f"{prepared.output}/{prepared.shard}")
@@ -35,12 +35,12 @@ def source_state(path: Path, kind: str, prepared: Prepared | None = None) -> lis
     else:
         files = _files_in(path)
     if not files:
-        raise FileNotFoundError(f"There is no file at {path}.")
+        raise FileNotFoundError(f"No file exists at {path}.")
     return [_facts(file, path) for file in files]
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """All files below a folder but those whose names begin with a dot, which are never read."""
+    """All files below a folder, except those whose names begin with a dot, which are never read."""
     return sorted(
         Path(where) / name for where, _, names in os.walk(folder) for name in names if not name.startswith(".")
     )

@@ -1,4 +1,4 @@
-"""A case asked in other ways: in other words, turned into its opposite, and with other images or none.
+"""Ask a case in other ways: in other words, as its opposite, and with other images or none.
 
 The variants of a case lie beside it as cases of their own, ``ID#words: polite`` and the like, that
 `helpers.evaluation.run_evaluation` asks as it asks all others. Those about the same images are asked together.
@@ -48,7 +48,7 @@ class Variant:
 
     @property
     def id(self) -> str:
-        """That of the case, ``#`` and the name of the variant."""
+        """The id of the case, ``#`` and the name of the variant."""
         return f"{self.case.id}#{self.name}"
 
     @property
@@ -58,7 +58,7 @@ class Variant:
 
     @property
     def group(self) -> str:
-        """That of the case, with which it is not independent."""
+        """The group of the case, because the variant is not independent of it."""
         return self.case.group
 
     @property
@@ -68,12 +68,12 @@ class Variant:
 
     @property
     def options(self) -> Sequence[str]:
-        """Those of the case."""
+        """The options of the case."""
         return self.case.options
 
     @property
     def path(self) -> str | os.PathLike[str] | None:
-        """Where the images come from; None without them, and of black ones."""
+        """The path of the images; None without images, and for black ones."""
         if self.name in (REMOVED, BLACK):
             return None
         return getattr(self.other or self.case, "path", None)
@@ -92,16 +92,16 @@ class Variant:
 
     @property
     def messages(self) -> list[Message]:
-        """The prompt, drawn from that of the case."""
+        """The prompt, made from the prompt of the case."""
         return self.make(self)
 
 
 def stress_variants(cases: Sequence[Asked]) -> list[Variant]:
-    """The variants of all cases that have options to choose from; of others none.
+    """The variants of all cases that have options to choose from. Other cases have none.
 
-    Of each case: five other wordings; questions with the opposite answer, where the sentence that asks is
-    understood; the images removed, black, and swapped for those of a case of another group, if there is one, which
-    has another truth where that can be had; and where the options are a change over time, the two images
+    Each case gets five other wordings; questions with the opposite answer, if the program understands the sentence
+    that asks; prompts with the images removed, black, and swapped for those of a case of another group (with
+    another truth, if possible); and, if the options are a change over time, a prompt with the two images
     exchanged. A case also needs a ``question``, its words as they stand in the prompt.
 
     Raises `InputError` where no case has any.
@@ -110,9 +110,8 @@ def stress_variants(cases: Sequence[Asked]) -> list[Variant]:
     variants = [variant for case in cases for variant in _variants(case, others.get(case.id))]
     if not variants:
         raise InputError(
-            f"None of the {len(cases)} cases can be asked in other ways: none has options and a question.",
-            remedy="Leave out --stress, or give questions that are answered by yes or no, or by one of several "
-            "options.",
+            f"None of the {len(cases)} cases has both options and a question, so none can be asked in other ways.",
+            remedy="Leave out --stress, or give questions whose answer is yes or no, or one of several options.",
         )
     return variants
 
@@ -209,7 +208,7 @@ def _shown(variant: Variant) -> list[Message]:
     """The prompt of the case. Raises `InputError` where it shows no image, and none can be taken away."""
     messages = variant.case.messages
     if not images_of(messages):
-        raise InputError(f"{variant.case.id} shows no image.", remedy="Show it one, or leave out --stress.")
+        raise InputError(f"{variant.case.id} shows no image.", remedy="Give it an image, or leave out --stress.")
     return messages
 
 
@@ -223,8 +222,8 @@ def _exchanged(variant: Variant) -> list[Message]:
     images = images_of(messages)
     if len(images) != 2:
         raise InputError(
-            f"{variant.case.id} asks for a change over time and shows {len(images)} images.",
-            remedy="Show two images, the earlier in the column prior, or leave out --stress.",
+            f"{variant.case.id} asks for a change over time, but shows {len(images)} images.",
+            remedy="Give two images, the earlier one in the column prior, or leave out --stress.",
         )
     return with_images(messages, images[::-1])
 
@@ -252,7 +251,8 @@ def _words_at(case: Asked, turns: Sequence[Message]) -> str:
     times = sum(part.get("text", "").count(words) for turn in turns for part in turn["content"])
     if times != 1:
         raise InputError(
-            f"The question of {case.id} stands {times} times in its prompt, so it cannot be asked in other words.",
+            f"The question of {case.id} occurs {times} times in its prompt, so it cannot be replaced "
+            "by other words.",
             path=getattr(case, "path", None),
             remedy="Write a longer question, or leave out --stress.",
         )

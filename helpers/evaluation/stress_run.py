@@ -1,7 +1,7 @@
-"""A run that asks its cases in other ways too: the plain answers first, then those to the variants beside them.
+"""Run an evaluation that also asks its cases in other ways: first the plain cases, then their variants.
 
-The plain run is what it is without: its answers and scores are touched by no variant. The variants are a run of
-their own in the folder ``stress`` of its output, that can be stopped and gone on with in the same way.
+The variants do not change the plain run, its answers or its scores. They are a separate run in the folder
+``stress`` of its output, which can be stopped and continued in the same way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Does a model look, and does it hold? Scores of cases that were asked in other ways as well.
+"""Score cases that were also asked in other ways, to see whether a model looks at the images and keeps its
+answers.
 
 After Sadanandan and Behzadan (arXiv:2603.20985): an answer that is the same in all wordings need not come from the
 image. So each case falls into one of four quadrants. It is *ideal* where its answer is the same in all wordings

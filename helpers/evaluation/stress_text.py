@@ -9,9 +9,9 @@ from helpers.evaluation.score_lines import failure_lines, text
 
 
 def stress_summary(stress: Mapping[str, Any]) -> str:
-    """What `helpers.evaluation.score_stress` gives, by kind of case, a measure on each line.
+    """The result of `helpers.evaluation.score_stress` by kind of case, with one measure on each line.
 
-    With its 95 % interval, of how many cases or answers it is, and what would be by chance.
+    Each line has the 95 % interval, the number of cases or answers, and the value by chance.
     """
     first = (
         f"  asked in other ways: {stress['cases']} cases, {stress['answers']} answers, {stress['failed']} failed"

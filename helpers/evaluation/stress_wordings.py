@@ -1,4 +1,4 @@
-"""The same question in other words, and the question whose answer is the opposite.
+"""Write a question in other words, and write the question with the opposite answer.
 
 What is reworded is one sentence that asks whether something is there, or is of a kind ("Is there X in the
 volume?", "Does the image show X?", "Is this a X?"). A question without such a sentence, or with more than one,
@@ -82,7 +82,7 @@ class Asking:
             yield f"Would a reader find {self.thing}{self.where}?"
 
     def opposites(self) -> dict[str, str]:
-        """Sentences whose answer is no where that of the question is yes, by name; none where it is not clear."""
+        """Sentences whose answer is no if the answer to the question is yes, by name; empty if unclear."""
         if _UNCLEAR.search(f"{self.thing} {self.place}"):
             return {}
         if self.of_kind:

@@ -1,7 +1,7 @@
-"""The rows of a table, CSV or JSONL, each as text by column and with the line that it begins on.
+"""Read the rows of a table, CSV or JSONL: the text of each column, and the line on which the row begins.
 
-Tables are read strictly. What a lenient reader joins or passes over (a quote that is not closed, a row of another
-length, a name given twice) is told with its line.
+Tables are read strictly. Faults that a lenient reader would hide (an open quote, a row of another length, a name
+that occurs twice) are reported with their line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Row = dict[str, str]
 # What editors and web pages leave around a word, and nobody sees: soft hyphen, zero width, direction marks.
 _UNSEEN = r"\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _AROUND = re.compile(f"^[{_UNSEEN}]+|[{_UNSEEN}]+$")
-_AS_UTF8 = "Save it as CSV UTF-8, or JSON Lines in UTF-8."
+_AS_UTF8 = "Save the table as CSV UTF-8, or as JSON Lines in UTF-8."
 _NO_NUMBER = ("nan", "NaN")  # as pandas and numpy write what is not there
 
 
@@ -44,7 +44,11 @@ def read_rows(table: Path, columns: Sequence[str], required: Sequence[str]) -> I
             if line.strip():
                 yield number, _json_row(line, columns)
     else:
-        raise InputError("This is neither .csv nor .jsonl.", path=table, remedy="Save the table as one of them.")
+        raise InputError(
+            "The name of the table ends in neither .csv nor .jsonl.",
+            path=table,
+            remedy="Save the table in one of these formats.",
+        )
 
 
 def _text_of(table: Path) -> str:
@@ -83,9 +87,12 @@ def _csv_rows(text: str, columns: Sequence[str], required: Sequence[str]) -> Ite
                 return  # each row would repeat what is wrong with the header
         elif len(cells) != len(names):
             few = "fewer" if len(cells) < len(names) else "more"
-            yield line, f"it has {few} cells than the header ({len(cells)}, not {len(names)})"
+            yield line, f"the row has {few} cells than the header ({len(cells)}, not {len(names)})"
         elif (end := _swallowed(cells)) is not None:
-            yield line, f"a quote opened here is not closed: the cell holds whole rows, the first {end!r}"
+            yield (
+                line,
+                f"this row opens a quote without closing it, so the cell holds whole rows, the first {end!r}",
+            )
         else:
             row = {name: _known(cell) for name, cell in zip(names, cells, strict=True) if name in columns}
             yield line, dict.fromkeys(columns, "") | row
@@ -94,8 +101,8 @@ def _csv_rows(text: str, columns: Sequence[str], required: Sequence[str]) -> Ite
 def _quote_problem(error: csv.Error, first: int, last: int) -> str:
     """What is wrong with a row that begins on line ``first`` and cannot be read on from ``last``."""
     if last > first or "end of data" in str(error):
-        return f"a quote is opened in this row and not closed (read up to line {last})"
-    return 'behind a closing quote the cell goes on; within quotes write "" for one quote'
+        return f"this row opens a quote without closing it (the cell goes up to line {last})"
+    return 'the cell goes on after its closing quote; inside quotes, write "" for one quote'
 
 
 def _header_faults(names: Sequence[str], columns: Sequence[str], required: Sequence[str]) -> Iterator[str]:
@@ -105,9 +112,9 @@ def _header_faults(names: Sequence[str], columns: Sequence[str], required: Seque
     if unknown := [name or "without a name" for name in names if name not in columns]:
         yield _unknown(unknown, columns)
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        yield f"the column {', '.join(twice)} is there twice"
+        yield f"the column {', '.join(twice)} occurs twice"
     if absent := [name for name in required if name not in names]:
-        yield f"there is no column {', '.join(absent)}"
+        yield f"the column {', '.join(absent)} is missing"
 
 
 def _swallowed(cells: Sequence[str]) -> str | None:
@@ -129,7 +136,7 @@ def _json_row(line: str, columns: Sequence[str]) -> Row | str:
         return "not an object"
     names = [trimmed(name).lower() for name, _ in found]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        return f"{', '.join(twice)} is there twice"
+        return f"{', '.join(twice)} occurs twice"
     if unknown := [name for name in names if name not in columns]:
         return _unknown(unknown, columns)
     row = dict.fromkeys(columns, "")
@@ -179,4 +186,4 @@ def _known(cell: str) -> str:
 
 
 def _unknown(names: Sequence[str], columns: Sequence[str]) -> str:
-    return f"unknown columns {', '.join(names)}; known are {', '.join(columns)}"
+    return f"unknown columns {', '.join(names)}; the known columns are {', '.join(columns)}"

@@ -1,4 +1,4 @@
-"""How close a sentence comes to the truth, word for word, in any script.
+"""Measure how close a sentence comes to the truth, word by word, in any script.
 
 Two measures of words, both 0 to 1 and both blind to what the words mean:
 
@@ -6,7 +6,8 @@ Two measures of words, both 0 to 1 and both blind to what the words mean:
 - `common_words`, published as tokenised F1 for SLAKE and VQA-RAD: F1 of the words that both have, in any order.
 
 A word is a run of letters and digits, small and large alike. So it is with rouge-score, which drops all but a to
-z: here accents, Greek, Cyrillic or Hindi count too. Of scripts without spaces, such as Chinese, each sign is one.
+z: here accents, Greek, Cyrillic or Hindi count too. In scripts without spaces, such as Chinese, each sign is a
+word.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-
-from rouge_score.rouge_scorer import RougeScorer
+from typing import Any
 
 _FINAL = re.compile(r"final[\s*_`]+answer(?:[^\S\n]|[*_`])*(?:[:：]|(?=\n))", re.IGNORECASE)
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
@@ -42,7 +42,7 @@ def words(text: str) -> list[str]:
 
 def common_order(truth: str, text: str) -> float:
     """ROUGE-L: F1 of the longest common subsequence of words, 0 to 1."""
-    return _ROUGE.score(truth, text)["rougeL"].fmeasure
+    return _rouge().score(truth, text)["rougeL"].fmeasure
 
 
 def common_words(truth: str, text: str) -> float:
@@ -68,4 +68,8 @@ class _Words:
         return words(text)
 
 
-_ROUGE = RougeScorer(["rougeL"], tokenizer=_Words())
+@functools.cache
+def _rouge() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # brings all of nltk, which takes a second
+
+    return RougeScorer(["rougeL"], tokenizer=_Words())

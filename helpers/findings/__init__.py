@@ -1,8 +1,8 @@
-"""What a text says of which findings: asserted, negated, or in doubt.
+"""Read which findings a text asserts, negates or leaves in doubt.
 
 In: a report or a reply in English. Out: its pairs of finding and state.
 
-- ``terms``: the list that findings are told by, the one in ``terms.txt`` or your own.
+- ``terms``: the list of terms by which findings are recognised: ``terms.txt`` or your own list.
 - ``cues``: words of negation and doubt, after NegEx and ConText.
 - ``statements``: which cue speaks of which finding, in a text that ``words`` and ``items`` read.
 """

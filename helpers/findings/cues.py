@@ -2,7 +2,7 @@
 
 After NegEx (Chapman et al., J Biomed Inform 34:301, 2001) and ConText (Harkema et al., J Biomed Inform 42:839,
 2009): cues before a finding and after it, words that only look like negation ("no change in"), and words that end
-what a cue says. What reports say besides was added by hand.
+what a cue says. We added further words from reports by hand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from helpers.findings.words import Phrases, key
 
 
 class State(StrEnum):
-    """What a text says of a finding."""
+    """What a text says about a finding."""
 
     ASSERTED = "asserted"
     NEGATED = "negated"
@@ -44,7 +44,7 @@ class Kind(Enum):
     VERSUS = "or, of the finding before it wherever that is"
     YES = "yes"
     PLACE = "the next finding is known: within the mass, after chest tube insertion"
-    SKIP = "looks like a cue and is none"
+    SKIP = "looks like a cue, but is not one"
 
 
 class Cue(NamedTuple):

@@ -1,4 +1,4 @@
-"""A text as what it is read by: findings, cues, and the words and signs between them."""
+"""Split a text into findings, cues, and the words and signs between them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def _shared(keys: Sequence[str], start: int, end: int, terms: Terms) -> Iterable
 
 
 def look_ahead(items: Sequence[Item]) -> tuple[list[bool], list[bool], list[bool]]:
-    """Of each place: whether "or" follows before a verb or another cue, a verb or "and" or "or" before a comma."""
+    """For each place: whether "or" follows before a verb or another cue, and whether a verb, "and" or "or" follows
+    before a comma.
+    """
     size = len(items) + 1
     or_ahead, verb_in_part, joined_in_part = [False] * size, [False] * size, [False] * size
     goes_on = verb = joined = False

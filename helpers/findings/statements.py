@@ -1,7 +1,7 @@
-"""What a text says of which findings: each asserted, negated or uncertain, in English.
+"""Find the findings of an English text, and whether it asserts, negates or doubts each of them.
 
-Own code, since what is kept elsewhere does less at a higher price: negspacy 1.1 (April 2026) brings spaCy, 300 MB,
-knows no doubt, and got 118 of the 182 sentences without doubt of this file's test right.
+This is own code, because the published packages do less: negspacy 1.1 (April 2026) needs spaCy (300 MB), does not
+know doubt, and was right on 118 of the 182 sentences without doubt in the test of this file.
 
 How far a cue (`helpers.findings.cues`) speaks:
 
@@ -39,8 +39,9 @@ _FILLERS = frozenset({"i", "we", "see", "do", "can", "be", "it"})
 def finding_states(text: str, terms: Terms | None = None) -> Statements:
     """The findings that a text names, each as "asserted", "negated" or "uncertain".
 
-    A finding of which the text says both, as of two sides, is there in both states. ``terms`` is a list of
-    `helpers.findings.read_terms`, by default the usual one. Nothing is found in other languages than English.
+    If the text says two things of one finding, for example of two sides, the finding occurs in both states.
+    ``terms`` is a list from `helpers.findings.read_terms`; by default, the list of this package. The text must be
+    in English; in other languages, no findings are found.
     """
     items = read_items(text, terms or usual_terms())
     if not any(isinstance(item, Mention) for item in items):

@@ -1,4 +1,4 @@
-"""The list of terms that findings are told by: the one beside this file, or your own."""
+"""The list of terms by which findings are recognised: the one beside this file, or your own."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def usual_terms() -> Terms:
 
 
 def read_terms(path: str | os.PathLike[str]) -> Terms:
-    """A list of terms: a text file, UTF-8, with lines ``finding: synonym | synonym``, and # before remarks.
+    """Read a list of terms: a UTF-8 text file with lines ``finding: synonym | synonym``, and # before remarks.
 
     The finding's name is a term itself. Spellings, plurals, hyphens and letter case need no synonym. ``*`` stands
     for up to two words; ``!`` before a synonym says that it states the absence: ``!normal heart size``. A finding
     may have several lines.
 
-    Raises `InputError` with everything that is wrong, by line: no colon, no words, a term of two findings, a term
-    that is a word of negation, doubt or grammar ("none", "possible", "and").
+    Raises `InputError` that lists all faults by line: a missing colon, missing words, a term of two findings, or a
+    term that is a word of negation, doubt or grammar ("none", "possible", "and").
     """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError("There is no such list of terms.", path=path, remedy=_FORM) from None
+        raise InputError("This list of terms does not exist.", path=path, remedy=_FORM) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The list of terms cannot be read ({type(error).__name__}).",
             path=path,
-            remedy="Save it as UTF-8 text.",
+            remedy="Check that the file may be read, and save it as UTF-8 text.",
         ) from error
     found: dict[tuple[str, ...], Term] = {}
     problems: list[str] = []
@@ -77,7 +77,7 @@ def read_terms(path: str | os.PathLike[str]) -> Terms:
             problem = _add(found, name, words.strip())
             problems += [f"line {number}: {problem}"] if problem else []
     if problems or not found:
-        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  it names no finding"
+        listed = "".join(f"\n  {problem}" for problem in problems) or "\n  the file names no finding"
         raise InputError(f"The list of terms cannot be used:{listed}\n", path=path, remedy=_FORM)
     return Terms(found)
 
@@ -94,7 +94,7 @@ def _add(found: dict[tuple[str, ...], Term], name: str, words: str) -> str | Non
     if not phrase or GAP in (phrase[0], phrase[-1]):
         return f"{words!r} does not begin and end with a word"
     if is_cue(phrase):
-        return f"{words!r} is a word of negation, doubt or grammar, and cannot be a finding"
+        return f"{words!r} cannot be a finding, because it is a word of negation, doubt or grammar"
     if found.setdefault(phrase, term) != term:
         other = found[phrase]
         return f"{words!r} is a term of {other.finding!r} already{' as its absence' if other.absent else ''}"

@@ -1,19 +1,22 @@
-"""Conversations to a LoRA adapter.
+"""Train a LoRA adapter from conversations.
 
 In: a loaded model and examples with answers. Out: the folder of an adapter, for `helpers.models.load_model`.
 
-- ``config``, ``settings_file``, ``problems``: a run as a YAML file, each mistake with its line.
-- ``starting_file``: such a file with all settings explained.
-- ``planning``: memory, disk and hours before anything is spent, on ``gpus``.
-- ``counting``, ``tracing``: what the plan is made of, from shapes and from runs without numbers.
-- ``training_data``: examples checked, as token ids with the loss on the answers.
-- ``batches``: those rows as batches.
-- ``tower``: the images of a batch, made inside the forward.
-- ``tuning``: the settings, and which weights they set free.
-- ``image_features``: images encoded once and kept, in a folder that ``feature_folder`` checks.
-- ``readiness``: whether model and processes can make the run.
-- ``train``: the training itself, resumable, on one device or several; ``live_loss`` draws its loss meanwhile.
-- ``checkpoints``, ``work``: a run's folder, which outlives a crash.
+- ``config``, ``settings_file``, ``problems``: read a run from a YAML file, and report each mistake with its line.
+- ``starting_file``: writes such a file with all settings explained.
+- ``planning``: estimates memory, disk and hours before a run, for ``gpus``.
+- ``counting``, ``tracing``: compute the parts of the plan, from shapes and from runs on tensors without numbers.
+- ``training_data``: checks examples, and turns them into token ids with labels for the answers.
+- ``batches``: puts those rows into batches.
+- ``tower``: makes the image tokens of a batch inside the forward pass.
+- ``tuning``: the settings, and the weights that are trained with them.
+- ``image_features``: encodes images once, and stores the tokens in a folder that ``feature_folder`` checks.
+- ``readiness``: checks that model and processes can carry out the run.
+- ``train``: the training itself, which a later call can continue, on one device or several; ``live_loss`` draws
+  its loss.
+- ``reinforcing``: learns from a reward of the model's own replies, with the settings in ``reinforcement``;
+  ``group_planning`` plans its memory, and ``drawing`` asks many cases side by side.
+- ``checkpoints``, ``work``: the folder of a run, which survives a crash.
 """
 
 import lazy_loader

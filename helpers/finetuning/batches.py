@@ -1,4 +1,4 @@
-"""Rows of token ids to the batches that a model is trained with."""
+"""Put rows of token ids into batches for training."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from helpers.models import ChatModel
 class Collator:
     """Batches of rows for the model's forward: ids and labels right-padded.
 
-    Of images a batch has only the numbers of the rows that show some, as many batches wait on the GPU at once.
-    `helpers.finetuning.tower.ImageTokens` makes image tokens of them inside the forward.
+    For images, a batch holds only the numbers of the rows that have images, because many batches wait on the GPU
+    at once. `helpers.finetuning.tower.ImageTokens` makes image tokens of them inside the forward.
     """
 
     def __init__(self, rows: Sequence[Row], chat: ChatModel) -> None:

@@ -1,4 +1,4 @@
-"""A run's checkpoints: when they are written, which one is the newest, and what must hold while the loss falls."""
+"""Write the checkpoints of a run, find the newest one, and stop the run if its loss is not a number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MINUTES = 15  # between two checkpoints at most, however long a step takes
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint that was written to its end."""
+    """A complete checkpoint."""
 
     folder: str
     step: int
@@ -71,7 +71,7 @@ class Numbers(TrainerCallback):
         """Raise `InputError` for it."""
         if not all(math.isfinite(logs[name]) for name in ("loss", "eval_loss") if name in logs):
             raise InputError(
-                f"The loss became infinite or no number at step {state.global_step}.",
+                f"The loss was infinite or not a number at step {state.global_step}.",
                 path=Path(args.output_dir).parent,
                 remedy="Delete this folder and train with a lower learning rate.",
             )
@@ -100,12 +100,12 @@ def names_as_in_memory(model: Any) -> Iterator[None]:
 
 
 def last_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; torn ones go, and are told of."""
+    """The newest complete checkpoint. Incomplete ones are removed, and a line says so."""
     main, checkpoints = PartialState().is_main_process, sorted(folder.glob("checkpoint-*"))
     torn = [checkpoint for checkpoint in checkpoints if not _is_whole(checkpoint)]
     PartialState().wait_for_everyone()
     for checkpoint in torn if main else ():
-        print(f"{checkpoint.name} is not whole, and is not used.")
+        print(f"{checkpoint.name} is incomplete, so it is not used.")
         shutil.rmtree(checkpoint) if checkpoint.is_dir() else checkpoint.unlink()
     found = [_with_its_best(checkpoint) for checkpoint in checkpoints if checkpoint not in torn]
     PartialState().wait_for_everyone()
@@ -137,7 +137,10 @@ def _with_its_best(checkpoint: Path) -> Checkpoint:
     if state["best_global_step"] and not kept.is_dir():
         best = dict.fromkeys(("best_model_checkpoint", "best_global_step", "best_metric"))
         if PartialState().is_main_process:
-            print(f"{kept.name}, the best up to {checkpoint.name}, is gone: the best after it counts.")
+            print(
+                f"{kept.name}, the best checkpoint up to {checkpoint.name}, is missing, so the best later "
+                "checkpoint is kept instead."
+            )
     if {name: state.get(name) for name in best} != best and PartialState().is_main_process:
         write_json(file, state | best)
     return found

@@ -1,8 +1,8 @@
-"""A fine-tuning run as a YAML file: what ``medgemma-tutorials finetune --config FILE`` runs.
+"""Read a fine-tuning run from a YAML file, for ``medgemma-tutorials finetune --config FILE``.
 
-The file says which model, which cases or tables, which settings of `helpers.finetuning.Tuning`, and where the
-adapter goes; ``medgemma-tutorials finetune --init FILE`` writes one to start from. Paths in it are taken from the
-folder that the command is run in.
+The file states the model, the cases or tables, the settings of `helpers.finetuning.Tuning`, and the folder of the
+adapter. ``medgemma-tutorials finetune --init FILE`` writes a file to start from. Its paths are relative to the
+folder in which the command runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TEACHING = "teaching:"
 
 
 class Source(BaseModel):
-    """Where examples come from: a table of the user's, or so many teaching cases of a kind from a seed on."""
+    """The source of examples: a user's table, or a number of teaching cases of one kind from a seed on."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,15 +51,17 @@ class Source(BaseModel):
             from helpers.teaching import CASES
 
             if (kind := cases.removeprefix(TEACHING)) not in CASES:
-                raise InputError(f"there are no teaching cases of kind {kind!r}; there are {', '.join(CASES)}")
+                raise InputError(f"{kind!r} is not a kind of teaching cases; the kinds are {', '.join(CASES)}")
         elif not os.path.isfile(cases):  # noqa: PTH113 - Path's raises for some texts
-            raise InputError(f"there is no table {cases} (paths are taken from {Path.cwd()})")
+            raise InputError(f"the table {cases} does not exist (paths are relative to {Path.cwd()})")
         return cases
 
     @model_validator(mode="after")
     def _takes_whole_table(self) -> Source:
         if not self.cases.startswith(TEACHING) and (given := self.model_fields_set & {"n", "seed"}):
-            raise InputError(f"{' and '.join(sorted(given))} are for teaching cases; a table is taken whole")
+            raise InputError(
+                f"only teaching cases can have {' and '.join(sorted(given))}; a table is always used completely"
+            )
         return self
 
 
@@ -69,35 +71,47 @@ class FinetuneConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     model: str = "standin"
-    """The model to tune: standin, google/medgemma-1.5-4b-it, google/medgemma-4b-it, or a saved one's folder."""
+    (
+        """The model to tune: standin, google/medgemma-1.5-4b-it, google/medgemma-4b-it, or the folder of "
+        "a saved model."""
+    )
 
     quantized: Switch = False
-    """Whether its weights are loaded in 4 bits (QLoRA), on CUDA."""
+    """Whether the model's weights are loaded in 4 bits (QLoRA). This needs CUDA."""
 
     allow_teaching: Switch = False
-    """Whether a model other than the stand-in may learn teaching cases, whose findings are made up."""
+    """Whether a model other than the stand-in may learn teaching cases. Their findings are made up."""
 
     train: Annotated[list[Source], Field(min_length=1)]
-    """What to learn from: tables of your own (columns: notebook 05), or n teaching cases of a kind from a seed on.
-    Beside the new examples some of the old tasks, against forgetting."""
+    """The examples to learn: tables of your own (columns: notebook 05), or n teaching cases of a kind from a seed.
+    Add some examples of old tasks to the new ones, so that the model does not forget them."""
 
     validation: list[Source]
-    """What only measures the loss, of other patients; the epoch with the lowest is kept. [] keeps the last one."""
+    (
+        """Examples of other patients that only measure the loss. The epoch with the lowest loss is kept; "
+        "[] keeps the last."""
+    )
 
     output: Path
-    """Folder of the adapter, which must not exist yet. An unfinished run goes on when it is started again."""
+    (
+        """The folder of the adapter, which must not exist yet. An unfinished run continues when you "
+        "start it again."""
+    )
 
     features: Path | None = None
-    """Folder of image tokens to share between runs; null keeps them beside the checkpoints until the end."""
+    (
+        """A folder of image tokens that several runs share; null keeps them beside the checkpoints until "
+        "the end."""
+    )
 
     tuning: Annotated[Tuning, BeforeValidator(lambda given: {} if given is None else given)] = Tuning()
-    """How to train (helpers.finetuning.Tuning)."""
+    """The settings of the training (helpers.finetuning.Tuning)."""
 
     @field_validator("model")
     @classmethod
     def _is_here(cls, model: str) -> str:
         if model.startswith(ENDPOINT_PREFIX):
-            raise InputError("a served model cannot be tuned from here; give its own name or folder")
+            raise InputError("a served model cannot be tuned; give the model's own name or folder")
         check_name(model)
         return model
 
@@ -113,8 +127,8 @@ class FinetuneConfig(BaseModel):
             and not is_standin(info.data.get("model", "standin"))
         ):
             raise InputError(
-                f"{made[0]} is for the stand-in, with made-up findings; "
-                "give a table of your own, or ask for it with allow_teaching: true"
+                f"{made[0]} is for the stand-in only, because its findings are made up; give a table "
+                "of your own, or set allow_teaching: true"
             )
         return sources
 
@@ -134,12 +148,12 @@ class FinetuneConfig(BaseModel):
     @classmethod
     def _has_an_adapter(cls, tuning: Tuning, info: ValidationInfo) -> Tuning:
         if not tuning.rank and info.data.get("quantized"):
-            raise InputError("weights of 4 bits cannot be trained themselves; give a rank above 0")
+            raise InputError("4-bit weights cannot be trained without an adapter; give a rank above 0")
         return tuning
 
 
 def read_config(path: str | Path) -> FinetuneConfig:
-    """The run that a YAML file describes; raises `InputError` with all that is wrong with it, by line."""
+    """The run that a YAML file describes; raises `InputError` that lists all faults by line."""
     path = Path(path)
     file = read_settings(path)
     wrong = list(file.twice)
@@ -152,13 +166,14 @@ def read_config(path: str | Path) -> FinetuneConfig:
         raise InputError(
             f"The settings cannot be used:{listed}\n",
             path=path,
-            remedy="Put these right; medgemma-tutorials finetune --init FILE writes all settings, explained.",
+            remedy="Correct these settings. To see all settings with explanations, run: medgemma-tutorials "
+            "finetune --init FILE",
         )
     return config
 
 
 def finetune_from(config: FinetuneConfig) -> Path:
-    """Make the run, in as many processes as it was launched in; return the folder of the finished adapter."""
+    """Train in all processes that were launched; return the folder of the finished adapter."""
     import torch
 
     from helpers.finetuning.readiness import processes

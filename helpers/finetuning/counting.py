@@ -1,4 +1,4 @@
-"""What follows from a model's shapes alone: weights, what is trained of them, and operations."""
+"""Count, from the shapes of a model, its weights, the trained part of them, and its operations."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ NF4_TABLES = 1092  # bytes that bitsandbytes keeps with each matrix: 16 and 256 
 
 
 def model_config(model: str) -> Gemma3Config:
-    """The configuration of a model by name; that of MedGemma 4B, whose own is gated, is Gemma 3 4B's."""
+    """The configuration of a model by name. MedGemma 4B's own is gated, so this uses the one of Gemma 3 4B."""
     if model == STANDIN:
         return Gemma3Config.from_pretrained(STANDIN_FOLDER)
     if model not in REAL_MODELS:
         known = (STANDIN, *REAL_MODELS)
         remedy = f"Use one of {', '.join(known)}."
         if (base := model.partition("+")[0]) in known:  # `helpers.models.adapted_name`
-            remedy = f"Merge the adapter first (medgemma-tutorials merge); the whole is planned as {base}."
-        raise InputError(f"There is no plan for {model!r}.", remedy=remedy)
+            remedy = f"Merge the adapter first (medgemma-tutorials merge), and plan with {base}."
+        raise InputError(f"This program cannot plan the training of {model!r}.", remedy=remedy)
     return Gemma3Config(
         mm_tokens_per_image=256,
         text_config={
@@ -75,7 +75,7 @@ def nf4_bytes(numbers: int) -> int:
 
 
 def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
-    """How many numbers are trained."""
+    """The number of trained parameters."""
     return sum(p.numel() for p in to_train(on_meta(config), tuning).parameters() if p.requires_grad)
 
 

@@ -1,4 +1,4 @@
-"""Where the image tokens of a run go: a folder that is checked before anything is loaded."""
+"""Check the folder for the image tokens of a run, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.storage import existing
 
 
 def check_features(features: str | Path | None, output: Path) -> None:
-    """Raise `InputError` where the folder of image tokens is none, or where the adapter is to be."""
+    """Raise `InputError` if the folder of image tokens is not a folder, or lies where the adapter is to be."""
     if features is None:
         return
     try:
@@ -24,7 +24,7 @@ def check_features(features: str | Path | None, output: Path) -> None:
         ) from error
     if misplaced:
         raise InputError(
-            "The image tokens would be where the finished adapter is to be.",
+            "The folder of image tokens lies in the folder of the finished adapter.",
             path=features,
-            remedy="Choose a folder that is not in the output.",
+            remedy="Choose a folder outside of the output folder.",
         )

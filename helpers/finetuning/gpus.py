@@ -1,4 +1,4 @@
-"""GPUs that a run is planned for: memory, and operations a second in the number format that a run takes there."""
+"""GPUs for plans: their memory, and their operations a second in the number format of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.errors import InputError
 
 
 class Gpu(NamedTuple):
-    """What a data sheet says."""
+    """The figures of a GPU's data sheet."""
 
     memory: int  # GB
     operations: float  # a second, dense products
@@ -35,5 +35,7 @@ UTILISATION = 0.35  # of the peak, which training at batch 1 reaches at best; an
 def find_gpu(name: str) -> Gpu:
     """The GPU of `GPUS` by its name; raises `InputError` for another."""
     if name not in GPUS:
-        raise InputError(f"There are no figures of a GPU {name!r}.", remedy=f"Use one of {', '.join(GPUS)}.")
+        raise InputError(
+            f"This program has no figures for a GPU {name!r}.", remedy=f"Use one of {', '.join(GPUS)}."
+        )
     return GPUS[name]

@@ -1,7 +1,7 @@
-"""Image tokens computed once and kept on disk, for training with a frozen vision tower.
+"""Compute image tokens once and store them on disk, for training with a frozen vision tower.
 
-The tower and the projector do not change while an adapter of the language model is trained, so what they make of
-an image is the same in every epoch. One file holds the image tokens of one prompt.
+The tower and the projector do not change while an adapter of the language model is trained, so the image tokens
+are the same in every epoch. One file holds the image tokens of one prompt.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from helpers.storage import whole_file
 class ImageFeatures:
     """A folder of image tokens, one safetensors file for the images of one prompt.
 
-    A file's name tells the pixels, the weights of tower and projector, and the processor's settings, so that
-    several models and runs share a folder, and none takes what another made.
+    The name of a file depends on the pixels, the weights of tower and projector, and the processor's settings. So
+    several models and runs can share a folder without mixing their tokens.
     """
 
     def __init__(self, chat: ChatModel, folder: str | Path) -> None:
@@ -43,10 +43,10 @@ class ImageFeatures:
         return self.folder / f"{key}.safetensors"
 
     def encode(self, rows: Sequence[Row], examples: Sequence[Taught]) -> int:
-        """Compute what is not there yet, say how much it is before it starts, and return that number of bytes.
+        """Compute the missing image tokens; print their size before it starts, and return it in bytes.
 
-        Under several processes each does its share. Raises `InputError` when the disk has no room, or is not that
-        of the other processes.
+        Each of several processes computes a share. Raises `InputError` if the disk has no room, or if the
+        processes do not share the disk.
         """
         state = PartialState()
         missing = {}
@@ -56,12 +56,12 @@ class ImageFeatures:
         images = sum(n for n, _ in missing.values())
         each = self._bytes_an_image()
         if state.is_main_process and images:
-            print(f"{images:,} images to encode once: {images * each / 1e6:,.1f} MB in {self.folder}")
+            print(f"Encoding {images:,} images once: {images * each / 1e6:,.1f} MB in {self.folder}")
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free
         if images * each > 0.95 * free:
             raise InputError(
-                f"The image tokens take {images * each / 1e9:.1f} GB and {free / 1e9:.1f} GB are free.",
+                f"The image tokens need {images * each / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free.",
                 path=self.folder,
                 remedy="Free some space, use fewer slices, choose another folder, or train with cached=False.",
             )
@@ -75,7 +75,8 @@ class ImageFeatures:
         state.wait_for_everyone()
         if lacking := [key for key in missing if not self.path(key).is_file()]:
             raise InputError(
-                f"Image tokens of {len(lacking)} examples, which other processes made, are not here.",
+                f"This machine cannot see the image tokens of {len(lacking)} examples, which other "
+                "processes made.",
                 path=self.folder,
                 remedy="Give a folder that all machines share, or train with cached=False.",
             )

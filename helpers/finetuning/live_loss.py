@@ -1,4 +1,4 @@
-"""The loss of a run, drawn while it trains."""
+"""Draw the loss of a run while it trains."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ EVERY = 10  # steps; a picture of each would take longer than the step
 
 
 class LiveLoss(TrainerCallback):
-    """Draws the loss of the steps so far under the cell that trains; each picture takes the place of the last.
+    """Draws the loss of all steps so far under the cell that trains. Each picture replaces the previous one.
 
     Give one to `helpers.finetuning.finetune`: ``callbacks=[LiveLoss()]``. ``losses`` holds what was logged.
     """
 
     def __init__(self) -> None:
         self.losses: list[float] = []
-        self._shown = display(Markdown("The loss is drawn here."), display_id=True)
+        self._shown = display(Markdown("The curve of the loss will appear here."), display_id=True)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **others: Any) -> None:
         """Note a step's loss, and draw all of them every ten steps and at the last."""

@@ -1,4 +1,5 @@
-"""What a fine-tuning run would need, before anything is spent: memory in parts, disk, steps, hours, what fits.
+"""Estimate what a fine-tuning run needs before it starts: memory by part, disk, steps and hours, and GPUs that
+fit.
 
 Computed, not measured on the real model: `helpers.finetuning.counting` counts shapes, and
 `helpers.finetuning.tracing` runs the model's own code on tensors without numbers.
@@ -35,7 +36,7 @@ HEAD_TILE = 32_768  # words whose logits TRL's loss makes at once, of labelled t
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes by part, and the work, of one run."""
+    """The bytes by part, and the work, of one run."""
 
     model: str
     tokens: int  # of one example
@@ -95,17 +96,18 @@ def plan(
     """Estimate a run on one GPU with gradient checkpointing.
 
     Args:
-        model: a name that `helpers.models.load_model` knows; a folder is not looked into.
-        examples: of the training set.
+        model: a name that `helpers.models.load_model` knows; folders are not read.
+        examples: the number of examples in the training set.
         slices: images of an example.
         tuning: the settings; by default `Tuning()`.
         quantized: whether the weights are 4-bit NF4.
-        text_tokens: the question, labels of slices and image wrappers of one prompt; about 6 a slice and 60.
+        text_tokens: the tokens of the question, the labels of slices and the image wrappers of one prompt: about 6
+            for each slice, and 60 more.
         answer_tokens: of one answer.
 
     Raises:
-        InputError: numbers below what there can be, a prompt over the budget, full tuning of 4-bit weights, an
-            unknown model.
+        InputError: a number is too small, the prompt is over the budget, 4-bit weights were to be trained in full,
+            or the model is not known.
     """
     tuning, config = tuning or Tuning(), model_config(model)
     _check(examples, slices, text_tokens, answer_tokens, tuning, quantized)
@@ -113,7 +115,8 @@ def plan(
     tokens = image_tokens + text_tokens + answer_tokens
     if tokens > CONTEXT_BUDGET:
         raise InputError(
-            f"{tokens:,} tokens of {slices} slices and text are over the budget of {CONTEXT_BUDGET:,}.",
+            f"{slices} slices and the text take {tokens:,} tokens, which is over the budget of "
+            f"{CONTEXT_BUDGET:,}.",
             remedy="Use fewer slices.",
         )
     learned = answer_tokens + text_tokens * tuning.learn_prompt
@@ -196,8 +199,9 @@ def _check(
 ) -> None:
     if examples < 1 or slices < 0 or text_tokens < 0 or answer_tokens < 1:
         raise InputError(
-            f"{examples} examples of {slices} slices, {text_tokens} and {answer_tokens} tokens cannot be planned.",
-            remedy="Give at least one example with one token to learn, and no number below 0.",
+            f"A training with {examples} examples of {slices} slices, {text_tokens} text tokens and "
+            f"{answer_tokens} answer tokens is not possible.",
+            remedy="Give at least one example and one answer token, and no number below 0.",
         )
     if quantized and not tuning.rank:
-        raise InputError("4-bit weights cannot be trained themselves.", remedy="Give a rank above 0.")
+        raise InputError("4-bit weights cannot be trained without an adapter.", remedy="Give a rank above 0.")

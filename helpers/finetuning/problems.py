@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with settings, in words for the person who wrote them."""
+"""Turn pydantic's errors into sentences for the person who wrote the settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def input_errors(settings: type) -> type:
         except ValidationError as error:
             wrong = "; ".join(words for _, words in in_words(error, lambda place: names))
             remedy = f"See help(helpers.finetuning.{settings.__name__})."
-            raise InputError(f"Wrong settings: {wrong}.", remedy=remedy) from error
+            raise InputError(f"These settings are wrong: {wrong}.", remedy=remedy) from error
 
     settings.__init__ = __init__
     return settings
@@ -46,7 +46,9 @@ def _words(found: dict[str, Any], known: Sequence[str]) -> str:
         last = str(found["loc"][-1])
         near = [one for one in known if one.endswith(f".{last}")] or difflib.get_close_matches(last, known, n=1)
         beside = ", ".join(one for one in known if "." not in one)
-        return f"{name} is not a setting; " + (f"the nearest is {near[0]}" if near else f"known are {beside}")
+        return f"{name} is not a setting; " + (
+            f"the nearest is {near[0]}" if near else f"the known settings are {beside}"
+        )
     if found["type"].startswith("missing"):
         return f"{name} is missing"
     if found["type"] == "value_error":

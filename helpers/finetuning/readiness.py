@@ -1,4 +1,4 @@
-"""Whether a model can be tuned as the settings say, in the processes that were started: told before the work."""
+"""Check, before the work, that a model can be tuned with the settings in the processes that were started."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SHARDED = {
 
 
 def check_model(chat: Any, tuning: Tuning) -> None:
-    """Raise `InputError` for a model whose weights are elsewhere, or cannot be trained as the settings say."""
+    """Raise `InputError` for a model whose weights are on a server, or cannot be trained with the settings."""
     if not isinstance(chat, ChatModel):
-        remedy = "Load it by its own name or folder."
-        raise InputError("A served model cannot be tuned from here.", path=chat.name, remedy=remedy)
+        remedy = "Load the model by its own name or folder."
+        raise InputError("A served model cannot be tuned.", path=chat.name, remedy=remedy)
     if has_adapter(chat.model):
         whole = "write the two as one model (medgemma-tutorials merge) and load that folder"
         raise InputError(
-            "The model has an adapter beside its weights, on which no other one can be trained.",
+            "The model was loaded with a separate adapter, so a second adapter cannot be trained on it.",
             path=chat.name,
             remedy=f"{whole.capitalize()}."
             if is_quantized(chat)
@@ -48,7 +48,7 @@ def check_model(chat: Any, tuning: Tuning) -> None:
     if not tuning.rank and (chat.model.dtype != torch.float32 or is_quantized(chat)):
         raise InputError(
             f"Small updates are lost in weights of {'4 bits' if is_quantized(chat) else chat.model.dtype}.",
-            remedy="For full tuning load the model with dtype=torch.float32.",
+            remedy="For full tuning, load the model with dtype=torch.float32.",
         )
 
 
@@ -63,31 +63,31 @@ def processes() -> PartialState:
     try:
         launched, rank = (int(os.environ.get(name, alone)) for name, alone in (("WORLD_SIZE", 1), ("RANK", 0)))
         if launched > 1 and not 0 <= rank < launched:  # it would wait for half an hour
-            raise ValueError(f"RANK={rank} is none of {launched} processes")
+            raise ValueError(f"RANK={rank} is not the rank of one of {launched} processes")
         on_cpus = not torch.cuda.is_available() and launched > 1
         state = PartialState(cpu=on_cpus)
         if on_cpus and state.num_processes == 1:  # somebody asked before
             PartialState._reset_state()
             state = PartialState(cpu=True)
         if launched > state.num_processes:
-            raise ValueError(f"WORLD_SIZE={launched}, and it would train alone")
+            raise ValueError(f"WORLD_SIZE={launched}, but the process would train alone")
     except (ValueError, RuntimeError) as error:
         PartialState._reset_state()  # of what was begun
         said = str(error).partition("\n")[0]
         raise InputError(
-            f"This process does not find those that it was launched with ({said}).",
-            remedy="Launch it by accelerate launch or torchrun, which set all variables; to train in one process, "
-            f"unset {', '.join(LAUNCHED)}.",
+            f"This process does not find the other processes of its launch ({said}).",
+            remedy="Start it with accelerate launch or torchrun, which set all variables. To train in one "
+            f"process, unset {', '.join(LAUNCHED)}.",
         ) from error
     return state
 
 
 def check_processes(chat: ChatModel, tuning: Tuning) -> None:
-    """Raise `InputError` where processes cannot share a run: its batch, where their models are, what shares it."""
+    """Raise `InputError` if processes cannot share a run, because of its batch, their devices, or the launcher."""
     for flag, what in UNTRIED.items():
         if _is_set(flag):
-            remedy = "Launch it without: accelerate launch --num_processes N"
-            raise InputError(f"This training was never tried with {what}.", remedy=f"{remedy}.")
+            remedy = "Start it without them: accelerate launch --num_processes N"
+            raise InputError(f"This training was never tested with {what}.", remedy=f"{remedy}.")
     if _is_set("ACCELERATE_USE_FSDP"):
         _check_sharded(chat, tuning)
     state, here = processes(), chat.model.device
@@ -96,9 +96,10 @@ def check_processes(chat: ChatModel, tuning: Tuning) -> None:
         return
     if (here.type, here.index or 0) != (state.device.type, state.device.index or 0):
         raise InputError(
-            f"The model is on {here}, and this process trains on {state.device}.",
+            f"The model is on {here}, but this process trains on {state.device}.",
             path=chat.name,
-            remedy=f"Load it there: load_model(..., device={str(state.device)!r}), on each process its own.",
+            remedy="Load the model on that device, in each process: load_model(..., "
+            f"device={str(state.device)!r}).",
         )
 
 
@@ -107,8 +108,8 @@ def _is_set(flag: str) -> bool:
     try:
         return parse_flag_from_env(flag)
     except ValueError as error:
-        said = f"{flag} is {os.environ[flag]!r}, neither true nor false."
-        raise InputError(said, remedy="Set it to one of them, or unset it.") from error
+        said = f"{flag} is {os.environ[flag]!r}, which is neither true nor false."
+        raise InputError(said, remedy="Set it to true or false, or unset it.") from error
 
 
 def _check_sharded(chat: ChatModel, tuning: Tuning) -> None:
@@ -116,22 +117,25 @@ def _check_sharded(chat: ChatModel, tuning: Tuning) -> None:
     if not tuning.cached:
         # A layer is gathered from all processes whenever it runs, and rows have more images, or fewer, or none.
         raise InputError(
-            "With FSDP all processes run the same layers, and the vision tower runs as often as a row has images.",
-            remedy="Encode images once (cached=True, without adapt_vision), or launch it without FSDP.",
+            "With FSDP, all processes must run the same layers, but the vision tower runs once for "
+            "each image of a row.",
+            remedy="Encode images once (cached=True, without adapt_vision), or start the training without FSDP.",
         )
     if is_quantized(chat):
         raise InputError(
-            "Weights of 4 bits were never tried with FSDP.", remedy="Launch it without: each GPU holds them whole."
+            "4-bit weights were never tested with FSDP.",
+            remedy="Start the training without FSDP: each GPU then holds all weights.",
         )
     if processes().distributed_type in (DistributedType.NO, DistributedType.MULTI_CPU):
         raise InputError(
-            "FSDP shares weights among several GPUs, and would be left out here.", remedy="Launch it without."
+            "FSDP shares weights among several GPUs, so it would have no effect in one process.",
+            remedy="Start the training without FSDP.",
         )
     given = {name: os.environ.get(name, "unset") for name in SHARDED}
     if other := [f"{name}={value}" for name, value in given.items() if value.lower() != SHARDED[name].lower()]:
         raise InputError(
-            f"This training was never tried with FSDP by {', '.join(other)}.",
-            remedy=f"Launch it with accelerate launch --config_file {files('helpers') / 'configs' / 'fsdp.yaml'}",
+            f"This training was never tested with FSDP by {', '.join(other)}.",
+            remedy=f"Start it with accelerate launch --config_file {files('helpers') / 'configs' / 'fsdp.yaml'}",
         )
 
 

@@ -1,4 +1,4 @@
-"""A YAML file as data, with the line of each of its parts, so that a mistake can be shown where it is."""
+"""Read a YAML file with the line of each of its parts, so that errors can name the line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping whose names are texts: 3 and yes are no settings, and are told as they are written."""
+        """A mapping whose names are texts. Names such as 3 and yes are reported as they are written."""
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                 key.tag = "tag:yaml.org,2002:str"
@@ -65,7 +65,7 @@ class SettingsFile:
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Read a YAML file; raises `InputError` with the line where it is none."""
+    """Read a YAML file; raises `InputError` with the line if it is not YAML."""
     try:
         loader = _Loader(path.read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()
@@ -76,14 +76,18 @@ def read_settings(path: Path) -> SettingsFile:
             f"The settings are not UTF-8 text ({error}).", path=path, remedy="Save the file as UTF-8."
         ) from error
     except OSError as error:
-        raise InputError(f"The settings cannot be read ({error}).", path=path, remedy="Check the file.") from error
+        raise InputError(
+            f"The settings cannot be read ({error}).",
+            path=path,
+            remedy="Check that the file exists and may be read.",
+        ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is none of
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise InputError(
             f"This is not YAML: {where}{getattr(error, 'problem', None) or error}.",
             path=path,
-            remedy="Put it right; text with a colon or other signs goes in quotes.",
+            remedy="Correct this place. Put quotes around a text with a colon or other signs.",
         ) from error
     lines: dict[Place, int] = {(): 1}
     twice: list[tuple[int, str]] = []
@@ -92,7 +96,7 @@ def read_settings(path: Path) -> SettingsFile:
         for name, at in names.items():
             if len(at) > 1:
                 shown = ".".join(map(str, (*place, name)))
-                twice.append((at[-1], f"{shown} is given {len(at)} times, in lines {', '.join(map(str, at))}"))
+                twice.append((at[-1], f"{shown} occurs {len(at)} times, in lines {', '.join(map(str, at))}"))
     return SettingsFile(data, lines, twice)
 
 

@@ -1,4 +1,4 @@
-"""The file of settings to start from: every setting with its default, and its docstring as a comment."""
+"""Write a settings file to start from: every setting with its default, and its docstring as a comment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = {  # of settings without a default; the stand-in can run them
 
 
 def write_starting_file(path: str | Path) -> Path:
-    """Write the file, which runs as it is, and return its path; raises `InputError` where something is there."""
+    """Write the file, which can be used unchanged, and return its path; raises `InputError` if the path exists."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,9 @@ def write_starting_file(path: str | Path) -> Path:
     except FileExistsError as error:
         raise InputError("There is something here already.", path=path, remedy="Choose another name.") from error
     except OSError as error:
-        raise InputError(f"It cannot be written ({error}).", path=path, remedy="Choose another folder.") from error
+        raise InputError(
+            f"The settings file cannot be written ({error}).", path=path, remedy="Choose another folder."
+        ) from error
     return path
 
 
@@ -56,7 +58,7 @@ def starting_text() -> str:
 
 
 def _tuning() -> str:
-    """All settings but the recipe as comments: a line that is none would win over the recipe's."""
+    """All settings except the recipe, as comments, because any other line would override the recipe."""
     hint = "The recipe gives the defaults below. Take the # from before a name to set it yourself."
     parts = [f"tuning:\n{_comment(hint, '  ')}"]
     for name, field in Tuning.__pydantic_fields__.items():

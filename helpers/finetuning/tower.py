@@ -1,4 +1,4 @@
-"""Image tokens made inside the model's forward: when they are needed, and not before.
+"""Make image tokens inside the model's forward pass, when they are needed.
 
 The Trainer collates all micro-batches of an optimiser step ahead, and accelerate lays each on the GPU: 16 volumes
 of 85 slices would be 1.8 GB of image tokens there, or 6.5 GB of pixels. So a batch only carries the numbers of its
@@ -41,7 +41,7 @@ class ImageTokens:
         self.rows, self.examples, self.chat, self.features = rows, examples, chat, features
 
     def __call__(self, number: int) -> torch.Tensor:
-        """Of row ``number``."""
+        """The image tokens of row ``number``."""
         if self.features is not None:
             return self.features(self.rows[number].image_key).to(self.chat.model.device)
         inner = self.chat.model.model

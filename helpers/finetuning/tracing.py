@@ -1,4 +1,4 @@
-"""The most bytes that a piece of training holds at once, found by running it without numbers.
+"""Find the most bytes that a part of the training holds at once, by a run on tensors without numbers.
 
 PyTorch's fake tensors have shapes and no memory. The model's own code runs on them, with what a GPU does otherwise
 put in: a fused attention kernel, a fused dropout, and bfloat16 products around weights of other types (autocast).
@@ -32,7 +32,7 @@ class LiveBytes(TorchDispatchMode):
         self._held: dict[int, int] = {}
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Run an operation, and count what it made; views and what is changed in place are nothing new."""
+        """Run an operation, and count its new tensors. Views and changes in place are not new."""
         given = {x.untyped_storage()._cdata for x in tree_leaves((args, kwargs)) if torch.is_tensor(x)}
         out = operation(*args, **(kwargs or {}))
         for storage in (x.untyped_storage() for x in tree_leaves(out) if torch.is_tensor(x)):

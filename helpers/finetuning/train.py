@@ -1,9 +1,10 @@
 """Fine-tune a model on conversations with any number of images: volumes, slides and 2D images alike.
 
-TRL's SFTTrainer and PEFT do the training; here is what they leave to the user: prompts of the very tokens that
-the model is asked with, a check of all data before anything is spent (`helpers.finetuning.training_data`), image
-tokens computed once (`helpers.finetuning.image_features`), and a run that survives being killed. The same function
-runs on a CPU, on one GPU, and under ``accelerate launch`` on several.
+TRL's SFTTrainer and PEFT do the training. This package adds the parts that they leave to the user: prompts with
+the same tokens as in a question to the model, a check of all data before the training
+(`helpers.finetuning.training_data`), image tokens computed once (`helpers.finetuning.image_features`), and a run
+that survives being killed. The same function runs on a CPU, on one GPU, and under ``accelerate launch`` on
+several.
 """
 
 from __future__ import annotations
@@ -57,39 +58,39 @@ def finetune(
 ) -> ChatModel:
     """Train an adapter (LoRA; QLoRA if ``chat`` was loaded with 4-bit weights) and return the model with it.
 
-    The loss is on the answers alone, unless the settings say otherwise. ``chat`` itself is changed: use what is
-    returned. With validation examples the adapter is that of the epoch with their lowest loss, and training ends
-    when it has not fallen for `Tuning.patience` epochs. The folder ``output`` appears when all is done, with the
+    The loss is on the answers alone, unless the settings say otherwise. This changes ``chat``, so use the returned
+    model. With validation examples, the adapter of the epoch with their lowest loss is kept, and training ends
+    when this loss has not fallen for `Tuning.patience` epochs. The folder ``output`` appears at the end, with the
     adapter (or, with rank 0, the whole model) and ``training.json``: base model, settings, versions, loss curve.
-    Until then everything is in a hidden folder beside it; the same call goes on from its last checkpoint.
+    Until then all files are in a hidden folder beside it, and the same call continues from its last checkpoint.
 
-    Several processes, each with the model on its own device, train as one does, with other lots for dropout. Where
-    the examples are no multiple of processes and `Tuning.at_once`, each epoch shows a few of them twice.
+    Several processes, each with the model on its own device, train like one process, except for the random numbers
+    of dropout. If the number of examples is not a multiple of processes and `Tuning.at_once`, each epoch shows a
+    few examples twice.
 
     Args:
         chat: the model to tune, from `helpers.models.load_model`.
         train: examples to learn from.
-        validation: examples that only measure the loss, of other patients; none, and the last epoch's adapter is
-            kept.
+        validation: examples of other patients that only measure the loss. Without them, the adapter of the last
+            epoch is kept.
         output: folder of the finished adapter; must not exist.
         tuning: the settings.
         features: folder of image tokens, shared by runs; default: beside the checkpoints, deleted at the end.
-        callbacks: of transformers' Trainer, for example to draw the loss.
-        allow_teaching: whether a model that is not the stand-in may learn teaching cases
+        callbacks: callbacks of transformers' Trainer, for example to draw the loss.
+        allow_teaching: whether a model other than the stand-in may learn teaching cases
             (`helpers.teaching.for_model`).
 
     Raises:
-        InputError: a model that cannot be tuned so, or already has an adapter beside its weights, processes that
-            cannot share the run, bad examples (all are named), an ``output`` or ``features`` that cannot be made
-            there, an unfinished run of another kind or one that is at work, no room on the disk, not enough
-            memory, a loss that is not a number, a run in which nothing was learned. The model is then without an
-            adapter again.
+        InputError: the model cannot be tuned with these settings or already has a separate adapter; the processes
+            cannot share the run; examples are wrong (the error lists all); ``output`` or ``features`` cannot be
+            created; an unfinished run has other settings or is still at work; disk or memory are too small; the
+            loss is not a number; or nothing was learned. The model is then without an adapter again.
     """
     try:
         import trl  # noqa: F401
     except ImportError as error:
         remedy = "Run: pip install 'medgemma-tutorials[finetune]'"
-        raise InputError(f"Fine-tuning needs {error.name}.", remedy=remedy) from error
+        raise InputError(f"Fine-tuning needs the package {error.name}.", remedy=remedy) from error
     tuning, output = tuning or Tuning(), free_place(output)
     check_features(features, output)
     check_model(chat, tuning)
@@ -108,12 +109,12 @@ def finetune(
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
     images = ImageTokens(rows, examples, chat, store)
     held = only_run(work) if PartialState().is_main_process else nullcontext()  # one holds it for all of its run
-    with held, _advice(work), images.given_to_forward():
+    with held, advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
         set_seed(tuning.seed)  # of the adapter's first weights
         tuned = replace(chat, model=to_train(chat.model, tuning))
-        with _off_again(tuned.model):
+        with off_again(tuned.model):
             trainer = _trainer(tuned, tuning, rows, len(train), work / "checkpoints", callbacks)
             with nullcontext() if tuning.rank else names_as_in_memory(chat.model):
                 _train(trainer, work / "checkpoints")
@@ -124,7 +125,7 @@ def finetune(
 
 
 @contextmanager
-def _off_again(model: Any) -> Iterator[None]:
+def off_again(model: Any) -> Iterator[None]:
     """Where the block fails, an adapter is taken off its model, so that the same call can be made again."""
     try:
         yield
@@ -156,7 +157,7 @@ def _trainer(
         if weight.dtype != numbers.dtype:
             weight.data = numbers.to(weight.device)
     if (again := repeated(tuning, trained)) and PartialState().is_main_process:
-        print(f"So that all processes end an epoch together, it shows {again} of {trained:,} examples twice.")
+        print(f"Each epoch shows {again} of {trained:,} examples twice, so that all processes end it together.")
     if len(rows) > trained and tuning.patience:
         trainer.add_callback(EarlyStoppingCallback(tuning.patience))
     return trainer
@@ -164,37 +165,39 @@ def _trainer(
 
 def _train(trainer: Any, folder: Path) -> None:
     """Train from the start, or from the newest checkpoint; raises `InputError` where nothing was learned."""
-    before = _sums(trainer.model)
+    before = sums(trainer.model)
     if checkpoint := last_checkpoint(folder):
         if PartialState().is_main_process:
             print(f"Going on from step {checkpoint.step} of {checkpoint.steps}.")
         if checkpoint.ended:
             trainer.args.max_steps = checkpoint.step  # else the Trainer would begin another epoch
     trainer.train(resume_from_checkpoint=checkpoint and checkpoint.folder)
-    if not trainer.is_fsdp_enabled and _sums(trainer.model) == before:  # sharded weights have other names
+    if not trainer.is_fsdp_enabled and sums(trainer.model) == before:  # sharded weights have other names
         raise InputError(
-            "Nothing was learned: no weight is another one than before.",
+            "Nothing was learned: the training changed no weight.",
             path=folder.parent,
             remedy="Delete this folder and train with a higher learning rate, or on more examples.",
         )
 
 
-def _sums(model: Any) -> list[float]:
+def sums(model: Any) -> list[float]:
     """A number for each weight that is trained; raises `InputError` where none is."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:
-        raise InputError("No weight of this model would be trained.", remedy="Give a rank above 0.")
+        raise InputError(
+            "With these settings, no weight of the model would be trained.", remedy="Give a rank above 0."
+        )
     return [float(weight.detach().sum(dtype=torch.float64)) for weight in trained]
 
 
 @contextmanager
-def _advice(work: Path) -> Iterator[None]:
+def advice(work: Path) -> Iterator[None]:
     """Turn a lack of memory or disk into an `InputError` with what to do."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise InputError(
-            "The GPU has not enough memory for this training.",
+            "The GPU does not have enough memory for this training.",
             path=work,
             remedy="Use fewer slices, at_once=1, a smaller rank, or load_model(..., quantized=True).",
         ) from error
@@ -205,12 +208,14 @@ def _advice(work: Path) -> Iterator[None]:
             raise InputError(
                 f"A file of the run cannot be read or written ({error}).",
                 path=work,
-                remedy="Put it right and make the same call: it goes on from the last checkpoint.",
+                remedy="Correct this and make the same call again: the training continues from the last "
+                "checkpoint.",
             ) from error
         raise InputError(
             "The disk is full.",
             path=work,
-            remedy="Free some space and make the same call: it goes on from the last checkpoint.",
+            remedy="Free some space and make the same call again: the training continues from the last "
+            "checkpoint.",
         ) from error
 
 

@@ -1,9 +1,9 @@
-"""Conversations to token ids with labels: what a fine-tuning run learns from, checked whole before it starts.
+"""Turn conversations into token ids with labels, and check all of them before a run starts.
 
-An example is a prompt, as the model is asked it, and the answer to learn: a `helpers.teaching.Case` or a row of a
-user's own table (`helpers.evaluation.labelled`). Prompt and answer get the very tokens that `ChatModel.generate`
-reads and writes, and every image its own place: nesting images and placeholders by hand is where multi-image
-tuning goes wrong (huggingface/trl issues 3121, 4189, 5032).
+An example is a prompt and the answer to learn: a `helpers.teaching.Case` or a row of a user's own table
+(`helpers.evaluation.labelled`). Prompt and answer get the same tokens that `ChatModel.generate` reads and writes,
+and every image gets its own place. Tuning with several images often fails because people nest images and
+placeholders by hand (huggingface/trl issues 3121, 4189, 5032).
 """
 
 from __future__ import annotations
@@ -93,22 +93,22 @@ class Row:
 def prepare(
     examples: Sequence[Taught], processor: Any, what: str = "training", *, learn_prompt: bool = False
 ) -> list[Row]:
-    """The examples as rows of token ids, in order.
+    """Turn the examples into rows of token ids, in order.
 
     Args:
         examples: prompts with answers.
         processor: of the model.
-        what: the examples are for, in errors.
+        what: the purpose of the examples, for errors.
         learn_prompt: whether the loss is on the prompt's words too; image tokens are left out in any case.
 
     Raises:
-        InputError: with all that is wrong, each by the id of its example: an empty answer, options that cannot be
-            told apart in a reply, an answer that is none of them, one that evaluation would mark as wrong, words
-            that are tokens of the prompt's own, images and placeholders that differ in number, a prompt over the
-            context budget, a file that cannot be read; no examples at all.
+        InputError: lists all faults by the id of their example: an empty answer, options that a reply cannot tell
+            apart, an answer that is not an option or that evaluation would mark as wrong, words that are reserved
+            tokens, a wrong number of placeholders, a prompt over the budget, a file that cannot be read. Also
+            raised if there are no examples.
     """
     if not examples:
-        raise InputError(f"There are no {what} examples.", remedy="Give at least one.")
+        raise InputError(f"The list of {what} examples is empty.", remedy="Give at least one.")
     reserved = _reserved(processor.tokenizer)
     rows, problems = [], []
     for example in tqdm(examples, desc=f"reading {what} examples", leave=False):
@@ -121,26 +121,27 @@ def prepare(
         more = f"\n  and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
         raise InputError(
             f"{len(problems)} of {len(examples)} {what} examples cannot be learned from:\n  {shown}{more}\n",
-            remedy="Put these right; nothing was trained.",
+            remedy="Correct these examples. Nothing was trained.",
         )
     return rows
 
 
 def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
-    """Raise `InputError` when a patient or volume is in both, as the validation would then measure memory."""
+    """Raise `InputError` if a patient or volume is in both sets: the validation would then measure memory."""
     ours, theirs = ({" ".join(example.group.split()) for example in examples} for examples in (train, validation))
     both = sorted(ours & theirs)
     if both:
         raise InputError(
-            f"Training and validation share {len(both)} groups (patients or volumes): {', '.join(both[:5])}.",
-            remedy="Put all examples of a group on one side.",
+            f"Training and validation examples share {len(both)} groups (patients or volumes): "
+            f"{', '.join(both[:5])}.",
+            remedy="Put all examples of a group into training or into validation.",
         )
 
 
 def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt: bool) -> Row:
     messages, answer, tokenizer = example.messages, (example.answer or "").strip(), processor.tokenizer
     if not answer:
-        raise InputError("The answer is empty.", remedy="Write what the model is to say.")
+        raise InputError("The answer is empty.", remedy="Write the answer that the model is to give.")
     _check_words(answer, "answer", tokenizer, reserved)
     _check_stated(example, answer)
     for text in _texts(messages):
@@ -148,11 +149,15 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
     images = images_of(messages)
     places = render_prompt(messages, processor).count(processor.boi_token)
     if places != len(images):
-        raise InputError(f"{len(images)} images have {places} placeholders.", remedy="Give each image one.")
+        raise InputError(
+            f"The messages have {places} placeholders for {len(images)} images.",
+            remedy="Give one placeholder for each image.",
+        )
     said = tokenizer(f"{answer}<end_of_turn>", add_special_tokens=False)["input_ids"]
     if len(said) >= CONTEXT_BUDGET:
         raise InputError(
-            f"The answer has {len(said):,} tokens; {CONTEXT_BUDGET:,} is the budget of all.", remedy="Shorten it."
+            f"The answer has {len(said):,} tokens, but the budget of prompt and answer is {CONTEXT_BUDGET:,}.",
+            remedy="Shorten it.",
         )
     check_budget(messages, processor, CONTEXT_BUDGET - len(said))
     prompt = prompt_ids(messages, processor)
@@ -162,26 +167,26 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
 
 
 def _check_stated(example: Taught, answer: str) -> None:
-    """Raise `InputError` unless ``answer`` is read as what it is to teach, as evaluation reads a reply."""
+    """Raise `InputError` unless evaluation would read the intended option from ``answer``."""
     if example.options:
         check_options(example.options)
         if parse_final_answer(answer, example.options) is None:
             raise InputError(
-                f"The answer {answer!r} ends on none of {', '.join(example.options)}.",
-                remedy='Write "Final Answer: " and one of them at its end.',
+                f"The answer {answer!r} does not end with one of the options {', '.join(example.options)}.",
+                remedy='End the answer with "Final Answer: " and one of the options.',
             )
     if (truth := getattr(example, "truth", None)) is None:
         return
     if not isinstance(truth, str):
-        raise InputError(f"The truth {truth!r} is not text.", remedy="Give it as text, or leave it out.")
+        raise InputError(f"The truth {truth!r} is not text.", remedy="Give the truth as text, or leave it out.")
     kept = truth_of(example)
     if kept["form"] == "text":  # any sentence may say it
         return
     reply = Reply(answer, "", 0, 0, 0.0, finished=True)
     if not mark({**kept, "parsed": parsed_of(example, kept["form"], reply)}):
         raise InputError(
-            f"The answer {answer!r} would be marked as wrong, as the truth is {truth!r}.",
-            remedy="Put right one of them.",
+            f"The answer {answer!r} would be scored as wrong, because the truth is {truth!r}.",
+            remedy="Correct the answer or the truth.",
         )
 
 
@@ -193,11 +198,14 @@ def _reserved(tokenizer: Any) -> dict[int, str]:
 
 
 def _check_words(text: str, what: str, tokenizer: Any, reserved: dict[int, str]) -> None:
-    """Raise `InputError` where ``text`` reads as one of the ``reserved`` tokens, however it is spelled."""
+    """Raise `InputError` if the tokenizer turns any part of ``text`` into one of the ``reserved`` tokens."""
     found = set(tokenizer(text, add_special_tokens=False)["input_ids"]) & reserved.keys()
     if found:
         tokens = ", ".join(sorted(reserved[token] for token in found))
-        raise InputError(f"The {what} holds {tokens}, of the prompt's own tokens.", remedy="Take it out.")
+        raise InputError(
+            f"The {what} holds {tokens}, which is reserved for the prompt's format.",
+            remedy="Take it out of the text.",
+        )
 
 
 def _texts(messages: Sequence[Message]) -> Iterator[str]:

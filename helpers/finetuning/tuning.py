@@ -1,4 +1,4 @@
-"""How a run trains: its settings, and which weights they set free."""
+"""The settings of a run, and the weights that are trained with them."""
 
 from __future__ import annotations
 
@@ -41,64 +41,92 @@ Switch = Annotated[bool, Field(strict=True)]
 @input_errors
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Tuning:
-    """How to train; the defaults suit a few hundred to a few thousand examples on the 4B model.
+    """The settings of a training. The defaults suit a few hundred to a few thousand examples on the 4B model.
 
-    Raises `InputError` with all that is wrong: of another type, out of range, unknown, at odds with each other.
+    Raises `InputError` that lists all faults: wrong types, values out of range, unknown names, and settings that
+    contradict each other.
     """
 
     recipe: Literal["ours", "official"] = "ours"
-    """Where the defaults come from; "official" are those of Google's notebook. Settings that are given win."""
+    (
+        """The source of the defaults; "official" takes those of Google's notebook. Your own settings "
+        "override them."""
+    )
 
     rank: Annotated[int, Field(strict=True, ge=0, le=1024)] = 16
-    """Of the adapter's matrices. More learns and forgets more; 0 trains the whole language model."""
+    (
+        """The rank of the adapter's matrices. A higher rank learns and forgets more; 0 trains the whole "
+        "language model."""
+    )
 
     alpha: Count = 32
-    """The adapter's weight is alpha / rank; twice the rank is usual."""
+    """The adapter is scaled by alpha / rank. The usual alpha is twice the rank."""
 
     dropout: Share = 0.05
-    """Share of an adapter's inputs that is left out at each step, against learning few examples by heart."""
+    (
+        """The share of an adapter's inputs that each step leaves out, so that few examples are not "
+        "learned by heart."""
+    )
 
     learning_rate: Positive = 2e-4
-    """Ten times that of full tuning, as adapters start from zero. The stand-in, so small, needs 3e-3."""
+    """Ten times the rate of full tuning, because adapters start from zero. The small stand-in needs 3e-3."""
 
     schedule: Literal["cosine", "linear"] = "cosine"
-    """How the rate falls after the warm-up: a cosine stays high for longer and ends more gently than a line."""
+    (
+        """How the rate falls after the warm-up: a cosine stays high for longer, and ends more gently "
+        "than a line."""
+    )
 
     warmup: Share = 0.03
-    """Share of the steps in which the rate rises from 0. It never takes all steps of a short run."""
+    (
+        """The share of the steps in which the rate rises from 0. At least one step of a short run has "
+        "the full rate."""
+    )
 
     clip: Positive = 1.0
-    """Longest gradient of a step; a longer one, as one odd example makes, is shortened to it."""
+    (
+        """The longest gradient of a step. A longer one, for example from an unusual example, is "
+        "shortened to it."""
+    )
 
     epochs: Count = 3
-    """How often each example is seen; more on few examples mostly memorises."""
+    """How often each example is seen. More epochs on few examples mostly memorise them."""
 
     patience: Number = 2
-    """Epochs in a row without a lower validation loss, after which training ends; 0 trains all epochs."""
+    (
+        """The training ends after this many epochs in a row without a lower validation loss; 0 trains "
+        "all epochs."""
+    )
 
     batch_size: Count = 16
-    """Examples a step, over all processes; small ones make single cases pull too hard."""
+    """Examples in each step, over all processes. In a small batch, single cases have too much influence."""
 
     at_once: Count = 1
-    """Examples in memory at a time; the rest of a batch is accumulated."""
+    """Examples in memory at a time. The gradients of a larger batch are accumulated."""
 
     adapt_vision: Switch = False
-    """Whether the vision tower gets an adapter too; then nothing can be encoded once."""
+    """Whether the vision tower also gets an adapter. Then images cannot be encoded once."""
 
     cached: Switch = True
-    """Whether images are encoded once and kept on disk."""
+    """Whether images are encoded once and stored on disk."""
 
     train_embeddings: Switch = False
-    """Whether the words' embeddings and the head are trained whole: 1.3 billion weights more on the 4B model."""
+    (
+        """Whether the embeddings of words and the head are trained in full: 1.3 billion more weights on "
+        "the 4B model."""
+    )
 
     learn_prompt: Switch = False
-    """Whether the loss is on the prompt's words too, not on the answer alone; never on image tokens."""
+    (
+        """Whether the loss also covers the words of the prompt, not only the answer. It never covers "
+        "image tokens."""
+    )
 
     save_steps: Count = 50
-    """A checkpoint every so many steps, beside those after each epoch and every 15 minutes."""
+    """The number of steps between checkpoints, in addition to those after each epoch and every 15 minutes."""
 
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
-    """Of the adapter's first weights, the order of examples, and dropout."""
+    """The seed of the adapter's first weights, the order of examples, and dropout."""
 
     @model_validator(mode="before")
     @classmethod
@@ -109,23 +137,23 @@ class Tuning:
         name = settings.get("recipe")
         defaults = RECIPES.get(name, {}) if isinstance(name, str) else {}
         if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
-            raise InputError(f"the recipe {name!r} sets nothing here; begin with Tuning(recipe={name!r})")
+            raise InputError(f"the recipe {name!r} cannot be set this way; begin with Tuning(recipe={name!r})")
         return {**defaults, **settings}
 
     @model_validator(mode="after")
     def _check_together(self) -> Any:
         if self.adapt_vision and self.cached:
             raise InputError(
-                "image tokens of a tower that is trained cannot be kept: adapt_vision needs cached=False"
+                "image tokens cannot be kept while the vision tower is trained: adapt_vision needs cached=False"
             )
         if not self.rank and (self.adapt_vision or self.train_embeddings):
-            raise InputError("with rank 0 there is no adapter: leave out adapt_vision and train_embeddings")
+            raise InputError("rank 0 trains no adapter, so leave out adapt_vision and train_embeddings")
         if self.batch_size % self.at_once:
-            raise InputError(f"a batch of {self.batch_size} is not a multiple of {self.at_once} at once")
+            raise InputError(f"batch_size, {self.batch_size}, is not a multiple of at_once, {self.at_once}")
         return self
 
     def steps(self, examples: int) -> int:
-        """Steps of a whole run on so many examples."""
+        """The number of steps of a run with this many examples."""
         return math.ceil(examples / self.batch_size) * self.epochs
 
 
@@ -136,7 +164,9 @@ Tuning.__doc__ = "\n    ".join(
 
 
 def lora_config(tuning: Tuning) -> Any:
-    """The adapter of a run: on all projections of the language model, and of the tower if it is adapted."""
+    """The configuration of the adapter: on all projections of the language model, and of the tower if it is
+    adapted.
+    """
     from peft import LoraConfig
 
     layers = f"({LANGUAGE_LAYERS})|({VISION_LAYERS})" if tuning.adapt_vision else LANGUAGE_LAYERS

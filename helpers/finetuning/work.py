@@ -1,4 +1,4 @@
-"""A run's folder: the record that says which run it is, and the finished adapter in its place."""
+"""The folder of a run, with a record of its settings, and the step that puts the finished adapter in place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ NAMES = {  # of the record's parts, where two runs differ in them
 
 
 def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int) -> dict[str, Any]:
-    """What a run is: written at its start, compared when it goes on, and kept with the adapter."""
+    """The record of a run.
+
+    It is written at the start, compared when the run continues, and stored with the adapter.
+    """
     return {
         "base": chat.name,
         "base_fingerprint": fingerprint(chat.model),
@@ -47,14 +50,14 @@ def make_record(chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: i
 
 
 def open_work(work: Path, record: dict[str, Any]) -> None:
-    """Begin a run's folder; raises `InputError` where the unfinished run that is there is another one."""
+    """Open the folder of a run; raises `InputError` if it holds an unfinished run with other settings."""
     path, state = make_folder(work) / ADAPTER_RECORD, PartialState()
     begun = path.is_file() or any((work / "checkpoints").glob("*"))
     if begun and (other := _differences(path, record)):
         raise InputError(
-            f"An unfinished run is here, of another kind: {'; '.join(other)}.",
+            f"This folder holds an unfinished run with other settings: {'; '.join(other)}.",
             path=work,
-            remedy="Delete this folder, make the call of that run, or choose another output folder.",
+            remedy="Delete this folder, repeat the call of that run, or choose another output folder.",
         )
     state.wait_for_everyone()
     if state.is_main_process:
@@ -86,7 +89,7 @@ def _differences(path: Path, record: dict[str, Any]) -> list[str]:
     try:
         there = json.loads(path.read_text("utf-8"))
         if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):
-            raise ValueError("no settings in it")
+            raise ValueError("it holds no settings")
     except (OSError, ValueError) as error:
         return [f"its record cannot be read ({error})"]
     was, now = (
@@ -94,7 +97,7 @@ def _differences(path: Path, record: dict[str, Any]) -> list[str]:
         for one in (there, record)
     )
     return [
-        f"{NAMES.get(name, name)} {was.get(name)} there, {value} here"
+        f"{NAMES.get(name, name)}: {was.get(name)} before, {value} now"
         for name, value in now.items()
         if was.get(name) != value
     ]

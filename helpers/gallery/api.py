@@ -1,4 +1,4 @@
-"""The package's public names with their signatures and docstrings, read from the source: nothing is imported.
+"""Read the package's public names with their signatures and docstrings from the source, without importing it.
 
 Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows each name to where it is defined,
 and reads the docstring there.
@@ -48,7 +48,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Face:
-    """A folder of the package, with what it hands on."""
+    """A folder of the package, with its public names."""
 
     name: str
     parts: list[Part]
@@ -81,7 +81,7 @@ def read_api(package: Path = PACKAGE) -> list[Face]:
         import griffe
     except ModuleNotFoundError:
         raise InputError(
-            "The API pages need griffe, which is not installed.",
+            "Writing the API pages needs the package griffe, which is not installed.",
             remedy="Run: pip install 'medgemma-tutorials[gallery]'",
         ) from None
     loaded = griffe.load(package.name, search_paths=[package.parent], allow_inspection=False)
@@ -176,5 +176,5 @@ def _parts(member: griffe.Object) -> list[Part]:
             ]
             parts.append(Part(_TITLES[kind], named))
         else:
-            raise InputError(f"The docstring of {member.path} has a section that no page shows: {kind}.")
+            raise InputError(f"The docstring of {member.path} has a section that the pages cannot show: {kind}.")
     return parts

@@ -45,7 +45,7 @@ class Document:
 
 @dataclass(frozen=True)
 class DocumentPage:
-    """What the site shows of a document."""
+    """The parts of a document that the site shows."""
 
     html: str
     sections: list[Section]
@@ -56,7 +56,7 @@ def read_documents(docs: Path) -> list[Document]:
     """The table of contents in the folder ``docs`` and the pages that it lists, each once; none without one.
 
     Raises:
-        InputError: a page that is listed is not there.
+        InputError: a listed page is missing.
     """
     if not (docs / CONTENTS).is_file():
         return []
@@ -67,7 +67,7 @@ def read_documents(docs: Path) -> list[Document]:
     for path in labels:
         if not path.is_file() or not path.is_relative_to(root):
             raise InputError(
-                "A page of the guide is not there.",
+                "A page of the guide is missing.",
                 path=path,
                 remedy=f"Correct its link in {docs / CONTENTS}.",
             )

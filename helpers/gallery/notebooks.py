@@ -32,12 +32,12 @@ _LABELS = re.compile(r"""(?:label|title)\s*[=(]\s*f?(["'])(.+?)\1""")
 _NO_TEXT = "No description has been provided"  # what nbconvert says of such a picture, with a warning
 _LOG = logging.getLogger("nbconvert.gallery")
 _LOG.setLevel(logging.ERROR)
-_STOPPED = "**The run stopped here.** What follows was not run."
+_STOPPED = "**The run stopped here.** The cells below were not run."
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the site shows of a notebook."""
+    """The parts of a notebook that the site shows."""
 
     title: str
     sentence: str
@@ -79,7 +79,7 @@ def notebook_page(
 
 
 def one_sentence(notebook: nbformat.NotebookNode) -> str:
-    """What the notebook does: the first sentence of its first paragraph of plain words, without Markdown's signs.
+    """A sentence about the notebook: the first one of its first plain paragraph, without Markdown's signs.
 
     A lead in bold ("What we do.") is left out, as are headings, quotations, comments and links alone.
     """

@@ -1,6 +1,6 @@
-"""What the pages of the site share: templates, links, sections, and HTML that asks no outside host.
+"""The shared parts of the site's pages: templates, links, sections, and HTML that asks no other host.
 
-A page may link to other sites, which a reader opens or not; nothing of it is loaded from one.
+A page may link to other sites, but it loads nothing from them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the MedGemma 1.5 report publishes, and what a run of the notebooks measured; each labelled as what it is.
+"""Show the figures that the MedGemma 1.5 report published beside those of a run of the notebooks, each labelled.
 
-The two are of other models, images and questions, so no difference of theirs means anything. Side by side they
-tell which step of a notebook belongs to which figure of the report.
+They come from different models, images and questions, so their differences mean nothing. Side by side they show
+which step of a notebook belongs to which figure of the report.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCORED = {
 
 
 class Measured(NamedTuple):
-    """What a run says of one kind of images, beside the report's figures of that kind."""
+    """The figure of a run for one kind of images, beside the report's figures for that kind."""
 
     kind: str
     published: list[Published]

@@ -105,9 +105,9 @@ def _check_replaceable(output: Path) -> None:
     empty = output.is_dir() and not any(output.iterdir())
     if output.exists() and not empty and not (output / _MARK).is_file():
         raise InputError(
-            "There is something here that is not a gallery, and it would be replaced.",
+            "This folder is not a gallery, and the command would replace it.",
             path=output,
-            remedy="Name another folder with --output, or remove it.",
+            remedy="Choose another folder with --output, or remove this one.",
         )
 
 
@@ -116,9 +116,9 @@ def _read_summary(run: Path) -> dict[str, Any]:
         return _publishable(json.loads((run / "summary.json").read_text(encoding="utf-8")), run)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            "There is no run of the notebooks here.",
+            "This folder holds no run of the notebooks.",
             path=run,
-            remedy="Run them first: make run, or medgemma-tutorials run.",
+            remedy="Run the notebooks first, with make run or medgemma-tutorials run.",
         ) from None
     except ValueError as error:
         remedy = "Run the notebooks again."
@@ -144,7 +144,7 @@ def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]
 
 
 def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
-    """What ran; where nothing did, the repository's copy or an empty one."""
+    """The executed notebook; if it did not run, the repository's copy or an empty one."""
     source = record["source"] and nbformat.read(record["source"], as_version=4)
     executed = run / record["notebook"]
     record["changed"] = False
@@ -152,7 +152,7 @@ def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
         return source or nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {record['stem']}")])
     if not executed.is_file():
         raise InputError(
-            "The run lists this notebook and its executed copy is missing.",
+            "The run lists this notebook, but its executed copy is missing.",
             path=executed,
             remedy="Run the notebooks again.",
         )

@@ -1,14 +1,15 @@
-"""What a path holds, whatever it is, and the images that a model gets of it.
+"""Find out what any path holds, and make the images that a model gets from it.
 
 In: a file or folder. Out: a `Study` of its parts, or square RGB images.
 
 - ``image``: one 2D image as RGB. ``picture`` and ``tiff_picture`` read pictures, with ``rgb`` and ``pages``;
-  ``dicom_image`` reads DICOM, with ``grey_levels``, ``dicom_colours`` and ``lookup_table``.
-- ``study``: CT, MR, slide or 2D image? Told from headers alone.
-- ``reading``: how images are read where a path holds several, or not what was expected.
+  ``pdf_pages`` draws pages of PDF; ``dicom_image`` reads DICOM, with ``grey_levels``, ``dicom_colours`` and
+  ``lookup_table``.
+- ``study``: finds out from headers whether a file is CT, MR, a slide or a 2D image.
+- ``reading``: the options that say how to read a path, for example which of several volumes.
 - ``model_images``: the images of a volume, slide or picture, in the form that prompts, tables and shards share.
-- ``deidentified``: whether images may leave this machine, by the headers of their files; ``hashed_files`` tells
-  whether they are still those files.
+- ``deidentified``: checks by the headers of files whether their images may leave this machine; ``hashed_files``
+  checks that they are still the same files.
 """
 
 import lazy_loader

@@ -7,7 +7,7 @@ from .deidentified import (
     may_show_text_in as may_show_text_in,
 )
 from .hashed_files import HashedFiles as HashedFiles
-from .image import read_image as read_image
+from .image import page_count as page_count, read_image as read_image
 from .model_images import (
     MODALITIES as MODALITIES,
     check_readable as check_readable,
@@ -15,6 +15,7 @@ from .model_images import (
     read_images as read_images,
     volume_images as volume_images,
 )
+from .pdf_pages import is_pdf as is_pdf
 from .reading import Reading as Reading
 from .study import (
     VOLUME_KINDS as VOLUME_KINDS,

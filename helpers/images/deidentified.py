@@ -1,7 +1,7 @@
-"""Before images leave this machine: do the headers of the files that they come from still name a patient?
+"""Check, before images leave this machine, whether the headers of their files still name a patient.
 
-Only pixels and the prompt are ever sent, never a header. But a file that still names its patient was not
-de-identified, and then neither were its pixels looked at for a name burned into them.
+Only pixels and the prompt are ever sent, never a header. But if a file still names its patient, it was not
+de-identified, so nobody has checked its pixels for a burned-in name either.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "Recogniza
 TEXT_MODALITIES = ("US", "IVUS", "SC", "XC", "ES", "OT")
 TEXT_CLASSES = ("Secondary Capture", "Ultrasound", "Photographic", "Endoscopic")
 HEADERS_REMEDY = (
-    "De-identify the files first. If they may go as they are, say so and why: "
+    "De-identify the files first. If they may leave this machine as they are, give the reason: "
     'load_model(..., may_leave="the reason").'
 )
 
@@ -56,7 +56,7 @@ class HeadersRead(Protocol):
     path: str
 
     def identifying(self) -> list[str] | None:
-        """What was found by `identifying`; None where there were no headers."""
+        """The result of `identifying`; None if there were no headers."""
 
     def may_show_text(self) -> list[str]:
         """What was found by `may_show_text`."""
@@ -91,8 +91,8 @@ def check_may_leave(sources: Iterable[ImageSource]) -> list[ImageSource]:
     (``DICOMWEB_TOKEN``). Of images that were prepared, what their headers said then is taken. Warns of images that
     often have words drawn into them (`may_show_text`).
 
-    Files of the data manifest are public. Others must be DICOM without identifying attributes; where Patient
-    Identity Removed is YES, name, ID and accession number are taken for pseudonyms. Pixels are not looked at.
+    Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
+    Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
 
     Raises:
         InputError: attributes that identify a patient (their names, never their values), a file whose header
@@ -116,7 +116,7 @@ def check_may_leave(sources: Iterable[ImageSource]) -> list[ImageSource]:
 
 
 def identifying(header: Dataset) -> list[str]:
-    """Keywords of the attributes that identify the patient, or say that nobody has removed what does."""
+    """Keywords of attributes that identify the patient, or say that identifying content was not removed."""
     removed = str(header.get("PatientIdentityRemoved") or "").strip().upper() == "YES"
     wanted = IDENTIFIERS if removed else (*PSEUDONYMS, *IDENTIFIERS)
     found = [keyword for keyword in wanted if str(header.get(keyword) or "").strip() not in ("", "[]")]
@@ -134,9 +134,9 @@ def may_show_text(header: Dataset) -> str:
 
 
 def identifying_in(files: Iterable[Path]) -> dict[str, int]:
-    """What `identifying` finds in the headers of DICOM files, and in how many of them.
+    """The findings of `identifying` in the headers of DICOM files, each with its number of files.
 
-    Raises `InputError` for a file that is not DICOM: nothing tells there whether it names a patient.
+    Raises `InputError` for a file that is not DICOM, because the program cannot tell whether it names a patient.
     """
     return _counted(identifying(header) for header in _headers_of(files))
 
@@ -163,7 +163,7 @@ def _headers_of(files: Iterable[Path]) -> Iterator[Dataset]:
             header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
-                "This is not a DICOM file, so nothing tells here whether it names a patient.",
+                "This is not a DICOM file, so the program cannot tell whether it names a patient.",
                 path=file,
                 remedy=HEADERS_REMEDY,
             ) from None
@@ -173,13 +173,18 @@ def _headers_of(files: Iterable[Path]) -> Iterator[Dataset]:
 def _check_read(source: HeadersRead) -> None:
     found = source.identifying()
     if found is None:
-        problem = "It was prepared from no DICOM file, so nothing tells here whether it names a patient."
+        problem = (
+            "The image was not prepared from a DICOM file, so the program cannot tell whether it names a patient."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found and isinstance(source, SeriesHeaders):
-        problem = f"Not sent: the patient may be known by it. Found: {', '.join(found)}."
+        problem = f"The images were not sent, because they may identify the patient: {', '.join(found)}."
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found:
-        problem = f"Not sent: the patient may be known by what it was prepared from. Found: {', '.join(found)}."
+        problem = (
+            "The image was not sent, because the file that it was prepared from may identify the patient: "
+            f"{', '.join(found)}."
+        )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     _warn_of_text(source.path, source.may_show_text())
 
@@ -190,7 +195,9 @@ def _check(source: HashedFiles) -> None:
     if found := _counted(map(identifying, headers)):
         listed = ", ".join(_listed(found, len(headers), "files"))
         raise InputError(
-            f"Not sent: the patient may be known by it. Found: {listed}.", path=source.path, remedy=HEADERS_REMEDY
+            f"The image was not sent, because it may identify the patient: {listed}.",
+            path=source.path,
+            remedy=HEADERS_REMEDY,
         )
     _warn_of_text(source.path, _kinds(headers))
 
@@ -202,7 +209,7 @@ def _series_headers(url: str) -> SeriesHeaders:
             raise InputError("The server lists no instances.", path=url, remedy="Check the address.")
     except InputError as error:
         raise InputError(
-            f"Not sent: the headers at an address cannot be read. {error.problem}",
+            f"The images were not sent, because the headers at their address cannot be checked. {error.problem}",
             path=error.path or url,
             remedy=f"{error.remedy} {HEADERS_REMEDY}",
         ) from None

@@ -1,4 +1,7 @@
-"""Colours of DICOM images to 8-bit RGB: RGB of any depth, YBR (PS3.3 C.7.6.3.1.2), palettes (C.7.6.3.1.5)."""
+"""Convert colours of DICOM images to 8-bit RGB:
+
+RGB of any depth, YBR (PS3.3 C.7.6.3.1.2), palettes (C.7.6.3.1.5).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ _TO_RGB = np.array([[1, 1, 1], [0, -0.114 * 1.772 / 0.587, 1.772], [1.402, -0.29
 def rgb_colours(dataset: Dataset, frame: int) -> np.ndarray:
     """A frame of three samples as RGB: uint8 (rows, columns, 3), white as white whatever the depth.
 
-    YBR of 8 bits is converted by pydicom; of more bits, and in the narrow range of YBR_PARTIAL_422, here. Raises
-    what pydicom raises.
+    pydicom converts YBR of 8 bits; this function converts YBR of more bits and the narrow range of
+    YBR_PARTIAL_422. Raises the errors of pydicom.
     """
     kind, bits = dataset.PhotometricInterpretation, int(dataset.get("BitsStored") or dataset.BitsAllocated)
     if kind == "YBR_PARTIAL_422":  # stored as YBR_FULL_422 is, with other numbers for black and white

@@ -1,4 +1,4 @@
-"""One frame of a DICOM image as a viewer shows it, in grey or in colours, with square pixels."""
+"""Read one frame of a DICOM image as a viewer shows it, in grey or in colours, with square pixels."""
 
 from __future__ import annotations
 
@@ -43,11 +43,13 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
 
     Grey goes through `helpers.images.grey_levels.grey_levels`, colours through ``dicom_colours``. Pixels whose
     sides differ by more than 1% (PixelAspectRatio, else PixelSpacing, ImagerPixelSpacing or
-    NominalScannedPixelSpacing) become square; the finer side is kept. Arguments as `helpers.images.read_image`.
+    NominalScannedPixelSpacing) become square; the finer resolution is kept. Arguments as
+    `helpers.images.read_image`.
 
     Raises:
-        InputError: an object without an image, several frames of which none was chosen, no such frame, too large,
-            colours that the standard does not have, or pixels that cannot be decoded.
+        InputError: the object has no image, there are several frames and none was chosen, the chosen frame does
+            not exist, the image is too large, its colours are not in the standard, or its pixels cannot be
+            decoded.
     """
     try:
         dataset = read_dataset(path)
@@ -57,7 +59,7 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
         width, height = dataset.get("Columns"), dataset.get("Rows")
         if not width or not height:
             raise InputError(
-                "The file does not say the size of its image (Rows, Columns); it may be cut off.",
+                "The file does not state the size of its image (Rows, Columns). It may be cut off.",
                 path=path,
                 remedy="Copy or export it again.",
             )
@@ -74,7 +76,7 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
 
 
 def is_no_image(what: str) -> bool:
-    """Whether a SOP class, by its name, is made of images and no image itself."""
+    """Whether the name of a SOP class says that its objects are made from images but are not images themselves."""
     return any(word in what for word in _NO_IMAGES)
 
 
@@ -84,21 +86,23 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
     syntax = UID(header_text(dataset.file_meta.get("TransferSyntaxUID")))
     if syntax in MPEGTransferSyntaxes:
         raise InputError(
-            f"This is a video ({syntax.name}), which is not decoded here.",
+            f"This is a video ({syntax.name}), which this program cannot decode.",
             path=path,
             remedy="Export one frame as PNG, JPEG or DICOM.",
         )
     if "Whole Slide" in name:
-        raise InputError("This is a file of a whole slide, and no 2D image.", path=path, remedy="Use open_slide.")
+        raise InputError("This is a file of a whole slide, not a 2D image.", path=path, remedy="Use open_slide.")
     what = name if is_no_image(name) else ""
     what = what or _NO_MODALITIES.get(header_text(header_value((dataset,), "Modality")), "")
     if not what and not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
         what = f"{name} without pixels" if said and name != said else "DICOM without pixels"
         if "Image" in name:
-            raise InputError("The file holds no pixels; it may be cut off.", path=path, remedy="Copy it again.")
+            raise InputError("The file holds no pixels. It may be cut off.", path=path, remedy="Copy it again.")
     if what:
         raise InputError(
-            f"This is no 2D image: {what}.", path=path, remedy="Give the image that it belongs to, or another one."
+            f"This is not a 2D image: {what}.",
+            path=path,
+            remedy="Give the image that the file belongs to, or another image.",
         )
 
 
@@ -119,7 +123,7 @@ def _check_length(path: Path, dataset: Dataset) -> None:
         held = 8 * len(dataset.PixelData) / max(pixels * int(dataset.BitsAllocated), 1)
     if held >= 2 and held == int(held):
         raise InputError(
-            f"The file holds the pixels of {held:.0f} frames, and says that it is of one.",
+            f"The file holds the pixels of {held:.0f} frames, but its header says that it has one.",
             path=path,
             remedy="Export it again, or correct its NumberOfFrames.",
         )
@@ -181,7 +185,8 @@ def _shown(path: Path, dataset: Dataset, levels: Sequence[Dataset], frame: int, 
     little = dataset.file_meta.get("TransferSyntaxUID") != ExplicitVRBigEndian
     if samples != (1 if kind in (*_GREY, "PALETTE COLOR") else 3 if kind in COLOURS else None):
         raise InputError(
-            f"Its pixels are {kind or 'of no stated kind'} in {samples} samples, which no viewer can be sure of.",
+            f"The pixels are {kind or 'of no stated kind'} with {samples} samples each, so their "
+            "colours are not known.",
             path=path,
             remedy="Export it as MONOCHROME2, PALETTE COLOR, RGB or YBR_FULL.",
         )
@@ -235,7 +240,7 @@ def _squared(image: Image.Image, levels: Sequence[Dataset], path: Path) -> Image
         if not 1 / _ODD <= ratio <= _ODD:
             longer = max(ratio, 1 / ratio)
             raise InputError(
-                f"By its {keyword} {header_text(parts)}, pixels are {longer:.0f} times as long as wide.",
+                f"The {keyword} {header_text(parts)} says that pixels are {longer:.0f} times as long as wide.",
                 path=path,
                 remedy="Export the file again, or correct or delete this attribute.",
             )

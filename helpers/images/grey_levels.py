@@ -1,4 +1,6 @@
-"""Stored values of a DICOM image to grey levels: the grayscale pipeline of PS3.4 N.2, once, without a stretch."""
+"""Convert stored values of a DICOM image to grey levels with the grayscale pipeline of PS3.4 N.2, without a
+stretch.
+"""
 
 from __future__ import annotations
 
@@ -39,13 +41,13 @@ def grey_levels(
         path: the file, for errors.
 
     Raises:
-        InputError: nothing but padding; one grey only, without a window; a slope of 0.
+        InputError: the image holds only padding, or only one grey without a window, or its slope is 0.
     """
     measured = np.isfinite(stored)
     if padding is not None:
         measured &= ~padding
     if not measured.any():
-        raise InputError("The image is nothing but padding.", path=path, remedy="Choose another image.")
+        raise InputError("The image holds only padding.", path=path, remedy="Choose another image.")
     values = _rescaled(stored, levels, little, path)
     share = _through_voi(values, levels, little)
     grey = stretched(values, path, measured) if share is None else as_bytes(share)
@@ -56,7 +58,7 @@ def grey_levels(
 
 
 def padding_in_frame(whole: np.ndarray, stored: np.ndarray, levels: Sequence[Dataset]) -> np.ndarray | None:
-    """Where a frame is padding (PS3.3 C.7.5.1.1.2): bool of the same shape; None where no padding is stated.
+    """The mask of padding in a frame (PS3.3 C.7.5.1.1.2): bool of the same shape; None if no padding is stated.
 
     Args:
         whole: its values in all bits allocated, as padding may lie outside of those that are stored.
@@ -101,7 +103,7 @@ def _rescaled(stored: np.ndarray, levels: Sequence[Dataset], little: bool, path:
         number = default if said is None else _numbers(said)[0]
         if number is None or (number == 0 and keyword == "RescaleSlope"):
             raise InputError(
-                f"The {keyword} is {header_text(said)}, so that its values cannot be told.",
+                f"The {keyword} is {header_text(said)}, so the grey levels of the image are not known.",
                 path=path,
                 remedy="Export the file again, or correct or delete this attribute.",
             )
@@ -141,7 +143,7 @@ def _is_inverted(levels: Sequence[Dataset]) -> bool:
 
 
 def _numbers(value: Any) -> list[float | None]:
-    """The numbers of an attribute, None for what is none; empty where the attribute is."""
+    """The numbers of an attribute, with None for each value that is not a number; empty if the attribute is."""
     return [_number(part) for part in header_text(value).split("\\")] if value is not None else []
 
 

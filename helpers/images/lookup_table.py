@@ -1,4 +1,4 @@
-"""Lookup tables of DICOM (modality, VOI, palette): read from descriptor and data, and values through them."""
+"""Read lookup tables of DICOM (modality, VOI, palette) from descriptor and data, and map values through them."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ def _entries(data: Any, count: int, order: str) -> np.ndarray:
         return np.frombuffer(data[: 2 * count], f"{order}u2")
     if len(data) >= count:  # two entries of 8 bits in a word
         return np.frombuffer(data[:count], np.uint8)
-    raise ValueError(f"a lookup table has {len(data) // 2} entries, where its descriptor says {count}")
+    raise ValueError(f"a lookup table has {len(data) // 2} entries, but its descriptor says {count}")

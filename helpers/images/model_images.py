@@ -1,4 +1,4 @@
-"""From a path, a part of a study or a volume to the images that a model gets: one way for all stages."""
+"""Make the images that a model gets from a path, a part of a study or a volume, in one way for all stages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.images.image import read_image
+from helpers.images.pdf_pages import is_pdf, pdf_images
 from helpers.images.reading import Reading
 from helpers.images.study import DEFAULT, VOLUME_KINDS, Part, part_volume
 from helpers.prompts import MAX_PATCHES, MAX_SLICES, pad_to_square
@@ -31,10 +32,12 @@ def part_images(
 
     Args:
         part: of a `Study`.
-        limit: slices or patches, at most; by default what fills MedGemma's context (85, 126).
+        limit: the largest number of slices, patches or pages of a PDF; by default, as many as fill MedGemma's
+            context (85, 126), and 20 pages. A PDF of more pages is refused, because no page stands for the others.
         seed: for the choice of patches.
         reading: how a volume, slide or picture is read.
-        notes: what was estimated, turned or left out is added to it before the first image comes.
+        notes: a list to which sentences are added, before the first image comes, about values that were estimated,
+            axes that were turned, and files that were left out.
 
     Yields:
         An image, and where it comes from: ``slice`` (0 is the lowest), or ``x``, ``y`` and ``size`` of a patch in
@@ -58,6 +61,8 @@ def part_images(
         chosen = select_slices(volume.shape[0], limit or MAX_SLICES)
         for index, rgb in zip(chosen, volume_to_rgb(volume, chosen), strict=True):
             yield Image.fromarray(rgb), {"slice": index}
+    elif reading.page is None and is_pdf(part.files[0]):
+        yield from ((image, {}) for image in pdf_images(part.files[0], limit, notes))
     else:
         yield read_image(part.files[0], **reading.of_image), {}
 
@@ -65,22 +70,27 @@ def part_images(
 def read_images(
     path: str | os.PathLike[str], kind: str, limit: int | None = None, reading: Reading = DEFAULT
 ) -> list[Image.Image]:
-    """The images of a file or folder: slices of a "ct" or "mri", patches of a "slide", or the one "image".
+    """Read the images of a path: slices of a "ct" or "mri", patches of a "slide", an "image" or its pages.
 
-    They are padded to squares. ``limit`` is the most slices or patches; by default what fills MedGemma's context
-    (85, 126). Raises `InputError` for another kind and for what cannot be read.
+    They are padded to squares. ``limit`` is the largest number of slices or patches; by default, as many as fill
+    MedGemma's context (85, 126). Raises `InputError` for another kind, and if the images cannot be read.
     """
     return [pad_to_square(image) for image, _ in part_images(_part(path, kind), limit, reading=reading)]
 
 
 def check_readable(path: str | os.PathLike[str], kind: str, reading: Reading = DEFAULT) -> None:
-    """Raise the `InputError` of `read_images` where headers tell that it would fail; a picture is read whole."""
+    """Raise the `InputError` of `read_images` if the headers show that it would fail.
+
+    A picture is read completely.
+    """
     part = _part(path, kind)
     if kind == "slide":
         with open_slide(path, **reading.of_slide) as slide:
             slide.best_level(reading.patch_mpp)
     elif kind in VOLUME_KINDS:
         part_volume(part, reading)
+    elif reading.page is None and is_pdf(Path(path)):
+        next(pdf_images(Path(path)))
     else:
         read_image(path, **reading.of_image)
 
@@ -93,6 +103,6 @@ def volume_images(volume: Volume, limit: int = MAX_SLICES) -> list[Image.Image]:
 def _part(path: str | os.PathLike[str], kind: str) -> Part:
     if kind not in MODALITIES:
         raise InputError(
-            f"There are no images of kind {kind!r}.", path=path, remedy=f"Use one of {', '.join(MODALITIES)}."
+            f"{kind!r} is not a kind of images.", path=path, remedy=f"Use one of {', '.join(MODALITIES)}."
         )
     return Part(kind, (Path(path),))

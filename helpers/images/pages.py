@@ -1,4 +1,4 @@
-"""Which page of a picture, or frame of a DICOM image, is read where a file holds several."""
+"""Choose the page of a picture, or the frame of a DICOM image, if a file holds several."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from helpers.errors import InputError
 
 
 def chosen_page(path: Path, count: int, page: int | None, what: str = "pages", *, otherwise: str = "") -> int:
-    """The index from 0 of the one image to read, of the ``count`` that a file holds.
+    """The index, from 0, of the image to read among the ``count`` images of a file.
 
     Args:
         path: the file, for the error.
         count: how many images the file holds.
-        page: the one that was asked for; None where none was.
-        what: what they are called, in the plural.
-        otherwise: what to do with a file that holds them all for a reason, as a sentence.
+        page: the page that was asked for, or None.
+        what: the name of such images, in the plural.
+        otherwise: a sentence that says what else can be done with a file of several images.
 
     Raises:
-        InputError: several, of which none was chosen; or a page that does not exist.
+        InputError: there are several images and none was chosen, or the page does not exist.
     """
     choice = f"Choose one: page=0 to {count - 1} (--page)." if count > 1 else "Leave out page (--page)."
     if page is None:
@@ -32,5 +32,5 @@ def chosen_page(path: Path, count: int, page: int | None, what: str = "pages", *
         index = -1
     if not 0 <= index < count:
         held = f"{count} {what}" if count > 1 else "one image"
-        raise InputError(f"There is no page {page}: the file holds {held}.", path=path, remedy=choice)
+        raise InputError(f"Page {page} does not exist, because the file holds {held}.", path=path, remedy=choice)
     return index

@@ -1,4 +1,4 @@
-"""Pictures that Pillow reads (PNG, JPEG, WebP, JPEG 2000, GIF, HEIC and more): one page as 8-bit RGB."""
+"""Read one page of a picture that Pillow reads (PNG, JPEG, WebP, JPEG 2000, GIF, HEIC and more) as 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def read_picture(path: Path, page: int | None = None, *, icc: bool = False) -> I
     from the lowest to the highest value. Arguments as `helpers.images.read_image`.
 
     Raises:
-        InputError: no picture that can be read, damaged, too large, or several pages of which none was chosen.
+        InputError: the file is not a readable picture, is damaged or too large, or has several pages and none was
+            chosen.
     """
     try:
         with opened(path) as image:

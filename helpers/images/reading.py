@@ -1,4 +1,4 @@
-"""How images are to be read where a path holds more than one, or not quite what was expected."""
+"""The options that say how to read images, for example which of several volumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_KIND = {"ct": _VOLUME, "mri": _VOLUME, "slide": _SLIDE, "image": _IMAGE}
 
 @dataclass(frozen=True)
 class Reading:
-    """The choices of how a volume, slide or image is read that ask, prepare and tables hand on."""
+    """The options for reading a volume, slide or image, which ask, prepare and tables pass on."""
 
     only: tuple[tuple[str, str], ...] = ()  # DICOM keywords and values that choose one of several volumes
     uniform: bool = True  # False takes slices with gaps as they are
@@ -43,7 +43,10 @@ class Reading:
         icc: bool | None = None,
         page: int | None = None,
     ) -> Reading:
-        """The choices, ``only`` as a mapping or as words ``KEY=VALUE``. Raises `InputError` for others."""
+        """Make a Reading; ``only`` is a mapping or words ``KEY=VALUE``.
+
+        Raises `InputError` for impossible values.
+        """
         if not isinstance(only, Mapping):
             pairs = {}
             for text in only or ():
@@ -54,28 +57,30 @@ class Reading:
             only = pairs
         if magnification is not None and magnification not in MAGNIFICATION_MPP:
             powers = ", ".join(map(str, MAGNIFICATION_MPP))
-            raise InputError(f"There are no patches at {magnification}x.", remedy=f"Use one of {powers}.")
+            raise InputError(
+                f"Patches cannot have a magnification of {magnification}x.", remedy=f"Use one of {powers}."
+            )
         chosen = tuple((key, str(value)) for key, value in only.items())
         return cls(chosen, uniform, offset, reformat, mpp, magnification, icc, page)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """All of them, for `of`."""
+        """All options, as arguments for `of`."""
         return {**{one.name: getattr(self, one.name) for one in fields(self)}, "only": dict(self.only) or None}
 
     @property
     def of_volume(self) -> dict[str, Any]:
-        """For `helpers.volumes.read_volume`."""
+        """The arguments for `helpers.volumes.read_volume`."""
         return {name: self.arguments[name] for name in ("only", "uniform", "offset", "reformat")}
 
     @property
     def of_slide(self) -> dict[str, Any]:
-        """For `helpers.slides.open_slide`."""
+        """The arguments for `helpers.slides.open_slide`."""
         return {"mpp": self.mpp, "icc": self.icc is not False}
 
     @property
     def of_image(self) -> dict[str, Any]:
-        """For `helpers.images.read_image`."""
+        """The arguments for `helpers.images.read_image`."""
         return {"page": self.page, "icc": bool(self.icc)}
 
     @property
@@ -85,21 +90,21 @@ class Reading:
 
     @property
     def chosen(self) -> list[str]:
-        """The names of the choices that were made, as command lines and tables have them."""
+        """The names of the options that were set, as in command lines and tables."""
         names = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
         return ["uneven" if name == "uniform" else name for name in names]
 
     def useless(self, kind: str) -> list[str]:
-        """Those of them that change nothing in how a "ct", "mri", "slide" or "image" is read."""
+        """The options that were set but have no effect on a "ct", "mri", "slide" or "image"."""
         return [name for name in self.chosen if name not in _OF_KIND[kind]]
 
     def check(self, kind: str, path: str | os.PathLike[str]) -> None:
-        """Raise `InputError` where something was chosen that changes nothing in what ``path`` holds."""
+        """Raise `InputError` if an option was set that has no effect on the kind of images at ``path``."""
         if useless := self.useless(kind):
             flags = {**_VOLUME, **_SLIDE, **_IMAGE}
             what = {"slide": "a slide", "image": "a 2D image"}.get(kind, "a volume")
             raise InputError(
-                f"This is {what}, and {', '.join(useless)} would change nothing in how it is read.",
+                f"This is {what}, so {', '.join(useless)} would have no effect on how the file is read.",
                 path=path,
                 remedy=f"Leave it out ({', '.join(flags[name] for name in useless)}).",
             )

@@ -1,4 +1,4 @@
-"""Decoded pictures of every mode to 8-bit RGB: on white where they are transparent, in sRGB, never too large."""
+"""Convert decoded pictures of every mode to 8-bit sRGB, with transparent areas on white; refuse too large ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """``image`` upright, by an orientation of EXIF and TIFF (1 to 8); any other number says nothing."""
+    """``image`` turned upright by an orientation of EXIF and TIFF (1 to 8); any other number has no effect."""
     image.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(image)
 
@@ -53,10 +53,16 @@ def stretched(values: np.ndarray, path: Path, counted: np.ndarray | None = None)
     finite = np.isfinite(values)
     known = values[finite if counted is None else finite & counted].astype(np.float64)
     if not known.size:
-        raise InputError("The image holds no value that can be shown.", path=path, remedy="Export it again.")
+        raise InputError(
+            "The image holds no finite values, so it cannot be shown.", path=path, remedy="Export it again."
+        )
     low, high = float(known.min()), float(known.max())
     if low == high:
-        raise InputError("The image is of one grey only.", path=path, remedy="Check that it was exported whole.")
+        raise InputError(
+            "All pixels of the image have the same grey.",
+            path=path,
+            remedy="Check that the whole image was exported.",
+        )
     with np.errstate(invalid="ignore", over="ignore"):
         share = np.clip((values.astype(np.float64) - low) / (high - low), 0, 1)
     return as_bytes(share)
@@ -75,8 +81,8 @@ def check_size(path: Path, pixels: int, size: str = "") -> None:
         f"The image is too large: {size and f'{size}, '}{pixels / 1e6:.0f} megapixels, where at most "
         f"{2 * Image.MAX_IMAGE_PIXELS // 1_000_000} are read as one picture.",
         path=path,
-        remedy="Shrink it or cut out a part; or convert it to a tiled, pyramidal TIFF, which is read as a whole "
-        "slide (vips tiffsave IN OUT.tif --tile --pyramid).",
+        remedy="Shrink the image, or cut out a part of it. You can also convert it to a tiled, pyramidal "
+        "TIFF (vips tiffsave IN OUT.tif --tile --pyramid), which is read as a whole slide.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a path holds: a CT or MR series, a whole slide, a 2D image, or several of one kind; from headers alone."""
+"""Find out from headers what a path holds: a CT or MR series, a slide, a 2D image, or several of one kind."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
 from helpers.images.dicom_image import is_no_image
+from helpers.images.pdf_pages import is_pdf
 from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
@@ -56,8 +57,8 @@ _CLASSES = {
     VLWholeSlideMicroscopyImageStorage: "slide",
 }
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
-_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType"]
-_TAGS += ["ContainerIdentifier", "PyramidUID"]
+_TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType", "PyramidUID"]
+_TAGS += ["ContainerIdentifier"]
 _UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
 
 
@@ -74,7 +75,7 @@ class Part:
     beside: str = field(default="", repr=False)  # why it is passed over beside a volume; empty where it is not
 
     def __str__(self) -> str:
-        """One line, for the person who asks: it is never sent."""
+        """One line for the user. It is never sent to a model."""
         number = f"series {self.series}: " if self.series else ""
         files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
         said = f"{self.description}, " if self.description not in ("", files) else ""
@@ -83,7 +84,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Study:
-    """What can be asked about together: parts of one kind, in the order of the prompt."""
+    """The parts of one kind that one prompt can hold, in the order of the prompt."""
 
     kind: str
     parts: tuple[Part, ...]
@@ -95,8 +96,8 @@ class Study:
         return [file for part in self.parts for file in part.files]
 
     def __str__(self) -> str:
-        """A line for each part, and one for what was passed over."""
-        passed_over = (f"passed over: {words}" for words in names_by_kind(self.passed_over, 1))
+        """A line for each part, and one for the files that were passed over."""
+        passed_over = (f"files that were passed over: {words}" for words in names_by_kind(self.passed_over, 1))
         return "\n".join([*map(str, self.parts), *passed_over])
 
 
@@ -111,14 +112,14 @@ def find_study(
 
     Args:
         path: a file (NIfTI, whole slide, PNG, JPEG, TIFF, DICOM), a folder with everything below it, or a name in
-            data_manifest.yaml. Several volumes, slides or images in a folder are taken for one examination.
-        modality: "ct" or "mri"; NIfTI does not record it.
-        series: series numbers to take from a folder with several DICOM series; all where empty.
-        mpp: microns per pixel of slides, for those that do not say it.
+            data_manifest.yaml. Several volumes, slides or images in one folder count as one examination.
+        modality: "ct" or "mri", which a NIfTI file does not record.
+        series: the numbers of the series to use from a folder with several DICOM series; all series if empty.
+        mpp: microns per pixel, for slides that do not state them.
 
     Raises:
-        InputError: nothing that can be read; several kinds; several patients; no such series; NIfTI without
-            ``modality``; an address.
+        InputError: no file can be read, the path holds several kinds or several patients, the series does not
+            exist, a NIfTI file comes without ``modality``, or the path is an address.
     """
     modality = modality or known_modality(path)
     if "://" in str(path):
@@ -137,16 +138,16 @@ def find_study(
     if not parts:
         seen = f": {'; '.join(names_by_kind(passed_over, 3))}" if passed_over else ""
         raise InputError(
-            f"There is no image that can be read ({len(passed_over)} files were looked at{seen}).",
+            f"No image was found that can be read ({len(passed_over)} files were looked at{seen}).",
             path=root,
-            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF or DICOM image.",
+            remedy="Give a CT or MR series (DICOM, NIfTI), a whole slide, or a PNG, JPEG, TIFF, DICOM or PDF file.",
         )
     listing = "".join(f"\n  {part}" for part in parts[:20]) + ("\n  ..." if len(parts) > 20 else "") + "\n"
     if series:
         wanted = {str(number) for number in series}
         if unknown := wanted - {part.series for part in parts}:
             raise InputError(
-                f"There is no series {', '.join(sorted(unknown))}. Here are:{listing}",
+                f"The study has no series {', '.join(sorted(unknown))}. It holds:{listing}",
                 path=root,
                 remedy="Give the number of one of them.",
             )
@@ -154,16 +155,13 @@ def find_study(
     kinds = sorted({part.kind for part in parts})
     if len(kinds) > 1:
         raise InputError(
-            f"One prompt holds one kind of image; here are:{listing}",
+            f"One prompt can hold only one kind of image, but the path holds several:{listing}",
             path=root,
-            remedy="Give the file or folder of one, or its series number (--series).",
+            remedy="Give the file or folder of one kind, or its series number (--series).",
         )
     if len({part.patient for part in parts if part.patient}) > 1:
-        raise InputError(
-            f"These are of different patients (PatientID):{listing}",
-            path=root,
-            remedy="Give one patient's images.",
-        )
+        what = f"The images are from different patients (PatientID):{listing}"
+        raise InputError(what, path=root, remedy="Give the images of one patient.")
     return Study(kinds[0], tuple(parts), tuple(passed_over))
 
 
@@ -182,12 +180,13 @@ def find_parts(
     named: bool | None = None,
     damaged: list[InputError] | None = None,
 ) -> tuple[list[Part], list[PassedOver]]:
-    """The parts that ``files`` are, in the order of series numbers and names, and files that are part of none.
+    """Group ``files`` into parts, in the order of series numbers and names; also return files that belong to no
+    part.
 
-    ``mpp``: microns per pixel that were given for slides; a tiled TIFF is one then, though it says none.
-    ``alone``: a file is read as an image, whatever its name. ``named``: a label map or a 4D file is taken too, as
-    it was asked for by its name; by default where it is ``alone``. A file whose header cannot be read raises
-    `InputError`; where a list is given as ``damaged``, the error is added to it, and the others go on.
+    ``mpp``: microns per pixel that were given for slides; if given, a tiled TIFF counts as a slide. ``alone``: a
+    file is read as an image, whatever its name. ``named``: a label map or a 4D file is accepted too, because it
+    was asked for by its name; the default is ``alone``. A file whose header cannot be read raises `InputError`. If
+    a list is given as ``damaged``, the error is added to the list instead.
     """
     found: dict[str, list[tuple[Path, Part]]] = {}
     passed_over: list[PassedOver] = []
@@ -210,11 +209,11 @@ def find_parts(
         parts.append(replace(members[0][1], files=tuple(file for file, _ in members), beside=beside))
         folders = sorted({file.parent for file in parts[-1].files}) if parts[-1].kind == "slide" else []
         if len(folders) > 1:
+            names = ", ".join(f.name for f in folders[:5])
             error = InputError(
-                f"The files of one slide lie in {len(folders)} folders, and OpenSlide reads one: "
-                f"{', '.join(f.name for f in folders[:5])}.",
+                f"The files of one slide lie in {len(folders)} folders, but OpenSlide reads only one: {names}.",
                 path=folders[0].parent,
-                remedy="Put them into one folder, or give one of these folders.",
+                remedy="Move the files into one folder, or give one of these folders.",
             )
             if damaged is None:
                 raise error
@@ -227,19 +226,22 @@ def find_parts(
 
 
 def stands_alone(name: str) -> bool:
-    """Whether a file of this name is a volume, slide or image by itself, and not one of the files of a series."""
+    """Whether a file of this name is a complete volume, slide or image, not one of the files of a series."""
     suffix = PurePath(name).suffix.lower()
     return is_nifti(name) or suffix in SLIDE_SUFFIXES or suffix in SUFFIXES
 
 
 def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
-    """The volume of a CT or MR part, headers only. Raises `InputError` as `read_volume`, and under 5 slices."""
+    """The volume of a CT or MR part, headers only.
+
+    Raises `InputError` as `read_volume` does, and for fewer than 5 slices.
+    """
     modality = "CT" if part.kind == "ct" else "MR"
     files = part.files[0] if len(part.files) == 1 else part.files
     volume = read_volume(files, modality=modality, **reading.of_volume)
     if volume.shape[0] < MIN_SLICES:
         raise InputError(
-            f"A volume prompt needs at least {MIN_SLICES} slices; there are {volume.shape[0]}.",
+            f"A volume prompt needs at least {MIN_SLICES} slices, but this volume has {volume.shape[0]}.",
             path=part.files[0],
             remedy="Give the folder of the whole series.",
         )
@@ -257,23 +259,25 @@ def _part_of(
         return key, _nifti_part(file, modality, named)
     if is_dicom_file(file):
         return _dicom_part(file)
+    if is_pdf(file):  # beside images it is their report
+        return key, Part("image", (file,)) if alone else PassedOver(file, "a PDF, which is read by its own name")
     if is_slide(file, mpp):
         return key, Part("slide", (file,))
     # A single file is read as an image, whatever its name, so that the reason is told where it is none.
-    return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "no medical image")
+    return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "not a medical image")
 
 
 def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedOver:
     if not named:
         if is_label_map(f"{file.parent.name}/{file.name}"):
-            return PassedOver(file, "a label map, by its name")
+            return PassedOver(file, "a label map, judging by its name")
         if (count := volumes_in_nifti(file)) > 1:
             return PassedOver(file, f"a 4D file of {count} volumes")
     if modality is None:
         raise InputError(
-            "NIfTI does not record whether this is CT or MR.",
+            "A NIfTI file does not record whether it is CT or MR.",
             path=file,
-            remedy="Say which: --modality ct, or mri.",
+            remedy="Give --modality ct or --modality mri.",
         )
     return Part(modality, (file,), description=file.name)
 
@@ -281,7 +285,11 @@ def _nifti_part(file: Path, modality: str | None, named: bool) -> Part | PassedO
 def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"
-        raise InputError(f"This is {what}, in spite of its name.", path=file, remedy="Copy or export it again.")
+        raise InputError(
+            f"The name of the file suggests a DICOM file, but this is {what}.",
+            path=file,
+            remedy="Copy or export it again.",
+        )
     try:
         header = dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
         get = functools.partial(header_value, (header,))
@@ -289,9 +297,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
         if not get("Rows") and (not what or "Image Storage" in what):
             raise EOFError("it ends before the size of the image")
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
-        raise InputError(
-            f"The DICOM header cannot be read ({error}).", path=file, remedy="Copy or export the file again."
-        ) from error
+        what = f"The DICOM header cannot be read ({error})."
+        raise InputError(what, path=file, remedy="Copy or export the file again.") from error
     kind = _dicom_kind(get, what)
     if kind is None:
         return "", PassedOver(file, what or "DICOM of an unknown kind")

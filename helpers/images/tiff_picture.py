@@ -1,4 +1,4 @@
-"""TIFF, which holds more than Pillow reads: pages, colours of 16 bits and floats, white as zero, many bands."""
+"""Read TIFF files that Pillow cannot read: pages, colours of 16 bits and floats, white as zero, many bands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there i
 
 
 def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
-    """One page of a TIFF as 8-bit RGB.
+    """Read one page of a TIFF as 8-bit RGB.
 
     Pages of reduced size and masks (NewSubfileType) are not counted. Integer colours are scaled by their depth,
     that of MaxSampleValue where the file has it; colours of floats and signed numbers from 0 to 1, or from the
@@ -44,9 +44,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
     """
     try:
         with TiffFile(path) as tif:
-            pages = [one for one in tif.pages if isinstance(one, TiffPage)]
-            pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
-            stack = _stack(tif, pages)
+            pictures, stack = _pictures(tif)
             count = len(pictures) if stack is None else len(stack)
             index = chosen_page(path, count, page, f"pages{_names(tif, count)}")
             chosen = pictures[0 if stack is not None else index]
@@ -68,23 +66,40 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
         raise damaged(path, error) from error
 
 
+def tiff_page_count(path: Path) -> int:
+    """How many pages a TIFF has, as `read_tiff_picture` counts them. Raises `InputError` where it is damaged."""
+    try:
+        with TiffFile(path) as tif:
+            pictures, stack = _pictures(tif)
+            return len(pictures) if stack is None else len(stack)
+    except Exception as error:  # tifffile raises errors of many unrelated kinds
+        raise damaged(path, error) from error
+
+
+def _pictures(tif: TiffFile) -> tuple[list[TiffPage], np.ndarray | None]:
+    """The pages that are no reduced copies or masks, and what one page holds more of (`_stack`)."""
+    pages = [one for one in tif.pages if isinstance(one, TiffPage)]
+    pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
+    return pictures, _stack(tif, pages)
+
+
 def _check_form(path: Path, page: TiffPage) -> None:
     """Refuse what holds more than one image, or bands that are not colours."""
     count, extra = page.samplesperpixel, tuple(page.extrasamples)
     alpha = extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
     wanted = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.SEPARATED: 4}.get(page.photometric, 1)
     if page.dtype is None or page.dtype.kind == "c":
-        what = f"The page holds {page.dtype or 'unknown'} numbers, which are not grey levels."
-        raise InputError(what, path=path, remedy="Export real numbers, such as the magnitude.")
+        what = f"The page holds numbers of the type {page.dtype or 'unknown'}, which are not grey levels."
+        raise InputError(what, path=path, remedy="Export the image as real numbers, such as the magnitude.")
     if page.imagedepth > 1:
         what = f"The page is a volume of {page.imagedepth} planes."
         raise InputError(what, path=path, remedy="Export one plane as TIFF or PNG.")
     if count < wanted or (page.photometric in _GREY and count > 1 and not (count == 2 and alpha)):
         kind = {PHOTOMETRIC.RGB: "RGB", PHOTOMETRIC.SEPARATED: "CMYK"}.get(page.photometric, "grey")
         raise InputError(
-            f"The page holds {count} bands that are not colours ({kind} by its header, bands 0 to {count - 1}).",
+            f"The page holds {count} bands, 0 to {count - 1}, that are not colours (its header says {kind}).",
             path=path,
-            remedy="Export one band as grey, or three as RGB.",
+            remedy="Export one band as a grey image, or three bands as RGB.",
         )
 
 
@@ -119,17 +134,18 @@ def _shown(path: Path, page: TiffPage, icc: bool) -> Image.Image:
         raise InputError(
             f"No decoder for {coding} with {page.bitspersample} bits is installed.",
             path=path,
-            remedy=f"Run: pip install imagecodecs; or save it {form}.",
+            remedy=f"Run: pip install imagecodecs. You can also save the file {form}.",
         ) from errors[-1]
     if unknown and page.compression not in _USUAL:
         raise InputError(
             f"Its compression ({_name(page.compression)}) cannot be read.",
             path=path,
-            remedy="Save it uncompressed.",
+            remedy="Save the file without compression.",
         ) from errors[-1]
     if unknown and page.compression in _USUAL:
         raise InputError(
-            f"Colours as {PHOTOMETRIC(page.photometric).name} of {page.bitspersample} bits cannot be read.",
+            f"Colours stored as {PHOTOMETRIC(page.photometric).name} with {page.bitspersample} bits "
+            "cannot be read.",
             path=path,
             remedy="Save it as RGB or grey of 8 or 16 bits.",
         ) from errors[-1]

@@ -1,29 +1,29 @@
-"""MedGemma, or the stand-in of the same classes: loaded, asked, and served on this machine.
+"""Load, ask and serve MedGemma, or the stand-in of the same classes, on this machine.
 
 In: a model's name and messages. Out: a `Reply`.
 
-- ``hub``: a name to a local folder; access, memory and disk are checked first.
-- ``opening``: a name to what answers: a model here, on a server, or recorded.
-- ``loading``: a folder to a model that is loaded here.
+- ``hub``: finds or downloads the folder of a model, after a check of access, memory and disk.
+- ``opening``: opens a model by name: on this machine, on a server, or recorded.
+- ``loading``: loads a folder as a model.
 - ``chat``: the `ChatModel` that is loaded, and its answer to a prompt.
-- ``number_formats``: what a device computes in; results that are not numbers.
-- ``four_bits``: which weights become 4 bits, and how.
+- ``number_formats``: chooses the number format of a device, and refuses results that are not numbers.
+- ``four_bits``: loads weights in 4 bits.
 - ``prefill``: how a prompt is read, by blocks or with dense masks; ``attention``, ``block_masks`` do it.
 - ``context``: how many tokens a prompt may have, up to the model's window.
-- ``prompt_memory``: what a prompt takes of a GPU beside the weights.
+- ``prompt_memory``: the GPU memory that a prompt needs in addition to the weights.
 - ``adapter_files``: what an adapter's folder holds, and whether it can be used.
-- ``adapters``: an adapter onto its own model, and no other; merged into its weights.
-- ``merging``: a model and its adapter, written as one whole model.
-- ``vision``: images through the vision tower a few at a time; ``batch_size``: how many.
-- ``sessions``: many questions about images that are read once.
+- ``adapters``: puts an adapter on its own model, or merges it into the weights; refuses other models.
+- ``merging``: writes a model and its adapter as one model.
+- ``vision``: encodes images in small batches; ``batch_size`` checks their size.
+- ``sessions``: ask many questions about images that are read once.
 - ``packed``, ``kept_keys``: those questions in one row, behind keys and values that are held once.
-- ``decoding``: how their answers' tokens are written, by Python's calls or by a recorded CUDA graph.
-- ``faults``: ways to compute that do not work on a device, each told of once.
-- ``recordings``: a folder of replies that a model gave; ``recording_chat`` writes it, ``recorded_chat`` answers
-  from it.
-- ``vllm_engine``: a model in vLLM's engine, asked many prompts at once.
-- ``server``, ``server_process``: a real server on this machine, which ends with the process that started it.
-- ``ask``: a question about a path of your own.
+- ``exchanging``: exchanges images for others behind stored keys; ``eager``: gives the weights of attention.
+- ``decoding``: writes the tokens of their answers, by calls from Python or by a recorded CUDA graph.
+- ``faults``: reports once each way to compute that does not work on a device.
+- ``recordings``: a folder of recorded replies; ``recording_chat`` writes it, ``recorded_chat`` answers from it.
+- ``vllm_engine``: asks a model in vLLM's engine many prompts at once.
+- ``server``, ``server_process``: start a server on this machine, which ends with the process that started it.
+- ``ask``: asks a question about a path of your own.
 """
 
 import lazy_loader

@@ -4,6 +4,8 @@ from .ask import ask_path as ask_path
 from .batch_size import VISION_BATCH as VISION_BATCH, check_batch as check_batch
 from .chat import ChatModel as ChatModel
 from .context import check_context as check_context
+from .eager import attention_weights as attention_weights
+from .exchanging import ImageExchange as ImageExchange
 from .four_bits import KEPT_WHOLE as KEPT_WHOLE
 from .hub import (
     MEDSIGLIP as MEDSIGLIP,
@@ -36,10 +38,13 @@ from .number_formats import (
 )
 from .opening import load_model as load_model
 from .prefill import prefill_attention as prefill_attention
+from .prompt_memory import prompt_bytes as prompt_bytes
 from .recorded_chat import RecordedModel as RecordedModel
 from .recordings import (
     RECORD_TO as RECORD_TO,
     RECORDED_PREFIX as RECORDED_PREFIX,
+    About as About,
+    Recorder as Recorder,
     read_recording as read_recording,
     recorded_folder as recorded_folder,
 )

@@ -1,6 +1,6 @@
-"""An adapter's folder: what it holds, what kind it is, and whether it can be put on a model as it was trained.
+"""Read an adapter's folder: its files, its kind, and whether this program can load it exactly.
 
-Nothing is loaded here but the names of the weights, so that a mistake shows before a model is loaded.
+Only the names of the weights are loaded, so that errors appear before a model is loaded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RELEASE = re.compile(r"medgemma-(1\.5-)?(\d+b)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class AdapterFiles:
-    """The folder of a PEFT adapter, read and found usable; see `read_adapter`."""
+    """The folder of a PEFT adapter that `read_adapter` has read and checked."""
 
     folder: Path
     config: dict[str, Any] = field(repr=False)  # adapter_config.json
@@ -45,12 +45,12 @@ class AdapterFiles:
 
     @property
     def base(self) -> str:
-        """The model that it was trained on, as its files call it, or ""."""
+        """The name of the model that the adapter was trained on, or "" if its files do not state it."""
         return str(self.record.get("base") or self.config.get("base_model_name_or_path") or "")
 
     @property
     def in_vision(self) -> bool:
-        """Whether it changes the vision tower."""
+        """Whether the adapter changes the vision tower."""
         return any("vision_tower" in name for name in self.names)
 
     @property
@@ -60,7 +60,7 @@ class AdapterFiles:
 
     @property
     def only_matrices(self) -> bool:
-        """Whether it is plain LoRA of the language model, as servers load it beside a model."""
+        """Whether the adapter is plain LoRA of the language model, which servers can load beside a model."""
         return (
             self.config["peft_type"] == "LORA"
             and not self.config.get("use_dora")
@@ -70,7 +70,10 @@ class AdapterFiles:
 
     @property
     def can_merge(self) -> bool:
-        """Whether it can be added to weights: not where it has biases of its own, for which Gemma has no place."""
+        """Whether the adapter can be merged into weights.
+
+        It cannot if it has biases, because Gemma's layers have none.
+        """
         return not self.config.get("lora_bias")
 
     def sha256(self) -> str:
@@ -80,11 +83,11 @@ class AdapterFiles:
 
 
 def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
-    """Read what an adapter's folder says of itself.
+    """Read and check an adapter's folder.
 
     Raises:
-        InputError: no adapter there, weights that are pickled or cut off, a file that is not JSON, a kind of
-            adapter that changes more than layers, or settings with which its weights are not all of it.
+        InputError: the folder holds no adapter, its weights are pickled or cut off, a file is not JSON, the kind
+            of adapter changes more than layers, or its settings need more than its weights.
     """
     folder = Path(folder)
     _check_there(folder)
@@ -92,23 +95,26 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
     kind = config.get("peft_type")
     if kind not in KINDS:
         raise InputError(
-            f"An adapter of the kind {kind} cannot be put on a model here." if kind else "It names no peft_type.",
+            f"This program cannot load an adapter of the kind {kind}."
+            if kind
+            else "The adapter's settings do not state a peft_type.",
             path=folder / ADAPTER_CONFIG,
-            remedy="Train one that changes layers, such as LoRA." if kind else "Copy the folder again.",
+            remedy="Train an adapter that changes layers, such as LoRA." if kind else "Copy the folder again.",
         )
     beyond = [name for name in BEYOND_MATRICES if config.get(name)]
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower() not in PLAIN_STARTS:
         raise InputError(
-            f"Its training changed the base's own weights ({start}), and they are not in it.",
+            f"The training changed the base model's own weights ({start}), but the adapter does not hold them.",
             path=folder,
-            remedy="Save it with peft's path_initial_model_for_weight_conversion.",
+            remedy="Save the adapter with peft's path_initial_model_for_weight_conversion.",
         )
     if beyond:
         raise InputError(
-            f"With {', '.join(beyond)} an adapter is more than its matrices, and is not loaded here.",
+            f"The adapter uses {', '.join(beyond)}, so it holds more than its matrices, and this "
+            "program cannot load it.",
             path=folder / ADAPTER_CONFIG,
-            remedy="Merge it with peft where it was trained, and give the whole model.",
+            remedy="Merge the adapter with peft where it was trained, and give the merged model.",
         )
     record = _json(folder / ADAPTER_RECORD) if (folder / ADAPTER_RECORD).is_file() else {}
     try:
@@ -116,12 +122,14 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
             names = tuple(weights.keys())
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"Its weights cannot be read ({error}).",
+            f"The adapter's weights cannot be read ({error}).",
             path=folder / ADAPTER_WEIGHTS,
             remedy="Copy the adapter's folder again, whole.",
         ) from error
     if not names:
-        raise InputError("The adapter holds no weights.", path=folder, remedy="Save it where it was trained.")
+        raise InputError(
+            "The adapter holds no weights.", path=folder, remedy="Save the adapter again where it was trained."
+        )
     # Other trainers may write a file of that name too.
     return AdapterFiles(folder, config, record if "base_fingerprint" in record else {}, names)
 
@@ -134,26 +142,32 @@ def _check_there(folder: Path) -> None:
         raise InputError(
             "The adapter's weights are a pickle, which can run code when it is read.",
             path=folder / "adapter_model.bin",
-            remedy=f"Have it saved as {ADAPTER_WEIGHTS}: model.save_pretrained(folder) of today's peft does that.",
+            remedy=f"Save the adapter as {ADAPTER_WEIGHTS}, as model.save_pretrained(folder) of a current "
+            "peft does.",
         )
     if (folder / "config.json").is_file():
-        raise InputError("This is a whole model, not an adapter.", path=folder, remedy="Give it as the model.")
+        raise InputError(
+            "This is a whole model, not an adapter.",
+            path=folder,
+            remedy="Give the folder as the model, not as the adapter.",
+        )
     if parts := sorted(folder.glob("adapter_model*-of-*.safetensors")):
         raise InputError(
             f"The adapter's weights are in {len(parts)} files, first {parts[0].name}.",
             path=folder,
-            remedy=f"Have them saved as one {ADAPTER_WEIGHTS}.",
+            remedy=f"Save the weights as one file, {ADAPTER_WEIGHTS}.",
         )
     if inside := sorted(str(config.parent) for config in folder.glob(f"*/{ADAPTER_CONFIG}")):
         raise InputError(
-            f"There is no adapter here, but in {len(inside)} folders inside.",
+            f"This folder holds no adapter, but {len(inside)} of its subfolders do.",
             path=folder,
-            remedy=f"Give one of these: {', '.join(inside[:5])}.",
+            remedy=f"Give one of these subfolders: {', '.join(inside[:5])}.",
         )
     raise InputError(
-        f"There is no adapter here (no {missing[0]}).",
+        f"This folder holds no adapter: the file {missing[0]} is missing.",
         path=folder,
-        remedy="Give its folder; one on Hugging Face is downloaded with: hf download NAME --local-dir DIR",
+        remedy="Give the folder of an adapter. To download one from Hugging Face, run: hf download NAME "
+        "--local-dir DIR",
     )
 
 
@@ -168,7 +182,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def refuse_as_model(folder: Path) -> None:
-    """Raise `InputError` where a folder that is given as a model is an adapter's, and say how to give that."""
+    """Raise `InputError` if the folder of a model holds an adapter; the remedy says how to load the adapter."""
     if not (folder / ADAPTER_CONFIG).is_file():
         return
     try:
@@ -181,10 +195,10 @@ def refuse_as_model(folder: Path) -> None:
 def adapter_as_model(name: str, base: str) -> InputError:
     """The error for an adapter that is given as a model."""
     return InputError(
-        "This is an adapter, not a whole model.",
+        "This folder holds an adapter, not a whole model.",
         path=name,
-        remedy=f"Give its base as the model and it as the adapter: --model {base} --adapter {name}; "
-        f"in Python load_model({base!r}, adapter={name!r}).",
+        remedy=f"Give its base model as the model, and this folder as the adapter: --model {base} --adapter "
+        f"{name}, or in Python load_model({base!r}, adapter={name!r}).",
     )
 
 

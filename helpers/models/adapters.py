@@ -1,4 +1,4 @@
-"""Adapters: small trained matrices beside a model's own weights, put there exactly, or merged into them."""
+"""Put an adapter (small trained matrices) beside the weights of a model, or merge it into them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PREFIXES = {"base_model", "model", "language_model", "vision_model"}
 
 
 def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
-    """The model called ``name`` with an adapter beside its weights, a ``PeftModel``.
+    """Put an adapter beside the weights of the model called ``name``; returns a ``PeftModel``.
 
-    Every tensor of the adapter's file is then in the model, under its own layer and unchanged (in the number
-    format that it has there), and no tensor of the adapter is another one.
+    This checks that every tensor of the adapter's file is in the model unchanged (in the number format of the
+    model), in its own layer, and that the model has no other adapter tensors.
 
     Raises `InputError` where that is not so; where the adapter was trained on other weights: of other shapes, or
     of the same, as MedGemma 1 and 1.5 have, by the fingerprint kept with it or by the name that it keeps; and
@@ -38,9 +38,9 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
     # One with a record was just found to be of these very weights.
     if not adapter.record and adapter.sha256()[:16] in (getattr(model.config, "merged_adapters", None) or ()):
         raise InputError(
-            f"The adapter is in the weights of {name} already, and would count twice.",
+            f"The adapter is already merged into the weights of {name}, and would be applied twice.",
             path=adapter.folder,
-            remedy="Leave it out, or give the model without it.",
+            remedy="Leave out the adapter, or give the model without it.",
         )
     config = _peft_config(adapter)
     from peft import PeftModel
@@ -63,10 +63,10 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
 def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
     """The model with its adapter merged into its weights: no longer a ``PeftModel``; ``adapted`` is used up.
 
-    Beside the weights an adapter adds a hundredth to the arithmetic of a token, but half to the operations, and a
-    GPU waits for those. Sums are made in float32, a layer at a time, and rounded once to the format of the
-    weights: in bfloat16 what is far smaller than a weight is lost. The model's settings note the adapter, so that
-    its `fingerprint` is another one.
+    A separate adapter adds one percent to the arithmetic of a token, but half as many operations again, and a GPU
+    waits for each operation. Sums are computed in float32, one layer at a time, and rounded once to the format of
+    the weights. In bfloat16, updates that are far smaller than a weight are lost. The model's settings note the
+    adapter, so the `fingerprint` changes.
 
     Raises `InputError` where a sum is not a number.
     """
@@ -86,7 +86,7 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
                     inner.to(dtype)
             merged = adapted.merge_and_unload(safe_merge=True)
     except ValueError as error:  # of peft's own check
-        raise misfit(adapter, f"merged weights are not numbers: {error}") from error
+        raise misfit(adapter, f"the merged weights are not finite numbers: {error}") from error
     if not _tied(merged):
         merged.config.tie_word_embeddings = merged.config.get_text_config().tie_word_embeddings = False
     done = [*(getattr(merged.config, "merged_adapters", None) or ()), adapter.sha256()[:16]]
@@ -95,12 +95,13 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
 
 
 def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
-    """What a model is called with an adapter on top, or without one: answers are kept by that name."""
+    """The name of a model with or without an adapter. Answers are stored under this name."""
     return model if adapter is None else f"{model}+{Path(adapter).absolute().name}"
 
 
 def fingerprint(model: Any) -> str:
-    """A hash of a model's norm weights: the same in float32, bfloat16 and 4 bits, another for another model.
+    """A hash of a model's norm weights. It is the same in float32, bfloat16 and 4 bits, and differs between
+    models.
 
     Norms are never quantized, and rounding them to bfloat16 forgets in which precision they were loaded. Adapters
     seldom change them, so those that were merged count too.
@@ -132,10 +133,13 @@ def _digest(norms: Sequence[tuple[str, torch.Tensor]], merged: Sequence[str] | N
 
 def misfit(adapter: AdapterFiles, why: str) -> InputError:
     """The error for an adapter that a model cannot take as it was trained."""
-    base = adapter.base or "its files do not tell which"
+    base = adapter.base or "the adapter's files do not name it"
     remedy = f"Load the model that it was trained on ({base}), or copy the adapter again."
     if "+" in base:
-        remedy = f"Merge what it was trained on ({base}; medgemma-tutorials merge), and give the merged folder."
+        remedy = (
+            f"Merge the model that the adapter was trained on ({base}) with medgemma-tutorials merge, and "
+            "give the merged folder."
+        )
     return InputError(f"The adapter does not fit this model: {why}.", path=adapter.folder, remedy=remedy)
 
 
@@ -149,8 +153,12 @@ def check_base(adapter: AdapterFiles, name: str, print_of_base: str) -> None:
     if ours and its and ours != its:  # of one size all shapes are the same
         raise misfit(adapter, "it was trained on another release of MedGemma")
     if adapter.base.rstrip("/").rpartition("/")[2] != name.rstrip("/").rpartition("/")[2]:
-        trained = f"was trained on {adapter.base!r}" if adapter.base else "does not say what it was trained on"
-        print(f"{adapter.folder.name} {trained}, and nothing in it tells whether {name} is the same model.")
+        trained = (
+            f"was trained on {adapter.base!r}"
+            if adapter.base
+            else "does not state the model that it was trained on"
+        )
+        print(f"{adapter.folder.name} {trained}, and its files do not show whether {name} is the same model.")
 
 
 def _peft_config(adapter: AdapterFiles) -> Any:
@@ -159,14 +167,14 @@ def _peft_config(adapter: AdapterFiles) -> Any:
         from peft import PeftConfig, __version__
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
     except ImportError as error:
-        raise InputError("An adapter needs peft.", remedy="Run: pip install peft") from error
+        raise InputError("Loading an adapter needs the package peft.", remedy="Run: pip install peft") from error
     settings = dict(adapter.config)
     kind = PEFT_TYPE_TO_CONFIG_MAPPING.get(settings["peft_type"], PeftConfig)
     known = {one.name for one in fields(kind)}
     unknown = sorted(key for key in settings if settings[key] and key not in {*known, "peft_version"})
     if unknown:
         raise InputError(
-            f"peft {__version__} does not know its settings {', '.join(unknown)}.",
+            f"peft {__version__} does not know the adapter's settings {', '.join(unknown)}.",
             path=adapter.folder / ADAPTER_CONFIG,
             remedy=f"Update peft (the adapter was saved by {settings.get('peft_version', 'another version')}).",
         )
@@ -178,7 +186,7 @@ def _peft_config(adapter: AdapterFiles) -> Any:
             return kind(**{key: value for key, value in settings.items() if key in known})
     except (ValueError, TypeError, AttributeError, ImportError) as error:
         raise InputError(
-            f"Its settings cannot be used ({error}).",
+            f"The adapter's settings cannot be used ({error}).",
             path=adapter.folder / ADAPTER_CONFIG,
             remedy="Copy the adapter's folder again.",
         ) from error
@@ -204,7 +212,7 @@ def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
             if place not in there:
                 raise misfit(adapter, f"the model has no place for {key}")
             if value.dtype not in FORMATS:
-                raise misfit(adapter, f"{key} is of {value.dtype}, in which no adapter is trained")
+                raise misfit(adapter, f"{key} has the type {value.dtype}, which adapters do not use")
             if not torch.isfinite(value).all():
                 raise InputError(
                     f"The adapter's weights are not numbers (NaN or infinity, first in {key}).",
@@ -213,7 +221,7 @@ def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
                 )
             loaded = there[place].detach().cpu()
             if loaded.shape != value.shape or not torch.equal(loaded, value.to(loaded.dtype)):
-                raise misfit(adapter, f"{key} does not come out as it is in the file")
+                raise misfit(adapter, f"{key} in the loaded model differs from the file")
     if lacking := sorted(wanted - found):
         raise misfit(adapter, f"{len(lacking)} of its tensors are missing, first {lacking[0]}")
 

@@ -1,19 +1,20 @@
-"""A question about a path of your own: what it holds, the prompt, its cost, and the answer."""
+"""Ask a question about a path of your own: find images, write the prompt, count its cost, get the answer."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+from helpers.ehr import read_history
 from helpers.endpoints import ENDPOINT_PREFIX
-from helpers.errors import InputError
-from helpers.images import VOLUME_KINDS, HashedFiles, Part, Reading, Study, find_study, part_volume, read_image
+from helpers.errors import InputError, check_count
+from helpers.images import VOLUME_KINDS, HashedFiles, Part, Reading, Study, find_study, part_images, part_volume
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
 from helpers.prompts import (
@@ -33,7 +34,15 @@ from helpers.prompts import (
 from helpers.slides import open_slide, patch_notes, read_patches, sample_slides, tissue_mask, tissue_shown
 from helpers.volumes import NothingMatchesError, Volume, prompt_names, share_slices, volume_to_rgb
 
+if TYPE_CHECKING:
+    from helpers.endpoints import EndpointModel
+    from helpers.models.chat import ChatModel
+    from helpers.models.recorded_chat import RecordedModel
+
 YES_NO = ("yes", "no")
+HISTORY_TOKENS = 2_000  # of a patient's history, beside some 22,000 of 85 slices
+# Ours; the report has the history in its questions on CT and MRI, where it asks for one condition.
+_WITH_HISTORY = 'Patient history: "{history}"\n\n{question}'
 
 
 def ask_path(
@@ -59,37 +68,51 @@ def ask_path(
     vision_batch: int = 8,
     limit: int | None = None,
     context: int | None = None,
+    afterwards: Callable[[Any, list[Message], str], Mapping[str, Any]] | None = None,
+    history: str | os.PathLike[str] | None = None,
+    history_tokens: int = HISTORY_TOKENS,
 ) -> dict[str, Any]:
-    """Ask a model about the images at a path; print what is there and what it costs, and return the answer.
+    """Ask a model about the images at a path; print the images and the cost of the prompt, and return the answer.
 
     Args:
-        path: what `helpers.images.find_study` takes, as ``modality`` and ``series``.
-        question: in your words. Of a slide it goes before the patches, of everything else after the images.
-        model: as for `helpers.models.load_model`. It is loaded when the prompt is whole.
+        path: as for `helpers.images.find_study`, like ``modality`` and ``series``.
+        question: the question in your own words. For a slide it goes before the patches, for all others after the
+            images.
+        model: as for `helpers.models.load_model`. The model is loaded when the prompt is complete.
         adapter: folder of an adapter for that model.
-        options: what can be answered, e.g. "yes", "no": the question is put into the report's form for that.
-        only, uniform, offset, reformat: how a volume is read, as for `helpers.volumes.read_volume`; ``only`` also
-            as words such as "EchoTime=20". Volumes that it does not match are left out.
-        mpp: microns per pixel of a slide's level 0, for one that does not say it or says it wrongly.
-        magnification: of a slide's patches: 5, 10 (the default) or 20.
-        icc: whether colours become sRGB by an ICC profile; by default those of slides do, those of pictures not.
-        page: of a picture with several pages or frames, from 0.
-        may_leave: why images may go to a model on another machine; else their headers must name nobody.
-        image_format: in which a server gets them: "png", "webp" or "jpeg".
-        max_new_tokens: of the answer.
-        vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
-        limit: slices of all volumes, patches of all slides, or images, at most; by default 85 and 126.
-        context: tokens of the prompt, at most, as for `helpers.models.load_model`; 85 slices fit into the default.
+        options: the possible answers, e.g. "yes", "no". The question is put into the report's form for them.
+        only, uniform, offset, reformat: how a volume is read, as for `helpers.volumes.read_volume`; ``only`` may
+            also hold words such as "EchoTime=20". Volumes that do not match it are left out.
+        mpp: microns per pixel of a slide's level 0, for a slide that does not state them or states them wrongly.
+        magnification: the magnification of a slide's patches: 5, 10 (the default) or 20.
+        icc: whether colours are converted to sRGB with the ICC profile; by default for slides, but not for
+            pictures.
+        page: the page or frame of a picture, counted from 0.
+        may_leave: the reason why images may go to a model on another machine. Without it, their headers must not
+            name a patient.
+        image_format: the format in which a server gets images: "png", "webp" or "jpeg".
+        max_new_tokens: the largest number of tokens of the answer.
+        vision_batch: the number of images that the vision tower encodes at once; it is halved if memory runs out.
+        limit: the largest number of slices of all volumes, patches of all slides, or images; by default 85 and
+            126.
+        context: the largest number of tokens of the prompt, as for `helpers.models.load_model`; the default has
+            room for 85 slices.
+        afterwards: a function that is called after the answer with the model, the prompt and the kind of images;
+            its result is added to the answer.
+        history: a patient's record, as for `helpers.ehr.read_history`. Its text goes before the question.
+        history_tokens: the largest number of tokens of the history; the oldest entries are left out.
 
     Returns:
         ``answer`` (text), ``final_answer`` (one of ``options``, by default yes or no; None where the answer ends
         on none of them), ``finished``, ``thinking``, ``question``, ``kind``, ``images``, ``prompt_tokens``,
-        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes``,
-        ``tissue_shown`` (the share of slides' tissue that the patches show; None of all else) and ``passed_over``.
+        ``completion_tokens``, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes``, ``history`` (what the
+        record told; empty without one), ``tissue_shown`` (the share of slides' tissue that the patches show; None
+        of all else) and ``passed_over``.
 
     Raises:
-        InputError: an empty question; what `find_study` and the readers refuse, e.g. slices that are not axial; a
-            prompt over the budget; images that may not leave; an adapter that does not fit.
+        InputError: the question is empty, `find_study` or a reader refuses the images (e.g. slices that are not
+            axial), the prompt is over the budget, the images may not leave this machine, or the adapter does not
+            fit.
     """
     if not question.strip():
         raise InputError("The question is empty.", remedy="Write what you want to know about the images.")
@@ -97,6 +120,7 @@ def ask_path(
         check_options(options)
     check_max_new_tokens(max_new_tokens)
     check_context(context)
+    check_count(history_tokens, f"{history_tokens} tokens are no history.", remedy="Give 1 or more.")
     if adapter is not None:
         read_adapter(adapter)  # a mistake in it shows before images are read
     reading = Reading.of(
@@ -111,26 +135,38 @@ def ask_path(
     )
     study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
-    # Hashed before they are read, so that what is sent is of the very files whose headers are checked.
+    # Hashed before they are read, so that what is sent comes from the very files whose headers are checked.
     to_send = model.startswith(ENDPOINT_PREFIX) and not may_leave
     sources = [HashedFiles(file) for file in study.files] if to_send else study.files
     facts = Facts()
+    record = None if history is None else read_history(history)
     asked = closed_question(question, options) if options else question
+
+    def load() -> ChatModel | EndpointModel | RecordedModel:
+        from helpers.models.opening import load_model
+
+        return load_model(
+            model,
+            adapter=adapter,
+            vision_batch=vision_batch,
+            context=context,
+            sources=[*sources, *([] if record is None else [record.path])],
+            may_leave=may_leave,
+            image_format=image_format,
+        )
+
+    chat, told = None, ""
+    if record is not None:  # its tokens are those of the model
+        chat = load()
+        told = record.text(history_tokens, count=lambda text: chat.count_tokens(_text_alone(text)).total)
+        facts.notes += record.notes
+        asked = _WITH_HISTORY.format(history=told, question=asked)
     messages = study_messages(study, asked, reading, facts, limit)
     print("".join(f"{note}\n" for note in facts.notes), end="")
-    from helpers.models.opening import load_model
-
-    chat = load_model(
-        model,
-        adapter=adapter,
-        vision_batch=vision_batch,
-        context=context,
-        sources=sources,
-        may_leave=may_leave,
-        image_format=image_format,
-    )
+    chat = chat or load()
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
+    more = afterwards(chat, messages, study.kind) if afterwards else {}
     return {
         "question": question,
         "answer": reply.text,
@@ -146,14 +182,20 @@ def ask_path(
         "is_standin": chat.is_standin,
         "files": list(map(str, study.files)),
         "notes": facts.notes,
+        "history": told,
         "tissue_shown": facts.tissue_shown,
         "passed_over": [str(one.path) for one in study.passed_over],
+        **more,
     }
+
+
+def _text_alone(text: str) -> list[Message]:
+    return [{"role": "user", "content": [{"type": "text", "text": text}]}]
 
 
 @dataclass
 class Facts:
-    """What is to be said of the images of a prompt."""
+    """Facts about the images of a prompt, for the user."""
 
     notes: list[str] = field(default_factory=list)  # what was estimated, turned or left out
     tissue_shown: float | None = None  # of slides: the share of their tissue that is in the patches, 0 to 1
@@ -168,11 +210,13 @@ def study_messages(
 ) -> list[Message]:
     """The prompt of a study, in the protocol's order and within its limits; reads the pixels.
 
-    At most ``limit`` slices of all volumes, patches of all slides, or images; by default 85, 126 and 126. What was
-    done to them, or left out, is added to ``facts``.
+    The prompt has at most ``limit`` slices of all volumes, patches of all slides, or images; by default 85, 126
+    and 126. Notes about them and about files that were left out are added to ``facts``.
     """
     if limit is not None and limit < 1:
-        raise InputError(f"{limit} images cannot be shown.", remedy="Give a limit of 1 or more.")
+        raise InputError(
+            f"The limit is {limit} images, which is less than 1.", remedy="Give a limit of 1 or more."
+        )
     reading, facts = reading or Reading(), facts or Facts()
     reading.check(study.kind, study.files[0])
     if study.kind == "slide":
@@ -190,11 +234,12 @@ def study_messages(
         return volume_messages(slices, question, limit=limit or MAX_SLICES)
     if len(study.parts) > (limit or MAX_PATCHES):
         raise InputError(
-            f"{len(study.parts)} images are over the limit of {limit or MAX_PATCHES} for one prompt.",
+            f"{len(study.parts)} images are more than the limit of {limit or MAX_PATCHES} for one prompt.",
             path=study.files[0].parent,
-            remedy=f"Give fewer images, or a limit of {len(study.parts)} and the context for it.",
+            remedy=f"Give fewer images, or raise the limit to {len(study.parts)} and the context with it.",
         )
-    images = [read_image(part.files[0], **reading.of_image) for part in study.parts]
+    pages = (part_images(part, limit, reading=reading, notes=facts.notes) for part in study.parts)
+    images = [image for part in pages for image, _ in part]
     return image_messages(images, question)
 
 
@@ -227,7 +272,7 @@ def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volu
             volumes[name] = part_volume(part, reading)
         except NothingMatchesError as error:
             unmatched.append(error)
-            notes.append(f"Left out, since nothing in it is what was chosen: {part}.")
+            notes.append(f"This part was left out, because nothing in it matches the choice: {part}.")
         except InputError as error:
             problems.append((part, error))
     if unmatched and not volumes and not problems:
@@ -238,8 +283,10 @@ def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volu
         usable = [part.series for part in study.parts if part.series and part not in [p for p, _ in problems]]
         listed = "".join(f"\n  {part}: {error.problem}" for part, error in problems)
         raise InputError(
-            f"Not all of the volumes can be read:{listed}\n",
+            f"Some of the volumes cannot be read:{listed}\n",
             path=study.files[0].parent,
-            remedy=f"Leave them out: --series {' '.join(usable)}." if usable else problems[0][1].remedy,
+            remedy=f"Ask about the other series only: --series {' '.join(usable)}."
+            if usable
+            else problems[0][1].remedy,
         )
     return volumes

@@ -1,8 +1,8 @@
-"""How Gemma 3's language model attends: as the type of the mask says that it is given.
+"""The attention of Gemma 3's language model, which is chosen by the type of its mask.
 
-transformers looks the function up by a name in the model's configuration, which all who use the model share. Here
-the name says no more than how the masks of a prompt are made. So a prompt that is read by blocks, a session and a
-training run do not disturb each other: whoever has a mask attends by it.
+transformers finds the function by a name in the model's configuration, which all users of the model share. In this
+file, the name decides only how the masks of a prompt are made. So a prompt that is read by blocks, a session and a
+training run do not disturb each other, because each uses its own mask.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from helpers.models.block_masks import block_mask
 from helpers.models.faults import Faults, described
 
 Way = Literal["flex_attention", "sdpa"]  # how a prompt is read: by blocks, or with masks of a byte for each pair
-FAULTS = Faults("Prompts are read with dense masks, since attention by blocks does not work")
+FAULTS = Faults("The model reads prompts with dense masks, because attention by blocks does not work")
 NAMES: dict[Way, str] = {"flex_attention": "prompts_by_blocks", "sdpa": "prompts_dense"}
 
 
@@ -38,7 +38,10 @@ class SharedKeys:
         self._seen, self._bias = seen, None
 
     def bias(self, groups: int, dtype: torch.dtype) -> torch.Tensor:
-        """What is added to the scores, (1, 1, groups x queries, keys): made for the first layer, kept for all."""
+        """The bias of the scores, (1, 1, groups x queries, keys).
+
+        It is made for the first layer and kept for all.
+        """
         if self._bias is None:
             bias = torch.zeros_like(self._seen, dtype=dtype).masked_fill_(~self._seen, -torch.inf)
             self._bias = bias.repeat(groups, 1)[None, None]
@@ -69,7 +72,7 @@ def attend(
 def by_blocks(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: BlockMask, scaling: float
 ) -> torch.Tensor:
-    """Attention by blocks, (1, tokens, heads, numbers); raises what its compiler does."""
+    """Attention by blocks, (1, tokens, heads, numbers); raises the errors of its compiler."""
     if query.device.type == "cuda" and (fault := FAULTS.on(query.device)):
         raise RuntimeError(fault)
     flex = _compiled() if query.device.type == "cuda" else flex_attention

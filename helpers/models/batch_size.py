@@ -1,4 +1,4 @@
-"""How many images pass a vision tower at once: a number that is checked before anything is loaded."""
+"""Check the number of images that a vision tower encodes at once, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ VISION_BATCH = 8  # images that pass the tower at once, unless somebody says oth
 
 
 def check_batch(size: int) -> int:
-    """The size of a batch itself; raises `InputError` unless it is a number of images, 1 or more."""
-    check_count(size, f"{size!r} images cannot pass the vision tower at once.", remedy="Give 1 or more.")
+    """Return the size of a batch; raise `InputError` unless it is a whole number of 1 or more."""
+    check_count(
+        size, f"vision_batch is {size!r}, which is not a whole number of 1 or more.", remedy="Give 1 or more."
+    )
     return size

@@ -1,7 +1,7 @@
-"""What each token of a prompt sees, by blocks of 128 x 128 tokens, without a number for each pair of tokens.
+"""Describe which tokens each token of a prompt sees by blocks of 128 x 128 tokens, not by pairs of tokens.
 
-Of 22,420 tokens (85 slices) half the blocks are empty, and 94 % of those under a sliding window; a kernel that
-knows them leaves them out. Most of the others are full, and need no mask either.
+With 22,420 tokens (85 slices), half of the blocks are empty, and 94 % in layers with a sliding window. A kernel
+that knows the empty blocks leaves them out. Most other blocks are full, and need no mask either.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
-"""A loaded model, the stand-in or the real one, ready to be asked."""
+"""A loaded model (the stand-in or the real one) that answers prompts."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import torch
+from PIL import Image
 from transformers import GenerationConfig, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -29,6 +30,7 @@ from helpers.prompts import (
     RunningText,
     TokenCount,
     check_max_new_tokens,
+    images_key,
     images_of,
     prompt_ids,
     reply_from,
@@ -37,7 +39,7 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A model with its processor, ready to be asked with chat messages (`helpers.prompts`)."""
+    """A model with its processor, which answers chat messages (`helpers.prompts`)."""
 
     name: str
     model: Any
@@ -47,10 +49,18 @@ class ChatModel:
     prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best that is there
     decoding: str | None = None  # how a session writes (`decoding_way`); None takes the best that is there
     context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
+    kept_images: dict[str, torch.Tensor] | None = field(default=None, repr=False, compare=False)
     engine: ClassVar[str] = "transformers"
 
+    def keeping_images(self) -> Self:
+        """The same model, which encodes each image once and keeps its tokens for further prompts.
+
+        Of MedGemma an image takes 1.3 MB in bfloat16. They are let go with the model that this returns.
+        """
+        return replace(self, kept_images={})
+
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt; raises `InputError` when they are over the budget, 32K by default."""
+        """The tokens of a prompt; raises `InputError` if they are over the budget, 32K by default."""
         return count_within(messages, self.processor, self.context, window_of(self.model.config))
 
     def generate(
@@ -62,11 +72,11 @@ class ChatModel:
     ) -> Reply:
         """Answer ``messages`` greedily: one run, no sampling, as the report evaluates.
 
-        Of the model's own generation settings only the tokens that end a reply count, as in a session. An answer
-        also ends, unfinished, where it and its prompt fill the model's window.
+        From the model's own generation settings, only the tokens that end a reply are used, as in a session. An
+        answer also ends, unfinished, when prompt and answer fill the model's window.
 
         ``on_text`` is called with the answer so far, a few times a second while it is written. Raises `InputError`
-        for a prompt over the budget, for memory that does not suffice, and for logits that are not numbers.
+        for a prompt over the budget, for too little memory, and for logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
         tokens = self.count_tokens(messages).total
@@ -84,7 +94,7 @@ class ChatModel:
                 )
         except torch.OutOfMemoryError as error:
             raise InputError(
-                "The GPU has not enough memory for this prompt.",
+                "The GPU does not have enough memory for this prompt.",
                 path=self.name,
                 remedy="Use fewer images, or load_model(..., quantized=True).",
             ) from error
@@ -119,6 +129,17 @@ class ChatModel:
         types = (ids == self.model.config.image_token_id).long()
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
         if images := images_of(messages):
-            features = encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
+            features = self._encoded(images)
             inputs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=features)}
         return inputs
+
+    def _encoded(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Image tokens: (images, tokens an image, hidden size); of those that are kept, nothing is computed."""
+        if self.kept_images is None:
+            return encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
+        keys = [images_key([image]) for image in images]
+        new = {key: image for key, image in zip(keys, images, strict=True) if key not in self.kept_images}
+        if new:
+            made = encode_images(self.model, self.processor.image_processor, [*new.values()], self.vision_batch)
+            self.kept_images.update(zip(new, made, strict=True))
+        return torch.stack([self.kept_images[key] for key in keys])

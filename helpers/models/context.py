@@ -1,4 +1,4 @@
-"""How many tokens a prompt may have: the report's 32K by default, and up to the model's window where asked for.
+"""The budget of a prompt in tokens: the report's 32K by default, and up to the model's window on request.
 
 A longer prompt costs memory and time (`helpers.models.prompt_memory` counts the memory before it is read), and
 MedGemma 1.5 learned volumes and slides in up to 32K.
@@ -24,14 +24,18 @@ BESIDE = 4_096  # tokens of a server's length beside the budget: four around eac
 
 
 def window_of(config: Any) -> int:
-    """Tokens that a model reads and writes, together: 131,072 of MedGemma, and so of the stand-in."""
+    """The tokens that a model can read and write in all: 131,072 for MedGemma and for the stand-in."""
     return config.get_text_config().max_position_embeddings
 
 
 def check_context(asked: int | None) -> None:
     """Raise `InputError` for a budget that is not a number of tokens; the model's window is not known yet."""
     if asked is not None:
-        check_count(asked, f"A prompt cannot have {asked!r} tokens.", remedy="Give a context of 1 token or more.")
+        check_count(
+            asked,
+            f"The context is {asked!r}, which is not a whole number of 1 or more.",
+            remedy="Give the context as a number of tokens.",
+        )
 
 
 def context_for(asked: int | None, window: int, name: str) -> int:
@@ -46,18 +50,18 @@ def context_for(asked: int | None, window: int, name: str) -> int:
         raise InputError(
             f"A context of {asked:,} tokens is more than the {window:,} that the model can read.",
             path=name,
-            remedy=f"Give at most {window}.",
+            remedy=f"Give a context of at most {window}.",
         )
     return asked
 
 
 def count_within(messages: Sequence[Message], processor: Any, context: int, window: int) -> TokenCount:
-    """The tokens of a prompt; raises `InputError` where they are over the budget, or leave an answer no room."""
+    """The tokens of a prompt; raises `InputError` if they are over the budget, or leave no room for an answer."""
     count = check_budget(messages, processor, context, window=window)
     if count.total >= window:  # four tokens around each image, which a budget does not count
         raise InputError(
-            f"The prompt has {count.total:,} tokens with those around its images ({count}); the model reads "
-            f"{window:,}, answer included.",
+            f"The prompt has {count.total:,} tokens, including the tokens around its images ({count}). "
+            f"The model can read {window:,} tokens, including the answer.",
             remedy="Use fewer images or a shorter text.",
         )
     return count

@@ -2,7 +2,8 @@
 
 For each token Python calls some thousands of operations, most of them small, and a GPU may wait for the calls. A
 CUDA graph is called once. It holds the kernels of the eager step and no others, and takes one step to record; a
-compiler would begin anew with every new length of a prompt. What it gains was not measured: no GPU was at hand.
+compiler would begin anew with every new length of a prompt. We have not measured what it gains, because we had no
+GPU.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from helpers.models.faults import Faults, described
 from helpers.models.packed import FixedStep, PackedQuestions
 
 Way = Literal["eager", "graph"]
-FAULTS = Faults("Tokens are written without a CUDA graph, since it does not work")
+FAULTS = Faults("The model writes tokens without a CUDA graph, because the graph does not work")
 
 # Tokens that are written before a step is recorded. That and its trial take three steps and more, which an answer
 # of a few words would not get back.
@@ -56,17 +57,17 @@ def decoding_way(device: torch.device, asked: str | None = None) -> Way:
 
     Args:
         device: of the model.
-        asked: "graph" for a recorded step or "eager" for Python's calls; None takes the best that is there.
+        asked: "graph" for a recorded step or "eager" for calls from Python; None takes the best that works.
 
     Raises:
-        InputError: another way is asked for, or a graph where there is none or it has failed.
+        InputError: the way does not exist, or a graph was asked for but does not work on the device.
     """
     if asked is not None and asked not in get_args(Way):
-        raise InputError(f"There is no way {asked!r} to write tokens.", remedy=f"Use one of {get_args(Way)}.")
+        raise InputError(f"{asked!r} is not a way to write tokens.", remedy=f"Use one of {get_args(Way)}.")
     if asked == "eager" or (asked is None and device.type not in RECORDERS):
         return "eager"
     if device.type not in RECORDERS:
-        raise InputError(f"There are no CUDA graphs on {device}.", remedy="Use decoding=None, the default.")
+        raise InputError(f"CUDA graphs do not work on {device}.", remedy="Use decoding=None, the default.")
     fault = FAULTS.on(device)
     if fault and asked is not None:
         raise _does_not_work(device, fault)
@@ -160,16 +161,17 @@ class Steps:
 
 
 def difference(tried: torch.Tensor, logits: torch.Tensor) -> str:
-    """What is wrong with logits of a recorded step beside the eager one's, in one line; empty where they agree."""
+    """The difference between the logits of a recorded and of an eager step, in one line; empty if they agree."""
     allowed = max(4 * torch.finfo(logits.dtype).eps, 1e-4)  # by the digits of the format
     apart, largest = float((tried.float() - logits.float()).abs().max()), float(logits.float().abs().max())
     if apart <= allowed * largest:
         return ""
     share = apart / largest if largest else math.inf
-    return f"its logits differ by {share:.1%} from those without it."
+    return f"its logits differ by {share:.1%} from the logits without the graph."
 
 
 def _does_not_work(device: torch.device, fault: str) -> InputError:
     return InputError(
-        f"A CUDA graph of a token does not work on {device}: {fault}", remedy="Use decoding=None, the default."
+        f"Writing tokens with a CUDA graph does not work on {device}: {fault}",
+        remedy="Use decoding=None, the default.",
     )

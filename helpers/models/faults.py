@@ -1,4 +1,4 @@
-"""Ways to compute that do not work on a device: each is told of once, and then left alone."""
+"""Remember ways to compute that do not work on a device: each is reported once, and then not used again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Faults:
     """Devices on which one way has failed, and how.
 
     Args:
-        instead: what is done in its place, and why; the device and the fault are put behind it.
+        instead: a sentence about the way that is used instead; the device and the fault are added to it.
     """
 
     def __init__(self, instead: str) -> None:

@@ -1,4 +1,4 @@
-"""Weights of 4 bits: which of a model's become so, and how (NF4, Dettmers et al., QLoRA, arXiv:2305.14314)."""
+"""Settings to load weights of a model in 4 bits (NF4, Dettmers et al., QLoRA, arXiv:2305.14314)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
 
 
 def four_bit_settings(dtype: torch.dtype) -> Any:
-    """What ``from_pretrained`` takes to load weights in 4 bits and multiply them in ``dtype``.
+    """The settings with which ``from_pretrained`` loads weights in 4 bits and multiplies them in ``dtype``.
 
-    They are stored as numbers of ``dtype`` too, the same bits in fewer numbers: FSDP shards weights of one format
-    only (peft's guide to QLoRA with FSDP). Raises `InputError` where bitsandbytes is missing.
+    The 4-bit values are stored inside numbers of ``dtype``, because FSDP can only shard weights of one format
+    (peft's guide to QLoRA with FSDP). Raises `InputError` if bitsandbytes is missing.
     """
     try:
         import bitsandbytes  # noqa: F401
     except ImportError as error:
-        raise InputError("4-bit weights need bitsandbytes.", remedy="Run: pip install bitsandbytes") from error
+        raise InputError(
+            "4-bit weights need the package bitsandbytes.", remedy="Run: pip install bitsandbytes"
+        ) from error
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(

@@ -1,4 +1,4 @@
-"""From a model's name to a local folder: access, memory and disk are checked before the download begins."""
+"""Find or download the folder of a model. Access, memory and disk are checked before the download begins."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def find_model(
     """Folder of a model: the stand-in, a local folder, a cached download, or a new download.
 
     Raises:
-        InputError: an unknown name, no access, no connection, or not enough memory or disk. A download that is
-            cut off is taken up where it stopped the next time.
+        InputError: the name is unknown, there is no access or no connection, or memory or disk are too small. The
+            next call continues an interrupted download.
     """
     check_name(name)
     if name == STANDIN:
@@ -76,21 +76,23 @@ def find_model(
 
 
 def check_name(name: str) -> None:
-    """Raise `InputError` unless ``name`` can be a model's: the stand-in's, a whole folder's, or one of a hub."""
+    """Raise `InputError` unless ``name`` can be a model: the stand-in, a complete folder, or a name on Hugging
+    Face.
+    """
     if name == STANDIN:
         return
     if name.startswith(RECORDED_PREFIX):
         raise InputError(
-            "Recorded replies have no weights.",
+            "Recorded replies have no weights, which this call needs.",
             path=name,
-            remedy="Give the model's own name. Only load_model, ask, evaluate and run take recorded replies.",
+            remedy="Give the model's own name. Only load_model, ask, evaluate and run can use recorded replies.",
         )
     if os.path.isdir(name):  # noqa: PTH112 - Path's raises for some texts
         folder = Path(name)
         refuse_as_model(folder)
         if missing := missing_files(folder):
             raise InputError(
-                f"The folder holds no whole model: {', '.join(missing)} missing.",
+                f"The folder does not hold a complete model: {', '.join(missing)} missing.",
                 path=folder,
                 remedy="Save it with model.save_pretrained and processor.save_pretrained, or copy it again.",
             )
@@ -105,7 +107,7 @@ def check_name(name: str) -> None:
 
 
 def missing_files(folder: Path) -> list[str]:
-    """Files without which ``folder`` is no whole model; empty when it is one.
+    """The files that ``folder`` lacks to be a complete model; empty if it is complete.
 
     Raises `InputError` where the list of its weights' files cannot be read.
     """
@@ -128,7 +130,7 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def is_siglip(folder: Path) -> bool:
-    """Whether a folder holds a SigLIP, which embeds images and cannot be asked."""
+    """Whether a folder holds a SigLIP, which embeds images but cannot answer questions."""
     return str(_config(folder).get("model_type", "")).startswith("siglip")
 
 
@@ -138,7 +140,7 @@ def is_standin(name: str) -> bool:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """The ``config.json`` of a folder; empty where there is none that can be read."""
+    """The ``config.json`` of a folder; empty if it cannot be read."""
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -147,7 +149,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def cached_model(name: str) -> Path | None:
-    """Folder of a model that was wholly downloaded before, or None."""
+    """The folder of a completely downloaded model, or None."""
     try:
         folder = Path(snapshot_download(name, local_files_only=True))
     except (LocalEntryNotFoundError, OSError):
@@ -173,23 +175,27 @@ def _download(
         weights = sum(f.size or 0 for f in files if f.rfilename.endswith(".safetensors"))
         check_memory(name, weights, device, quantized, wide)
         _check_disk(name, weights)
-        print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, once.")
+        print(f"Downloading {name}: {weights / 1e9:.1f} GB of weights, which are then kept on disk.")
         return Path(snapshot_download(name, token=token, endpoint=endpoint, allow_patterns=_FILES))
     except InputError:
         raise
     except GatedRepoError as error:
-        had = "The token in use has no access to it." if token else "It is gated and no token is set."
+        had = (
+            "Your Hugging Face token has no access to this model."
+            if token
+            else "The model is gated, and no Hugging Face token is set."
+        )
         raise InputError(had, path=name, remedy=access_steps(name)) from error
     except RepositoryNotFoundError as error:
         raise InputError(
-            "Hugging Face knows no such model, or the token in use may not see it.",
+            "The model does not exist on Hugging Face, or your token has no access to it.",
             path=name,
             remedy=f"{did_you_mean(name, REAL_MODELS)}Check the spelling and the token. {access_steps(name)}",
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403):
-            raise InputError("The token was refused.", path=name, remedy=access_steps(name)) from error
+            raise InputError("Hugging Face refused your token.", path=name, remedy=access_steps(name)) from error
         raise InputError(
             f"Hugging Face answered with an error ({status}).", path=name, remedy="Try again in a few minutes."
         ) from error
@@ -199,7 +205,8 @@ def _download(
         if not of_client and not isinstance(error, (OfflineModeIsEnabled, LocalEntryNotFoundError, OSError)):
             raise
         raise InputError(
-            "The connection to Hugging Face failed or is switched off, and the model is not wholly in the cache.",
+            "The connection to Hugging Face failed or is switched off, and the cache does not hold "
+            "the complete model.",
             path=name,
             remedy=f"{did_you_mean(name, REAL_MODELS)}Connect and start again (a download goes on where it "
             'stopped). Without a connection use MODEL = "standin".',
@@ -208,7 +215,7 @@ def _download(
 
 @dataclass(frozen=True)
 class Memory:
-    """Free memory of a device in GB, and what a model needs there."""
+    """The free memory of a device in GB, and the memory that a model needs on it."""
 
     needed_gb: float  # for 85 slices
     free_gb: float
@@ -221,7 +228,7 @@ class Memory:
 
 
 def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -> Memory:
-    """Memory that a model needs on ``device`` for a prompt of 85 slices and of 16, beside what is free there.
+    """The memory that a model needs on ``device`` for prompts of 85 and of 16 slices, and the memory that is free.
 
     The slices are counted as the device reads them: by blocks, or with dense masks (`helpers.models.prefill`).
 
@@ -247,9 +254,9 @@ def memory_for(weights: int, device: str, quantized: bool, wide: bool = False) -
 
 
 def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bool = False) -> None:
-    """Raise `InputError` if a model does not fit with 16 slices, and say what would.
+    """Raise `InputError` if a model does not fit with 16 slices; the error says what would fit.
 
-    Whether a longer prompt fits is checked when it is asked (`helpers.models.prompt_memory`).
+    A longer prompt is checked when it is asked (`helpers.models.prompt_memory`).
     """
     if weights < 1e9:  # the prompt of a large model says nothing about a small one
         return
@@ -262,10 +269,10 @@ def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bo
         remedies.insert(0, f"load_model(..., quantized=True) needs {smaller.least_gb:.1f} GB and fits.")
     kind = " in float32, as it has no bfloat16" if wide and device.startswith("cuda") else ""
     raise InputError(
-        f"The model needs about {memory.least_gb:.1f} GB on {device}{kind} with 16 slices, "
-        f"{memory.needed_gb:.1f} GB with 85; {memory.free_gb:.1f} GB are free.",
+        f"The model needs about {memory.least_gb:.1f} GB on {device}{kind} with 16 slices, and "
+        f"{memory.needed_gb:.1f} GB with 85. Only {memory.free_gb:.1f} GB are free.",
         path=name,
-        remedy="Close what else uses the memory, or choose a smaller model. " + " ".join(remedies),
+        remedy="Close other programs that use the memory, or choose a smaller model. " + " ".join(remedies),
     )
 
 
@@ -274,7 +281,7 @@ def _check_disk(name: str, needed: int) -> None:
     free = shutil.disk_usage(existing(cache)).free
     if free < needed * 1.05:
         raise InputError(
-            f"The download needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free at {cache}.",
+            f"The download needs {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free at {cache}.",
             path=name,
             remedy="Free some space, or set HF_HOME to a folder on a larger disk.",
         )

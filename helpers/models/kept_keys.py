@@ -82,7 +82,7 @@ class KeptLayer(CacheLayerMixin):
         return self._read + self.used - self.prefix
 
     def get_max_length(self) -> int:
-        """No limit of its own."""
+        """-1, because this cache sets no limit."""
         return -1
 
 

@@ -41,7 +41,7 @@ def load_local(
     context: int | None,
     token: str | None,
 ) -> ChatModel:
-    """Load a model onto this machine: `helpers.models.load_model` says of what and how."""
+    """Load a model onto this machine; the arguments are those of `helpers.models.load_model`."""
     files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
@@ -80,33 +80,33 @@ def best_device() -> str:
 
 @contextmanager
 def damage_explained(folder: Path) -> Iterator[None]:
-    """What fails in loading a saved folder, in whatever way, as one `InputError` that names the folder."""
+    """Turn any error in loading a saved folder into one `InputError` that names the folder."""
     try:
         yield
     except InputError:
         raise
     except torch.OutOfMemoryError as error:
         raise InputError(
-            "The GPU has not enough memory for the model's weights.",
+            "The GPU does not have enough memory for the model's weights.",
             path=folder,
-            remedy="Close what else uses it, or load_model(..., quantized=True).",
+            remedy="Close other programs that use the GPU, or use load_model(..., quantized=True).",
         ) from error
     except ImportError as error:
         raise InputError(
-            f"The model needs a package that is not here ({_first_line(error)}).",
+            f"The model needs a package that is not installed ({_first_line(error)}).",
             path=folder,
-            remedy="Install it, or give the model with weights in bfloat16.",
+            remedy="Install the package, or give the model with weights in bfloat16.",
         ) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"The model cannot be loaded ({_first_line(error)}).",
             path=folder,
-            remedy="Check that the folder was saved with save_pretrained and copied whole.",
+            remedy="Check that the folder was saved with save_pretrained and copied completely.",
         ) from error
 
 
 def _first_line(error: Exception) -> str:
-    """What an error says, without the lists that transformers writes below it."""
+    """The first line of an error, without the lists that transformers writes below it."""
     said = str(error).strip().splitlines() or [type(error).__name__]
     return f"no {said[0]}" if isinstance(error, KeyError) else said[0]
 
@@ -126,23 +126,23 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
 
 
 def _check_pair(model: Any, processor: Any) -> None:
-    """Raise ValueError where a prompt of the processor is none of the model."""
+    """Raise ValueError if the processor does not write prompts that the model can read."""
     words, tokenizer = model.get_input_embeddings().num_embeddings, processor.tokenizer
     if len(tokenizer) > words:
-        raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, and the model knows {words:,}")
+        raise ValueError(f"its tokenizer has {len(tokenizer):,} tokens, but the model knows {words:,}")
     for what, ours, theirs in (
         ("image token", tokenizer.image_token_id, model.config.image_token_id),
         ("number of tokens an image", processor.image_seq_length, model.config.mm_tokens_per_image),
     ):
         if ours != theirs:
-            raise ValueError(f"the {what} is {ours} in its processor, and {theirs} in its config.json")
+            raise ValueError(f"the {what} is {ours} in its processor, but {theirs} in its config.json")
 
 
 def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
-    """The model of a saved folder, by ``kind.from_pretrained``, if all of its weights are there.
+    """Load the model of a saved folder with ``kind.from_pretrained``, if all of its weights are there.
 
-    transformers makes up what is missing by drawing random numbers, and says so in a warning. Raises `InputError`
-    for weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
+    transformers fills missing weights with random numbers, and only warns about them. Raises `InputError` for
+    weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
     unmerged or renamed, or that were rounded to whole numbers or 8 bits without the settings that tell how.
     """
     _check_formats(folder)
@@ -157,27 +157,28 @@ def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
     missing, left = sorted(found["missing_keys"]), sorted(found["unexpected_keys"])
     if wrapped := [key for key in left if any(part in _WRAPPERS for part in key.split("."))]:
         raise InputError(
-            f"{len(wrapped)} of its weights have names that a trainer's wrapper gave them, first {wrapped[0]}.",
+            f"{len(wrapped)} of the model's weights have names from a trainer's wrapper, for example "
+            f"{wrapped[0]}.",
             path=folder,
-            remedy="Save the model inside: peft's merge_and_unload, then save_pretrained.",
+            remedy="Save the model inside the wrapper: call peft's merge_and_unload, then save_pretrained.",
         )
     if missing or found["mismatched_keys"]:
         lacking = missing or sorted(key for key, *_ in found["mismatched_keys"])
         how = "missing" if missing else "of other sizes"
         raise InputError(
-            f"{len(lacking)} of the model's weights are {how} in its files, first {lacking[0]}.",
+            f"{len(lacking)} of the model's weights are {how} in its files, for example {lacking[0]}.",
             path=folder,
-            remedy="Copy the folder again, whole, or save it again where it was made.",
+            remedy="Copy the complete folder again, or save the model again where it was made.",
         )
     own = {_any_layer(key) for key in model.state_dict()}
     if layers := [key for key in left if _any_layer(key) in own]:
         raise InputError(
-            f"{len(layers)} weights are of layers that its config.json has not, first {layers[0]}.",
+            f"{len(layers)} weights belong to layers that config.json does not list, for example {layers[0]}.",
             path=folder,
-            remedy="Copy the folder again, with the config.json that its weights were saved with.",
+            remedy="Copy the folder again, with the config.json that was saved with the weights.",
         )
     if left:
-        print(f"{folder.name}: {len(left)} of its weights belong to nothing in the model, first {left[0]}.")
+        print(f"{folder.name}: {len(left)} of its weights belong to no layer of the model, for example {left[0]}.")
     return model
 
 
@@ -195,14 +196,15 @@ def _check_formats(folder: Path) -> None:
                 dtype = weights.get_slice(key).get_dtype()
                 if key.endswith("weight") and dtype not in FORMATS:
                     raise InputError(
-                        f"Weights are of {dtype}, and config.json does not tell how, first {key}.",
+                        f"Weights have the type {dtype}, for example {key}, and config.json does not "
+                        "say how to read them.",
                         path=folder,
                         remedy="Give the model with weights in bfloat16.",
                     )
 
 
 def load_processor(folder: Path) -> Any:
-    """The processor of a saved model; raises ValueError, among others, where it is not one of Gemma 3."""
+    """The processor of a saved model; raises ValueError, among others, if it is not one of Gemma 3."""
     processor = AutoProcessor.from_pretrained(folder, backend="pil")
     if not hasattr(processor, "full_image_sequence"):
         raise ValueError(f"its processor is a {type(processor).__name__}, not a Gemma3Processor")

@@ -1,4 +1,4 @@
-"""A model and its adapter, written as one whole model."""
+"""Write a model and its adapter as one model."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ PACKAGES = ("medgemma-tutorials", "transformers", "peft", "torch")
 def merge(
     model: str, adapter: str | os.PathLike[str], output: str | os.PathLike[str], *, token: str | None = None
 ) -> Path:
-    """Write a whole model: ``model`` with ``adapter`` merged into its weights.
+    """Write ``model`` with ``adapter`` merged into its weights, as one model.
 
-    It is made on the CPU, of whole weights, never of those of 4 bits: in bfloat16, or in float32 for models under
-    1 GB (`helpers.models.adapters.merge_adapter` says what rounding loses). The folder is one for ``load_model``,
-    with the processor and a ``training.json`` that tells of what it was made. It appears when all is written.
+    The merge runs on the CPU, never with 4-bit weights: in bfloat16, or in float32 for models under 1 GB
+    (`helpers.models.adapters.merge_adapter` says what rounding loses). ``load_model`` can load the folder. It also
+    holds the processor, and a ``training.json`` that names the model and the adapter. It appears when it is
+    complete.
 
     Args:
-        model: as for `helpers.models.load_model`, but no endpoint.
+        model: as for `helpers.models.load_model`, but not an endpoint.
         adapter: folder of the adapter.
         output: folder of the merged model; must not exist.
         token: Hugging Face token.
@@ -38,30 +39,37 @@ def merge(
         ``output``.
 
     Raises:
-        InputError: an output that is there; a model or adapter that cannot be loaded, or does not fit; one that
-            cannot be merged; too little memory or room on the disk.
+        InputError: the output exists, the model or adapter cannot be loaded, they do not fit or cannot be merged,
+            or memory or disk are too small.
     """
     model, output = os.fspath(model), free_place(output)
     if model.startswith(ENDPOINT_PREFIX):
-        raise InputError("A served model has no weights here.", path=model, remedy="Give its own name or folder.")
+        raise InputError(
+            "A served model has no weights on this machine.",
+            path=model,
+            remedy="Give the model's own name or folder.",
+        )
     files = read_adapter(adapter)
     if not files.can_merge:
         raise InputError(
-            "The adapter adds biases (lora_bias), for which the model has no place.",
+            "The adapter adds biases (lora_bias), but the layers of the model have none.",
             path=adapter,
-            remedy="Use it beside the model: --adapter, or load_model(..., adapter=...).",
+            remedy="Do not merge the adapter: load it with --adapter, or load_model(..., adapter=...).",
         )
     folder = find_model(model, device="cpu", quantized=False, token=token)
     _check_disk(output, weight_bytes(folder))
     chat = load_model(model, adapter=adapter, device="cpu", token=token)
     if getattr(chat.model, "hf_quantizer", None) is not None:
         raise InputError(
-            "The model's weights are quantized, and a sum of them and an adapter would be rounded coarsely.",
+            "The model's weights are quantized, so the sum of weights and adapter would be rounded coarsely.",
             path=model,
-            remedy="Give the model that they were made of, in bfloat16.",
+            remedy="Give the original model in bfloat16.",
         )
     if files.record.get("quantized"):
-        print("The adapter was trained beside 4-bit weights; with whole ones it may answer otherwise. Score it.")
+        print(
+            "The adapter was trained with 4-bit weights, so the model may answer differently with weights "
+            "of 16 bits. Score the merged model."
+        )
     try:
         with whole_folder(output) as partial:
             chat.model.save_pretrained(partial)
@@ -75,7 +83,7 @@ def merge(
 
 
 def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
-    """What a merged model is made of, without a path of this machine."""
+    """The record of a merged model's sources, without a path of this machine."""
     return {
         "base": Path(model).resolve().name if Path(model).is_dir() else model,
         "adapter": adapter.folder.absolute().name,
@@ -90,7 +98,7 @@ def _check_disk(output: Path, stored: int) -> None:
     free = shutil.disk_usage(existing(output)).free
     if free < needed:
         raise InputError(
-            f"The merged model needs about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            f"The merged model needs about {needed / 1e9:.1f} GB, but only {free / 1e9:.1f} GB are free.",
             path=output,
             remedy="Free some space, or choose an output on a larger disk.",
         )

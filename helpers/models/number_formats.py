@@ -1,4 +1,4 @@
-"""Number formats: the one that a device computes Gemma 3 in, and the error for results that are not numbers."""
+"""Choose the number format in which a device computes Gemma 3, and refuse results that are not numbers."""
 
 from __future__ import annotations
 
@@ -15,39 +15,41 @@ BFLOAT16_CAPABILITY = (8, 0)
 
 
 def computes_bfloat16(device: str) -> bool:
-    """Whether a device computes in bfloat16 without emulating it: every one but CUDA GPUs before capability 8."""
+    """Whether a device computes bfloat16 without emulation: all devices but CUDA GPUs before capability 8."""
     return not device.startswith("cuda") or torch.cuda.get_device_capability(device) >= BFLOAT16_CAPABILITY
 
 
 def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str) -> torch.dtype:
     """The number format that a Gemma 3 is loaded in.
 
-    By default bfloat16, in which it was trained; float32 for small models, and on GPUs without bfloat16, where
-    ``quantized`` weights of 4 bits are then multiplied in float32.
+    The default is bfloat16, in which Gemma 3 was trained, and float32 for small models and on GPUs without
+    bfloat16. There, ``quantized`` weights of 4 bits are multiplied in float32.
 
     Args:
         device: "cuda", "cuda:1", "mps" or "cpu".
-        asked: what somebody wants instead.
+        asked: the format that the caller asks for, or None.
         small: under 1 GB of weights.
         name: of the model, for errors.
 
     Raises:
-        InputError: float16, in which the values of Gemma 3 overflow (github.com/huggingface/transformers, issue
-            36822); bfloat16 where the GPU emulates it.
+        InputError: float16 was asked for, in which the values of Gemma 3 overflow
+            (github.com/huggingface/transformers, issue 36822), or bfloat16 on a GPU that emulates it.
     """
     if asked is torch.float16:
         raise InputError(
-            "float16 ends at 65,504, and values inside Gemma 3 pass that: its answers would be no numbers.",
+            "float16 ends at 65,504, but values inside Gemma 3 are larger, so its results would not be numbers.",
             path=name,
-            remedy="Leave dtype out: bfloat16, or float32 where the GPU has none, is chosen for you.",
+            remedy="Leave out dtype. The program then chooses bfloat16, or float32 where the GPU has no bfloat16.",
         )
     native = computes_bfloat16(device)
     if asked is torch.bfloat16 and not native and not small:
         major, minor = torch.cuda.get_device_capability(device)
         raise InputError(
-            f"This GPU (compute capability {major}.{minor}) emulates bfloat16: a volume would take over 40 GB.",
+            f"This GPU (compute capability {major}.{minor}) only emulates bfloat16, so a volume would "
+            "need over 40 GB.",
             path=name,
-            remedy="Leave dtype out, which computes in float32; with quantized=True weights take 4 bits.",
+            remedy="Leave out dtype, so that the model computes in float32. With quantized=True, its weights "
+            "take 4 bits.",
         )
     if asked is not None:
         return asked
@@ -55,11 +57,12 @@ def dtype_for(device: str, asked: torch.dtype | None, *, small: bool, name: str)
 
 
 def not_numbers(name: str, dtype: torch.dtype) -> InputError:
-    """The error for results that are NaN or infinite: nothing may be made of them."""
+    """The error for results that are NaN or infinite, which must not be used."""
     return InputError(
         f"The model's results are not numbers (NaN or infinity), computed in {str(dtype).removeprefix('torch.')}.",
         path=name,
-        remedy="Load it with dtype=torch.float32. If they still are none, its weights or its adapter are damaged.",
+        remedy="Load the model with dtype=torch.float32. If the results are still not numbers, the weights "
+        "or the adapter are damaged.",
     )
 
 
@@ -71,10 +74,11 @@ def check_numbers(values: torch.Tensor, name: str) -> torch.Tensor:
 
 
 class NumbersOnly(LogitsProcessor):
-    """For ``generate``: notes logits that are NaN or infinite, without waiting for the device at every token.
+    """Watches the logits in ``generate`` for NaN and infinity, without waiting for the device at every token.
 
-    The first token is checked at once, as a broken model writes nothing but padding from there on; `check` tells
-    of all others in the end. ``dtype`` is what the model computes in: transformers hands its logits on in float32.
+    The first token is checked immediately, because a broken model writes only padding after it. `check` checks all
+    others at the end. ``dtype`` is the format in which the model computes; transformers converts its logits to
+    float32.
     """
 
     def __init__(self, name: str, dtype: torch.dtype) -> None:
@@ -91,7 +95,7 @@ class NumbersOnly(LogitsProcessor):
         return scores
 
     def check(self) -> None:
-        """Raise `not_numbers` where any logits were none."""
+        """Raise `not_numbers` if any logits were not numbers."""
         if self._broken is not None and bool(self._broken):
             raise not_numbers(self.name, self.dtype)
 

@@ -1,4 +1,4 @@
-"""From a name to what answers: a model on this machine, one on a server, or replies that were recorded."""
+"""Open a model by its name: on this machine, on a server, or as recorded replies."""
 
 from __future__ import annotations
 
@@ -37,42 +37,45 @@ def load_model(
     may_leave: str = "",
     image_format: str | None = None,
 ) -> ChatModel | EndpointModel | RecordedModel:
-    """Load a model by name and say in one line what it is and where it runs.
+    """Load a model by name, and print in one line what it is and where it runs.
 
     Args:
         name: ``"standin"``, ``"google/medgemma-1.5-4b-it"``, ``"google/medgemma-4b-it"``, a local folder saved
-            with ``save_pretrained``, ``"endpoint:URL#MODEL"`` of a server (`helpers.endpoints`), or
-            ``"recorded:FOLDER"`` of replies that were recorded (`helpers.models.recordings`).
-        adapter: folder of a PEFT adapter to put on top; see `helpers.models.adapters` for what is checked.
-        merge: whether it is added to the weights, without which each token takes half as many operations again.
-            Weights of 4 bits keep it beside them, as it was trained; the line that is printed tells.
-        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that is there.
+            with ``save_pretrained``, ``"endpoint:URL#MODEL"`` for a server (`helpers.endpoints`), or
+            ``"recorded:FOLDER"`` for recorded replies (`helpers.models.recordings`).
+        adapter: the folder of a PEFT adapter for this model, which `helpers.models.adapters` checks.
+        merge: whether the adapter is merged into the weights. Otherwise each token needs half as many operations
+            again. With 4-bit weights the adapter is never merged; the printed line says so.
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; by default the best that this machine has.
         dtype: by default bfloat16, and float32 for small models and GPUs without bfloat16 (T4, V100).
-        quantized: 4-bit NF4 weights in the language model, images as ever (CUDA only, needs bitsandbytes).
-        vision_batch: images that pass the vision tower at once; half as many wherever memory runs out.
-        context: tokens of a prompt, at most, up to the model's window (131,072); by default the report's 32,768,
-            of a server what it tells. Twice as many take two to four times the memory and time.
-        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. Of an endpoint
-            its own; by default ``ENDPOINT_TOKEN``.
+        quantized: whether the language model has 4-bit NF4 weights; the vision tower keeps its own (only on CUDA,
+            with bitsandbytes).
+        vision_batch: the number of images that the vision tower encodes at once; it is halved if memory runs out.
+        context: the largest number of tokens of a prompt, up to the model's window (131,072); by default the
+            report's 32,768, or the limit that a server states. Twice the tokens need two to four times the memory
+            and time.
+        token: Hugging Face token; by default ``HF_TOKEN`` or the one that ``hf auth login`` saved. For an
+            endpoint, the token of its server; by default ``ENDPOINT_TOKEN``.
         sources: for an endpoint on another machine, the files and folders (or `helpers.preparing.Prepared`) that
             the images come from. Their headers are checked, and images are sent only if none names a patient
             (`helpers.images.deidentified`).
-        may_leave: for such an endpoint, why the images may go unchecked.
-        image_format: in which an endpoint gets images: "png" (the default), "webp" or "jpeg".
+        may_leave: for such an endpoint, the reason why images may be sent without this check.
+        image_format: the format in which an endpoint gets images: "png" (the default), "webp" or "jpeg".
 
     Raises:
-        InputError: unknown or unreachable model, no access (with the steps to get it), too little memory, a
-            context beyond its window; for an endpoint and for recorded replies also a setting that only a local
-            model has; sources that may not leave; a folder without recorded replies.
+        InputError: the model is unknown or cannot be reached, there is no access (the error lists the steps to get
+            it) or too little memory, the context is beyond the window, an endpoint or recorded replies got a
+            setting that only a local model has, the sources may not leave this machine, or the folder holds no
+            recorded replies.
     """
     check_batch(vision_batch)
     check_context(context)
     elsewhere = name.startswith((ENDPOINT_PREFIX, RECORDED_PREFIX))
     if elsewhere and (adapter or device or dtype or quantized or vision_batch != VISION_BATCH):
         raise InputError(
-            "Adapter, device, dtype, 4-bit weights and vision_batch are chosen where the model runs.",
+            "Adapter, device, dtype, 4-bit weights and vision_batch can be chosen only where the model runs.",
             path=name,
-            remedy="Give them there, and only the name here.",
+            remedy="Give these options to the server, and only the name of the model to this call.",
         )
     if image_format and not name.startswith(ENDPOINT_PREFIX):
         raise InputError(
@@ -105,6 +108,8 @@ def _connect(name: str, **settings: Any) -> EndpointModel:
         from helpers.endpoints import connect
     except ImportError as error:
         raise InputError(
-            f"An endpoint needs the package openai ({error}).", path=name, remedy="Run: pip install openai"
+            f"Asking a served model needs the package openai ({error}).",
+            path=name,
+            remedy="Run: pip install openai",
         ) from error
     return connect(name, **settings)

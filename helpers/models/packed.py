@@ -1,8 +1,8 @@
-"""Questions after one prefix, packed in one row: none is computed beside gaps, and the prefix is there once.
+"""Pack questions after one prefix into one row, so that no padding is computed and the prefix is stored once.
 
 Each token has an owner, its question, and a position. It sees the prefix and its owner's tokens up to its own
-position; in layers with a sliding window, those of so many positions back. Where a token stands in the row says
-nothing.
+position; in layers with a sliding window, only the tokens within the window. The place of a token in the row has
+no meaning.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class PackedQuestions:
         return out.last_hidden_state[0]
 
     def to_device(self, numbers: Sequence[int]) -> torch.Tensor:
-        """Whole numbers there, without waiting for the device: what it is busy with does not concern them."""
+        """Copy whole numbers to the device without waiting for its current work."""
         return torch.tensor(list(numbers), dtype=torch.long).to(self._device, non_blocking=True)
 
 

@@ -1,7 +1,8 @@
-"""How a prompt is read: by blocks where the GPU has a kernel for them, else with masks of a byte for each pair.
+"""Choose how a prompt is read: by blocks if the GPU has a kernel for them, else with masks of a byte for each
+pair.
 
-Both give the same logits up to rounding. Blocks spare 85 slices the masks of 22,420 x 22,420 tokens and most of
-attention's work; the tokens that follow a prompt are few, and need none.
+Both give the same logits up to rounding. With blocks, 85 slices do not need masks of 22,420 x 22,420 tokens, nor
+most of the work of attention. The few tokens after a prompt do not need blocks.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ FROM = 4_096  # tokens, about 16 images
 
 
 def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
-    """The way that a prompt of so many tokens is read.
+    """The way in which a prompt with this many tokens is read.
 
     Args:
         model: a Gemma 3 of transformers, with an adapter or without.
         tokens: of the prompt, those of images included.
-        asked: "flex_attention" for blocks or "sdpa" for dense masks; None takes the best that is there.
+        asked: "flex_attention" for blocks or "sdpa" for dense masks; None takes the best that works.
 
     Raises:
-        InputError: another way is asked for, or blocks where their kernel does not work.
+        InputError: the way does not exist, or blocks were asked for but their kernel does not work.
     """
     if asked is not None and asked not in get_args(Way):
-        raise InputError(f"There is no way {asked!r} to read a prompt.", remedy=f"Use one of {get_args(Way)}.")
+        raise InputError(f"{asked!r} is not a way to read a prompt.", remedy=f"Use one of {get_args(Way)}.")
     if asked == "sdpa" or (asked is None and expected_attention(model.device, tokens) == "sdpa"):
         return "sdpa"
     fault = FAULTS.on(model.device) or kernel_fault(
@@ -73,9 +74,9 @@ def _shape(text_config: Any) -> tuple[int, int, int, int]:
 def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) -> str:
     """Why attention by blocks cannot be used, in one line, which is printed once; empty where it works.
 
-    It is tried on random numbers of several lengths, none a multiple of a block's side, for which torch compiles
-    the kernels that any length then takes; what comes out is held against dense masks. What can fail is much: no
-    compiler, no Triton, a GPU with too little shared memory.
+    The kernel is tested on random numbers of several lengths that are not multiples of a block's side, because
+    torch then compiles kernels for any length. The results are compared with those of dense masks. Many things can
+    fail: a missing compiler, a missing Triton, or a GPU with too little shared memory.
     """
     place = torch.device(device)
     fault = ""
@@ -83,7 +84,7 @@ def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, in
         for tokens in (300, 500, FROM + 500) if place.type == "cuda" else (300, 500):
             apart = _difference(tokens, place, dtype, shape)
             if not apart < 0.05:  # of the largest number, in bfloat16 with its 8 bits; NaN is not less either
-                fault = f"its results differ by {apart:.0%} from those of dense masks."
+                fault = f"its results differ by {apart:.0%} from the results with dense masks."
                 break
     except torch.OutOfMemoryError:
         raise

@@ -1,4 +1,4 @@
-"""What a prompt takes of a GPU's memory beside the weights, counted before anything is encoded.
+"""Compute the GPU memory that a prompt needs in addition to the weights, before anything is encoded.
 
 The count follows a trace of the language model's first pass at the size of Gemma 3 4B on torch's meta device (6 of
 its 34 layers, its own masks, an attention that allocates what torch's memory-efficient kernel does): 0.07, 0.78,
@@ -21,7 +21,7 @@ _FEED_FORWARD, _HIDDEN, _ATTENTION = 4, 5, 27_500 / 2560
 
 
 def prompt_bytes(text_config: Any, tokens: int, width: int = 2, way: Way = "sdpa") -> int:
-    """The most bytes that a prompt takes while it is read, keys and values included.
+    """The most bytes that a prompt takes while it is read, including its keys and values.
 
     Args:
         text_config: of Gemma 3's language model.
@@ -49,7 +49,7 @@ def slices_that_fit(text_config: Any, free: int, width: int = 2, most: int = 85,
 
 
 def free_bytes(device: torch.device) -> int:
-    """What is free on a device: of a CUDA GPU with what torch holds unused, else of this machine's memory."""
+    """The free bytes on a device: on a CUDA GPU with the unused memory of torch, else of this machine's memory."""
     if device.type != "cuda":
         return psutil.virtual_memory().available
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for later
@@ -57,7 +57,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def check_prompt_memory(model: Any, tokens: int, name: str, way: Way = "sdpa") -> None:
-    """Raise `InputError` where a prompt of ``tokens`` would not fit into what is free on the model's CUDA GPU."""
+    """Raise `InputError` if a prompt of ``tokens`` would not fit into the free memory of the model's CUDA GPU."""
     device = model.device
     if device.type != "cuda":
         return
@@ -65,9 +65,9 @@ def check_prompt_memory(model: Any, tokens: int, name: str, way: Way = "sdpa") -
     needed, free = prompt_bytes(text, tokens, width, way), free_bytes(device)
     if needed > free:
         raise InputError(
-            f"A prompt of {tokens:,} tokens needs about {needed / 1e9:.1f} GB on {device} beside the model; "
-            f"{free / 1e9:.1f} GB are free.",
+            f"A prompt of {tokens:,} tokens needs about {needed / 1e9:.1f} GB on {device} in addition "
+            f"to the model, but only {free / 1e9:.1f} GB are free.",
             path=name,
-            remedy=f"Use at most {slices_that_fit(text, free, width, way=way)} slices, close what else uses the "
-            "GPU, or load_model(..., quantized=True).",
+            remedy=f"Use at most {slices_that_fit(text, free, width, way=way)} slices, close other programs "
+            "that use the GPU, or use load_model(..., quantized=True).",
         )

@@ -1,6 +1,6 @@
-"""Replies of a model that is not here, given again from a folder in which they were recorded.
+"""Give replies of a model again from a folder in which they were recorded.
 
-Nothing is computed and nothing but the folder is read, so neither torch nor a GPU is needed.
+This computes nothing and reads only the folder, so it needs neither torch nor a GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class RecordedModel:
-    """A recording, asked as `helpers.models.ChatModel` is. A prompt that was not recorded is an error."""
+    """A recording with the methods of `helpers.models.ChatModel`. A prompt that was not recorded is an error."""
 
     recording: Recording = field(repr=False)
 
@@ -40,7 +40,7 @@ class RecordedModel:
 
     @property
     def revision(self) -> str:
-        """Of the model that was recorded."""
+        """The revision of the recorded model."""
         return self.recording.about.revision
 
     @property
@@ -66,7 +66,8 @@ class RecordedModel:
             count = TokenCount(count.images, image, wrapper, found.prompt_tokens - image - wrapper)
         if count.budgeted > self.context:
             raise InputError(
-                f"The prompt is {count}, over the budget of {self.context:,} that the model was recorded with.",
+                f"The prompt is {count}, which is over the budget of {self.context:,} with which the "
+                "replies were recorded.",
                 path=self.recording.folder,
                 remedy="Use fewer images or a shorter text.",
             )
@@ -89,7 +90,7 @@ class RecordedModel:
         return reply
 
     def recorded(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[Reply, Likelihoods | None]:
-        """The reply that was recorded and what was recorded of its likelihoods, None where none were computed.
+        """The recorded reply and its recorded likelihoods, or None if none were computed.
 
         Raises as `generate` does.
         """
@@ -100,11 +101,11 @@ class RecordedModel:
         return self.recording.replies[place], self.recording.likelihoods.get(place)
 
     def session(self, messages: Sequence[Message], **settings: Any) -> NoReturn:
-        """Raise `InputError`: no images are read here, so there is nothing to share."""
+        """Raise `InputError`, because a recording reads no images that questions could share."""
         raise InputError(
             "Recorded replies have no session.",
             path=self.recording.folder,
-            remedy="Ask each question with generate: replies that were given in a session are recorded too.",
+            remedy="Ask each question with generate, which also finds replies that were recorded in a session.",
         )
 
     def _not_recorded(self, messages: Sequence[Message], limit: int) -> InputError:
@@ -115,15 +116,16 @@ class RecordedModel:
             n = len(images_of(messages))
             what = f"No reply was recorded to this prompt ({n} image{'' if n == 1 else 's'})"
         return InputError(
-            f"{what}, so the question, the images or the parameters are others than those of the recording.",
+            f"{what}, so the question, the images or the parameters differ from the recording.",
             path=self.recording.folder,
-            remedy=f"Ask as it was recorded, choose another model, or record again where {about.model} can run: "
-            f"medgemma-tutorials record --model {about.model} --output FOLDER",
+            remedy="Ask exactly what was recorded, or choose another model. You can also record again on a "
+            f"machine that can run {about.model}: medgemma-tutorials record --model {about.model} "
+            "--output FOLDER",
         )
 
 
 def open_recorded(name: str) -> RecordedModel:
-    """The recording that a name ``"recorded:FOLDER"`` means; says in a line what it is.
+    """Open the recording of a name ``"recorded:FOLDER"``, and print in one line what it is.
 
     Raises `InputError` as `read_recording` does.
     """

@@ -1,4 +1,4 @@
-"""A model whose replies are recorded as it gives them: in notebooks that ``medgemma-tutorials record`` runs."""
+"""Record the replies of a model in the notebooks that ``medgemma-tutorials record`` runs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class _RecordingSession(Session):
 
 
 def recorded_if_asked(loaded: ChatModel, folder: Path, precision: str) -> ChatModel:
-    """The model itself, or one that records its replies, where the environment asks for that by the model's name.
+    """The model itself, or one that records its replies if the environment asks for a recording of this model.
 
     Its weights lie in ``folder`` and were loaded as ``precision`` says. Raises `InputError` as `Recorder` does.
     """

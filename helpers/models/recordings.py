@@ -1,4 +1,4 @@
-"""A folder of replies that a model gave, for those who cannot run it.
+"""Read and write a folder of recorded replies, for people who cannot run the model.
 
 ``about.json`` says which model, where and when. ``replies.jsonl`` has a line for each reply, under the key of its
 prompt (`helpers.prompts.prompt_key`: its words and its pixels) and the token limit that it was asked with. Lines
@@ -33,7 +33,7 @@ Likelihoods = dict[str, float | None]  # as `helpers.evaluation` computes them f
 
 @dataclass(frozen=True)
 class About:
-    """Which model gave the replies, and on what."""
+    """The model that gave the replies, and the device on which it ran."""
 
     model: str
     revision: str  # the commit on Hugging Face, or a hash of the weights of a folder
@@ -50,13 +50,13 @@ class About:
 
     @property
     def name(self) -> str:
-        """What answers with these replies are labelled with."""
+        """The label of answers that use these replies."""
         return f"{self.model}, recorded {self.date}"
 
 
 @dataclass
 class Recording:
-    """What a folder holds."""
+    """The recorded replies of a folder."""
 
     folder: Path
     about: About
@@ -64,10 +64,10 @@ class Recording:
     likelihoods: dict[Place, Likelihoods] = field(default_factory=dict)
 
     def place(self, messages: Sequence[Message], max_new_tokens: int) -> Place | None:
-        """Where the reply to a prompt stands; None where there is none.
+        """The place of the reply to a prompt; None if it was not recorded.
 
-        A reply that came to its end is the same under every limit that has room for it, since it was written
-        greedily. One that was cut off is the reply to its own limit alone.
+        A finished reply is the same under every limit that has room for it, because it was written greedily. A
+        reply that was cut off belongs only to its own limit.
         """
         key = prompt_key(messages)
         for (of, limit), reply in self.replies.items():
@@ -83,7 +83,7 @@ def recorded_folder(name: str) -> Path:
 
 
 def read_recording(folder: str | os.PathLike[str]) -> Recording:
-    """Everything in a folder.
+    """Read all recorded replies of a folder.
 
     Raises `InputError` where there is no recording, for one of another format, and for a line that is damaged. The
     last line may be cut off, as an interrupted run leaves it; it does not count.
@@ -104,13 +104,13 @@ def read_recording(folder: str | os.PathLike[str]) -> Recording:
             raise InputError(
                 f"Line {number} is not a recorded reply ({type(error).__name__}: {error}).",
                 path=path,
-                remedy="Copy the folder again, whole, or record it again.",
+                remedy="Copy the complete folder again, or record the replies again.",
             ) from error
     return recording
 
 
 def read_about(folder: Path) -> About:
-    """What a folder says of its replies. Raises as `read_recording` does."""
+    """Read the description of a folder's replies. Raises as `read_recording` does."""
     path = folder / ABOUT
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -119,22 +119,23 @@ def read_about(folder: Path) -> About:
         return About(**content)
     except OSError:
         raise InputError(
-            f"This folder holds no recorded replies: there is no {ABOUT}.",
+            f"This folder holds no recorded replies, because the file {ABOUT} is missing.",
             path=folder,
-            remedy="Name the folder that was given to medgemma-tutorials record --output.",
+            remedy="Give the folder that you gave to medgemma-tutorials record --output.",
         ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"What the folder says of its replies cannot be read ({error}).",
+            f"The description of the replies cannot be read ({error}).",
             path=path,
-            remedy="Copy the folder again, whole, or record it again.",
+            remedy="Copy the complete folder again, or record the replies again.",
         ) from error
 
 
 class Recorder:
-    """Adds replies to a folder; one that is there already is not written twice.
+    """Adds replies to a folder. A reply that is there already is not written again.
 
-    Raises `InputError` for a folder of another model, revision or number format: what is in one folder is of one.
+    Raises `InputError` for a folder of another model, revision or number format, because a folder holds those of
+    one.
     """
 
     def __init__(self, folder: str | os.PathLike[str], about: About) -> None:
@@ -161,7 +162,7 @@ class Recorder:
     def keep_likelihoods(
         self, messages: Sequence[Message], max_new_tokens: int, likelihoods: Mapping[str, float | None]
     ) -> None:
-        """Add what was computed of the likelihoods of a reply."""
+        """Add the likelihoods of a reply."""
         self._add((prompt_key(messages), max_new_tokens), {"likelihoods": dict(likelihoods)})
 
     def note_memory(self, megabytes: int) -> None:
@@ -186,7 +187,7 @@ class Recorder:
         ours, theirs = ((one.model, one.revision, one.dtype) for one in (self._about, there))
         if ours != theirs:
             raise InputError(
-                f"This folder holds replies of {' '.join(theirs)}, and the model is {' '.join(ours)}.",
+                f"This folder holds replies of {' '.join(theirs)}, but the model is {' '.join(ours)}.",
                 path=self._folder,
                 remedy="Record into another folder.",
             )

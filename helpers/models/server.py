@@ -1,7 +1,7 @@
-"""A real server on this machine, for the stand-in or any other model: ``medgemma-tutorials serve``.
+"""Start a server on this machine, for the stand-in or any other model: ``medgemma-tutorials serve``.
 
-It is ``transformers serve``, or vLLM where that is installed and there is a CUDA GPU. It listens on the loopback
-address alone, so that no other machine can reach it.
+The server is ``transformers serve``, or vLLM if that is installed and there is a CUDA GPU. It listens only on the
+loopback address, so that no other machine can reach it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Served:
 
     @property
     def model(self) -> str:
-        """What to give to ``load_model``, or a notebook as MODEL."""
+        """The name of the served model, for ``load_model`` or for MODEL in a notebook."""
         return f"{ENDPOINT_PREFIX}{self.url}#{self.name}"
 
 
@@ -62,25 +62,25 @@ def serve(
 ) -> Iterator[Served]:
     """Start a server, wait until it answers, and stop it at the end of the ``with`` block.
 
-    It also ends when this process does, even if that is killed. What it writes goes to a log file, which is
-    removed at the end. A model with an adapter is called by both names, as by ``load_model``. It is a merged copy,
-    removed at the end too; vLLM takes plain LoRA of the language model as it is, and serves both from one model.
+    The server also ends with this process, even if that is killed. Its output goes to a log file, which is removed
+    at the end. A model with an adapter has both names, as in ``load_model``, and is served as a merged copy, which
+    is also removed at the end. vLLM serves plain LoRA of the language model without a merged copy.
 
     Args:
         model: as for ``load_model``; downloaded first if need be.
-        port: 0 takes one that is free.
+        port: the port; 0 takes a free one.
         kind: "transformers" or "vllm"; by default that of `best_kind`.
         adapter: folder of an adapter to put on the model.
         context: tokens of a prompt, at most, for which vLLM makes room, up to the model's window; by default
             32,768. ``transformers serve`` makes none beforehand, and takes what memory allows.
 
     Raises:
-        InputError: packages missing, an adapter that does not fit, no such port or one that is taken, a context
-            beyond the window, or a server that ends before it answers (its last words).
+        InputError: packages are missing, the adapter does not fit, the port does not exist or is taken, the
+            context is beyond the window, or the server ends before it answers (the error shows its last lines).
     """
     if not 0 <= port <= 65_535:
         raise InputError(
-            f"There is no port {port}.", remedy="Choose one up to 65535 with --port, or leave it out."
+            f"Port {port} does not exist.", remedy="Choose a port up to 65535 with --port, or leave out --port."
         )
     kind, context = kind or best_kind(model), context_for(context, CONTEXT_WINDOW, model)
     _check_packages(kind)
@@ -89,7 +89,7 @@ def serve(
     folder = find_model(model, device="cpu" if small_on_cpu else "cuda", quantized=False)
     port = port or _free_port()
     if not _is_free(port):
-        raise InputError(f"Port {port} is taken.", remedy="Choose another with --port, or leave it out.")
+        raise InputError(f"Port {port} is taken.", remedy="Choose another port with --port, or leave out --port.")
     # A folder is served under its own name, from the folder above: no path of this machine is in any answer.
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
@@ -220,7 +220,7 @@ def _wait_until_it_answers(served: Served, port: int) -> None:
             raise InputError(
                 f"The server ended before it answered ({served.process.returncode}):\n" + "\n".join(words) + "\n",
                 path=served.name,
-                remedy="Put right what it says, and start it again.",
+                remedy="Correct the error that it names, and start it again.",
             )
         with suppress(OSError, HTTPException):
             connection = HTTPConnection(HOST, port, timeout=5)
@@ -228,7 +228,7 @@ def _wait_until_it_answers(served: Served, port: int) -> None:
             if connection.getresponse().status == 200:
                 return
         time.sleep(0.1)
-    raise InputError(f"The server does not answer after {START_SECONDS:g} s.", path=served.name)
+    raise InputError(f"The server did not answer within {START_SECONDS:g} s.", path=served.name)
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -1,8 +1,8 @@
 """Ask many questions about the same images for the price of one.
 
-What comes before the question (the images and their labels) is the same for every question about a volume, and is
-nearly all of the prompt: 85 slices are about 22,000 tokens, a question is 60. A session encodes the images and
-reads that prefix once, keeps its keys and values, and goes on from them with several questions in one row
+The part before the question (the images and their labels) is the same for every question about a volume, and it is
+most of the prompt: 85 slices are about 22,000 tokens, a question is 60. A session encodes the images and reads
+that prefix once, keeps its keys and values, and goes on from them with several questions in one row
 (`helpers.models.packed`). The answers are those of `ChatModel.generate`, token for token.
 """
 
@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 
 class Reader(Decoder, Protocol):
-    """A loaded model that a session asks: `helpers.models.ChatModel`."""
+    """The interface of a loaded model that a session needs: `helpers.models.ChatModel` has it."""
 
     name: str
     prefill: str | None
@@ -62,18 +62,18 @@ class Reader(Decoder, Protocol):
 
 
 class Session:
-    """Images that were read once, ready for questions; use it in a ``with`` block, which frees the memory.
+    """Images that were read once, for many questions. Use a session in a ``with`` block, which frees the memory.
 
     Args:
         chat: the model.
-        messages: a prompt with images, with a question or (`volume_messages` and `image_messages` without one) up
-            to it. What comes after the last image is not kept.
-        cache_limit: bytes that keys and values may take, those of the questions asked together included; by
-            default four fifths of what is free on the device.
+        messages: a prompt with images, with or without its question (`volume_messages` and `image_messages` can
+            leave it out). The session does not keep the part after the last image.
+        cache_limit: the bytes that keys and values may take, including those of the questions asked together; by
+            default four fifths of the free memory of the device.
 
     Raises:
-        InputError: there is no image, the prompt is over the budget, its keys and values are over
-            ``cache_limit``, or memory does not suffice.
+        InputError: the prompt has no image or is over the budget, its keys and values are over ``cache_limit``, or
+            memory is too small.
     """
 
     def __init__(self, chat: Reader, messages: Sequence[Message], *, cache_limit: float | None = None) -> None:
@@ -87,7 +87,9 @@ class Session:
         self.decoding: Way = "eager"  # how the newest answers were written; "graph" where one has passed its trial
         self._images = images_of(messages)
         if not self._images:
-            raise InputError("There is no image to keep in a session.", remedy="Use generate for words alone.")
+            raise InputError(
+                "The session has no image to keep.", remedy="Use generate for a prompt without images."
+            )
         tokens = chat.count_tokens(messages).total
         way = prefill_attention(chat.model, tokens, chat.prefill)
         check_prompt_memory(chat.model, tokens, chat.name, way)
@@ -144,8 +146,8 @@ class Session:
     ) -> list[Reply]:
         """Answer whole prompts that begin with this session's: the same images with the same words between them.
 
-        Up to ``batch_size`` are asked together, and fewer where memory or the session's limit has no room for as
-        many. Raises `InputError` for a prompt that begins otherwise, where there is no room even for one, and for
+        Up to ``batch_size`` prompts are asked together, and fewer if memory or the session's limit has less room.
+        Raises `InputError` for a prompt with another beginning, if there is no room even for one prompt, and for
         logits that are not numbers.
         """
         check_max_new_tokens(max_new_tokens)
@@ -167,15 +169,16 @@ class Session:
         among: Sequence[int] | None = None,
         batch_size: int = 8,
     ) -> torch.Tensor:
-        """Logits of what follows each prompt and ``begun``, its answer's first words: (prompts, tokens).
+        """The logits of the next token after each prompt and ``begun``, its answer's first words: (prompts,
+        tokens).
 
-        ``begun`` is the same for all, or one for each prompt. Of the tokens ``among``, by default of the whole
-        vocabulary. Raises as `generate_all` does.
+        ``begun`` is the same for all, or one for each prompt. The logits are those of the tokens ``among``, by
+        default of the whole vocabulary. Raises as `generate_all` does.
         """
         begun = [begun] * len(prompts) if isinstance(begun, str) else list(begun)
         if len(begun) != len(prompts):
             raise InputError(
-                f"{len(prompts)} prompts have {len(begun)} beginnings of answers.",
+                f"There are {len(prompts)} prompts, but {len(begun)} beginnings of answers.",
                 remedy="Give one beginning for each prompt, or one string for all.",
             )
         words = [self.chat.processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in begun]
@@ -194,8 +197,8 @@ class Session:
         ids = self._after_prefix(prompt)
         if ids is None:
             raise InputError(
-                "This prompt has other images, or other words between them, than the session.",
-                remedy="Start a session of its own for it.",
+                "The images of this prompt, or the words between them, are not those of the session.",
+                remedy="Start another session for this prompt.",
             )
         self.chat.count_tokens(prompt)
         return ids
@@ -218,7 +221,9 @@ class Session:
         where memory runs out.
         """
         check_count(
-            batch_size, f"{batch_size!r} questions cannot be asked together.", remedy="Use batch_size=1 or more."
+            batch_size,
+            f"batch_size is {batch_size!r}, which is not a whole number of 1 or more.",
+            remedy="Use batch_size=1 or more.",
         )
         done, tight = 0, False
         while done < len(rows):
@@ -291,19 +296,21 @@ class Session:
     def _check_room(self, room: int) -> None:
         needed, allowed = self._bytes(room), self._allowed()
         if needed > allowed:
-            given = "a higher cache_limit" if self._limit is not None else "close what else uses the memory"
+            given = (
+                "a higher cache_limit" if self._limit is not None else "close other programs that use the memory"
+            )
             raise InputError(
-                f"Keys and values of {len(self._prefix) + room:,} tokens take {needed / 1e6:,.1f} MB: over the "
-                f"limit of {allowed / 1e6:,.1f} MB.",
+                f"The keys and values of {len(self._prefix) + room:,} tokens take {needed / 1e6:,.1f} "
+                f"MB, which is over the limit of {allowed / 1e6:,.1f} MB.",
                 path=self.chat.name,
                 remedy=f"Use fewer images{', a smaller max_new_tokens' if room else ''}, or {given}.",
             )
 
     def _no_memory(self, what: str, remedy: str) -> InputError:
         return InputError(
-            f"The memory of {self.chat.model.device} does not suffice {what}.",
+            f"{self.chat.model.device} does not have enough memory {what}.",
             path=self.chat.name,
-            remedy=f"{remedy}, or load_model(..., quantized=True).",
+            remedy=f"{remedy}, or use load_model(..., quantized=True).",
         )
 
 

@@ -1,4 +1,4 @@
-"""Images through the vision tower a few at a time.
+"""Encode images with the vision tower in small batches.
 
 A processor called on 85 slices makes all their 896 x 896 float tensors at once, and the tower then keeps its
 activations for all of them: several GB before the first word. Here pixels and activations exist for one small
@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 def pixel_batches(
     images: Sequence[Image.Image], image_processor: Any, batch_size: int = VISION_BATCH, workers: int | None = None
 ) -> Iterator[torch.Tensor]:
-    """Yield float32 tensors (up to ``batch_size``, 3, height, width), bit for bit what the processor gives.
+    """Yield float32 tensors (up to ``batch_size``, 3, height, width), bit for bit the same as from the processor.
 
     Only its resize is done by Pillow directly, in threads. Rescaling and normalisation map one byte to one
     number, so the processor itself is asked once for those 256 numbers of each channel.
@@ -53,7 +53,7 @@ def resized(image: Image.Image, image_processor: Any) -> Image.Image:
 
 
 def _value_table(image_processor: Any) -> np.ndarray:
-    """What rescaling and normalisation make of each byte: float32 (3 channels, 256)."""
+    """The result of rescaling and normalisation for each byte: float32 (3 channels, 256)."""
     ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
     out = image_processor(images=ramp, do_resize=False, return_tensors="np")["pixel_values"]
     return np.ascontiguousarray(np.asarray(out, np.float32).reshape(3, 256))
@@ -65,9 +65,9 @@ def in_batches(
     encode: Callable[[torch.Tensor], Made],
     batch_size: int = VISION_BATCH,
 ) -> Iterator[Made]:
-    """Yield what ``encode`` makes of `pixel_batches`, in order; of half as many wherever memory runs out.
+    """Yield the results of ``encode`` for `pixel_batches`, in order; halve the batches if memory runs out.
 
-    Raises `InputError` for a batch of less than one, and torch's own error where one image is too much.
+    Raises `InputError` for a batch of less than one image, and torch's own error if one image is too much.
     """
     done, size = 0, check_batch(batch_size)
     while done < len(images):

@@ -1,4 +1,4 @@
-"""A model in vLLM's engine, in this process: used to evaluate many prompts together on a GPU.
+"""Run a model in vLLM's engine in this process, to evaluate many prompts together on a GPU.
 
 The engine writes the answers to all of them side by side and keeps the keys and values of what they begin with, so
 the images of a volume are read once for all questions about it, as in a session (`helpers.models.sessions`). It
@@ -167,14 +167,17 @@ def load_vllm(
         )
     except Exception as error:  # it raises what its parts do, from a failed check to CUDA's own
         raise InputError(
-            f"vLLM does not start ({error}).", path=name, remedy="Put right what it says, or use transformers."
+            f"vLLM did not start ({error}).",
+            path=name,
+            remedy="Correct the error that it names, or use transformers.",
         ) from error
     # Not all versions know that the tokens of an image see each other.
     if not getattr(llm.llm_engine.model_config, "is_mm_prefix_lm", False):
         raise InputError(
-            f"vLLM {__version__} lets the tokens of an image see only those before them.",
+            f"In vLLM {__version__} the tokens of an image attend only to earlier tokens, but MedGemma "
+            "needs all tokens of the image.",
             path=name,
-            remedy="Update it, or use transformers.",
+            remedy="Update vLLM, or use transformers.",
         )
     engine = f"vllm {__version__}"
     loaded = VllmModel(name, llm, processor, ends, is_standin(str(folder)), engine, context, window)
@@ -200,7 +203,7 @@ def _check_prompt(loaded: VllmModel) -> None:
     # Around an image vLLM may cut line ends into other tokens, of the same text.
     if tokenizer.decode(done.prompt_token_ids) != tokenizer.decode(prompt_ids(messages, loaded.processor)):
         raise InputError(
-            "vLLM gives the model another prompt than transformers does.",
+            "vLLM does not give the model the same prompt as transformers does.",
             path=loaded.name,
             remedy="Use another version of vLLM, or transformers.",
         )
@@ -233,23 +236,25 @@ def check_engine(
     adapter: str | os.PathLike[str] | None = None,
     vision_batch: int = VISION_BATCH,
 ) -> None:
-    """Raise `InputError` for an engine of another name, and for what vLLM does not take. Nothing is loaded.
+    """Raise `InputError` for an unknown engine, and for a choice that vLLM cannot load. Nothing is loaded.
 
-    vLLM takes no adapter, not the stand-in, and no ``vision_batch`` but the default.
+    In vLLM this program loads neither adapters nor the stand-in, and uses only the default ``vision_batch``.
     """
     if engine not in (None, "transformers", "vllm"):
-        raise InputError(f"There is no engine {engine!r}.", remedy="Give transformers or vllm.")
+        raise InputError(f"{engine!r} is not an engine.", remedy="Give transformers or vllm.")
     if engine != "vllm":
         return
     if adapter is not None:
         words = ("medgemma-tutorials", "merge", "--model", name, "--adapter", os.fspath(adapter))
         raise InputError(
-            "An adapter is not loaded into vLLM here.",
+            "This program does not load adapters into vLLM.",
             path=adapter,
             remedy=f"Use transformers, or run {shlex.join(words)} --output DIR, and give DIR as the model.",
         )
     if is_standin(name):
-        raise InputError("The stand-in is not loaded into vLLM here.", path=name, remedy="Use transformers.")
+        raise InputError(
+            "This program does not load the stand-in into vLLM.", path=name, remedy="Use transformers."
+        )
     if vision_batch != VISION_BATCH:
         raise InputError(
             "vLLM makes its own batches of images.",

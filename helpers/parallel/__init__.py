@@ -1,4 +1,4 @@
-"""A ``map`` over workers that may die.
+"""A ``map`` over workers, which continues when a worker dies.
 
 In: a function and many sources. Out: its results, in the order in which they are ready.
 

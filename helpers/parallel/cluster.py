@@ -1,7 +1,7 @@
-"""Ray, on this machine or on a cluster: reached, left again, and used to map a function over many sources.
+"""Connect to Ray, on this machine or on a cluster, and map a function over many sources with it.
 
-``ray`` is imported when a cluster is asked for and not before. Nothing is reported to its makers, no dashboard is
-started, and a cluster of this machine takes work only from who has the token that this process drew.
+``ray`` is imported only when a cluster is asked for. Ray's usage statistics and dashboard are switched off. A
+cluster on this machine takes work only from a program that has the token of this process.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ Source, Made = TypeVar("Source"), TypeVar("Made")
 def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
     """Give the module ``ray``, connected to a new cluster of this machine, or to one that is running.
 
-    A new one ends with the block. One that this process is connected to already is used as it is, and stays.
+    A new cluster ends with the block. If this process is already connected to a cluster, that one is used, and it
+    stays.
 
     Args:
-        address: of a running cluster, ``"auto"`` on one of its nodes, or ``"HOST:PORT"``; by default a new one of
-            this machine. `helpers` must be installed on every node.
-        local: settings of a new one, as ``ray.init`` takes them, e.g. ``num_cpus``.
+        address: the address of a running cluster, ``"auto"`` on one of its nodes, or ``"HOST:PORT"``; by default,
+            a new cluster starts on this machine. `helpers` must be installed on every node.
+        local: settings of a new cluster, as ``ray.init`` takes them, e.g. ``num_cpus``.
 
     Raises:
-        InputError: Ray is not installed, there is no such cluster, or it is an address of Ray Client.
+        InputError: Ray is not installed, the cluster does not exist, or the address is one of Ray Client.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when a cluster starts
     if address is None:
@@ -41,9 +42,9 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
     ray = _ray()
     if address is not None and address.startswith("ray://"):
         raise InputError(
-            "Ray Client cannot be used here.",
+            "This program does not work through Ray Client (ray://).",
             path=address,
-            remedy='Start this on a node of the cluster (ray job submit) and give the address "auto".',
+            remedy='Start the program on a node of the cluster (ray job submit), and give the address "auto".',
         )
     if ray.is_initialized():
         yield ray
@@ -56,9 +57,10 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"This cluster cannot be reached ({error}).",
+            f"The Ray cluster cannot be reached ({error}).",
             path=address,
-            remedy="Look with `ray status` on a node of it whether it runs, and at which address.",
+            remedy="Run `ray status` on a node of the cluster to see whether the cluster runs, and at which "
+            "address.",
         ) from error
     try:
         yield ray
@@ -71,20 +73,24 @@ def ray_map(
 ) -> Callable[[Callable[[Source], Made], Iterable[Source]], Iterator[Made]]:
     """A ``map`` whose function runs on a cluster and whose results come in the order in which they are ready.
 
-    Sources are taken one by one, and no more than there are ``workers`` are on their way, so memory
-    stays bounded however many there are. A source whose worker dies is tried again, `TRIES` times in all; an error
-    of the function itself is raised here, as `map` would.
+    At most ``workers`` sources are in work at a time, so memory stays bounded for any number of sources. A source
+    whose worker dies is tried again, `TRIES` times in all. An error of the function itself is raised, as `map`
+    raises it.
 
     Args:
         address: see `ray_cluster`.
-        workers: how many sources are worked on at once, one core each; by default as many as there are cores.
-        lost: gives what stands for a source that no worker lived to finish; by default that is an error of Ray.
+        workers: how many sources are in work at once, one core each; by default, the number of cores.
+        lost: gives the result for a source that killed each of its workers; by default, the error of Ray is
+            raised.
 
     Raises:
-        InputError: as `ray_cluster` does, once results are asked for; at once for fewer than one worker.
+        InputError: as `ray_cluster` raises it, when the first result is asked for; immediately for fewer than one
+            worker.
     """
     if workers is not None and workers < 1:
-        raise InputError(f"{workers} workers cannot do anything.", remedy="Give 1 or more.")
+        raise InputError(
+            f"The number of workers is {workers}, which is less than 1.", remedy="Give 1 worker or more."
+        )
 
     def mapped(function: Callable[[Source], Made], sources: Iterable[Source]) -> Iterator[Made]:
         with ray_cluster(address) as ray:
@@ -122,7 +128,7 @@ def _ray() -> Any:
         import ray.data
     except ImportError as error:
         raise InputError(
-            f"This needs Ray ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
+            f"Ray is not installed ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
         ) from error
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised, or counted as lost
     return ray

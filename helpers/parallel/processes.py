@@ -1,4 +1,4 @@
-"""``map`` over processes of this machine: in any order, a few items ahead, and over the death of a process."""
+"""``map`` over processes of this machine. Results come in any order, and the death of a process is survived."""
 
 from __future__ import annotations
 
@@ -18,22 +18,24 @@ from helpers.errors import InputError
 
 @dataclass(frozen=True)
 class Killed:
-    """What comes instead of a result when the process that worked on ``item`` died, twice."""
+    """The result for an ``item`` whose process died twice."""
 
     item: Any
 
 
 def in_processes(workers: int) -> Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]:
-    """A function like ``map`` that works in so many processes and yields results as they come.
+    """A function like ``map`` that works in this many processes and yields results as they come.
 
-    Items are taken as they are needed, at most two for each process ahead. When a process dies (a decoder crashes
-    on a damaged file, or memory runs out), the items in work are tried again, each by itself; one that kills its
-    process again comes as `Killed`. An exception of the function is raised. Function and items must be picklable.
+    At most two items for each process are taken ahead. When a process dies (a decoder crashes on a damaged file,
+    or memory runs out), the items in work are tried again, one at a time. An item that kills its process again
+    gives `Killed`. An exception of the function is raised. Function and items must be picklable.
 
     Raises `InputError` for fewer than one worker.
     """
     if workers < 1:
-        raise InputError(f"{workers} workers cannot work.", remedy="Use 1 or more.")
+        raise InputError(
+            f"The number of workers is {workers}, which is less than 1.", remedy="Use 1 worker or more."
+        )
 
     def mapped(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         items, pool = iter(items), _pool(workers)
@@ -84,7 +86,10 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _follow_parent() -> None:
-    """End with the parent: by itself it would wait for work for ever. An interrupt is the parent's to answer."""
+    """End this process with its parent, because it would wait for work for ever.
+
+    Only the parent handles an interrupt.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

@@ -1,11 +1,11 @@
-"""Folders and buckets to Parquet shards of images that are ready for a prompt, made once.
+"""Turn folders and buckets once into Parquet shards of images that are ready for a prompt.
 
 In: a folder with studies. Out: a shard for each volume, slide and image, and a list of what cannot be read.
 
-- ``preparation``: `prepare`, and the images read back.
-- ``sources``: what lies in the folder or bucket, and whether it has changed.
-- ``run``: which shards are missing, the index and the quarantine.
-- ``shards``: one volume, slide or image as a shard.
+- ``preparation``: `prepare`, and functions to read the images back.
+- ``sources``: lists the folder or bucket, and finds out what has changed.
+- ``run``: one run: the missing shards, the index and the quarantine.
+- ``shards``: writes and reads one volume, slide or image as a shard.
 """
 
 import lazy_loader

@@ -1,9 +1,9 @@
-"""Prepare once: a folder or bucket of series, volumes, slides and images to Parquet shards of prompt-ready images.
+"""Prepare a folder or bucket of series, volumes, slides and images once as Parquet shards of prompt-ready images.
 
 Later runs read PNG and decode no DICOM and no slide. An output holds a shard for each volume, slide or image
 (`helpers.preparing.shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (what each source gave) and
-``_quarantine.jsonl`` (what could not be read, and why). The last two name paths, which may name patients: they are
-for whoever prepares, the shards are what can be handed on.
+``_quarantine.jsonl`` (what could not be read, and why). The last two hold paths, which may name patients, so keep
+them to yourself. You may hand on the shards.
 """
 
 from __future__ import annotations
@@ -79,16 +79,16 @@ def prepare(
     page: int | None = None,
     mapped: Callable[[Callable[[Task], Made], Iterable[Task]], Iterable[Made | Killed]] = map,
 ) -> Summary:
-    """Make a shard of each volume, slide and image below ``path`` that ``output`` does not hold yet.
+    """Make a shard for each volume, slide and image below ``path`` that ``output`` does not hold yet.
 
-    What cannot be read is quarantined with its reason, and the others go on. A source whose files were added to or
-    changed is made anew; of one that is no longer there the shards are kept. A series whose files lie in several
-    folders is held back. Only one run at a time may write to an output.
+    A source that cannot be read goes into the quarantine with its reason, and the others continue. If files of a
+    source were added or changed, its shards are made again. If a source no longer exists, its shards are kept. A
+    series whose files lie in several folders is held back. Only one run at a time may write to an output.
 
     Args:
         path: a file, a folder with everything below it, a name in data_manifest.yaml, or an fsspec address.
-        output: a folder, made where it is not there, or an fsspec address.
-        modality: "ct" or "mri", of NIfTI, which does not record it.
+        output: a folder, which is created if it does not exist, or an fsspec address.
+        modality: "ct" or "mri" for NIfTI files, which do not record it.
         limit, seed: see `helpers.preparing.shards.settings_of`.
         only, uniform, offset, reformat: how volumes are read, as for `helpers.volumes.read_volume`; ``only`` also
             as words such as "EchoTime=20".
@@ -98,7 +98,8 @@ def prepare(
             ``map`` and gives results in any order; whatever does the work must see the same files.
 
     Raises:
-        InputError: no such path, nothing in it that is an image, or an output of another folder or settings.
+        InputError: the path does not exist or holds no image, or the output was made from another folder or with
+            other settings.
     """
     parquet()  # fail before anything is listed
     reading = Reading.of(
@@ -119,18 +120,22 @@ def prepare(
 
 
 def read_prepared(output: str | os.PathLike[str]) -> dict[str, Prepared]:
-    """What an output holds, by path from the folder that was prepared.
+    """The content of an output, by path relative to the folder that was prepared.
 
     Raises:
-        InputError: nothing was prepared here, or the run has not come to its end.
+        InputError: the folder holds no prepared images, or the run has not ended.
     """
     store = Store(output)
     if not store.has(INDEX) or store.names(DONE):
         begun = store.has(MARK)
         raise InputError(
-            "What is prepared here is not whole yet." if begun else "Nothing was prepared here.",
+            "The preparation in this folder is not complete."
+            if begun
+            else "This folder holds no prepared images.",
             path=output,
-            remedy="Run prepare to its end: it goes on where it was stopped." if begun else "Prepare it first.",
+            remedy="Run prepare again: it continues where it stopped."
+            if begun
+            else "Make them with prepare first.",
         )
     receipts = map(json.loads, store.read(INDEX).splitlines())
     parts = [Prepared(**part, output=store.address) for receipt in receipts for part in receipt["parts"]]
@@ -138,7 +143,7 @@ def read_prepared(output: str | os.PathLike[str]) -> dict[str, Prepared]:
 
 
 def prepared_images(output: str | os.PathLike[str], path: str) -> list[Image.Image]:
-    """The images of one volume, slide or image, by its path from the folder that was prepared.
+    """The images of one volume, slide or image, by its path relative to the folder that was prepared.
 
     Raises `InputError` as `read_prepared`, and where the output holds no such path.
     """
@@ -146,8 +151,10 @@ def prepared_images(output: str | os.PathLike[str], path: str) -> list[Image.Ima
     if path not in held:
         some = ", ".join(list(held)[:5])
         raise InputError(
-            f"{path} is not among the {len(held)} that are prepared here.",
+            f"{path} is not among the {len(held)} prepared paths of this folder.",
             path=output,
-            remedy=f"Give a path as they have it: {some}." if some else f"See {QUARANTINE} for the reasons.",
+            remedy=f"Write the path in the same way as these: {some}."
+            if some
+            else f"See {QUARANTINE} for the reasons.",
         )
     return held[path].images()

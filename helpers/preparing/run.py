@@ -42,7 +42,7 @@ class Summary:
     def __str__(self) -> str:
         """One line."""
         held = f"{self.prepared} prepared ({self.images} images, {self.made} new)"
-        gone = f", {self.gone} kept of what is no longer there" if self.gone else ""
+        gone = f", {self.gone} kept although their source is gone" if self.gone else ""
         where = f" (see {self.output}/{QUARANTINE})" if self.quarantined else ""
         return (
             f"{held}{gone}, {self.quarantined} quarantined{where}, {self.passed_over} other files: {self.output}"
@@ -67,11 +67,15 @@ class Run:
         self.root, self.store, self.modality, self.settings, self.retry = root, store, modality, settings, retry
         made_with = {"root": root.key, "settings": settings}
         if store.is_at(root.system, root.path):
-            raise InputError("This is the folder that is prepared.", path=store.address, remedy=ANOTHER)
+            raise InputError(
+                "The output folder is the same as the folder with the images.", path=store.address, remedy=ANOTHER
+            )
         if store.has(MARK):
             _check_same(json.loads(store.read(MARK)), made_with, store.address)
         elif any(not name.startswith(".") for name in store.names()):
-            raise InputError("There is something else in this folder.", path=store.address, remedy=ANOTHER)
+            raise InputError(
+                "The folder holds other files, which prepare did not write.", path=store.address, remedy=ANOTHER
+            )
         else:
             store.write(MARK, json.dumps({**made_with, "version": version("medgemma-tutorials")}, indent=2) + "\n")
         for folder in ("", DONE):
@@ -116,7 +120,10 @@ class Run:
     def take(self, made: Made | Killed) -> None:
         """Note what came of a task."""
         if isinstance(made, Killed):
-            made = Made(made.item, reason="The process that read it was killed: by damaged data, or for memory.")
+            made = Made(
+                made.item,
+                reason="The process that read the file was killed, because of damaged data or for lack of memory.",
+            )
         task, receipt = made.task, self.open[made.task.source].receipt
         if made.reason:
             receipt["problems"].append(_problem(task.path, made.reason))
@@ -148,7 +155,7 @@ class Run:
         passed_over = sum(receipt["passed_over"] for receipt in receipts)
         if not parts and not problems:
             raise InputError(
-                f"There is no image here ({passed_over} files were looked at).",
+                f"No image was found ({passed_over} files were looked at).",
                 path=self.root.path,
                 remedy="Give a folder of DICOM series, NIfTI, whole slides or 2D images.",
             )
@@ -183,7 +190,10 @@ class Run:
                 lost = [part for part in receipt["parts"] if part["series"] == series]
                 receipt["parts"] = [part for part in receipt["parts"] if part not in lost]
                 others = " and ".join(other for other in present if other != path)
-                why = f"Files of this series lie in {others} too. Put them into one folder and retry."
+                why = (
+                    f"Files of this series lie in other folders too: {others}. Move them into one folder, and run "
+                    "prepare again with --retry."
+                )
                 if path in self.found:
                     receipt["problems"] += [_problem(part["path"], why) for part in lost]
 

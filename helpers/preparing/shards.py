@@ -49,7 +49,9 @@ def settings_of(
     Raises `InputError` for a limit that leaves nothing, and for a seed below 0.
     """
     if limit is not None and limit < 1:
-        raise InputError(f"{limit} images of a source are none.", remedy="Give a limit of 1 or more (--limit).")
+        raise InputError(
+            f"The limit is {limit} images, which is less than 1.", remedy="Give a limit of 1 or more (--limit)."
+        )
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return {
@@ -166,7 +168,8 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
         yield file.getvalue(), place
     if _stamps(task.part) != before:
         raise InputError(
-            "The files were changed while they were read.", remedy="Prepare again when they are whole."
+            "The files were changed while they were read.",
+            remedy="Run prepare again when the files no longer change.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What there is to prepare: sources from listings alone, and the volumes, slides and images that a source holds.
+"""Find the sources to prepare from listings, and the volumes, slides and images that a source holds.
 
 A source is one file that stands for itself (NIfTI, slide, picture), or all other files of one folder together,
 among which are the slices of DICOM series. Finding sources opens no file: a later run passes over thousands that
@@ -57,11 +57,13 @@ class Root:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         if os.fspath(path).startswith(("http://", "https://")):
-            raise InputError("Web addresses are not prepared.", path=path, remedy="Download the images first.")
+            raise InputError(
+                "prepare does not read web addresses.", path=path, remedy="Download the images first."
+            )
         if "://" in os.fspath(path):
             self.system, self.path = filesystem(path)
             if not self.system.exists(self.path):
-                raise InputError("There is nothing at this address.", path=path, remedy="Check the address.")
+                raise InputError("No file exists at this address.", path=path, remedy="Check the address.")
         else:
             self.system, self.path = filesystem(Path(fetch(path)).resolve())
         self.is_file = self.system.isfile(self.path)
@@ -121,7 +123,9 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
         files = {name: _facts(prefix + name, entries[name]) for name in shown if name not in below}
         for name in [name for name in files if _is_link_to_folder(entries[name])]:
             del files[name]
-            yield Source(prefix + name, (), "A link to a folder is not followed. Prepare that folder by itself.")
+            yield Source(
+                prefix + name, (), "prepare does not follow a link to a folder. Prepare that folder separately."
+            )
         for name in filter(stands_alone, files):
             pixels = PurePath(name).stem if name.lower().endswith(".mrxs") else ""
             beside = []
@@ -171,7 +175,7 @@ def parts_of(source: Source, folder: Path, modality: str | None, mpp: float | No
 def reason(error: Exception, folder: Path) -> str:
     """The words of an error, with paths from ``folder``."""
     if isinstance(error, FileNotFoundError):
-        return "The file is not there: it is a link that leads nowhere, or it was deleted meanwhile."
+        return "The file does not exist: it is a link to a missing file, or it was deleted meanwhile."
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return text.replace(f"{folder}/", "")
 

@@ -1,8 +1,8 @@
 """The boxes that a reply states, and the boxes that a table gives as truth.
 
-MedGemma is asked for a JSON list of ``{"box_2d": [y0, x0, y1, x1], "label": ...}``: of 1000 in the official
-notebooks, which let it reason first and end on "Final Answer: " and the list; of 1 in the MedGemma 1.5 report
-(arXiv:2604.05081). Here boxes are of 1000.
+MedGemma is asked for a JSON list of ``{"box_2d": [y0, x0, y1, x1], "label": ...}``. In the official notebooks the
+numbers run from 0 to 1000 ("of 1000"), and the model reasons first and ends on "Final Answer: " and the list. In
+the MedGemma 1.5 report (arXiv:2604.05081) they run from 0 to 1 ("of 1"). This package gives boxes of 1000.
 
 | in a reply | read as |
 |---|---|
@@ -40,7 +40,7 @@ def parse_boxes(reply: str) -> list[list[float]] | None:
     """The boxes (y0, x0, y1, x1, of 1000) that a reply ends on, each with its corners in order and in the picture.
 
     Returns:
-        The boxes; an empty list where the reply says ``[]``, that nothing is there; None where it says neither.
+        The boxes; an empty list if the reply says ``[]`` (nothing is there); None if the reply states neither.
     """
     text, _ = split_thinking(reply)
     stated, end = _last_stated(text)
@@ -56,11 +56,11 @@ def parse_boxes(reply: str) -> list[list[float]] | None:
 def read_truth_boxes(cell: str) -> list[list[float]]:
     """The boxes (y0, x0, y1, x1, of 1000) that a table gives as truth; an empty list for ``[]``, nothing there.
 
-    A truth is not put right as a reply is: it is JSON, and every box has four finite numbers, its upper left
-    corner before its lower right one, in the picture. All are of 1 or all of 1000.
+    Unlike a reply, a truth is not corrected. It must be JSON, and every box must have four finite numbers, with
+    its upper left corner before its lower right one, inside the picture. All boxes must be of 1, or all of 1000.
 
     Raises:
-        InputError: for any other cell, with what is wrong with which box.
+        InputError: any other cell; the error says what is wrong with which box.
     """
     try:
         entries = json.loads(cell, parse_int=float)
@@ -74,7 +74,10 @@ def read_truth_boxes(cell: str) -> list[list[float]]:
             raise _wrong(f"box {k} of {len(boxes)}, {_short(json.dumps(box))}, {problem}")
     ones = [max(box) <= 1 for box in boxes]
     if len(set(ones)) > 1:
-        raise _wrong(f"box {ones.index(True) + 1} of {len(boxes)} is of 1, and others are of 1000")
+        raise _wrong(
+            f"the numbers of box {ones.index(True) + 1} of {len(boxes)} run from 0 to 1, and those of "
+            "other boxes from 0 to 1000"
+        )
     return [[float(v) * (1000 if all(ones) else 1) for v in box] for box in boxes]
 
 
@@ -144,20 +147,20 @@ def _of_1000(boxes: Sequence[Sequence[float]]) -> list[list[float]] | None:
 def _problem(box: Any) -> str:
     """What is wrong with a truth's box; empty for nothing."""
     if not isinstance(box, list) or len(box) != 4:
-        return "has not four numbers"
+        return "does not have four numbers"
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in box):
-        return "holds what is not a finite number"
+        return "holds a value that is not a finite number"
     if min(box) < 0 or max(box) > 1000:
-        return "lies outside of 0 to 1000"
+        return "has numbers below 0 or above 1000"
     y0, x0, y1, x1 = box
-    return "" if y0 < y1 and x0 < x1 else "has y0 not before y1, or x0 not before x1"
+    return "" if y0 < y1 and x0 < x1 else "does not have y0 < y1 and x0 < x1"
 
 
 def _wrong(problem: str) -> InputError:
     return InputError(
         f"These are not boxes: {problem}.",
-        remedy='Write [{"box_2d": [y0, x0, y1, x1]}], of 1000 on the padded square; '
-        "`helpers.prompts.from_pixels` makes these numbers of pixels.",
+        remedy='Write [{"box_2d": [y0, x0, y1, x1]}], with numbers from 0 to 1000 on the padded square. '
+        "`helpers.prompts.from_pixels` converts pixels to these numbers.",
     )
 
 

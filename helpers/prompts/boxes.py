@@ -1,6 +1,6 @@
-"""Boxes in a model's answer, from the square that it saw back to the image as it was.
+"""Convert boxes in a model's answer from the square that the model saw to the original image.
 
-MedGemma answers in thousandths of the picture that it saw, y before x, and that picture was padded to a square.
+MedGemma gives boxes in thousandths of the picture that it saw, y before x. That picture was padded to a square.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]  # y0, x0, y1, x1
 def to_pixels(box: Sequence[float], size: tuple[int, int]) -> Box:
     """A box of 1000 on the padded square as pixels (y0, x0, y1, x1) of the image of ``size`` (width, height).
 
-    What lies on the padding is cut off; a box that lies there wholly has no area.
+    The part of a box on the padding is cut off. A box that lies wholly on the padding has no area.
     """
     width, height = size
     side, top, left = _padded(size)

@@ -1,12 +1,12 @@
 """Which of several options a reply states as its final answer.
 
-Where it is stated, and where it is not, is in `helpers.prompts.statements`; how an option may be spelled in
-`helpers.prompts.option_forms`. An option counts where it is all that is said: up to the end of the line, a comma,
-a full stop or a mark that closes it. Words that go on ("no change", "not yes", "A is wrong") make another answer
-of it, and so does a second option ("yes or no"): such a reply is unparsable rather than guessed.
+`helpers.prompts.statements` finds the place of the answer, and `helpers.prompts.option_forms` knows how an option
+may be spelled. An option counts only if the answer says nothing else, up to the end of the line, a comma, a full
+stop or a closing mark. Further words ("no change", "not yes", "A is wrong") or a second option ("yes or no") make
+the reply unparsable, because the program does not guess.
 
-A letter that the options do not bear, "(B) Stable" for improved, stable or worsened, is passed over. Alone it
-names none of them, as nothing says in which order they were lettered.
+A letter that is not part of the options is ignored, as in "(B) Stable" for improved, stable or worsened. Such a
+letter alone names no option, because the order of the letters is not known.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ _JOINING = re.compile(
 
 
 def parse_final_answer(reply: str, options: Sequence[str]) -> str | None:
-    """Which of ``options`` a reply ends on, as it is spelled there; None where it ends on none of them.
+    """The option that a reply ends on, spelled as in ``options``; None if the reply ends on none of them.
 
-    The last statement counts ("Final Answer: X" and the other forms of `helpers.prompts.statements`). Without one,
-    only a reply that is an option and nothing else does, so that a "yes" somewhere in an argument is never taken
-    for the answer. A thinking trace is no answer, and neither is an option with another beside it ("yes or no").
+    The last statement counts ("Final Answer: X" and the other forms of `helpers.prompts.statements`). Without a
+    statement, only a reply that is an option and nothing else counts, so that a "yes" somewhere in an argument is
+    never taken for the answer. A thinking trace is not an answer, and neither are two options side by side ("yes
+    or no").
     """
     found = find_final_answer(split_thinking(reply)[0], options)
     return found.value if found else None
@@ -72,7 +73,7 @@ def parse_final_answer(reply: str, options: Sequence[str]) -> str | None:
 def find_final_answer(text: str, options: Sequence[str]) -> Statement | None:
     """The last statement of a reply without thinking trace: its option and where in ``text`` its words begin.
 
-    None where nothing is stated; an option of None where what is stated is none of ``options``.
+    None if nothing is stated; an option of None if the statement is not one of ``options``.
     """
     return last_statement(text, functools.partial(_read_option, forms_of(tuple(options))))
 
@@ -80,13 +81,14 @@ def find_final_answer(text: str, options: Sequence[str]) -> Statement | None:
 def check_options(options: Sequence[str]) -> None:
     """Raise `InputError` unless each of ``options`` is read as itself from a reply that states it, in every form.
 
-    Refused are fewer than two options, one that is there twice, is empty, has spaces around it or several lines,
-    and one that is read as another or as none: "yes." beside "yes", as a sentence may end on it.
+    This refuses fewer than two options, and an option that occurs twice, is empty, has spaces around it or has
+    several lines. It also refuses an option that would be read as another one or as none, such as "yes." beside
+    "yes", because a sentence may end on "yes.".
     """
     if problem := _problem(tuple(options)):
         raise InputError(
             f"The options {' | '.join(options)} cannot be told apart in a reply: {problem}.",
-            remedy="Give each a name of its own that is no other's name with a mark more.",
+            remedy="Give each option a different name, and let no two names differ by punctuation alone.",
         )
 
 
@@ -95,15 +97,15 @@ def _problem(options: tuple[str, ...]) -> str:
     if len(options) < 2:
         return "there are fewer than two"
     if len(set(options)) < len(options):
-        return "one is there twice"
+        return "one option occurs twice"
     for option in options:
         if not option or option != option.strip() or "\n" in option or "\r" in option:
-            return f"{option!r} is empty, has spaces around it or is of several lines"
+            return f"{option!r} is empty, has spaces around it or has several lines"
         said = [form.format(option) for form in SAID]
         said += [json.dumps({"final_answer": option}, ensure_ascii=ascii) for ascii in (True, False)]
         for reply in said:
             if (read := parse_final_answer(reply, options)) != option:
-                return f"{reply!r} is read as {'none of them' if read is None else repr(read)}"
+                return f"{reply!r} is read as {'none of the options' if read is None else repr(read)}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Short names for pixels and prompts, by their content: what is kept on disk is found by them again."""
+"""Short names for pixels and prompts, made from their content. Results on disk are found again by these names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers.prompts.messages import Message
 
 
 def images_key(images: Iterable[Image.Image]) -> str:
-    """32 letters that tell images, their order, modes and sizes; an empty text for none."""
+    """32 letters that identify images with their order, modes and sizes; an empty text for no images."""
     digest, n = hashlib.sha256(), 0
     for image in images:
         _add(digest, image)
@@ -21,7 +21,7 @@ def images_key(images: Iterable[Image.Image]) -> str:
 
 
 def prompt_key(messages: Iterable[Message]) -> str:
-    """16 letters that tell a prompt's turns, words and pixels: two runs can be seen to have asked the same."""
+    """16 letters that identify a prompt's turns, words and pixels, to check that two runs asked the same."""
     digest = hashlib.sha256()
     for turn in messages:
         digest.update(f"{turn['role']}{len(turn['content'])}:".encode())

@@ -1,4 +1,4 @@
-"""Replies that ran away: a model that says the same again and again, or that never came to an end."""
+"""Runaway replies: the model repeats the same words again and again, or never comes to an end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _MARKS_ALONE = re.compile(r"(?:[^\w\s]\s*){200}\Z")  # a ruled line is shorter
 def is_runaway(text: str, *, finished: bool = True) -> bool:
     """Whether a reply was cut off at the token limit (``finished`` False) or ends on the same words over and over.
 
-    Words in a row count, whatever marks stand between them; a last copy may be cut. A reply that repeats itself
-    and comes to an answer in the end has not run away.
+    Only words are compared, not the marks between them, and the last copy may be cut. A reply that repeats itself
+    but then gives an answer is not a runaway reply.
     """
     if not finished:
         return True
@@ -26,7 +26,7 @@ def is_runaway(text: str, *, finished: bool = True) -> bool:
 
 
 def _repeats(text: str) -> list[tuple[float, int]]:
-    """Of each beginning of a text: how many copies of its shortest period it is, and its length.
+    """For each beginning of a text: how many copies of its shortest period it holds, and its length.
 
     The longest border of each beginning, as Knuth, Morris and Pratt find it in one pass, leaves its period.
     """

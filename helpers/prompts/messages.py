@@ -1,4 +1,4 @@
-"""Images and words to chat messages in the order that MedGemma 1.5 was trained on, within its context budget.
+"""Turn images and words into chat messages, in the order that MedGemma 1.5 was trained on and within its budget.
 
 Messages are plain data: a list of turns ``{"role", "content"}`` whose content is a list of ``{"type": "text"}``
 and ``{"type": "image"}`` parts with PIL images. The same list goes to a local model, to an endpoint and into a
@@ -31,14 +31,14 @@ Message = dict[str, Any]
 def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
     """The image as RGB on a black square of its longer side, centred.
 
-    MedGemma's processor stretches what it gets to 896 x 896, so a picture that is not square is padded first
+    MedGemma's processor stretches every picture to 896 x 896, so a picture that is not square is padded first
     (technical report). Arrays are uint8, (y, x) or (y, x, 3).
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3):
             raise InputError(
                 f"An image array of {image.dtype} with shape {image.shape} cannot be shown to the model.",
-                remedy="Make it uint8 first: ct_to_rgb, mri_to_rgb or apply_window.",
+                remedy="Convert it to uint8 first, with ct_to_rgb, mri_to_rgb or apply_window.",
             )
         image = Image.fromarray(image)
     image = image if image.mode == "RGB" else image.convert("RGB")
@@ -53,7 +53,7 @@ def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
 def image_messages(
     images: Iterable[Image.Image | np.ndarray], question: str | None, *, system: str | None = None
 ) -> list[Message]:
-    """One user turn: the images, then the question. No image at all asks about the words alone.
+    """One user turn: the images, then the question. Without images, the turn holds only the question.
 
     ``question`` None leaves the turn open for `with_question`. ``system`` adds a system turn; MedGemma knows one,
     `helpers.prompts.THINKING_INSTRUCTION`, for text questions.
@@ -73,9 +73,9 @@ def volume_messages(
 ) -> list[Message]:
     """One user turn for a volume: instruction, then each slice followed by ``SLICE k`` (from 1), question last.
 
-    The question stays last, as in the official notebook. A CT whose question stood before the images was answered
-    with a chest X-ray template (Google-Health/medgemma issue 76); that the order caused this is what a maintainer
-    supposed there, and we know of no test of it. None leaves the turn open for `with_question`.
+    The question stays last, as in the official notebook. In Google-Health/medgemma issue 76, a user put the
+    question before the slices of a CT and got a chest X-ray template. A maintainer supposed there that the order
+    was the cause; we know of no test of this. ``question`` None leaves the turn open for `with_question`.
 
     Several volumes of one examination (a name, e.g. "T1" or "FLAIR", with its slices;
     `helpers.volumes.share_slices`) follow one another, numbered on, each slice with its volume's name:
@@ -109,7 +109,7 @@ def _volumes_instruction(volumes: Mapping[str, Sequence[Any]]) -> str:
 
 
 def with_question(messages: Sequence[Message], question: str) -> list[Message]:
-    """The messages with a question at the end of the last turn, which has none yet."""
+    """The messages, with a question added at the end of their last turn."""
     *before, turn = messages
     *parts, last = turn["content"] or [None]
     asked = _text(question, "question")
@@ -120,7 +120,7 @@ def with_question(messages: Sequence[Message], question: str) -> list[Message]:
 
 
 def closed_question(question: str, options: Sequence[str]) -> str:
-    """A question in the report's form for an answer that is one of ``options``: yes and no, or any others."""
+    """A question in the report's form, whose answer is one of ``options``: yes and no, or any other options."""
     if set(options) == {"yes", "no"}:
         return YES_NO_QUESTION.format(question=question)
     return CHOICE_QUESTION.format(question=f"{question} Options: {', '.join(options)}.")
@@ -136,13 +136,13 @@ def slide_messages(
 ) -> list[Message]:
     """One user turn for a slide: the instruction with tissue type and procedure, then the patches.
 
-    The sources differ in the order: the official notebook has the text first, Table 9 of the report the patches.
-    Nobody has published which answers better. The notebook's order is the default, as it is the one that is
-    published as code, and the stand-in learned it; ``text_first=False`` takes the report's.
+    The sources differ in the order: the official notebook puts the text first, Table 9 of the report the patches.
+    Nobody has published which order gives better answers. The default is the notebook's order, because it is
+    published as code and the stand-in learned it. ``text_first=False`` takes the report's order.
 
     A list of patches for each of several slides of one specimen (`helpers.slides.sample_slides`) puts ``SLIDE k``,
-    from 1, before the patches of each. That layout and its instruction are ours, as the report has single slides
-    only. ``instruction`` replaces the template; ``{type_procedure}`` in it is filled in.
+    from 1, before the patches of each. That layout and its instruction are ours, because the report has only
+    single slides. ``instruction`` replaces the template; ``{type_procedure}`` in it is filled in.
 
     Raises `InputError` for no patches, a slide without any, or more than ``limit`` in all.
     """
@@ -198,12 +198,12 @@ def render_prompt(messages: Sequence[Message], processor: Any) -> str:
 
 
 def expand_images(prompt: str, processor: Any) -> str:
-    """A rendered prompt with every image's place holder written out as all of its tokens."""
+    """A rendered prompt in which the place holder of each image is replaced by all tokens of the image."""
     return prompt.replace(processor.boi_token, processor.full_image_sequence)
 
 
 def prompt_ids(messages: Sequence[Message], processor: Any) -> list[int]:
-    """The token ids of a prompt, every image with all of its tokens, up to where the answer begins."""
+    """The token ids of a prompt up to the beginning of the answer, with all tokens of each image."""
     prompt = expand_images(render_prompt(messages, processor), processor)
     return processor.tokenizer(prompt, add_special_tokens=False)["input_ids"]
 
@@ -214,9 +214,9 @@ def images_of(messages: Sequence[Message]) -> list[Image.Image]:
 
 
 def with_images(messages: Sequence[Message], images: Iterable[Image.Image]) -> list[Message]:
-    """The messages with other images in the places of theirs, in order, all words as they are.
+    """The messages with their images replaced by others, in order. The words stay as they are.
 
-    Images that are left over are not used. Raises `InputError` where there are fewer images than places.
+    Surplus images are not used. Raises `InputError` where there are fewer images than places.
     """
     source = iter(images)
 
@@ -225,7 +225,8 @@ def with_images(messages: Sequence[Message], images: Iterable[Image.Image]) -> l
             return part
         if (image := next(source, None)) is None:
             raise InputError(
-                "There are fewer images than places for them.", remedy="Give an image for each place."
+                "The messages have more places for images than there are images.",
+                remedy="Give an image for each place.",
             )
         return _image(image)
 
@@ -248,20 +249,20 @@ def check_budget(
 ) -> TokenCount:
     """Count the tokens and raise `InputError` when they are over ``budget``, with the limit that would fit.
 
-    ``window`` is how far whoever asks can raise the budget; where that suffices, the remedy says so too.
+    ``window`` is the largest budget that the caller could set. If it would suffice, the remedy says so.
     """
     count = count_tokens(messages, processor)
     over = count.budgeted - budget
     if over > 0:
         each = count.image // count.images if count.images else IMAGE_TOKENS
         fits = max(0, (budget - count.text) // each)
-        remedy = f"Use at most {fits} images with this text." if fits else "Shorten the text."
+        remedy = f"Use at most {fits} images with this text." if fits else "Shorten the text of the prompt."
         if window and count.total < window:
             raised = min(window, -(-count.budgeted // 1024) * 1024)
             remedy += (
-                f" Or raise the budget, load_model(..., context={raised}) or --context {raised}. Twice the tokens "
-                "take twice the memory and time, up to four times where attention keeps masks of all pairs; "
-                "MedGemma 1.5 learned volumes and slides in up to 32K."
+                f" Or raise the budget with load_model(..., context={raised}) or --context {raised}. "
+                "Twice the tokens need two to four times the memory and time. MedGemma 1.5 was "
+                "trained on volumes and slides in prompts of up to 32K tokens."
             )
         raise InputError(f"The prompt is {over:,} tokens over the budget of {budget:,} ({count}).", remedy=remedy)
     return count
@@ -273,8 +274,9 @@ def _check_count(n: int, limit: int, what: str, remedy: str) -> None:
         raise InputError(f"There are no {plural}.", remedy=f"Give at least one {what}.")
     if n > limit:
         raise InputError(
-            f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt "
-            f"({n * IMAGE_TOKENS:,} image tokens on MedGemma; {CONTEXT_BUDGET:,} is the whole budget by default).",
+            f"{n} {plural} are {n - limit} over the limit of {limit} for one prompt. They would be "
+            f"{n * IMAGE_TOKENS:,} image tokens on MedGemma; the default budget of a whole prompt is "
+            f"{CONTEXT_BUDGET:,}.",
             remedy=remedy.format(limit=limit),
         )
 
@@ -292,8 +294,11 @@ RESERVED = (
 
 def _text(text: str, what: str) -> dict[str, Any]:
     if not text or not text.strip():
-        raise InputError(f"The {what} is empty.", remedy="Write what the model is to do.")
+        raise InputError(f"The {what} is empty.", remedy="Write a text that tells the model what to do.")
     found = [token for token in RESERVED if token in text]
     if found:
-        raise InputError(f"The {what} contains {found[0]}, a token of the prompt's own.", remedy="Take it out.")
+        raise InputError(
+            f"The {what} contains {found[0]}, a token that is reserved for the prompt's format.",
+            remedy="Take this token out of the text.",
+        )
     return {"type": "text", "text": text}

@@ -87,21 +87,24 @@ _MORE = re.compile(
 def parse_number(
     reply: str, unit: str | None = None, low: float | None = None, high: float | None = None
 ) -> float | None:
-    """The number that a reply ends on, in ``unit``; None where it states none, or more than one.
+    """The number that a reply ends on, in ``unit``; None if the reply states no number, or more than one.
 
     Args:
-        reply: of a model; a thinking trace is not an answer.
-        unit: what was asked for. Lengths, areas, volumes, masses and times (mm, cm2, ml, g, weeks ...) are
-            converted into it; any other unit has to be the reply's own. A reply without a unit is taken to follow
-            the question. None and "count" ask for a count, and a noun may follow it.
-        low: the least that can be right, in ``unit``.
-        high: the most.
+        reply: the reply of a model. A thinking trace is not an answer.
+        unit: the unit that was asked for. Lengths, areas, volumes, masses and times (mm, cm2, ml, g, weeks ...)
+            are converted into it; any other unit must be the same in the reply. A reply without a unit is read in
+            the unit that was asked for. None and "count" ask for a count, which a noun may follow.
+        low: the smallest possible answer, in ``unit``.
+        high: the largest possible answer, in ``unit``.
 
     Raises:
         InputError: where ``low`` is over ``high``.
     """
     if low is not None and high is not None and low > high:
-        raise InputError(f"No number is from {low} to {high}.", remedy="Give the lesser one as low.")
+        raise InputError(
+            f"No number lies between {low} and {high}, because low is above high.",
+            remedy="Give the smaller number as low.",
+        )
     asked = None if unit == COUNT else unit
     found = last_statement(split_thinking(reply)[0], functools.partial(_read_number, unit=asked))
     value = found and found.value
@@ -111,16 +114,17 @@ def parse_number(
 
 
 def unit_name(unit: str) -> str:
-    """The short name of a unit that numbers can be asked in: "mm" for "Millimetres", "cm3" for "cm³", "count".
+    """The short name of a unit that a question can ask for: "mm" for "Millimetres", "cm3" for "cm³", "count".
 
     Raises:
-        InputError: for any other, with those that are known.
+        InputError: any other unit; the error lists the known units.
     """
     name = _unit(unit)
     if name != COUNT and not _is_unit(name):
         raise InputError(
-            f"The unit {unit!r} is not known; known are {COUNT}, {', '.join([*_UNITS, *sorted(_OTHER_UNITS)])}.",
-            remedy=f"Choose one of them; {COUNT} asks for the bare number.",
+            f"The unit {unit!r} is not known. Known units are {COUNT}, "
+            f"{', '.join([*_UNITS, *sorted(_OTHER_UNITS)])}.",
+            remedy=f"Choose one of these units. {COUNT} asks for a number without a unit.",
         )
     return name
 

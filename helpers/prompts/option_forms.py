@@ -8,8 +8,9 @@ An option is compared exactly first, then in looser spellings, each the same for
 4. besides, with or without spaces around signs and between letters and digits, and with "_" or "-" for a space
    between words: "<5mm" for "< 5 mm", "no finding" for "no_finding".
 
-A spelling that makes one of two of the options is not used for these options. Options that all bear letters or
-numbers, "(A) Improved" or "1. Improved", are named by all of it, by the letter or by the words.
+A spelling in which two options would look the same is not used for these options. If all options have letters or
+numbers, such as "(A) Improved" or "1. Improved", a reply may name one by the whole text, by the letter or by the
+words.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Forms:
 
 @functools.lru_cache(maxsize=256)
 def forms_of(options: tuple[str, ...]) -> Forms:
-    """The spellings of a set of options, kept since a table asks the same options again and again."""
+    """The spellings of a set of options.
+
+    They are cached, because a table asks the same options again and again.
+    """
     return Forms(options)
 
 

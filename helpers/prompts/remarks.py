@@ -1,4 +1,6 @@
-"""Which "final answer" of a reply states none: remarks, answers withheld, echoes of the template, conditions."""
+"""Find each "final answer" in a reply that states no answer: remarks, refusals, echoes of the template,
+conditions.
+"""
 
 from __future__ import annotations
 

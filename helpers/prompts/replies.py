@@ -1,4 +1,4 @@
-"""What a model says: its reply, the thinking trace taken out, and what it cost."""
+"""A model's reply without its thinking trace, and its cost in tokens and seconds."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _WHOLE = re.compile(r".*(?:\n|[.!?](?=\s)|[。！？])", re.DOTALL)
 
 
 def check_max_new_tokens(max_new_tokens: int) -> None:
-    """Raise `InputError` for an answer that has no room for a token."""
+    """Raise `InputError` unless an answer may have at least one token."""
     check_count(
         max_new_tokens,
-        f"An answer cannot have {max_new_tokens!r} tokens.",
+        f"The limit of an answer is {max_new_tokens!r} tokens, which is not a whole number of 1 or more.",
         remedy="Use max_new_tokens=1 (--max-new-tokens 1) or more.",
     )
 
 
 class Decoder(Protocol):
-    """What turns token ids into words: a loaded model, whatever runs it."""
+    """An object that turns token ids into words: a loaded model, in any library."""
 
     @property
     def processor(self) -> Any:
@@ -42,7 +42,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, with a thinking trace taken out of it, and what it cost."""
+    """An answer without its thinking trace, and its cost in tokens and seconds."""
 
     text: str
     thinking: str
@@ -52,11 +52,12 @@ class Reply:
     finished: bool  # False when max_new_tokens cut it off
 
     def read(self, parse: Callable[[str], Value | None]) -> Value | None:
-        """What ``parse`` reads from the answer: `helpers.prompts.parse_final_answer`, for one.
+        """The value that ``parse`` reads from the answer; ``parse`` is, for example,
+        `helpers.prompts.parse_final_answer`.
 
-        Of an answer that was cut off it counts if the sentence or line that states it had ended, and what was
-        begun after it states nothing else: "Final Answer: no" may have become "not seen", and 12 m 12 mm. Else
-        None, as for any answer that cannot be read.
+        In an answer that was cut off, a statement counts only if its sentence or line had ended and the unfinished
+        rest states nothing else, because "Final Answer: no" may have become "not seen", and 12 m may have become
+        12 mm. Otherwise the value is None, as for any answer that cannot be read.
         """
         value = parse(self.text)
         if self.finished or value is None:
@@ -93,13 +94,13 @@ class RunningText:
             self._on_text(text.text or ("(thinking)" if text.thinking else ""))
 
     def end(self) -> None:
-        """Nothing more comes; the whole answer is what generate returns."""
+        """Do nothing at the end, because generate returns the whole answer."""
 
 
 def split_thinking(decoded: str) -> tuple[str, str]:
     """Split a decoded reply into answer and thinking trace (between ``<unused94>`` and ``<unused95>``).
 
-    A trace that was cut off before its end leaves no answer.
+    If the trace was cut off before its end, the answer is empty.
     """
     traces = re.findall(r"<unused94>(.*?)(?:<unused95>|\Z)", decoded, flags=re.DOTALL)
     answer = re.sub(r"<unused94>.*?(?:<unused95>|\Z)", "", decoded, flags=re.DOTALL)

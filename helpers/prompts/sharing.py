@@ -15,24 +15,27 @@ def shares(sizes: Sequence[int], limit: int, *, least: int = 1, what: str = "inp
     equal ones to the first. Unlike with the largest remainder, a higher limit never takes a place from anybody.
 
     Args:
-        sizes: what each input has, e.g. tissue patches or slices; at least 1.
+        sizes: the size of each input, e.g. its number of tissue patches or slices; at least 1.
         limit: the places, e.g. 126 patches.
-        least: places that each input gets, or as many as it has.
+        least: the places that each input gets at least, unless it has fewer.
         what: the inputs in the plural, for the message of an error.
 
     Returns:
-        Places of each input in the order of ``sizes``, none with more than it has; together ``limit``, or all that
-        there is.
+        The places of each input, in the order of ``sizes``. No input gets more than its size. The sum is
+            ``limit``, or the sum of all sizes if that is smaller.
 
     Raises:
         InputError: no inputs, an empty one, or too many for ``limit``.
     """
     if not sizes or min(sizes) < 1:
-        raise InputError(f"There are no {what}, or one of them is empty.", remedy="Give at least one, none empty.")
+        raise InputError(
+            f"No {what} were given, or one of them is empty.",
+            remedy=f"Give one or more {what}, each with at least one image.",
+        )
     places = [min(least, size) for size in sizes]
     if sum(places) > limit:
         raise InputError(
-            f"{len(sizes)} {what} cannot share {limit} places with at least {least} for each.",
+            f"{limit} images cannot be shared among {len(sizes)} {what} with at least {least} for each.",
             remedy=f"Give at most {limit // least} {what}.",
         )
     for _ in range(min(limit, sum(sizes)) - sum(places)):

@@ -1,8 +1,8 @@
-"""One spelling for what Unicode, HTML and Markdown let people write in several ways, each character's place kept.
+"""Bring texts that Unicode, HTML and Markdown allow in several spellings to one, and keep each character's place.
 
-A reply and the options that it may name are spelled anew by the same rules, so that full-width letters, composed
-and decomposed accents, ``&lt;``, ``\\_`` and no-break spaces make no difference. Signs stay signs: nothing is left
-out but characters that cannot be seen. Superscripts stay as they are, since 10² is not 102.
+A reply and its options are spelled by the same rules, so that full-width letters, composed and decomposed accents,
+``&lt;``, ``\\_`` and no-break spaces make no difference. Only invisible characters are left out. Superscripts stay
+as they are, because 10² is not 102.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Spelled:
 
 
 def spell(raw: str) -> Spelled:
-    """The text in one spelling; spelled twice it stays as it is, save for escapes in escapes."""
+    """The text in one spelling. Spelling it again does not change it, except for nested escapes."""
     if _SPELLED_ALREADY.fullmatch(raw):
         return Spelled(raw, raw, range(len(raw) + 1))
     letters: list[str] = []

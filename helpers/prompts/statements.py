@@ -78,9 +78,9 @@ Reader = Callable[[Spelled, int], Read | None]
 
 
 def last_statement(reply: str, read: Reader) -> Statement | None:
-    """The last statement of an answer in a reply without its thinking trace; None where it states nothing.
+    """The last statement of an answer in a reply without its thinking trace; None if the reply states nothing.
 
-    ``read`` tells what stands at a place of a text, or None where there is nothing of what was asked for.
+    ``read`` gives the answer at a place of a text, or None if no answer of the expected kind stands there.
     """
     text = spell(reply)
     objects = [(found, keyed) for found in _objects(reply) if (keyed := _answer_in(found.value)) is not None]

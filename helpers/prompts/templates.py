@@ -1,7 +1,7 @@
-"""The words that models are asked with here, with the blanks as Python format fields.
+"""The words of the prompts, with the blanks as Python format fields.
 
-Where each comes from, and what the report and the official notebooks have in its place, is in
-`helpers.prompts.WORDINGS`, word for word.
+`helpers.prompts.WORDINGS` says where each text comes from, and gives the words of the report and of the official
+notebooks.
 """
 
 from __future__ import annotations
@@ -59,3 +59,7 @@ right corner of the image.
 Query:
 Where is the {target}? Don't give a final answer without reasoning. Output the final answer in the format \
 "Final Answer: X" where X is a JSON list of objects. The object needs a "box_2d" and "label" key. Answer:"""
+LAB_REPORT_QUESTION = """You are a Clinical Data Extraction Specialist. Your job is to parse lab reports \
+with high precision.
+From the given lab report, extract all lab tests into a JSON list.
+Each test object in the list must include: {fields}"""

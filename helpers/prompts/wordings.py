@@ -1,8 +1,9 @@
-"""What the report and the official notebooks ask with, word for word, beside the words of `helpers.prompts` here.
+"""The prompts of the report and of the official notebooks, word for word, beside those of `helpers.prompts`.
 
 Report: MedGemma 1.5 technical report, arXiv:2604.05081v2 (May 2026), appendix B, read as HTML (ar5iv, August
 2026). Notebooks: of github.com/Google-Health/medgemma, as they stood in January and February 2026. Blanks are
-Python format fields; line ends are those of a table's cell. Where a source prints no words for a task, none stand.
+Python format fields; line ends are those of a table's cell. If a source prints no words for a task, its entry is
+None.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from helpers.prompts.number_answers import NUMBER_QUESTION
 
 
 class Published(NamedTuple):
-    """Words as one source has them."""
+    """The words of one source."""
 
     text: str  # with the blanks as Python format fields
     source: str  # where they stand: a table of the report, or a notebook's name
 
 
 class Wording(NamedTuple):
-    "One task: the published words, the constant of `helpers.prompts` that asks it here, and why it differs."
+    "One task: the published words, the constant of `helpers.prompts` with our words, and why these differ."
 
     report: Published | None
     notebook: Published | None
@@ -30,7 +31,7 @@ class Wording(NamedTuple):
 
     @property
     def ours(self) -> str:
-        """The words that this package asks with; "" where it has none."""
+        """The words that this package uses; "" if it has none."""
         return _OURS[self.constant] if self.constant else ""
 
 
@@ -51,20 +52,21 @@ WORDINGS: dict[str, Wording] = {
             "high_dimensional_ct_model_garden.ipynb",
         ),
         "CT_QUESTION",
-        "None to the report, with its three dots after the history.",
+        "Our text is the report's, with its three dots after the history.",
     ),
     "MRI volume": Wording(
         Published(templates.MRI_QUESTION, "Table 13, MRI-US1"),
         None,
         "MRI_QUESTION",
-        "None, with the report's comma after the history and no quotes around the condition. The table's stray "
-        "quote at the start, and its doubled ones around Final Answer, are left out here.",
+        "Our text is the report's, with its comma after the history and no quotes around the "
+        "condition. We left out the table's stray quote at the start and its doubled quotes around "
+        "Final Answer.",
     ),
     "chest CT (CT-RATE)": Wording(
         Published(templates.CT_RATE_QUESTION, "Table 13, CT-RATE"),
         None,
         "CT_RATE_QUESTION",
-        "As printed, with a blank for the condition, of which the report prints one: Emphysema.",
+        "Our text is the printed one, with a blank for the condition. The report prints one condition: Emphysema.",
     ),
     "before a volume's slices": Wording(
         None,
@@ -74,14 +76,15 @@ WORDINGS: dict[str, Wording] = {
             "high_dimensional_ct_model_garden.ipynb",
         ),
         "VOLUME_INSTRUCTION",
-        "Ours holds for any CT or MR volume and says the direction. The report prints slices, `SLICE 1` and so "
-        "on (section 3.2.1), and no words before them.",
+        "Our text fits any CT or MR volume and says the direction of the slices. The report prints "
+        "the slices as `SLICE 1` and so on (section 3.2.1), without words before them.",
     ),
     "before the slices of several volumes": Wording(
         None,
         None,
         "VOLUMES_INSTRUCTION",
-        "Ours. The report lets several volumes share the 85 slices, and does not print how they are told apart.",
+        "The text is ours. The report lets several volumes share the 85 slices, and does not print "
+        "how the prompt tells them apart.",
     ),
     "whole slide": Wording(
         Published(
@@ -98,21 +101,24 @@ WORDINGS: dict[str, Wording] = {
             "high_dimensional_pathology_hugging_face.ipynb",
         ),
         "SLIDE_INSTRUCTION",
-        "The report's words, without its blank for a question. The order is the notebook's, text before "
-        "patches; Table 9 has the patches first: `slide_messages(..., text_first=False)`. The notebook fills "
+        "The words are the report's, without its blank for a question. The order is the notebook's, with the "
+        "text before the patches. Table 9 has the patches first, as `slide_messages(..., text_first=False)` "
+        "writes them. The notebook fills "
         'its blank with "colon, biopsy:".',
     ),
     "several slides of one specimen": Wording(
         None,
         None,
         "SLIDES_INSTRUCTION",
-        "Ours. It follows the report's for one slide, which has single slides only.",
+        "The text is ours. It follows the report's text for one slide, because the report has no text "
+        "for several slides.",
     ),
     "chest radiograph, yes or no": Wording(
         Published(templates.YES_NO_QUESTION, "Table 8, MIMIC-CXR, CheXpert and CXR14"),
         None,
         "YES_NO_QUESTION",
-        'None. The table writes "responce" and does not close its last quote; both are put right here.',
+        'Our text is the report\'s, with two corrections: the table writes "responce" and does not '
+        "close its last quote.",
     ),
     "question about an image": Wording(
         Published(templates.CHOICE_QUESTION, "Table 9, SlakeVQA and VQA-Rad"),
@@ -129,7 +135,7 @@ WORDINGS: dict[str, Wording] = {
         ),
         None,
         "CHOICE_QUESTION",
-        "One template for both kinds of question; this one has the parenthesis before the X.",
+        "We use one template for both kinds of question. It has the parenthesis before the X.",
     ),
     "thinking": Wording(
         Published(templates.THINKING_INSTRUCTION, "Appendix B, benchmarks of text alone"),
@@ -138,14 +144,14 @@ WORDINGS: dict[str, Wording] = {
             "quick_start_with_model_garden.ipynb",
         ),
         "THINKING_INSTRUCTION",
-        "None to the report. The notebook has its own words for the system behind it.",
+        "Our text is the report's. The notebook adds its own words for the system after it.",
     ),
     "boxes": Wording(
         Published("Where is the {target}?", "Table 12, Chest ImaGenome"),
         Published(templates.BOX_QUESTION, "cxr_anatomy_localization_with_hugging_face.ipynb"),
         "BOX_QUESTION",
-        "None to the notebook. The report asked for numbers from 0 to 1 (section 3.2.4) in words that it does "
-        "not print; answers of both scales are read.",
+        "Our text is the notebook's. The report asked for numbers from 0 to 1 (section 3.2.4), in "
+        "words that it does not print. The course reads answers of both scales.",
     ),
     "change between two radiographs": Wording(
         None,
@@ -155,10 +161,13 @@ WORDINGS: dict[str, Wording] = {
             "cxr_longitudinal_comparison_with_hugging_face.ipynb",
         ),
         "CHANGE_QUESTION",
-        "Ours. The report offered (A) Improved, (B) Stable and (C) Worsened (section 3.2.3) and does not print "
-        "its words; the notebook asks for free text. Ours names the order of the images and asks for the word.",
+        "The text is ours. The report offered (A) Improved, (B) Stable and (C) Worsened (section "
+        "3.2.3) and does not print its words. The notebook asks for free text. Our text names the "
+        "order of the images and asks for the word.",
     ),
-    "number": Wording(None, None, "NUMBER_QUESTION", "Ours. The report asks for no number."),
+    "number": Wording(
+        None, None, "NUMBER_QUESTION", "The text is ours. The report asks no question whose answer is a number."
+    ),
     "skin (DermMCQA)": Wording(
         Published(f"{{question}} {_MOST_LIKELY}", "Table 9, DermMCQA"),
         None,
@@ -185,8 +194,9 @@ WORDINGS: dict[str, Wording] = {
             "Table 11, EHR datasets 2 to 4 and Mendeley",
         ),
         None,
-        "",
-        "Not asked here.",
+        "LAB_REPORT_QUESTION",
+        "Ours. The report's words, with the fields of a row as a blank: by default test, value, unit, range and "
+        "flag, and those of your own schema with `ask --schema`.",
     ),
 }
 

@@ -1,12 +1,13 @@
-"""Public benchmarks that their user downloads: a folder to a table of questions, and what is published beside it.
+"""Turn a public benchmark that the user downloaded into a table of questions, with the published figures beside
+it.
 
-In: a folder as it was unpacked. Out: a table for `helpers.evaluation`, and the terms and figures to read it by. No
-data are bundled, and none are fetched.
+In: the unpacked folder of a set. Out: a table for `helpers.evaluation`, and the terms and figures of the set. This
+package neither bundles nor downloads data.
 
 - ``published``: figures of MedGemma 1 and 1.5, each with its measure and source.
-- ``layouts``: what a set is, and how its files are found and read.
+- ``layouts``: describes a set, and finds and reads its files.
 - ``pathology_patches``, ``visual_questions``, ``chest_ct``, ``chest_pairs``, ``brain_mri``: the sets.
-- ``tables``: a set's rows as a table.
+- ``tables``: writes the rows of a set as a table.
 """
 
 import lazy_loader

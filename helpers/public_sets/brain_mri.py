@@ -1,4 +1,5 @@
-"""Folders like those of BraTS: MRI of brain tumours, four sequences a case and, of training cases, a segmentation.
+"""Folders like those of BraTS: MRI of brain tumours, with four sequences a case, and a segmentation of training
+cases.
 
 Two generations of names are known, and with them the numbers of the labels: BraTS2021_00000_t1ce.nii.gz (and
 earlier) with 4 for enhancing tumour, BraTS-GLI-00000-000-t1c.nii.gz (2023 and later) with 3. Other sets of the
@@ -40,10 +41,10 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
     unknown = [case for case in cases if not (_NEW.fullmatch(case) or _OLD.fullmatch(case))]
     if unknown and split == "findings":
         raise InputError(
-            f"What the labels of {unknown[0]} mean is not known here ({len(unknown)} cases).",
+            f"This program does not know the meaning of the labels of {unknown[0]} ({len(unknown)} such cases).",
             path=folder,
-            remedy="Give cases named BraTS-GLI, -MEN, -SSA or -MET, or BraTS2021 or before; or --split sequences "
-            "(split='sequences'), which reads no labels.",
+            remedy="Give cases named BraTS-GLI, -MEN, -SSA or -MET, or BraTS2021 or before. Or use --split "
+            "sequences (split='sequences'), which reads no labels.",
         )
     wanted = {case: _patient(case) for case, files in cases.items() if split == "sequences" or "seg" in files}
     if not wanted:
@@ -73,9 +74,10 @@ def _cases(folder: Path) -> dict[str, dict[str, Path]]:
         other = cases.setdefault(case, {}).setdefault(what, path)
         if other != path:
             raise InputError(
-                f"{what} of {case} is here twice: {other.relative_to(folder)} and {path.relative_to(folder)}.",
+                f"The folder holds {what} of {case} twice: {other.relative_to(folder)} and "
+                f"{path.relative_to(folder)}.",
                 path=folder,
-                remedy="Give the folder of one.",
+                remedy="Give the folder of one of them.",
             )
     return cases
 
@@ -151,15 +153,17 @@ BRATS = PublicSet(
     name="brats",
     title="BraTS and folders like it: MRI of brain tumours",
     source=SOURCE,
-    terms="those of the release: an account at Synapse and its data use agreement; cite the challenge's papers",
+    terms="the terms of each release: you need an account at Synapse and must accept its data use "
+    "agreement; cite the papers of the challenge",
     layout=(
         "BraTS-GLI-00000-000/BraTS-GLI-00000-000-t1n, -t1c, -t2w, -t2f, -seg.nii.gz (2023 and later), or",
         "BraTS2021_00000/BraTS2021_00000_t1, _t1ce, _t2, _flair, _seg.nii.gz (2021 and earlier)",
     ),
     splits=("findings", "sequences"),
     groups="one patient",
-    protocol="findings: the report's MRI question about enhancing tumor (T1 with contrast) and edema (FLAIR), "
-    "yes where one voxel is labelled so; most cases are yes, so read sensitivity and specificity, not accuracy. "
-    "sequences: which of four sequences a volume is, as many of each.",
+    protocol="The split findings asks the report's MRI question about enhancing tumor (T1 with contrast) and "
+    "edema (FLAIR). The answer is yes if at least one voxel has this label. Most answers are yes, so "
+    "read sensitivity and specificity, not accuracy. The split sequences asks which of four sequences "
+    "a volume is, with equally many volumes of each.",
     read=_read,
 )

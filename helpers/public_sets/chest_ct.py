@@ -51,7 +51,7 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
         matched = _NAME.fullmatch(volume)
         if not matched:
             raise InputError(
-                f"{volume!r} is not a name of a volume.", path=table, remedy="Download the file again."
+                f"{volume!r} is not the name of a volume.", path=table, remedy="Download the file again."
             )
         patient, scan, number = matched.groups()
         if _path(volumes, patient, scan, volume).is_file():
@@ -85,7 +85,7 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
             )
     notes = [f"{len(scans)} scans are here, with {len(labels)} volumes named in {name}; of each scan the first"]
     if left_out := len(scans) - len(first):
-        notes.append(f"left out: {left_out} scans that the set itself lists as not of the chest")
+        notes.append(f"left out: {left_out} scans that the set itself lists as not showing the chest")
     return Found(rows, tuple(notes))
 
 
@@ -96,8 +96,8 @@ def _path(volumes: Path, patient: str, scan: str, volume: str) -> Path:
 def _no_volumes(folder: Path, split: str) -> InputError:
     if any((folder / at / split).is_dir() for at in ("dataset", ".")):
         return InputError(
-            f"Of {split} and {split}_fixed only the first is here; its headers lack orientation, voxel size and "
-            "Hounsfield scale.",
+            f"The folder holds {split} but not {split}_fixed. The headers in {split} lack orientation, "
+            "voxel size and Hounsfield scale.",
             path=folder,
             remedy=f"Download dataset/{split}_fixed from {SOURCE}.",
         )
@@ -116,7 +116,8 @@ CT_RATE = PublicSet(
     name="ct-rate",
     title="CT-RATE: chest CT without contrast, 18 conditions a volume",
     source=SOURCE,
-    terms="CC BY-NC-SA 4.0, after its terms are accepted on that page: research and teaching only, not passed on",
+    terms="CC BY-NC-SA 4.0, after you accept the terms on that page: use the data for research and teaching "
+    "only, and do not pass them on",
     layout=(
         "dataset/multi_abnormality_labels/valid_predicted_labels.csv",
         "dataset/valid_fixed/valid_1/valid_1_a/valid_1_a_1.nii.gz (as many as you like)",
@@ -124,8 +125,9 @@ CT_RATE = PublicSet(
     ),
     splits=("valid", "train"),
     groups="one patient",
-    protocol="The report's own template for this set, once for each condition. It evaluates on the valid split: "
-    "1,564 scans of 1,304 patients; which reconstruction of a scan it took is not said, here it is the first that "
-    "is there. Of the volumes it says both resampled to 480 x 480 x 240 and not resampled; here they are not.",
+    protocol="We ask with the report's own template for this set, once for each condition. The report "
+    "evaluates on the valid split: 1,564 scans of 1,304 patients. It does not say which "
+    "reconstruction of a scan it took; we take the first one in the folder. The report says both that "
+    "the volumes were resampled to 480 x 480 x 240 and that they were not; we do not resample them.",
     read=_read,
 )

@@ -84,12 +84,13 @@ MS_CXR_T = PublicSet(
     name="ms-cxr-t",
     title="MS-CXR-T: change of five findings between two chest radiographs of a patient",
     source=SOURCE,
-    terms="PhysioNet Credentialed Health Data License: training and a signed agreement; images must not be sent "
-    "to services of others",
+    terms="PhysioNet Credentialed Health Data License: you need a training and a signed agreement, and you "
+    "must not send the images to other people's services",
     layout=(LIST, "files/p10/p10002428/s55758034/....jpg (of MIMIC-CXR-JPG; .dcm of MIMIC-CXR)"),
     splits=("test",),
     groups="one patient",
-    protocol="Prior radiograph, then the current one, and our question: the report offers (A) Improved, "
-    "(B) Stable, (C) Worsened and does not print its words. Its macro accuracy is over the findings.",
+    protocol="We show the prior radiograph, then the current one, and ask our own question, because the report "
+    "offers (A) Improved, (B) Stable, (C) Worsened but does not print its words. The report's macro "
+    "accuracy is the mean over the findings.",
     read=_read,
 )

@@ -1,4 +1,4 @@
-"""What a public set is, and what its readers share: how a folder's layout is found, and its lists read."""
+"""Describe a public set, find the layout of its folder, and read its lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Choose = Callable[[Collection[str]], Collection[str]]  # of all groups those tha
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder gave: rows, and what a person has to know of them."""
+    """The rows of a folder, and notes about them for the user."""
 
     rows: list[Row]
     notes: tuple[str, ...] = ()
@@ -39,16 +39,18 @@ class PublicSet:
 
 
 def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
-    """What lies at the first of ``patterns`` (globs within ``folder``) that finds something.
+    """The file or folder at the first of ``patterns`` (globs within ``folder``) that matches anything.
 
-    Raises `InputError` where nothing does, naming ``source``, and where one finds several.
+    Raises `InputError` with ``source`` if no pattern matches, and if a pattern matches several.
     """
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
         if len(found) > 1:
             names = ", ".join(path.relative_to(folder).as_posix() for path in found[:3])
             raise InputError(
-                f"There are {len(found)} of {patterns[0]}: {names}.", path=folder, remedy="Give the folder of one."
+                f"The folder holds {len(found)} of {patterns[0]}: {names}.",
+                path=folder,
+                remedy="Give the folder of one of them.",
             )
         if found:
             return found[0]
@@ -57,12 +59,12 @@ def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
 
 def absent(folder: Path, what: str, source: str) -> InputError:
     """The error that a part of a set's layout is missing."""
-    remedy = f"Get it at {source}, unpack it, and give the folder that holds it."
-    return InputError(f"There is no {what} in this folder.", path=folder, remedy=remedy)
+    remedy = f"Download it from {source}, unpack it, and give the folder that holds it."
+    return InputError(f"This folder does not hold the {what}.", path=folder, remedy=remedy)
 
 
 def check_there(paths: Iterable[Path], folder: Path, source: str) -> None:
-    """Raise `InputError` where a file is missing, with how many are, and the first."""
+    """Raise `InputError` if files are missing, with their number and the first one."""
     missing = [path for path in dict.fromkeys(paths) if not path.is_file()]
     if missing:
         first = missing[0].relative_to(folder) if missing[0].is_relative_to(folder) else missing[0]
@@ -78,7 +80,7 @@ def read_records(path: Path, keys: Sequence[str]) -> list[dict[str, Any]]:
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"This JSON cannot be read ({error}).", path=path, remedy=remedy) from error
     if not isinstance(found, list) or not found:
-        raise InputError("This is not a list of questions.", path=path, remedy=remedy)
+        raise InputError("The file does not hold a list of questions.", path=path, remedy=remedy)
     for number, record in enumerate(found, start=1):
         lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
         if lacking:
@@ -94,12 +96,12 @@ def read_columns(path: Path, columns: Sequence[str], delimiter: str = ",") -> li
             reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
             lacking = [name for name in columns if name not in (reader.fieldnames or ())]
             if lacking:
-                raise InputError(f"There is no column {', '.join(lacking)}.", path=path, remedy=remedy)
+                raise InputError(f"The column {', '.join(lacking)} is missing.", path=path, remedy=remedy)
             rows = []
             for row in reader:
                 if None in row or None in row.values():
                     raise InputError(
-                        f"Line {reader.line_num} has another number of cells than the header.",
+                        f"The number of cells in line {reader.line_num} differs from the header.",
                         path=path,
                         remedy=remedy,
                     )

@@ -41,7 +41,9 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
         raise absent(root, f"folder {', '.join(lacking)}", SOURCE)
     patches = {path.name: path for short in CLASSES for path in sorted((root / short).glob("*.tif"))}
     if not patches:
-        raise InputError("The folders of the classes hold no .tif.", path=root, remedy=f"Unpack {name}.zip again.")
+        raise InputError(
+            "The folders of the classes hold no .tif files.", path=root, remedy=f"Unpack {name}.zip again."
+        )
     kept = choose(patches)
     return Found(
         [
@@ -67,8 +69,9 @@ NCT_CRC = PublicSet(
     terms="CC BY 4.0",
     layout=("CRC-VAL-HE-7K/ADI/ADI-....tif (7,180 patches of 224 pixels, 9 folders)", "NCT-CRC-HE-100K/ likewise"),
     splits=tuple(FOLDERS),
-    groups="one patch: the files do not say whose patient it is (50 in the test split); intervals are too narrow",
-    protocol="The official notebook's question in the report's template for choices, the nine classes as words. "
-    "The report publishes no figure of this set; PathMCQA is another, internal one.",
+    groups="one patch: the files do not record the patient (the test split has 50), so intervals are too narrow",
+    protocol="We ask the official notebook's question in the report's template for choices, with the nine "
+    "classes as words. The report publishes no figure for this set. Its set PathMCQA is another one, "
+    "which is not public.",
     read=_read,
 )

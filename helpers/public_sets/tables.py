@@ -1,4 +1,4 @@
-"""A public set's folder, as its user downloaded it, to a table that ``evaluate --cases`` takes."""
+"""Turn the downloaded folder of a public set into a table for ``evaluate --cases``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETS = {each.name: each for each in (NCT_CRC, VQA_RAD, SLAKE, CT_RATE, MS_CXR_T,
 
 @dataclass(frozen=True)
 class WrittenTable:
-    """What was written."""
+    """The written table, and its numbers of rows and groups."""
 
     path: Path
     rows: int
@@ -46,33 +46,40 @@ def write_table(
     """Write the questions of a public set as a table (`helpers.evaluation.read_cases`); no image is copied.
 
     Args:
-        name: of the set, as in `SETS`.
+        name: the name of the set, as in `SETS`.
         folder: the set, downloaded and unpacked by its user.
-        output: the table, a .csv that is not there yet. Its paths are from its own folder.
-        split: one of the set's; by default its first, the one of published figures where there are some.
-        limit: at most so many groups (patients; images or patches where patients are not known), with all their
-            questions, drawn with ``seed``. All where None.
+        output: the new .csv file of the table. Paths in it are relative to its folder.
+        split: a split of the set; by default the first one, which is the split of the published figures, if there
+            are any.
+        limit: the largest number of groups (patients, or images or patches if patients are not recorded), drawn
+            with ``seed``, each with all its questions. None takes all.
         seed: of the drawing.
 
     Raises:
-        InputError: no such set or split; a layout that is not the set's, with what is missing and where to get it;
-            an output that is not a new .csv.
+        InputError: the set or split does not exist; the folder does not have the layout of the set (the error says
+            what is missing and where to get it); or ``output`` is not a new .csv.
     """
     each, output = public_set(name), Path(output)
     split = split or each.splits[0]
     if split not in each.splits:
         raise InputError(
-            f"{each.name} has no split {split!r}.",
+            f"The set {each.name} has no split {split!r}.",
             remedy=f"Use one of {', '.join(each.splits)} (--split, split=).",
         )
     if limit is not None and limit < 1:
-        raise InputError(f"A limit of {limit} leaves nothing.", remedy="Give 1 or more (--limit, limit=).")
+        raise InputError(
+            f"The limit is {limit}, which leaves no cases.", remedy="Give 1 or more (--limit, limit=)."
+        )
     if output.suffix.lower() != ".csv" or output.exists():
-        why = "There is such a file already." if output.exists() else "The table is written as .csv."
+        why = (
+            "A file of this name exists already." if output.exists() else "The table can only be written as .csv."
+        )
         raise InputError(why, path=output, remedy="Give another name (--output, output=).")
     if not Path(folder).is_dir():
         raise InputError(
-            "There is no such folder.", path=folder, remedy=f"Get the set at {each.source} and unpack it."
+            "This folder does not exist.",
+            path=folder,
+            remedy=f"Download the set from {each.source}, and unpack it.",
         )
 
     def choose(groups: Collection[str]) -> Collection[str]:
@@ -88,15 +95,15 @@ def write_table(
 
 
 def public_set(name: str) -> PublicSet:
-    """The set of a name. Raises `InputError` for none of `SETS`."""
+    """The set with this name. Raises `InputError` if it is not in `SETS`."""
     if name.lower() not in SETS:
         remedy = f"{did_you_mean(name, SETS)}Use one of {', '.join(SETS)}."
-        raise InputError(f"There is no public set {name!r} here.", remedy=remedy)
+        raise InputError(f"This program does not know a public set {name!r}.", remedy=remedy)
     return SETS[name.lower()]
 
 
 def about(name: str) -> str:
-    """What a set is, as text: source, terms, layout, splits, groups, protocol, and what is published of it."""
+    """A set as text: its source, terms, layout, splits, groups, protocol and published figures."""
     each = public_set(name)
     lines = [
         each.title,
@@ -113,10 +120,12 @@ def about(name: str) -> str:
 
 def _check(rows: list[Row], folder: Path) -> None:
     if not rows:
-        raise InputError("No question is left of this folder.", path=folder, remedy="Choose another split.")
+        raise InputError("No question of this folder is left.", path=folder, remedy="Choose another split.")
     twice = [name for name, count in Counter(row["id"] for row in rows).items() if count > 1]
     if twice:
-        raise InputError(f"{twice[0]} is there twice.", path=folder, remedy="Download the set's lists again.")
+        raise InputError(
+            f"The case {twice[0]} occurs twice.", path=folder, remedy="Download the set's lists again."
+        )
 
 
 def _write(rows: list[Row], output: Path) -> None:
@@ -130,7 +139,9 @@ def _write(rows: list[Row], output: Path) -> None:
                 writer.writerow(row | paths)
     except OSError as error:
         raise InputError(
-            f"The table cannot be written ({error.strerror}).", path=output, remedy="Choose another place for it."
+            f"The table cannot be written ({error.strerror}).",
+            path=output,
+            remedy="Choose another file with --output (output=).",
         ) from error
 
 

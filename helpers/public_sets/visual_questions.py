@@ -1,4 +1,4 @@
-"""VQA-RAD and SLAKE: questions about single images of radiology, answered in words.
+"""VQA-RAD and SLAKE: questions about single images of radiology, with answers in words.
 
 Every question is put into the template that the report prints for both (Table 9). An answer of yes or no makes the
 row a closed one. What else the sets call closed ("left or right?") names no list of options, and is answered in
@@ -70,7 +70,7 @@ def _vqa_rad(folder: Path, split: str, choose: Choose) -> Found:
         unplaced = [record["qid"] for record in records if str(record["qid"]) not in places]
         if unplaced:
             raise InputError(
-                f"Question {unplaced[0]} of {listed.name} is in none of the splits.",
+                f"Question {unplaced[0]} of {listed.name} belongs to none of the splits.",
                 path=table,
                 remedy="Download both files again.",
             )
@@ -136,9 +136,10 @@ VQA_RAD = PublicSet(
     ),
     splits=("balanced-test", "balanced-validation", "balanced-train", "test", "train"),
     groups="one case of MedPix, or one image where the file does not name its case",
-    protocol="Table 9 of the report, which evaluates on the balanced test split of arXiv:2405.03162, since images "
-    "of the original test split (451 questions) are also in training. Its tokenized F1 is over all questions, "
-    "and the card's closed ones are not yes or no alone.",
+    protocol="We ask as in Table 9 of the report, which evaluates on the balanced test split of "
+    "arXiv:2405.03162, because images of the original test split (451 questions) are also in the "
+    "training split. The report's tokenized F1 is over all questions. The closed questions of the "
+    "model card are not only yes-or-no questions.",
     read=_vqa_rad,
 )
 SLAKE = PublicSet(
@@ -149,8 +150,8 @@ SLAKE = PublicSet(
     layout=("test.json, validation.json or validate.json, train.json", "imgs/xmlab0/source.jpg"),
     splits=("test", "validation", "train"),
     groups="one image: patients are not recorded, so intervals may be too narrow",
-    protocol="Table 9 of the report, on the default test split; its 1,061 English questions. MedGemma's training "
-    "data hold SLAKE's own training split (model card). Its tokenized F1 is over all questions, "
-    "and the card's closed ones are not yes or no alone.",
+    protocol="We ask as in Table 9 of the report, the 1,061 English questions of the default test split. "
+    "MedGemma was trained on SLAKE's own training split (model card). The report's tokenized F1 is "
+    "over all questions. The closed questions of the model card are not only yes-or-no questions.",
     read=_slake,
 )

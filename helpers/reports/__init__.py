@@ -1,14 +1,14 @@
-"""Evaluations side by side on one page: what they say in plain words, charts, the worst cases, the settings.
+"""Show evaluations side by side on one page: a verdict in plain words, charts, the worst cases, the settings.
 
 In: the folders of evaluations. Out: ``report.html``, one file that asks no other host and has no script, and
 ``report.md`` with the same words and tables.
 
-- ``runs``: the answers of a folder, their scores computed anew, and what the run was made with.
-- ``verdict``: what the scores allow to say, with the words for what they do not.
-- ``tables``: figures as rows of text; ``settings``: what the runs were made with, and where they differ.
-- ``charts``: the figures as places on a plot; the templates draw them as SVG.
-- ``worst``: the cases to look at first; ``case_pictures``: their images, as the model saw them.
-- ``page``: both files, written whole or not at all.
+- ``runs``: reads the answers and settings of a folder, and computes the scores again.
+- ``verdict``: says in words what the scores show and what they do not show.
+- ``tables``: writes figures as tables; ``settings``: lists the settings of the runs and their differences.
+- ``charts``: computes the positions of figures on plots; the templates draw them as SVG.
+- ``worst``: chooses the cases to look at first; ``case_pictures``: draws their images as the model saw them.
+- ``page``: writes both files, completely or not at all.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The images of a case as the model saw them, small: drawn again, and shown only where they are the very same.
+"""Draw small pictures of a case's images again, and show them only if they are exactly what the model saw.
 
 An answer keeps the hash of its prompt, words and pixels. What is drawn again has to have that hash, so no page
 shows another slice, window or patch than was asked about. Teaching cases are made from public images and always
@@ -30,14 +30,15 @@ NOT_ASKED_FOR = (
     "page."
 )
 NOT_THE_SAME = (
-    "The picture is left out: drawn again, it is not what the model was asked about. The file has changed, the "
-    "table says how it is read, or another version of this package drew it."
+    "The picture is left out, because it would not be the picture that the model saw. The file may "
+    "have changed, the table may say how to read it, or another version of this package may have "
+    "drawn it."
 )
 
 
 @dataclass(frozen=True)
 class CasePicture:
-    """A picture to be put into a page, or why there is none."""
+    """A picture for a page, or the reason why it is left out."""
 
     data: str  # a data: address; empty where there is none
     caption: str
@@ -48,7 +49,7 @@ class CasePicture:
 def case_picture(answer: Answer, *, own: bool) -> CasePicture:
     """The picture of an answer's case; ``own`` allows those of the user's own data.
 
-    Nothing that is wrong with a file ends the report: it is said in place of the picture.
+    A fault of a file does not end the report. The page shows the fault in place of the picture.
     """
     case, teaching = _teaching_case(answer), True
     if case is None and "path" in answer:
@@ -56,16 +57,18 @@ def case_picture(answer: Answer, *, own: bool) -> CasePicture:
         if not own:
             return CasePicture("", NOT_ASKED_FOR)
         if not Path(answer["path"]).exists():
-            return CasePicture("", "The picture is left out: its file is not there any more.")
+            return CasePicture("", "The picture is left out, because its file no longer exists.")
     if case is None:
         return CasePicture("", "")
     try:
         messages = case.messages
     except (InputError, OSError) as error:
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or type(error).__name__
-        return CasePicture("", f"The picture is left out: its file cannot be read ({why}).")
+        return CasePicture("", f"The picture is left out, because its file cannot be read ({why}).")
     except Exception as error:  # whatever a decoder throws at a file that has changed is that case's alone
-        return CasePicture("", f"The picture is left out: its file cannot be read ({type(error).__name__}).")
+        return CasePicture(
+            "", f"The picture is left out, because its file cannot be read ({type(error).__name__})."
+        )
     if prompt_key(messages) != answer.get("prompt"):
         return CasePicture("", NOT_THE_SAME)
     images = images_of(messages)

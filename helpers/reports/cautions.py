@@ -1,4 +1,4 @@
-"""What a reader has to know before the scores are believed, each with what can be done about it."""
+"""Cautions that a reader should know before believing the scores, each with a remedy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMED = 3  # cases that a sentence names
 
 
 def cautions(runs: Sequence[Run]) -> list[str]:
-    """Sentences about the runs, those that may change a conclusion first; none where there is nothing to say.
+    """Sentences about the runs, beginning with those that may change a conclusion; empty if there are none.
 
-    What holds for every run is said once.
+    A sentence that holds for every run occurs once.
     """
     found: dict[str, list[str]] = {}
     for run in runs:
@@ -35,52 +35,54 @@ def cautions(runs: Sequence[Run]) -> list[str]:
 def _of_run(run: Run) -> Iterator[str]:
     done, failed = run.done, run.failed
     if any(is_standin(model.partition("+")[0]) for model in {answer["model"] for answer in run.answers}):
-        yield "The answers are those of the small stand-in model. Its figures say nothing about MedGemma."
+        yield "The small stand-in model gave these answers. Its figures say nothing about MedGemma."
     if failed:
         yield (
             f"{len(failed)} of {counted(len(run.answers), 'case')} could not be asked, for example "
-            f"{_names(failed)}: {_short(failed[0]['error'])} They are left out of every score. Run the same "
-            "evaluate again: it asks only these."
+            f"{_names(failed)}: {_short(failed[0]['error'])} No score counts them. Run the same "
+            "evaluate again: it asks only these cases."
         )
     asked = run.record.get("cases", {}).get("count")
     if isinstance(asked, int) and asked > len(run.answers):
         yield (
-            f"The run is not finished: {len(run.answers)} of {counted(asked, 'case')} are there. Run the same "
-            "evaluate again: it goes on."
+            f"The run is not finished: {len(run.answers)} of {counted(asked, 'case')} are there. Run "
+            "the same evaluate again: it continues."
         )
     closed = [a for a in done if a["form"] != "text"]
     if silent := [a for a in closed if a["parsed"] is None]:
         yield (
-            f"{counted(len(silent), 'answer')} ({len(silent) / len(closed):.1%}) could not be read and counted as "
-            "wrong. Read the replies below: where they say it in other words, the question may have to name its "
-            "options."
+            f"{counted(len(silent), 'answer')} ({len(silent) / len(closed):.1%}) could not be read and "
+            "counted as wrong. Read the replies below. If they give the answer in other words, let "
+            "the question name its options."
         )
     if cut := [a for a in done if a.get("finished") is False]:
         limit = run.record.get("settings", {}).get("max_new_tokens")
         of = f" of {limit}" if limit else ""
         yield (
-            f"The token limit{of} cut {len(cut)} of {len(done)} replies "
-            f"({len(cut) / len(done):.1%}), for example {_names(cut)}. A reply cut before it states its answer "
-            "counts as wrong. Ask with a larger --max-new-tokens."
+            f"The token limit{of} cut {len(cut)} of {len(done)} replies ({len(cut) / len(done):.1%}), "
+            f"for example {_names(cut)}. A reply that is cut before its answer counts as wrong. Ask "
+            "with a larger --max-new-tokens."
         )
     if share := run.scores.get("runaway"):
         yield (
-            f"{share:.1%} of the replies end on the same words over and over. Look at them below; a model in "
-            "4 bits, or an adapter that was tuned too long, is a usual cause."
+            f"{share:.1%} of the replies repeat the same words until their end. Look at them below. "
+            "Usual causes are a model in 4 bits, or an adapter that was tuned too long."
         )
     masses = [m for of in run.scores["conditions"].values() for m in (of.get("mass on yes and no"),) if m]
     if low := sum(mass["low"] for mass in masses):
         yield (
-            f"In {low} of {sum(mass['n'] for mass in masses)} yes-or-no answers yes and no had together under "
-            f"{LOW_MASS:.0%} of the likelihood. Their AUROC and calibration mean little."
+            f"In {low} of {sum(mass['n'] for mass in masses)} yes-or-no answers, yes and no together "
+            f"had under {LOW_MASS:.0%} of the likelihood. The AUROC and calibration of these answers "
+            "mean little."
         )
     groups: dict[str, set[str]] = {}
     for answer in done:
         groups.setdefault(answer["kind"], set()).add(answer["group"])
     if few := [f"{kind} {len(names)}" for kind, names in groups.items() if len(names) < FEW_GROUPS]:
         yield (
-            f"There are few groups (patients or volumes): {', '.join(few)}. Intervals from fewer than "
-            f"{FEW_GROUPS} are too narrow. More patients help, more questions about the same ones do not."
+            f"The cases come from few groups (patients or volumes): {', '.join(few)}. Intervals from "
+            f"fewer than {FEW_GROUPS} groups are too narrow. More patients help; more questions about "
+            "the same patients do not."
         )
 
 
@@ -92,8 +94,9 @@ def _between(runs: Sequence[Run]) -> Iterator[str]:
         common = asked.keys() & here.keys()
         if len(common) < max(len(asked), len(here)):
             yield (
-                f"{first.label} answered {len(asked)} cases, {other.label} {len(here)}, and both {len(common)}. "
-                "Comparisons are of those that both answered; each run's own scores are of all of its own."
+                f"{first.label} answered {len(asked)} cases, {other.label} {len(here)}, and both "
+                f"{len(common)}. Comparisons use the cases that both answered; the scores of each run "
+                "use all of its cases."
             )
         if changed := [name for name in sorted(common) if _prompts_differ(asked[name], here[name])]:
             yield (
@@ -101,7 +104,7 @@ def _between(runs: Sequence[Run]) -> Iterator[str]:
                 f"{other.label} than in {first.label}, for example {', '.join(changed[:NAMED])}."
             )
     if changed := differing(runs, ("token limit", "decoding", "medgemma-tutorials", "transformers", "torch")):
-        yield f"The runs differ in {', '.join(changed)} too: see the settings."
+        yield f"The runs also differ in {', '.join(changed)}; see the settings."
 
 
 def _prompts_differ(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -112,9 +115,9 @@ def _of_conditions(runs: Sequence[Run]) -> Iterator[str]:
     shown = sum("interval" in of.get("accuracy", {}) for run in runs for of in run.scores["conditions"].values())
     if shown >= MANY:
         yield (
-            f"The report shows {shown} intervals by condition. Of 95 % intervals about one in twenty misses the "
-            "true value, and the best and the worst of many conditions are extreme partly by chance. Look at the "
-            "means over all conditions first."
+            f"The report shows {shown} intervals by condition. About one in twenty 95 % intervals "
+            "misses the true value, and chance makes the best and the worst of many conditions look "
+            "more extreme. Look at the means over all conditions first."
         )
 
 

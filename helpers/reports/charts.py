@@ -67,7 +67,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What was true (rows) and what was said (columns), of one run."""
+    """The truths (rows) and the answers (columns) of one run."""
 
     title: str
     run: int

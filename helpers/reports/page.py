@@ -1,4 +1,4 @@
-"""The report as two files: HTML that asks no other host and runs no script, and Markdown with the same words."""
+"""Write the report as two files: HTML without scripts and other hosts, and Markdown with the same words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from helpers.reports.verdict import comparisons, verdict
 from helpers.reports.worst import WorstCase, worst_cases
 from helpers.storage import make_folder, whole_file
 
-NOTE = "For education and not for diagnosis. Scores hold for these models on these cases and for nothing else."
+NOTE = "For education and not for diagnosis. These scores hold only for these models on these cases."
 WORST = 12  # cases with pictures
 LONGEST = 4_000  # letters of one text on the page; the answers keep all of it
 OPEN = 6  # plots of a kind that are not folded away
@@ -41,14 +41,15 @@ def write_report(
 ) -> list[Path]:
     """Write ``report.md`` and ``report.html`` of evaluation folders into ``output``; returns both paths.
 
-    Scores are computed anew from the answers. Each further run is compared with the first on the cases that both
-    answered. Both files hold questions and answers as the runs kept them.
+    The scores are computed again from the answers. Each further run is compared with the first on the cases that
+    both answered. Both files hold questions and answers as the runs kept them.
 
     Args:
         runs: the ``--output`` folders of evaluations, or their addresses in a bucket.
-        output: a folder, made where it is not there.
-        pictures: also put images of the user's own tables into the page; those of teaching cases always are.
-        worst: how many of the worst cases are shown.
+        output: a folder, which is created if it does not exist.
+        pictures: whether to put images of the user's own tables into the page; images of teaching cases are always
+            in it.
+        worst: the number of worst cases on the page.
 
     Raises:
         InputError: as `helpers.reports.runs.read_runs`; two runs have different truths for a case; ``output``

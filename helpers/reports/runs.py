@@ -1,4 +1,4 @@
-"""The folders of evaluations: their answers, scores computed anew from these, and what the runs were made with."""
+"""Read the folders of evaluations: their answers, the settings of the runs, and the scores of the answers."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def read_runs(folders: Sequence[str | os.PathLike[str]]) -> list[Run]:
     places = [os.fspath(folder) for folder in folders]
     whole = [place if "://" in place else str(Path(place).resolve()) for place in places]
     if not places:
-        raise InputError("There is no run to report on.", remedy="Give the --output of an evaluate.")
+        raise InputError("No run was given to report on.", remedy="Give the output folder of evaluate.")
     for k, place in enumerate(whole):
         if place in whole[:k]:
-            raise InputError("This run is given twice.", path=places[k], remedy="Give each run once.")
+            raise InputError("You gave this run twice.", path=places[k], remedy="Give each run once.")
     names = [place.rstrip("/").rpartition("/")[2] for place in whole]
     return [
         _read_run(place, name if names.count(name) == 1 else place)
@@ -93,19 +93,24 @@ def by_condition(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
 def _read_run(place: str, label: str) -> Run:
     answers = read_run(place)
     if not answers:
-        raise InputError("There are no answers here.", path=place, remedy="Give the --output of an evaluate.")
+        raise InputError("This folder holds no answers.", path=place, remedy="Give the output folder of evaluate.")
     for answer in answers:
         needed = (*NEEDED, *NEEDED_OF.get(answer.get("form", ""), ()))
         absent = [] if "error" in answer else [name for name in needed if name not in answer]
         unknown = "" if "error" in answer or absent or answer["form"] in MEASURES else answer["form"]
         wrong = "" if "error" in answer or absent or unknown else _misfit(answer)
         if absent or unknown or wrong:
-            why = f"has no {', '.join(absent)}" if absent else f"is of a form that is not known here: {unknown}"
+            why = (
+                f"has no {', '.join(absent)}"
+                if absent
+                else f"has a form that this version does not know: {unknown}"
+            )
             why = f"has a value of {wrong} that cannot be scored: {answer[wrong]!r:.60}" if wrong else why
             raise InputError(
                 f"The answer to {answer['id']} {why}.",
                 path=place,
-                remedy="Take that line out of the answers, and run the same evaluate again: it asks it anew.",
+                remedy="Delete its line from the answers, and run the same evaluate again: it asks this case "
+                "again.",
             )
     scores = score(answers)
     if (stress := read_stress(place)) is not None:
@@ -153,9 +158,10 @@ def _record(place: str) -> dict[str, Any]:
         return {}
     except (ValueError, TypeError, OSError) as error:
         raise InputError(
-            f"This does not say what the run was made with ({error}).",
+            f"This file does not say how the run was made ({error}).",
             path=address,
-            remedy="Delete it, and run the same evaluate again: it is written anew, and no answer is asked again.",
+            remedy="Delete the file, and run the same evaluate again: it writes the file again, and asks no "
+            "case again.",
         ) from error
     return found
 

@@ -1,4 +1,4 @@
-"""What the runs were made with, line by line, and where they differ."""
+"""List the settings of the runs line by line, and mark where they differ."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from helpers.reports.tables import Table
 
 DIFFERS = "≠"
 ABOUT = (
-    f"From the run.json beside the answers, and the answers themselves. {DIFFERS} marks where the runs differ. A "
-    "difference of scores may come from any of these."
+    "These settings come from the run.json beside the answers, and from the answers themselves. "
+    f"{DIFFERS} marks settings in which the runs differ. Each of them may be the reason for a "
+    "difference of scores."
 )
 WORDS = {
     "model name": "model",
@@ -26,7 +27,7 @@ WORDS = {
 
 
 def settings_table(runs: Sequence[Run]) -> Table:
-    """Settings, model, tables, versions and numbers of every run, one a line."""
+    """The settings, model, tables, versions and numbers of every run, one on each line."""
     found = [dict(_of_run(run)) for run in runs]
     names = dict.fromkeys(name for of_run in found for name in of_run)
     several = len(runs) > 1

@@ -1,8 +1,8 @@
-"""What the scores allow to say, in plain words, and what they do not.
+"""Say in plain words what the scores show and what they do not show.
 
-One run is told from another, or from always giving the most frequent answer, only where the 95 % interval of the
-paired difference leaves out 0 and, between runs, the p of exchanging them in whole groups is below 0.05 as well.
-With several comparisons p is adjusted for them (Holm, Scand. J. Statist. 6:65, 1979).
+A run counts as different from another run, or from always giving the most frequent answer, only if the 95 %
+interval of the paired difference does not contain 0. Between runs, the p value of exchanging them in whole groups
+must also be below 0.05. With several comparisons p is adjusted for them (Holm, Scand. J. Statist. 6:65, 1979).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def comparisons(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
 
 
 def verdict(runs: Sequence[Run], compared: Mapping[str, Mapping[str, Any]]) -> list[Statement]:
-    """What the runs' scores say: between runs first, then each run by itself."""
+    """Sentences about the scores: first the comparisons of runs, then each run."""
     alone = [statement for run in runs for statement in _alone(run, named=len(runs) > 1)]
     return [*_between(runs, compared), *alone]
 
@@ -127,7 +127,9 @@ def _between(runs: Sequence[Run], compared: Mapping[str, Mapping[str, Any]]) -> 
         yield _compared(one, p, len(found))
     for run in runs[1:]:
         if not compared[run.label]["cases"]:
-            yield Statement(SAME, f"{run.label} and {runs[0].label} have no case in common: nothing to compare.")
+            yield Statement(
+                SAME, f"{run.label} and {runs[0].label} have no case in common, so they cannot be compared."
+            )
 
 
 def _compared(one: Compared, p: float, tests: int) -> Statement:
@@ -145,8 +147,8 @@ def _compared(one: Compared, p: float, tests: int) -> Statement:
     if groups < 2:
         return Statement(
             SAME,
-            f"Whether {one.other} or {one.first} is better cannot be told from one patient or volume ({cases}). "
-            f"There {lead if mean else 'both have the same'}.",
+            f"One patient or volume cannot show whether {one.other} or {one.first} is better "
+            f"({cases}). In this one, {lead if mean else 'both have the same'}.",
         )
     start = f"{cases[0].upper()}{cases[1:]} cannot tell {one.other} and {one.first} apart"
     if interval is None and not mean:
@@ -174,8 +176,8 @@ def _compared(one: Compared, p: float, tests: int) -> Statement:
     return Statement(
         SAME,
         f"{start}: {lead if mean else 'both have the same'}, 95 % interval of the difference "
-        f"{_span(one.measure, interval)}, in {of_groups} ({chance}). So many cases show only a difference of "
-        f"about {half} {unit} or more (half the width of that interval).",
+        f"{_span(one.measure, interval)}, in {of_groups} ({chance}). This number of cases can only "
+        f"show a difference of about {half} {unit} or more (half the width of that interval).",
     )
 
 
@@ -228,7 +230,7 @@ def _beside_usual(found: str, answers: Sequence[Answer]) -> Statement:
     if interval is None and lead["mean"]:
         return Statement(FIGURE, f"{found} {frequent}.", alone=True)
     return Statement(
-        SAME, f"{found} {frequent}: these cases do not show that the model is better than that.", alone=True
+        SAME, f"{found} {frequent}. These cases do not show that the model is better than that.", alone=True
     )
 
 

@@ -1,4 +1,4 @@
-"""The cases to look at first: wrong and sure, unreadable, cut, run away, furthest from the truth."""
+"""Choose the cases to look at first: wrong but sure, unreadable, cut off, runaway, furthest from the truth."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def reasons(answer: Answer) -> Iterator[str]:
     if _is_cut(answer):
         yield "cut at the token limit"
     if _ran_away(answer):
-        yield "ends on the same words over and over"
+        yield "repeats the same words until its end"
     if (far := _distance(answer)) is not None:
         off = (
             f"off by {Quantity(answer['unit']).write(abs(answer['parsed'] - answer['truth']))}"
@@ -106,7 +106,8 @@ def _ran_away(answer: Answer) -> bool:
 def _distance(answer: Answer) -> float | None:
     """How far a box, number or sentence is from the truth; None of a choice, and where it is right.
 
-    Of boxes and sentences 0 to 1, of numbers relative to the truth, or to the tolerance where that is larger.
+    It runs from 0 to 1 for boxes and sentences. For numbers it is relative to the truth, or to the tolerance if
+    that is larger.
     """
     if answer["form"] == "choice" or _is_silent(answer) or (worth := mark(answer)) >= 1:
         return None

@@ -1,4 +1,4 @@
-"""Scans that are not stained brightfield: one grey channel, or fluorescence. They are named for what they are."""
+"""Refuse scans that are not stained brightfield, but have one grey channel or show fluorescence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ BLACK = 12  # of 255: canvas, or the ground of a fluorescence scan
 # tissue on black canvas is taken for light on black.
 DARK, DIM = 80, 150
 LEAST_LIGHT = 20  # in the darkest channel: stained tissue lets some light of every colour through
-REMEDY = "MedGemma was trained on stained brightfield slides in colour: give a brightfield scan of the slide."
+REMEDY = (
+    "Give a brightfield scan of the slide, because MedGemma was trained on stained brightfield slides in colour."
+)
 
 
 def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | os.PathLike[str]) -> None:
@@ -21,12 +23,12 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
 
     Args:
         rgb: uint8 (rows, columns, 3), the overview of a slide.
-        glass: the colour of its glass, None where there is none.
+        glass: the colour of its glass; None if no glass was found.
         path: of the slide, for the error.
 
     Raises:
-        InputError: no glass, and what is not black is dim, or lacks a channel. Stained tissue lets some light of
-            every colour through.
+        InputError: there is no glass, and the pixels that are not black are dim or lack a channel. Stained tissue
+            lets some light of every colour through.
     """
     if glass is not None:
         return
@@ -35,7 +37,11 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
         return
     black = len(lit) < 0.95 * rgb[..., 0].size
     if np.median(lit.max(1)) < (DIM if black else DARK) or np.median(lit.min(1)) < LEAST_LIGHT:
-        raise InputError("The slide is a fluorescence scan: light on black, no glass.", path=path, remedy=REMEDY)
+        raise InputError(
+            "The slide looks like a fluorescence scan: it is light on black, without bright glass.",
+            path=path,
+            remedy=REMEDY,
+        )
 
 
 def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathLike[str]) -> None:
@@ -49,12 +55,12 @@ def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathL
         path: of the slide, for the error.
 
     Raises:
-        InputError: it is such a scan.
+        InputError: the scan is such a scan.
     """
     some = np.flatnonzero(tissue)[:: max(1, np.count_nonzero(tissue) // 20_000)]
     if np.percentile(np.ptp(rgb.reshape(-1, 3)[some], axis=1), 99) <= 2:
         raise InputError(
-            "The slide is grey: it has one channel (red, green and blue are the same), and stains have colours.",
+            "The slide is grey: its red, green and blue channels are the same, so no stain can be seen.",
             path=path,
             remedy=REMEDY,
         )

@@ -1,7 +1,8 @@
-"""The glass of a slide, and how much light everything else on it takes away: optical density.
+"""Find the colour of a slide's glass, and measure the optical density of everything else against it.
 
-Stain absorbs, so by the law of Lambert and Beer its amount is the logarithm of glass over pixel. Taken against the
-slide's own glass, the tint of glass and lamp falls out; what dims all colours alike falls out of ``colour``.
+Stain absorbs light, so by the law of Lambert and Beer its amount is the logarithm of glass over pixel. The slide's
+own glass is the reference, so the tint of glass and lamp has no effect. ``colour`` ignores anything that dims all
+colours equally.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ SMOOTH = 10  # microns; over less, noise would count as colour
 
 @dataclass(frozen=True)
 class Density:
-    """What each pixel takes away from the light of the glass, log10(glass / pixel): arrays (rows, columns).
+    """The optical density of each pixel, log10(glass / pixel): arrays (rows, columns).
 
-    Channels are smoothed over 10 microns, and where they are brighter than glass they are glass.
+    Channels are smoothed over 10 microns. Pixels brighter than glass count as glass.
     """
 
     colour: np.ndarray  # float32, the largest channel minus the smallest: grey has none
@@ -53,8 +54,8 @@ def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
         rgb: uint8 (rows, columns, 3).
 
     Returns:
-        Three float values of 0 to 255, red, green, blue; None where no glass is to be seen (a picture that is all
-        tissue, or fluorescence on black).
+        Three floats from 0 to 255: red, green, blue. None if no glass can be seen (the whole picture is tissue, or
+            fluorescence on black).
     """
     if len(rgb) > 8 * STRIPE:  # half of a large picture tells as much
         rgb = rgb[np.arange(len(rgb)) // STRIPE % 2 == 0]
@@ -79,7 +80,7 @@ def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
 def density_of(rgb: np.ndarray, glass: np.ndarray, mpp: float) -> Density:
     """Measure optical density against ``glass`` (three values up to 255), ``mpp`` microns a pixel.
 
-    Row by row in bands: at once, the channels alone would be 15 MB of the largest picture.
+    The picture is measured in bands of rows, because the channels of the largest picture would take 15 MB.
     """
     side = max(3, 2 * round(SMOOTH / mpp / 2) + 1)
     tables = [np.log10(light / np.arange(256).clip(DARKEST)).astype(np.float32) for light in glass]

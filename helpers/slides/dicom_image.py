@@ -1,4 +1,4 @@
-"""One DICOM file of a whole slide, by its header: a level of the pyramid, or a picture beside it."""
+"""Read the header of one DICOM file of a whole slide: a level of the pyramid, or a picture beside it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SlideImage:
 
     @property
     def picture(self) -> str:
-        """What it is beside the pyramid, such as "label image"; empty for a level."""
+        """The kind of a picture beside the pyramid, such as "label image"; empty for a level."""
         return slide_picture(self.text("ImageType"))
 
     @property
@@ -110,14 +110,18 @@ def slide_key(get: Callable[[str], Any]) -> Hashable:
 
 
 def read_slide_image(file: Path) -> SlideImage | str:
-    """The header of a file of a DICOM slide, or the name of what else the file is.
+    """The header of a file of a DICOM slide, or, for any other file, words that say what it is.
 
     Raises:
-        InputError: a file that is not DICOM in spite of its name, or whose header is damaged or cut off.
+        InputError: the file is not DICOM although its name says so, or its header is damaged or cut off.
     """
     if not begins_as_dicom(file):
         what = "an empty file" if not file.stat().st_size else "not a DICOM file"
-        raise InputError(f"This is {what}, in spite of its name.", path=file, remedy="Copy or export it again.")
+        raise InputError(
+            f"The name of the file suggests a DICOM file, but this is {what}.",
+            path=file,
+            remedy="Copy or export it again.",
+        )
     try:
         with file.open("rb") as stream:
             header = read_partial(stream, lambda tag, *_: tag > _LAST, specific_tags=_NUMBERS, force=True)
@@ -135,7 +139,8 @@ def read_slide_image(file: Path) -> SlideImage | str:
     image = SlideImage(file, header)
     if not image.series or not all(image.size):
         raise InputError(
-            "The header of this slide's file is cut off, or lacks its series or the size of the level.",
+            "The header of this slide's file is cut off, or it does not state the series or the size "
+            "of the level.",
             path=file,
             remedy="Copy or export it again, or take it out of the folder.",
         )

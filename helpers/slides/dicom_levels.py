@@ -1,8 +1,8 @@
-"""Whether OpenSlide reads the levels of a DICOM slide as they are; its own checks leave some cases out.
+"""Check that OpenSlide will read the levels of a DICOM slide correctly, because its own checks miss some cases.
 
-It takes all files of a series in a folder for one pyramid, by their sizes alone: two specimens become one slide.
-It passes over files that it cannot open, so that a coarser level becomes level 0. It shows tiles that are missing
-as glass. Where tiles should state their places and do not, it ends the program.
+OpenSlide reads all files of a series in a folder as one pyramid, by their sizes alone, so two specimens become one
+slide. It skips files that it cannot open, so a coarser level becomes level 0. It shows missing tiles as glass. If
+tiles should state their places but do not, it ends the program.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def check_levels(levels: Sequence[SlideImage], pictures: Sequence[SlideImage]) -
     """Check the levels of one series in one folder, and the pictures beside them, before OpenSlide opens them.
 
     Raises:
-        InputError: a form that OpenSlide does not read; several volumes; several images of one size that are no
-            concatenation (PS3.3 C.7.6.16.2.2.4); tiles or files missing; a file that is cut off.
+        InputError: OpenSlide cannot read the form of a file; there are several volumes, or several images of one
+            size that are not a concatenation (PS3.3 C.7.6.16.2.2.4); tiles or files are missing; or a file is cut
+            off.
     """
     levels = list({level.text("SOPInstanceUID") or level.file: level for level in levels}.values())  # copies
     for level in levels:
@@ -111,30 +112,36 @@ def _unread(image: SlideImage) -> tuple[str, str] | None:
     if image.number("SamplesPerPixel") == 1:
         named = header_text(header_value((image.optical_path,), "OpticalPathDescription"))
         return (
-            f"It has one channel ({', '.join(filter(None, [colours, named]))}): a fluorescence or grey image.",
+            f"The slide has one channel ({', '.join(filter(None, [colours, named]))}): it is a "
+            "fluorescence or grey image.",
             "MedGemma reads stained slides in colour; give an RGB scan.",
         )
     if syntax not in _COLOURS:
         tool = f", e.g. with DCMTK: {_TOOLS[syntax]} IN OUT" if syntax in _TOOLS else ""
         return (
-            f"OpenSlide does not read how its pixels are stored: {syntax.name or 'an unknown transfer syntax'}.",
+            f"OpenSlide cannot read the transfer syntax of its pixels: {syntax.name or 'an unknown one'}.",
             f"Convert it to JPEG, JPEG 2000 or no compression (Explicit VR Little Endian){tool}.",
         )
     if (bits := image.number("BitsAllocated")) != 8:
-        return f"It has {bits:.0f} bits a channel; OpenSlide reads 8.", "Export it with 8 bits a channel."
+        return (
+            f"The slide has {bits:.0f} bits a channel, but OpenSlide reads only 8.",
+            "Export it with 8 bits a channel.",
+        )
     if colours not in _COLOURS[syntax]:
         return (
-            f"Its colours are stored as {colours}, which OpenSlide does not read with {syntax.name}.",
+            f"The colours are stored as {colours}, which OpenSlide cannot read with {syntax.name}.",
             f"Export it again with colours as {' or '.join(_COLOURS[syntax])}.",
         )
     if (planes := image.number("TotalPixelMatrixFocalPlanes")) > 1:
-        return f"It was scanned in {planes:.0f} focal planes.", _EXPORT
+        return f"The slide was scanned in {planes:.0f} focal planes.", _EXPORT
     return None
 
 
 def _one_plane(image: SlideImage) -> InputError:
     return InputError(
-        "It holds several images of one place, of focal planes or optical paths.", path=image.file, remedy=_EXPORT
+        "The file holds several images of each place, from several focal planes or optical paths.",
+        path=image.file,
+        remedy=_EXPORT,
     )
 
 
@@ -145,11 +152,12 @@ def _check_one_volume(levels: Sequence[SlideImage]) -> None:
         named = zip(_what_is_shown(whole), _what_is_shown(level), strict=True)
         if any(a and b and a != b for a, b in named) or not _same_shape(whole, level):
             raise InputError(
-                "Files of one series show different specimens, regions or optical paths, "
-                "which OpenSlide takes for one slide: "
-                f"{whole.file.name} ({whole.shown}), {level.file.name} ({level.shown}).",
+                "Files of one series show different specimens, regions or optical paths, but "
+                f"OpenSlide would read them as one slide: {whole.file.name} ({whole.shown}), "
+                f"{level.file.name} ({level.shown}).",
                 path=level.file.parent,
-                remedy="Move the files of each into a folder of its own, and give that folder.",
+                remedy="Move the files of each specimen, region or optical path into a separate folder, and "
+                "give one of these folders.",
             )
 
 
@@ -199,20 +207,21 @@ def _check_tiles(files: Sequence[SlideImage]) -> None:
 
 
 def _check_parts(files: Sequence[SlideImage], name: str) -> None:
-    """Raise where several files of one size are no concatenation, or files of one are missing."""
+    """Raise if several files of one size are not a concatenation, or if files of a concatenation are missing."""
     folder, concatenations = files[0].file.parent, {file.text("ConcatenationUID") for file in files}
     if len(files) > 1 and ("" in concatenations or len(concatenations) > 1):
         raise InputError(
-            f"{name} is there {len(files)} times ({_names(files)}): "
-            "of several focal planes, optical paths or regions.",
+            f"{name} occurs {len(files)} times ({_names(files)}), in several focal planes, optical "
+            "paths or regions.",
             path=folder,
-            remedy="Keep the files of one, and move the others to another folder.",
+            remedy="Keep the files of one of them, and move the others to another folder.",
         )
     parts = [int(file.number("InConcatenationNumber")) for file in files]
     total = max(parts + [int(file.number("InConcatenationTotalNumber")) for file in files])
     if concatenations != {""} and (len(files) == 1 or parts != list(range(1, total + 1))):
         raise InputError(
-            f"{name} is a concatenation of {max(2, total)} files, and {len(files)} are here ({_names(files)}).",
+            f"{name} is a concatenation of {max(2, total)} files, but the folder holds {len(files)} "
+            f"({_names(files)}).",
             path=folder,
             remedy="Put all of them into this folder.",
         )
@@ -237,7 +246,7 @@ def _positions(path: Path) -> list[tuple[int, int]] | None:
         places = [[plane[0].get(keyword) for keyword in _PLACE] for plane in planes if plane]
     except Exception as error:  # a damaged sequence raises errors of many unrelated kinds
         raise InputError(
-            f"The places of its tiles cannot be read ({error}).", path=path, remedy="Export it again."
+            f"The positions of its tiles cannot be read ({error}).", path=path, remedy="Export it again."
         ) from error
     found = [(column, row) for column, row in places if isinstance(column, int) and isinstance(row, int)]
     return None if frames is None else found
@@ -250,9 +259,10 @@ def _check_positions(files: Sequence[SlideImage], frames: Sequence[int]) -> None
         places = _positions(file.file) or []
         if len(places) != count:
             raise InputError(
-                f"{len(places):,} of its {count:,} tiles say where they lie (PerFrameFunctionalGroupsSequence).",
+                f"The header states the position of {len(places):,} of its {count:,} tiles "
+                "(PerFrameFunctionalGroupsSequence).",
                 path=file.file,
-                remedy="Export it again, as TILED_FULL or with the place of each tile.",
+                remedy="Export it again, as TILED_FULL or with the position of each tile.",
             )
         columns, rows = file.tile
         if any(
@@ -287,7 +297,7 @@ def _check_whole(level: SlideImage) -> None:
             whole = _LAST_ITEM in stream.read()
     if not whole:
         raise InputError(
-            "This file of the slide is damaged or cut off: it ends before its last tile.",
+            "This file of the slide is damaged or cut off, because it ends before its last tile.",
             path=level.file,
             remedy="Copy or download it again.",
         )
@@ -306,7 +316,7 @@ def _check_pictures(pictures: Sequence[SlideImage]) -> None:
             why = f"There is another one, {before.file.name}.", ""
         if why:
             raise InputError(
-                f"The {picture.picture} of the slide makes OpenSlide refuse all of it. {why[0]}",
+                f"OpenSlide refuses the whole slide because of its {picture.picture}. {why[0]}",
                 path=picture.file,
                 remedy="Move this file to another folder.",
             )

@@ -1,4 +1,4 @@
-"""DICOM whole slides: which file of a folder OpenSlide is to open, and what lies beside it."""
+"""Find the file of a DICOM whole slide that OpenSlide must open, and the files beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SQUARE = 1.05  # by how much pixels may be longer than wide
 
 
 def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
-    """Find the file of a DICOM slide that OpenSlide is to open; it finds the other levels beside it.
+    """Find the file of a DICOM slide that OpenSlide must open. OpenSlide then finds the other levels beside it.
 
     Only headers are read.
 
@@ -25,12 +25,12 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
         path: a folder with one slide, whose sub folders are not looked at, or any level of a slide.
 
     Returns:
-        The file of the finest level (the first of its files where it is a concatenation), and sentences on what
-        was passed over.
+        The file of the finest level (the first file if it is a concatenation), and sentences about files that were
+            passed over.
 
     Raises:
-        InputError: no slide, or only its label; several slides; a label image given as a slide; what
-            `check_levels` refuses.
+        InputError: there is no slide or only its label, there are several slides, a label image was given as the
+            slide, or `check_levels` refuses the levels.
     """
     images, others = _in_folder(path) if path.is_dir() else _beside(path)
     levels = [image for image in images if not image.picture]
@@ -38,11 +38,11 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
         raise InputError(
             "The folder holds no DICOM whole slide.",
             path=path,
-            remedy="Give the folder that its .dcm files lie in, or the file of a slide of another format.",
+            remedy="Give the folder that holds the slide's .dcm files, or a slide file in another format.",
         )
     if not levels:
         raise InputError(
-            f"The folder holds no slide, only {_counted(images)}, which may show a patient's name.",
+            f"The folder holds no level of a slide, only {_counted(images)}, which may show a patient's name.",
             path=path,
             remedy="Add the files of the slide's levels (ImageType VOLUME), which show the tissue.",
         )
@@ -57,7 +57,7 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
 def imaged_volume_mpp(file: Path) -> float | None:
     """Microns per pixel of one level by the size of what was imaged (PS3.3 C.8.12.4, ImagedVolumeWidth in mm).
 
-    None where the header does not say, or says sizes by which pixels would not be square (5 %). It is for the file
+    None if the header does not state the size, or if pixels would not be square (5 %). ``path`` must be the file
     that `dicom_slide_file` returns, whose pixels are those of level 0.
     """
     image = read_slide_image(file)
@@ -81,7 +81,7 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
     given = read_slide_image(file)
     if isinstance(given, str):
         raise InputError(
-            f"This is not a DICOM whole slide but another object: {given}.",
+            f"The file is not a DICOM whole slide: {given}.",
             path=file,
             remedy="Read CT and MR with read_volume, and 2D images with read_image.",
         )
@@ -96,7 +96,8 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
     if given.picture:
         levels = [image.file.name for image in images if not image.picture]
         raise InputError(
-            f"This is the {given.picture} of a slide, which may show a patient's name, and no level of it.",
+            f"The file is the {given.picture} of a slide, which may show a patient's name, not a level "
+            "of the slide.",
             path=file,
             remedy=f"Give a level of the slide{f': {levels[0]}' if levels else ' (ImageType VOLUME)'}.",
         )
@@ -129,11 +130,11 @@ def _notes(finest: SlideImage, pictures: Sequence[SlideImage], others: int) -> t
     passed = [_counted(pictures)] if pictures else []
     if others:
         passed.append(f"{others} DICOM file{'s' if others > 1 else ''} of another kind")
-    notes = [f"Passed over: {', '.join(passed)}."] if passed else []
+    notes = [f"Files that were passed over: {', '.join(passed)}."] if passed else []
     values = finest.text("ImageType").split("\\")
     if values[0] == "DERIVED" and "RESAMPLED" in values[3:]:
         notes.append(
-            f"The finest level here, {finest.file.name}, is resampled by its ImageType: "
-            "the scan itself may not be among the files."
+            f"The ImageType of the finest level, {finest.file.name}, says that it was resampled, so "
+            "the files may lack the scan itself."
         )
     return tuple(notes)

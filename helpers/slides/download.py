@@ -1,4 +1,4 @@
-"""What lies where a slide or picture should be when a download or copy went wrong, by how the file begins."""
+"""Recognise files of failed downloads or copies by their first bytes."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ _ARCHIVES = {
 
 
 def not_the_file(path: Path) -> tuple[str, str] | None:
-    """What is wrong with a file that is not what was to be saved, and what to do; None where this does not tell.
+    """What is wrong with a file whose download or copy failed, and what to do; None if no such fault is found.
 
-    It tells an empty file, one that was reserved and never filled, a web page, the pointer that Git LFS leaves
-    (its specification: github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without
-    its folder.
+    It recognises an empty file, a file of zeros, a web page, a Git LFS pointer (specification:
+    github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without its folder.
     """
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     if not head:
         return "The file is empty.", _AGAIN
     if not any(head):
-        return "The file begins with zeros alone: its place was reserved, and its download never finished.", _AGAIN
+        return "The file begins with zeros only, so its download probably never finished.", _AGAIN
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html")):
         return (
             "This is a web page that was saved in place of the file.",
-            "Open it in a browser to see why (often a login is missing), then download the file again.",
+            "Open the file in a browser to see why (often a login is missing), then download it again.",
         )
     if text.startswith(b"version https://git-lfs"):
-        return "This is a pointer of Git LFS, not the file itself.", "Run: git lfs pull"
+        return "This file is a Git LFS pointer, not the slide itself.", "Run: git lfs pull"
     if path.name.lower().endswith(".nii.gz"):
         return "This is a volume (NIfTI).", "Use read_volume."
     for start, kind in _ARCHIVES.items():
         if head.startswith(start):
-            return f"This is {kind}, whatever its name.", "Unpack it, and give the file that is in it."
+            return f"This file is {kind}, not a slide.", "Unpack it, and give the slide file that it holds."
     folder = path.with_suffix("")
     if path.suffix.lower() == ".mrxs" and not (folder / "Slidedat.ini").is_file():
         return (
-            f"A MIRAX slide is this file and the folder {folder.name} beside it, whose Slidedat.ini is not there.",
-            "Copy that folder, too, and leave its name as it is.",
+            f"A MIRAX slide consists of this file and the folder {folder.name} beside it, but the "
+            "Slidedat.ini of that folder is missing.",
+            "Copy that folder too, and keep its name.",
         )
     return None

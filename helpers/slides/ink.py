@@ -1,4 +1,4 @@
-"""What lies flat on a slide and is not tissue: strokes of a pen, unscanned canvas, shadows."""
+"""Find even areas on a slide that are not tissue: strokes of a pen, unscanned canvas, shadows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ EDGE = 16  # pixels around ink: a block of JPEG's colour, which carries ink that
 def ink_in(density: Density, seen: np.ndarray, mpp: float) -> np.ndarray:
     """Find ink and canvas among what is darker or more coloured than glass.
 
-    A pen's stroke is even, and wider than even spots in tissue are. No hue tells it: a green pen and light green
-    are alike. So the slide itself decides: a colour that is mostly textured on this slide is a stain, its even
-    spots (collagen, mucin) too. Even things of the pink and purple of haematoxylin and eosin stay as well, unless
-    they are as even as glass on a slide where most stain is textured.
+    A pen's stroke is even, and wider than even spots in tissue. Its hue does not help, because a green pen and the
+    stain light green look alike. So a colour that is mostly textured on this slide counts as a stain, with its
+    even spots (collagen, mucin). Even areas in the pink and purple of haematoxylin and eosin stay too, unless they
+    are as even as glass on a slide where most stain is textured.
 
     Args:
         density: of the overview.

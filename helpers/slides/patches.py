@@ -1,4 +1,4 @@
-"""The patches of a slide that MedGemma 1.5 reads: which of the grid's, and their pixels.
+"""Choose the patches of a slide that MedGemma 1.5 reads, and read their pixels.
 
 First the places (`sample_patches`: cheap), then their pixels (`read_patches`), after the MedGemma 1.5 technical
 report (arXiv:2604.05081): a tissue mask at about 5x, patches of 896 x 896 pixels with stride 896 at 5x, 10x
@@ -43,16 +43,16 @@ def sample_patches(
 ) -> list[Patch]:
     """Choose at most ``limit`` tissue patches and give them in raster order.
 
-    Those with at least ``min_tissue`` are drawn at random, without replacement. Places that are left free go to
-    patches with less, the fullest first, until 99 % of the slide's tissue is shown.
+    Patches with at least ``min_tissue`` are drawn at random, without replacement. If places are left, patches with
+    less tissue fill them, those with most tissue first, until 99 % of the slide's tissue is shown.
 
     Args:
         slide: an open slide.
         mpp: microns per pixel of the patches, e.g. ``MAGNIFICATION_MPP[10]``.
-        limit: the most patches to take; 126 fill MedGemma's context.
+        limit: the largest number of patches; 126 fill MedGemma's context.
         seed: the same seed gives the same patches.
-        min_tissue: share of a patch that has to be tissue to be drawn first, 0 to 1.
-        mask: the slide's tissue, where it is known already.
+        min_tissue: the share of tissue, 0 to 1, that a patch needs to be drawn first.
+        mask: the slide's tissue, if the caller has it already.
 
     Raises:
         InputError: as `tissue_mask` and `patch_grid`, a limit under 1, or a seed below 0.
@@ -74,16 +74,16 @@ def sample_slides(
     """Choose at most ``limit`` tissue patches from all slides of one specimen together.
 
     Each slide gets patches in proportion to those of its grid with ``min_tissue``, and at least one
-    (`helpers.prompts.sharing`); places that are left free go to patches with less, as in `sample_patches`. The
-    MedGemma 1.5 report measured single slides only; how several share is ours.
+    (`helpers.prompts.sharing`). If places are left, patches with less tissue fill them, as in `sample_patches`.
+    The MedGemma 1.5 report measured only single slides; the rule for several slides is ours.
 
     Args:
         slides: open slides, in the order of the prompt.
         mpp: microns per pixel of the patches of all slides.
-        limit: the most patches to take from all slides together.
+        limit: the largest number of patches from all slides together.
         seed: the same seed gives the same patches.
-        min_tissue: share of a patch that has to be tissue to be drawn first, 0 to 1.
-        masks: the tissue of each slide, where it is known already.
+        min_tissue: the share of tissue, 0 to 1, that a patch needs to be drawn first.
+        masks: the tissue of each slide, if the caller has it already.
 
     Returns:
         For each slide its patches, in raster order.
@@ -119,12 +119,14 @@ def sample_slides(
 
 
 def patch_notes(slide: Slide, mask: TissueMask, patches: Sequence[Patch], mpp: float) -> list[str]:
-    """What is to be said of patches at ``mpp``: what the slide's notes say, their resolution, and their share."""
+    """Sentences about patches at ``mpp``: the slide's notes, the resolution, and the share of tissue that is
+    shown.
+    """
     notes = list(slide.notes)
     if patches[0].mpp > mpp * (1 + MPP_TOLERANCE):
         notes.append(
-            f"The slide has {slide.mpp:.3g} microns per pixel: its patches are taken as they are, not enlarged to "
-            f"the {mpp:.3g} that was asked for."
+            f"The slide has {slide.mpp:.3g} microns per pixel, which is coarser than the {mpp:.3g} "
+            "that was asked for. The patches keep the resolution of the slide."
         )
     count = "1 patch shows" if len(patches) == 1 else f"{len(patches)} patches show"
     return [*notes, f"{count} {math.floor(tissue_shown(mask, patches) * 100 + 1e-6)} % of the tissue."]
@@ -133,14 +135,15 @@ def patch_notes(slide: Slide, mask: TissueMask, patches: Sequence[Patch], mpp: f
 def read_patches(slide: Slide, patches: Sequence[Patch], workers: int | None = None) -> Iterator[Image.Image]:
     """Read patches in parallel and yield them in the order given, as RGB images of 896 x 896 pixels.
 
-    Each comes from the best pyramid level by one antialiased (Lanczos) resample, or none where the level fits;
-    what is outside the slide or transparent gets the colour of its glass. Only a few patches a worker are in
-    memory at a time.
+    Each patch is resampled once (Lanczos, antialiased) from the best pyramid level, or not at all if the level
+    fits. Areas outside the slide and transparent pixels get the colour of the glass. Only a few patches for each
+    worker are in memory at a time.
 
     Args:
         slide: an open slide.
         patches: as from `sample_patches`.
-        workers: threads, each with an OpenSlide handle of its own; by default one a core, at most 8.
+        workers: the number of threads, each with its own OpenSlide handle; by default one for each core, at most
+            8.
 
     Raises:
         InputError: the slide's pixels are damaged.

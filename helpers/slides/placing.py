@@ -1,4 +1,4 @@
-"""Where the patches of a slide go: a grid of squares on each piece of tissue. No pixel of the slide is read."""
+"""Place the patches of a slide: a grid of squares on each piece of tissue. No pixel of the slide is read."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def patch_grid(
 ) -> list[Patch]:
     """Lay 896-pixel patches, edge to edge, over each piece of tissue. Reads no pixel.
 
-    A piece of tissue, with what lies less than a quarter of a patch beside it, gets a grid of its own, which is
-    shifted to where its patches are fullest; so one that is smaller than a patch is one patch, whole. The largest
-    piece goes first, and what its patches show is not shown again. A grid stays on the slide where there is room
-    for it; what lies beyond is filled with the colour of the slide's glass.
+    Each piece of tissue, with all tissue less than a quarter of a patch beside it, gets its own grid. The grid is
+    shifted so that its patches hold most tissue, so a piece that is smaller than a patch lies whole in one patch.
+    The largest piece goes first, and tissue that its patches show is not shown again. A grid stays on the slide if
+    there is room for it; areas beyond the slide are filled with the colour of the slide's glass.
 
     Args:
         slide: an open slide.
         mask: its tissue.
         mpp: microns per pixel of the patches, e.g. ``MAGNIFICATION_MPP[10]``.
-        min_tissue: share of a patch that has to be tissue, 0 to 1.
+        min_tissue: the share of a patch that must be tissue, 0 to 1.
 
     Returns:
-        Patches in raster order (row by row, each from left to right): with ``min_tissue`` of 0 all tissue.
+        Patches in raster order (row by row, each from left to right). With ``min_tissue`` 0 they show all tissue.
 
     Raises:
         InputError: ``mpp`` is finer than the slide, or no patch has enough tissue.
@@ -82,8 +82,8 @@ def patch_grid(
     kept = [patch for patch in patches if patch.tissue >= min_tissue]
     if not kept:
         raise InputError(
-            f"No patch at {mpp:.4g} microns per pixel is at least {min_tissue:.0%} tissue "
-            f"(the fullest: {max((patch.tissue for patch in patches), default=0):.0%}).",
+            f"No patch at {mpp:.4g} microns per pixel has at least {min_tissue:.0%} tissue (the patch "
+            f"with the most has {max((patch.tissue for patch in patches), default=0):.0%}).",
             path=slide.path,
             remedy="Lower min_tissue, or choose a finer mpp.",
         )
@@ -130,8 +130,9 @@ def _starts(
 ) -> np.ndarray:
     """Where the fewest squares begin that cover a piece along one axis, on the slide where there is room.
 
-    Of the places that this leaves, that where the squares are fullest (by the sum of their squared amounts), as a
-    seam through the middle would show two halves in place of one whole; the piece is in the middle if none is.
+    Among the remaining places it takes the one whose squares hold most tissue (by the sum of their squared
+    amounts), because a seam through the middle would show two halves instead of one whole. If no place is better,
+    the piece is in the middle.
     """
     holds = np.flatnonzero(amounts)
     first, last = offset + holds[0], offset + holds[-1] + 1

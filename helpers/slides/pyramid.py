@@ -1,7 +1,7 @@
-"""A whole slide's file and its pyramid of levels, of any OpenSlide format including DICOM.
+"""Open a whole slide of any OpenSlide format, including DICOM, and read from its pyramid of levels.
 
-A slide is addressed in level-0 pixels (x to the right, y down) and microns per pixel (mpp); it is only ever read
-in small regions.
+A slide is addressed in level-0 pixels (x to the right, y down) and microns per pixel (mpp); only small regions are
+ever read.
 """
 
 from __future__ import annotations
@@ -72,14 +72,15 @@ class Slide:
     def best_level(self, mpp: float) -> int:
         """Return the coarsest level that is not coarser than ``mpp`` microns per pixel.
 
-        That is level 0 too where it is at most 15 % coarser.
+        Level 0 is also returned if it is at most 15 % coarser.
 
         Raises:
-            InputError: even level 0 is coarser, so that patches would have to be upsampled; no such scale.
+            InputError: even level 0 is coarser, so that patches would have to be upsampled; or the scale is not
+                possible.
         """
         if not 0 < mpp < COARSEST:
             raise InputError(
-                f"There are no patches of {mpp:g} microns per pixel.",
+                f"Patches cannot have {mpp:g} microns per pixel.",
                 path=self.path,
                 remedy="Use 0.5 (20x), 1 (10x) or 2 (5x).",
             )
@@ -98,10 +99,13 @@ class Slide:
             if self.mpp <= target * (1 + COARSER)
         ]
         raise InputError(
-            f"The slide was scanned at {self.mpp:.4g} microns per pixel and is never upsampled to {mpp:.4g}.",
+            f"The slide was scanned at {self.mpp:.4g} microns per pixel, and this program does not "
+            f"enlarge it to {mpp:.4g}.",
             path=self.path,
-            remedy=(f"Use {', '.join(possible)} or coarser." if possible else "It is too coarse to show cells.")
-            + " If this scale is wrong, give the right one, e.g. mpp=0.5 (--mpp 0.5).",
+            remedy=(
+                f"Use {', '.join(possible)} or coarser." if possible else "The slide is too coarse to show cells."
+            )
+            + " If the scale of the slide is wrong, give the right one, e.g. mpp=0.5 (--mpp 0.5).",
         )
 
 
@@ -110,16 +114,18 @@ def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: b
 
     Args:
         path: the slide's file; for DICOM (VL Whole Slide Microscopy) its folder or a file in it.
-        mpp: microns per pixel of level 0, for a slide that does not say (it goes before what the slide says).
-        icc: colours are turned into sRGB by the slide's ICC profile, where it has one.
+        mpp: microns per pixel of level 0, for a slide that does not state them. This value overrides the slide's
+            own.
+        icc: whether colours are converted to sRGB with the slide's ICC profile, if it has one.
 
     Raises:
-        InputError: no such file, no slide, cut off, of one channel; several slides in a DICOM folder; no microns
-            per pixel and no objective, implausible, or so different in x and y that pixels are not square.
+        InputError: the file does not exist, is not a slide, is cut off, or has one channel; a DICOM folder holds
+            several slides; or the microns per pixel are missing together with the objective, are implausible, or
+            differ so much in x and y that pixels are not square.
     """
     path = Path(path)
     if not path.exists():
-        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+        raise InputError("This file does not exist.", path=path, remedy="Check the path.")
     file, passed_over = dicom_slide_file(path) if path.is_dir() or is_dicom_file(path) else (path, ())
     if file.suffix.lower() in OTHER_SUFFIXES:
         raise unreadable(file)
@@ -149,7 +155,7 @@ def open_slide(path: str | os.PathLike[str], mpp: float | None = None, *, icc: b
             levels = _of_one_shape(levels, notes)
             notes += _other_images(tiff)
             if tiff.unnamed:
-                notes.append("Its fourth channel, which the file does not name, is taken for transparency.")
+                notes.append("The file does not name the slide's fourth channel, so it was read as transparency.")
         to_srgb = _to_srgb(handle, notes) if icc else None
         width, height = handle.dimensions
         return Slide(
@@ -183,8 +189,8 @@ def _of_one_shape(levels: tuple[Level, ...], notes: list[str]) -> tuple[Level, .
         across, down = level.width * first.height, level.height * first.width
         if abs(across - down) > max(SHAPE * across, 2 * (first.width + first.height)):
             notes.append(
-                f"Its levels from {level.width:,} x {level.height:,} pixels on are passed over: "
-                "they have not the shape of the slide."
+                f"The levels from {level.width:,} x {level.height:,} pixels on were passed over, "
+                "because they do not have the shape of the slide."
             )
             return levels[:index]
     return levels
@@ -195,7 +201,7 @@ def _other_images(tiff: Tiff) -> list[str]:
     count = tiff.planes + len(tiff.apart)
     sizes = ", ".join(f"{width:,} x {height:,}" for width, height in tiff.apart[:5])
     others = f"; there are others of {sizes} pixels" if sizes else ""
-    return [f"The first of its {count} images is read{others}."] if count > 1 else []
+    return [f"Only the first of the file's {count} images was read{others}."] if count > 1 else []
 
 
 def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform | None:
@@ -206,7 +212,7 @@ def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform 
             return None
         return ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), "RGB", "RGB")
     except (ImageCms.PyCMSError, OSError, OpenSlideError) as error:
-        notes.append(f"Its ICC profile cannot be used, and the colours are left as they are ({error}).")
+        notes.append(f"The ICC profile cannot be used ({error}), so the colours were not converted.")
         return None
 
 
@@ -230,7 +236,10 @@ def read_region(
     size: tuple[int, int],
     glass: tuple[int, int, int] = (255, 255, 255),
 ) -> Image.Image:
-    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB; what was not scanned is of ``glass``."""
+    """Read ``size`` pixels of ``level`` at a level-0 ``location`` as RGB.
+
+    Areas that were not scanned get the colour ``glass``.
+    """
     # Of a place beyond the upper or left edge OpenSlide drops the fraction: all would be shifted by up to a pixel.
     downsample = slide.levels[level].downsample
     beyond = [min(max(round(-at / downsample), 0), side) for at, side in zip(location, size, strict=True)]

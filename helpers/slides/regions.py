@@ -15,7 +15,7 @@ def in_bands(rows: int, work: Callable[[int, int], None], most: int) -> None:
 
 
 def opened(mask: np.ndarray, width: float) -> np.ndarray:
-    """Leave out of a bool mask what is narrower than ``width`` pixels (3 at least)."""
+    """Remove the parts of a bool mask that are narrower than ``width`` pixels (3 at least)."""
     side = _odd(width)
     return largest_around(_filtered(minimum_filter, mask, side), side)
 

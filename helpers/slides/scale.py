@@ -1,4 +1,4 @@
-"""Microns per pixel of a slide: as it states them, as its objective has them, or as they are given."""
+"""The microns per pixel of a slide: stated by the slide, computed from its objective, or given."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _AT_ODDS = 1.5  # scanners of one objective differ by less
 def microns_per_pixel(
     properties: Mapping[str, str], path: Path, given: float | None, stated: tuple[float, float] | None = None
 ) -> tuple[float, list[str]]:
-    """Microns per pixel of level 0, and in words where they are from if the slide does not state them itself.
+    """The microns per pixel of level 0, and a sentence about their source if the slide does not state them itself.
 
-    In this order: ``given``; what OpenSlide found; ``stated``, which its other headers say of x and y; 10 um
-    divided by the power of the objective.
+    The first of these is used: ``given``; the values that OpenSlide found; ``stated``, the values for x and y in
+    other headers; 10 um divided by the power of the objective.
 
     Raises:
-        InputError: none of these is there or plausible (0.05 to 20), or pixels are not square (5 %).
+        InputError: none of these exists and is plausible (0.05 to 20), or the pixels are not square (5 %).
     """
     x, y = (
         _number(properties, (name, *_MPP_IN_WORDS), _MICRONS)
@@ -63,7 +63,7 @@ def microns_per_pixel(
     if x and y and _plausible(x) and _plausible(y):
         if max(x, y) > _SQUARE * min(x, y):
             raise InputError(
-                f"Its pixels are not square ({x:.4g} by {y:.4g} microns).",
+                f"The pixels of the slide are not square ({x:.4g} by {y:.4g} microns).",
                 path=path,
                 remedy="Resample the slide to square pixels, or give one value: mpp=0.5 (--mpp 0.5).",
             )
@@ -71,18 +71,18 @@ def microns_per_pixel(
         if by_objective and not 1 / _AT_ODDS <= mpp / by_objective <= _AT_ODDS:
             power = f"{OBJECTIVE_MPP / by_objective:.4g}x"
             return mpp, [
-                f"The slide says {mpp:.4g} microns per pixel, which is at odds with its objective ({power})."
+                f"The slide says {mpp:.4g} microns per pixel, which does not fit its objective ({power})."
             ]
         skewed = max(x, y) > 1.01 * min(x, y)
-        return mpp, [f"Its pixels are not quite square ({x:.4g} by {y:.4g} microns)."] if skewed else []
+        return mpp, [f"The pixels are not quite square ({x:.4g} by {y:.4g} microns)."] if skewed else []
     wrong = f" ({x:.4g}, as the slide says, cannot be right)" if x else ""
     if by_objective:
         power = f"{OBJECTIVE_MPP / by_objective:.4g}x"
-        note = f"Microns per pixel estimated from the objective ({power}): {by_objective:.4g}{wrong}."
+        note = f"The microns per pixel were estimated from the objective ({power}): {by_objective:.4g}{wrong}."
         return by_objective, [note]
     if x:
         raise InputError(f"{x:.4g} microns per pixel cannot be right.", path=path, remedy=remedy)
-    raise InputError("The slide does not say its microns per pixel.", path=path, remedy=remedy)
+    raise InputError("The slide does not state its microns per pixel.", path=path, remedy=remedy)
 
 
 def _by_objective(properties: Mapping[str, str]) -> float | None:

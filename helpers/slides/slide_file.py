@@ -1,4 +1,4 @@
-"""Whether a file is a whole slide or a picture, and what keeps OpenSlide from reading it."""
+"""Decide whether a file is a whole slide or a picture, and find out why OpenSlide cannot read it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CONVERT = (
 
 
 def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
-    """Whether a file is a whole slide, read by OpenSlide or not, rather than a picture. No pixel is read.
+    """Whether a file is a whole slide rather than a picture, even if OpenSlide cannot read it. No pixel is read.
 
-    A TIFF of no scanner's format is a slide where it has a pyramid of levels, or is tiled and has a microscope's
-    scale, or is larger than a photograph. ``mpp``: a scale that is given makes any tiled TIFF a slide.
+    A TIFF without a scanner's format is a slide if it has a pyramid of levels, if it is tiled and has the scale of
+    a microscope, or if it is larger than a photograph. If ``mpp`` is given, any tiled TIFF is a slide.
 
     Raises:
         InputError: a TIFF file that is cut off.
@@ -49,11 +49,11 @@ def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
 
 
 def check_form(tiff: Tiff, path: Path) -> None:
-    """Raise `InputError` for a TIFF that OpenSlide opens and does not show as it is.
+    """Raise `InputError` for a TIFF that OpenSlide opens but does not show correctly.
 
-    Of one whose pixels are not colours it shows the first plane as grey. Of several images it reads the first,
-    which may be a label or a thumbnail. At pixels that are floating-point numbers it stops. A fourth channel of
-    more it takes for transparency, whatever it holds.
+    If the pixels are not colours, OpenSlide shows the first plane as grey. If the file holds several images, it
+    reads the first, which may be a label or a thumbnail. It stops at pixels that are floating-point numbers. If
+    there are more than four channels, it reads the fourth as transparency.
     """
     page, width, height = tiff.largest
     if width * height > tiff.width * tiff.height:
@@ -61,13 +61,14 @@ def check_form(tiff: Tiff, path: Path) -> None:
             f"The first image of the file ({tiff.width:,} x {tiff.height:,} pixels) is not its largest "
             f"({width:,} x {height:,}), and OpenSlide reads the first.",
             path=path,
-            remedy=f'Take the largest out, e.g. with libvips: vips tiffsave "IN[page={page}]" OUT.tif '
+            remedy=f'Extract the largest image, e.g. with libvips: vips tiffsave "IN[page={page}]" OUT.tif '
             "--tile --pyramid --compression=jpeg",
         )
     if tiff.bits > 16 or not tiff.whole_numbers:
         kind = "whole" if tiff.whole_numbers else "floating-point"
         raise InputError(
-            f"Its pixels are {kind} numbers of {tiff.bits} bits, and OpenSlide reads whole numbers of 8 or 16.",
+            f"The pixels are {kind} numbers of {tiff.bits} bits, but OpenSlide reads only whole "
+            "numbers of 8 or 16 bits.",
             path=path,
             remedy="Export it again with 8 bits a channel.",
         )
@@ -86,7 +87,7 @@ def check_form(tiff: Tiff, path: Path) -> None:
 
 
 def unreadable(path: Path, why: str = "") -> InputError:
-    """The error for a slide that OpenSlide does not read, in words that tell what the file is."""
+    """The error for a slide that OpenSlide cannot read; it says what the file is."""
     if other := not_the_file(path):
         return InputError(other[0], path=path, remedy=other[1])
     tiff = read_tiff(path)  # tells when it is cut off
@@ -107,10 +108,12 @@ def unreadable(path: Path, why: str = "") -> InputError:
     check_form(tiff, path)
     size = f"{tiff.width:,} x {tiff.height:,} pixels"
     if not is_slide(path):
-        return InputError(f"This is a picture ({size}), no whole slide.", path=path, remedy="Use read_image.")
+        return InputError(f"This is a picture ({size}), not a whole slide.", path=path, remedy="Use read_image.")
     if not tiff.tiled:
         return InputError(
-            f"OpenSlide reads TIFF in tiles, and this one ({size}) is stored in strips.", path=path, remedy=CONVERT
+            f"OpenSlide reads only tiled TIFF, but this file ({size}) is stored in strips.",
+            path=path,
+            remedy=CONVERT,
         )
     said = f": {why}" if why else ""
     return InputError(f"OpenSlide does not read this form of TIFF ({size}{said}).", path=path, remedy=CONVERT)

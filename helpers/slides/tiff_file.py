@@ -1,4 +1,4 @@
-"""What a TIFF file holds, from its directories alone: levels, planes, channels, scale, and whether it is whole."""
+"""Read from the directories of a TIFF file its levels, planes, channels and scale, and whether it is complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PER_UNIT = {2: 25_400.0, 3: 10_000.0}  # ResolutionUnit of TIFF 6.0: inch and c
 
 @dataclass(frozen=True)
 class Tiff:
-    """The image of a TIFF file; of several pages, the first."""
+    """The image of a TIFF file; the first one if the file has several pages."""
 
     width: int  # pixels
     height: int
@@ -49,7 +49,7 @@ def is_tiff(path: Path) -> bool:
 
 
 def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
-    """What a TIFF file holds; None of any other file. No pixel is read.
+    """The content of a TIFF file; None for any other file. No pixel is read.
 
     Raises:
         InputError: the file ends before the last of its pages or pixels, or they were never written.
@@ -73,7 +73,7 @@ def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
 
 def _cut_off(path: Path) -> InputError:
     return InputError(
-        "The file is cut off: it ends before the last of its pages or pixels.",
+        "The file is cut off, because it ends before its last pages or pixels.",
         path=path,
         remedy="Copy or download it again.",
     )

@@ -1,11 +1,12 @@
-"""Where a whole slide holds tissue, seen on a small overview picture of it.
+"""Find the tissue of a whole slide on a small overview picture.
 
 The MedGemma 1.5 report finds tissue in HSV at about 5x. On 77 made slides with known tissue (19 stains, seven
 kinds of glass, fat, canvas, eleven pens), the mean Dice at 2 and at 20 um/px was 0.70 and 0.74 by hue, saturation
 and value, 0.77 and 0.83 by Otsu's threshold on saturation as in CLAM, 0.65 and 0.74 by Otsu's on the three stains
-of `skimage.color.rgb2hed`, and 0.99 and 0.97 by density against the slide's own glass, which is used here. Its
-limits were chosen on these slides, and it alone fills the small holes that count as tissue there: on other slides
-expect less. It misses fat whose walls are pale and thin on a coarse overview: glass may have such a shade, too.
+of `skimage.color.rgb2hed`, and 0.99 and 0.97 by density against the slide's own glass, which is used here. We
+chose its limits on these slides, and only this method fills the small holes that count as tissue there, so expect
+less on other slides. On a coarse overview it misses fat with pale and thin walls, because glass can have the same
+shade.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HOLE = 30_000  # square microns: four fat cells of 0.1 mm; some are half, some t
 
 @dataclass(frozen=True)
 class TissueMask:
-    """Where a slide holds tissue, and the overview picture that this was seen on."""
+    """The tissue of a slide, and the overview picture on which it was found."""
 
     tissue: np.ndarray  # (rows, columns) bool
     rgb: np.ndarray  # (rows, columns, 3) uint8
@@ -54,7 +55,7 @@ def overview(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> tuple[np.ndarra
     """Read the whole slide as one small picture, in tiles of at most 4 MB.
 
     The picture holds at most 2.5 million pixels (7.5 MB): of a large slide it is coarser than ``mpp``. It comes
-    from a pyramid level within that budget; where even the coarsest is larger, or is the only one, tiles of
+    from a pyramid level within that budget. If even the coarsest level is larger, or is the only one, the tiles of
     that level are reduced one by one.
 
     Returns:
@@ -83,9 +84,10 @@ def overview(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> tuple[np.ndarra
 def tissue_in(rgb: np.ndarray, mpp: float = MAGNIFICATION_MPP[5]) -> np.ndarray:
     """Find stained tissue in a picture of a slide by its optical density against the slide's own glass.
 
-    Tissue is what has more colour than the glass varies (between 0.005 and 0.02 in log10 units), or what is grey,
-    textured and wide, as silver stains are. Ink, unscanned canvas and shadows are left out (`ink_in`). Fat is
-    tissue: holes of up to four fat cells are filled, wider lumina stay glass. Specks under 50 x 50 microns go.
+    A pixel is tissue if its colour exceeds the variation of the glass (between 0.005 and 0.02 in log10 units), or
+    if it lies in an area that is grey, textured and wide, as silver stains are. Ink, unscanned canvas and shadows
+    are left out (`ink_in`). Fat is tissue, so holes of up to four fat cells are filled; wider lumina stay glass.
+    Specks under 50 x 50 microns are removed.
 
     Args:
         rgb: uint8 (rows, columns, 3).
@@ -98,10 +100,10 @@ def tissue_in(rgb: np.ndarray, mpp: float = MAGNIFICATION_MPP[5]) -> np.ndarray:
 
 
 def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
-    """Return where the slide holds tissue, seen on its `overview` at about ``mpp`` (a large slide: coarser).
+    """Find the tissue of a slide on its `overview` at about ``mpp`` (coarser for a large slide).
 
     Raises:
-        InputError: there is no tissue on the slide, or it is a scan of one channel or of fluorescence.
+        InputError: no tissue was found on the slide, or the scan has one channel or shows fluorescence.
     """
     rgb, downsample = overview(slide, mpp)
     mask_mpp = slide.mpp * downsample
@@ -109,9 +111,10 @@ def tissue_mask(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> TissueMask:
     refuse_fluorescence(rgb, glass, slide.path)
     if not tissue.any():
         raise InputError(
-            "There is no stained tissue on the slide.",
+            "No stained tissue was found on the slide.",
             path=slide.path,
-            remedy="Look at its overview: it may be blank, unstained, or a label or macro image.",
+            remedy="Look at the overview of the slide. The slide may be blank or unstained, or the file may "
+            "be a label or macro image.",
         )
     refuse_one_channel(rgb, tissue, slide.path)
     colour = WHITE if glass is None else tuple(int(value) for value in glass)

@@ -40,13 +40,13 @@ class TaughtVolume:
     tokens: dict[tuple[int, frozenset[str]], torch.Tensor]  # slice and what is in it -> (tokens, hidden size)
 
     def image_tokens(self, chosen: list[int], present: set[str]) -> torch.Tensor:
-        """Of slices ``chosen`` with the findings ``present``: (slices, tokens, hidden size)."""
+        """The image tokens of slices ``chosen`` with the findings ``present``: (slices, tokens, hidden size)."""
         return torch.stack([self.tokens[k, frozenset(c for c in present if k in self.reach[c])] for k in chosen])
 
 
 @dataclass
 class Bank:
-    """What there is to ask about."""
+    """The images and image tokens that lessons can ask about."""
 
     volumes: dict[str, list[TaughtVolume]]  # kind of volume -> volumes
     images: dict[str, torch.Tensor]  # kind of image -> (images, tokens, hidden size)

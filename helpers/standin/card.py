@@ -109,17 +109,24 @@ def write(card: Path, runs: dict[str | None, dict[str, Any]]) -> None:
     Raises `InputError` where the card has no marks, or the usual run is missing.
     """
     if None not in runs:
-        raise InputError("No file is of a usual run.", remedy="Give that of `make score` without CONTROL too.")
+        raise InputError(
+            "None of the files holds the scores of a run without CONTROL.",
+            remedy="Also give the file of `make score` without CONTROL.",
+        )
     text = card.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
-        raise InputError(f"It has no place for scores ({BEGIN} ... {END}).", path=card, remedy="Add both lines.")
+        raise InputError(
+            f"The model card has no place for scores ({BEGIN} ... {END}).",
+            path=card,
+            remedy="Add both lines to the model card.",
+        )
     before, after = text.split(BEGIN)[0], text.split(END, 1)[1]
     card.write_text(f"{before}{BEGIN}\n{tables(runs)}\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write scores into the stand-in's model card.")
-    parser.add_argument("files", nargs="+", type=Path, help="outputs of make score")
+    parser.add_argument("files", nargs="+", type=Path, help="the files that make score wrote")
     parser.add_argument("--card", type=Path, default=STANDIN_FOLDER / "README.md")
     options = parser.parse_args()
     read = [json.loads(file.read_text(encoding="utf-8")) for file in options.files]

@@ -1,4 +1,4 @@
-"""Hints while the stand-in's language model learns: what it is to know at the end of each image.
+"""Give hints while the stand-in's language model learns: what it should know at the end of each image.
 
 A yes or no at the end of 85 slices says little about where to look. So throw-away heads ask more, halfway up the
 layers and at the top: what this image shows, what has been shown so far, what kind of image it is, where a thing
@@ -22,7 +22,7 @@ PRESENT = 3.0  # weight of an image that shows a thing
 
 @dataclass(frozen=True)
 class Hint:
-    """What is known of a lesson's images."""
+    """The facts that are known about the images of a lesson."""
 
     kind: str
     shown: torch.Tensor  # float32 (images, things): 1 there, 0 not, -1 nothing is said

@@ -38,7 +38,7 @@ def score(
 ) -> dict[str, Any]:
     """Scores by kind of case and by condition, with 95 % intervals, as `helpers.evaluation.scores` gives them.
 
-    Of each kind ``n`` cases are asked, of CT and MRI the questions about ``n`` volumes. Questions to be declined
+    ``n`` cases of each kind are asked; for CT and MRI, the questions about ``n`` volumes. Questions to be declined
     are counted apart, by the share of them that the stand-in declined. ``control`` makes another prompt from a
     case and one of other images, as `swapped`, `removed` and `wide_window` do.
     """
@@ -98,7 +98,9 @@ def main() -> None:
     parser.add_argument("--model", default="standin")
     parser.add_argument("--seed", type=int, default=2_000_000, help="above 1,000,000: never trained on")
     parser.add_argument("--n", type=int, default=60, help="cases of each kind; of CT and MRI, volumes")
-    parser.add_argument("--control", choices=list(CONTROLS), help="spoil the images, to see that they matter")
+    parser.add_argument(
+        "--control", choices=list(CONTROLS), help="spoil the images, to test whether the model uses them"
+    )
     options = parser.parse_args()
     if options.seed <= HELD_OUT:
         parser.error(f"seeds up to {HELD_OUT:,} are for training")

@@ -139,7 +139,9 @@ def _presence_loss(logits: torch.Tensor, area: torch.Tensor) -> torch.Tensor:
 
 
 def aurocs(*kept: Sequence[np.ndarray]) -> dict[str, float]:
-    """Of each thing of `SEEN`, from logits and truths (n, things), 1, 0 or, where nothing is said, negative."""
+    """For each thing of `SEEN`, from logits and truths (n, things): a truth is 1, 0, or negative if it is not
+    stated.
+    """
     found, there = (np.concatenate(part) for part in kept)
     known = there >= 0
     return {

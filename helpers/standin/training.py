@@ -56,8 +56,8 @@ SHARES = {
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     """Train from nothing and put the finished folder at ``output``; the learning curve goes beside the weights.
 
-    ``scale`` multiplies the number of steps. An interrupted run goes on from its last checkpoint, which lies in a
-    hidden folder beside ``output`` until everything is finished; delete that folder to start anew.
+    ``scale`` multiplies the number of steps. An interrupted run continues from its last checkpoint, which lies in
+    a hidden folder beside ``output`` until everything is finished. Delete that folder to start from the beginning.
     """
     work = output.with_name(f".{output.name}.seed-{seed}-steps-{scale:g}.partial")
     work.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,10 @@
-"""What is written is whole, or it is not there: on this machine and in a bucket.
+"""Write files that are either complete or absent, on this machine and in a bucket.
 
 In: content and a path or address. Out: files and folders that nobody ever sees half-written.
 
 - ``files``: a file, a folder or JSON on this machine.
-- ``places``: whether a folder can be made, before the work that fills it.
-- ``stores``: the same in any folder that fsspec reaches (``s3://``, ``gs://`` ...), and Parquet's library.
+- ``places``: checks that a folder can be made, before the work that fills it begins.
+- ``stores``: complete files in any folder that fsspec reaches (``s3://``, ``gs://`` ...), and Parquet's library.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Write files so that a half-written one is never taken for a whole one."""
+"""Write files so that nobody takes a half-written file for a complete one."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give an empty temporary folder beside ``path`` to fill; it takes the place of ``path`` only on success.
+    """Give an empty temporary folder beside ``path`` to fill; rename it to ``path`` only on success.
 
-    What was at ``path`` is removed then; the caller makes sure that it may be. On an error it stays as it was.
+    On success, whatever was at ``path`` before is removed, so the caller must check that it may be removed. On an
+    error it stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> Path:
-    """Write ``content`` as indented UTF-8 JSON, whole or not at all, and return the path."""
+    """Write ``content`` as indented UTF-8 JSON, completely or not at all, and return the path."""
     path = Path(path)
     with whole_file(path) as partial:
         partial.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
@@ -63,7 +64,8 @@ def write_json(path: str | os.PathLike[str], content: Any) -> Path:
 
 
 def json_text(content: Any, **settings: Any) -> str:
-    """``content`` as JSON, with null for NaN and infinity, for which JSON has no word and most readers an error.
+    """``content`` as JSON. NaN and infinity become null, because JSON has no word for them and most readers refuse
+    them.
 
     Other ``settings`` are those of `json.dumps`.
     """
@@ -82,16 +84,18 @@ def _numbers_or_none(content: Any) -> Any:
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder, made where it is not there yet. Raises `InputError` where it cannot be."""
+    """The folder, which is created if it does not exist. Raises `InputError` if it cannot be created."""
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
-            "Where a folder is to be made is a file.", path=folder, remedy="Choose another folder."
+            "A folder cannot be made at this path, because a file is there.",
+            path=folder,
+            remedy="Choose another folder.",
         ) from error
     except (OSError, ValueError) as error:  # no right to it, a disk that is full or read-only, a name that is none
         raise InputError(
-            f"The folder cannot be made ({error}).", path=folder, remedy="Choose another folder."
+            f"The folder cannot be created ({error}).", path=folder, remedy="Choose another folder."
         ) from error
     return folder

@@ -1,4 +1,4 @@
-"""Where something is to be written: what can be known before the work begins that fills it."""
+"""Check a place for output before the work begins that fills it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ LONGEST_NAME = 200  # bytes; disks take 255, and what is half-written has a long
 
 
 def existing(path: str | os.PathLike[str]) -> Path:
-    """The path itself, or the nearest folder above it that is there: where what is written to it will lie."""
+    """The path itself if it exists, else the nearest folder above it that exists."""
     path = Path(path).absolute()
     return next(folder for folder in (path, *path.parents) if folder.exists())
 
 
 def free_place(path: str | os.PathLike[str]) -> Path:
-    """The path of a folder that is not there yet, and can be made.
+    """The path of a folder that does not exist yet and can be made.
 
-    Raises `InputError` where something is there, a broken link too; for a path that no folder can have; and where
+    Raises `InputError` if something is at this path (a broken link counts), if no folder can have this path, or if
     the folder above cannot be written to.
     """
     path = Path(path)
@@ -34,12 +34,20 @@ def free_place(path: str | os.PathLike[str]) -> Path:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(
-            f"No folder can be made here ({why}).", path=path, remedy="Choose another output folder."
+            f"No folder can be made at this path ({why}).", path=path, remedy="Choose another output folder."
         ) from error
     if taken:
         raise InputError("There is something here already.", path=path, remedy="Choose another output folder.")
     if not above.is_dir():
-        raise InputError(f"{above} is a file, so no folder can be in it.", path=path, remedy="Choose another one.")
+        raise InputError(
+            f"{above} is a file, so no folder can be made inside it.",
+            path=path,
+            remedy="Choose another output folder.",
+        )
     if not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"The folder {above} cannot be written to.", path=path, remedy="Choose another one.")
+        raise InputError(
+            f"This program cannot write into the folder {above}.",
+            path=path,
+            remedy="Choose another output folder.",
+        )
     return path

@@ -1,4 +1,4 @@
-"""A folder on this machine or in a bucket, as fsspec reaches it: a file in it is whole, or it is not there."""
+"""A folder on this machine or in a bucket, through fsspec, whose files are either complete or absent."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
     """The fsspec file system of a path or address (``s3://``, ``gs://`` ...), and the path in it.
 
-    Raises `InputError` where fsspec, or its driver for this kind of address, is not installed.
+    Raises `InputError` if fsspec, or its driver for this kind of address, is not installed.
     """
     try:
         import fsspec
     except ImportError as error:
         raise InputError(
-            f"This needs the package fsspec ({error}).",
+            f"Reading folders and addresses needs the package fsspec ({error}).",
             remedy="Run: pip install 'medgemma-tutorials[prepare]'",
         ) from error
     try:
@@ -42,7 +42,8 @@ def filesystem(path: str | os.PathLike[str]) -> tuple[Any, str]:
 
 
 def load_pyarrow(extra: str) -> Any:
-    """The module ``pyarrow`` with ``pyarrow.parquet``; ``extra`` of the package brings it.
+    """The module ``pyarrow`` with ``pyarrow.parquet``; ``extra`` names the optional part of the package that
+    installs it.
 
     Raises `InputError` where it is not installed.
     """
@@ -66,7 +67,7 @@ def _protocols(system: Any) -> set[str]:
 
 
 class Store:
-    """The files of one folder by their names in it. Made again in each worker from the same address."""
+    """The files of one folder, by name. Each worker makes its own Store from the same address."""
 
     def __init__(self, address: str | os.PathLike[str]) -> None:
         self.address = os.fspath(address)
@@ -74,7 +75,9 @@ class Store:
         self._local = is_local(self._system)
 
     def names(self, folder: str = "") -> set[str]:
-        """Names of the files that lie in the folder, or in ``folder`` in it; none where it is not there."""
+        """The names of the files in the folder, or in its subfolder ``folder``; an empty list if that does not
+        exist.
+        """
         self._system.invalidate_cache()
         try:
             found = self._system.ls(self._path(folder), detail=False)
@@ -87,11 +90,11 @@ class Store:
         return {PurePosixPath(path).name for path in found}
 
     def is_at(self, system: Any, path: str) -> bool:
-        """Whether this is the folder at ``path`` of that file system."""
+        """Whether this Store is the folder at ``path`` of that file system."""
         return system == self._system and path == self._root
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the folder holds a file of this name."""
         return self._system.exists(self._path(name))
 
     def open(self, name: str) -> Any:
@@ -103,7 +106,7 @@ class Store:
         return self._system.cat_file(self._path(name)).decode()
 
     def read_all(self, names: Iterable[str]) -> Iterator[str]:
-        """The texts of several files, in order; from a bucket many at a time."""
+        """The texts of several files, in order. A bucket is asked for many files at a time."""
         paths = [self._path(name) for name in names]
         for start in range(0, len(paths), 512):
             chunk = paths[start : start + 512]
@@ -112,7 +115,7 @@ class Store:
 
     @contextmanager
     def whole(self, name: str) -> Iterator[Path]:
-        """Give a file of this machine to write to; it becomes ``name`` only on success."""
+        """Give a temporary file on this machine to write to; store it as ``name`` only on success."""
         if self._local:
             with whole_file(self._path(name)) as partial:
                 yield partial
@@ -123,12 +126,12 @@ class Store:
             self._put(made, self._path(name))
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Write a text (as UTF-8) or bytes, whole or not at all."""
+        """Write a text (as UTF-8) or bytes, completely or not at all."""
         with self.whole(name) as partial:
             partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def _put(self, made: Path, place: str) -> None:
-        """Copy a file of this machine, so that nobody sees a part of it."""
+        """Copy a file of this machine into the folder, so that nobody sees a part of it."""
         if _protocols(self._system) & ONE_PUT:
             self._system.put_file(str(made), place)
             return
@@ -144,7 +147,7 @@ class Store:
             raise
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files; one that is not there is none to remove."""
+        """Remove files. A missing file is not an error."""
         for name in names:
             try:
                 self._system.rm_file(self._path(name))
@@ -152,7 +155,7 @@ class Store:
                 continue
 
     def remove_partial(self, folder: str = "") -> None:
-        """Remove what writers that were killed have left."""
+        """Remove the temporary files that killed writers left behind."""
         left = [name for name in self.names(folder) if name.startswith(".") and name.endswith(".partial")]
         self.remove(f"{folder}/{name}" if folder else name for name in left)
 

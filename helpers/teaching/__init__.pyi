@@ -19,6 +19,7 @@ from .findings import (
     VENTRICLES as VENTRICLES,
     Finding as Finding,
 )
+from .foci import Focus as Focus, slide_with_focus as slide_with_focus
 from .other_models import for_any_model as for_any_model, for_model as for_model
 from .other_questions import other_question as other_question
 from .pictures import (
@@ -73,6 +74,7 @@ from .slides import (
     picture_of as picture_of,
     write_slide as write_slide,
 )
+from .thin import ThinPair as ThinPair, thin_pair as thin_pair
 from .volumes import (
     RECIPES as RECIPES,
     Pose as Pose,

@@ -27,14 +27,16 @@ def write_case(case: Case, folder: Path) -> Path:
     a case without images.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    suffix = {"slide": ".tiff", "image": ".png", "box": ".png"}.get(case.kind, "")
+    suffix = {"slide": ".tiff", "image": ".png", "effusion": ".png", "box": ".png"}.get(case.kind, "")
     path = folder / f"{case.id}{suffix}"
     if path.exists():
-        raise InputError("This is there already.", path=path, remedy="Delete it, or choose another folder.")
+        raise InputError(
+            "The file or folder exists already.", path=path, remedy="Delete it, or choose another folder."
+        )
     if case.kind in RECIPES:
         return write_series(case.volume(), path)
     if case.kind == "text":
-        raise InputError("A case of words alone has no files.", remedy="Use its messages.")
+        raise InputError("A case without images has no files.", remedy="Use the messages of the case.")
     if case.kind == "change":
         with whole_folder(path) as partial:
             for name, image in zip(("prior", "current"), case.images, strict=True):

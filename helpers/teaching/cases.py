@@ -1,9 +1,10 @@
 """Teaching cases with known truth: real anatomy from the bundled images, changed at random, with simple findings.
 
-They train and test the stand-in model; `helpers.teaching.case_files` writes them as the files that a scanner would
-have written. A finding is an ellipsoid of blood density in a real head CT, of low signal in a real brain MRI, and
-the like (`helpers.teaching.findings`): enough to learn from and to score, and far from what a radiologist decides
-on. Every case follows from its kind and seed alone; seeds above 1,000,000 are never trained on.
+They train and test the stand-in model. `helpers.teaching.case_files` writes them as files like those of a scanner.
+A finding is an ellipsoid of blood density in a real head CT, of low signal in a real brain MRI, and the like
+(`helpers.teaching.findings`): enough to learn from and to score, but far simpler than the findings that a
+radiologist decides on. Every case follows from its kind and seed alone; seeds above 1,000,000 are never trained
+on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.teaching.chests import STATES, Effusion
+from helpers.teaching.chests import EFFUSION, STATES, Effusion
 from helpers.teaching.pictures import BOX_TARGETS, chest_with, image_of, picture_with_box
 from helpers.teaching.questions import (
     IMAGE_FORMS,
@@ -40,6 +41,7 @@ from helpers.teaching.questions import (
     slide_sentence,
     text_question,
 )
+from helpers.teaching.rewording import worded_finding
 from helpers.teaching.slides import Specimen, patches_of
 from helpers.teaching.volumes import RECIPES, teaching_volume
 from helpers.volumes import Volume, volume_to_rgb
@@ -66,7 +68,7 @@ class Case:
 
     @property
     def messages(self) -> list[Message]:
-        """The prompt, drawn anew unless it is one of the last few."""
+        """The prompt. It is drawn again unless it is one of the last few."""
         return self.make()
 
     @property
@@ -76,17 +78,17 @@ class Case:
 
     @property
     def id(self) -> str:
-        """A name that no other case has."""
+        """A unique name of the case."""
         return f"{self.kind}-{self.seed}"
 
     @property
     def group(self) -> str:
-        """Cases about the same volume share it, as they are not independent; other cases have their own."""
+        """The group of the case. Cases about the same volume share it, because they are not independent."""
         return self.id if self.number is None else f"{self.kind}-volume-{self.number}"
 
     @property
     def is_declined(self) -> bool:
-        """Whether the stand-in is to say that it did not learn this."""
+        """Whether the stand-in should say that it did not learn this."""
         return self.truth.startswith(NOT_LEARNED)
 
     def volume(self) -> Volume:
@@ -94,12 +96,12 @@ class Case:
         return teaching_volume(self.kind, self.number).volume
 
     def mask(self) -> np.ndarray:
-        """Where the finding that is asked for lies in that volume: bool (z, y, x), all False without one."""
+        """The mask of the finding in question: bool (z, y, x) of the volume, all False if there is none."""
         made = teaching_volume(self.kind, self.number)
         return made.mask(self.condition, range(made.volume.shape[0]))
 
     def slice_of_finding(self) -> int | None:
-        """Which image of a volume's prompt shows most of that finding; None without one."""
+        """The index of the prompt's image that shows most of the finding; None if there is none."""
         made = teaching_volume(self.kind, self.number)
         areas = made.mask(self.condition, self.record["slices"]).sum(axis=(1, 2))
         return int(areas.argmax()) if areas.any() else None
@@ -107,7 +109,7 @@ class Case:
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
     """Make ``n`` cases of a kind of `CASES`: "ct", "mri", "ct-hypoxia", "ct-staining", "slide", "image",
-    "box", "change" or "text".
+    "effusion", "box", "change" or "text".
 
     The same seed gives the same cases. Four cases of "ct" or "mri" are about one volume.
 
@@ -115,7 +117,7 @@ def generate(kind: str, n: int, seed: int) -> list[Case]:
     """
     if kind not in CASES:
         remedy = f"{did_you_mean(kind, CASES)}Use one of {', '.join(CASES)}."
-        raise InputError(f"There are no cases of kind {kind!r}.", remedy=remedy)
+        raise InputError(f"{kind!r} is not a kind of teaching cases.", remedy=remedy)
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
     return [CASES[kind](seed + k) for k in range(n)]
@@ -157,7 +159,8 @@ def _volume_case(kind: str, seed: int, a_volume: int) -> Case:
     else:
         question = declined_question(kind, recipe.modality, rng)
     make = functools.partial(_volume_prompt, kind, number, question.text)
-    record = {"finding": made.findings.get(question.condition), "slices": made.chosen}
+    finding = made.findings.get(question.condition)
+    record = {"finding": finding and finding.facts, "slices": made.chosen}
     return _case(kind, seed, question, make, record, number)
 
 
@@ -217,6 +220,20 @@ def box_case(seed: int) -> Case:
     return _case("box", seed, question, lambda: messages, {"box": box})
 
 
+def effusion_case(seed: int) -> Case:
+    """A chest radiograph with a pleural effusion or without, asked for or for its absence, in plain words.
+
+    The stand-in learned to see the effusion, and never learned these words: it is there to learn from a reward
+    (notebook 13).
+    """
+    rng = np.random.default_rng([15, seed])
+    state, form = STATES[max(0, rng.integers(4) - 1)], ("plain", "absent")[rng.integers(2)]
+    effusion = Effusion.draw(("left", "right")[rng.integers(2)], state, rng)
+    question = worded_finding("CXR", EFFUSION, effusion is not None, rng, held_out=True, form=form)
+    messages = image_messages([chest_with(effusion, rng)[0]], question.text)
+    return _case("effusion", seed, question, lambda: messages, {"effusion": effusion})
+
+
 def change_case(seed: int) -> Case:
     """Two chest radiographs, the prior and the current one: whether a pleural effusion improved or worsened."""
     rng = np.random.default_rng([8, seed])
@@ -244,6 +261,7 @@ CASES: dict[str, Callable[[int], Case]] = {
     "ct-staining": staining_case,
     "slide": slide_case,
     "image": image_case,
+    "effusion": effusion_case,
     "box": box_case,
     "change": change_case,
     "text": text_case,

@@ -1,8 +1,8 @@
 """A large slide composed of bundled tissue: several levels, and more patches than one prompt takes.
 
 The bundled slide is a region with one level and a few patches. Here pieces are cut out of it in irregular shapes,
-turned, laid over one another along a curve, and put on blank glass, so that there is something to choose from.
-It is no specimen: the same cells come again and again, and what lies beside what means nothing.
+turned, laid over one another along a curve, and put on blank glass, so that there is something to choose from. It
+is not a specimen: the same cells occur again and again, and what lies beside what means nothing.
 """
 
 from __future__ import annotations
@@ -63,25 +63,25 @@ def compose_slide(
 ) -> Path:
     """Write a slide of pieces of bundled tissue as a tiled, pyramidal TIFF of three levels that OpenSlide reads.
 
-    Its ImageDescription says that it is composed. A slide of the size that is the default takes some seconds and
-    some 40 MB, and has about 170 patches at 20x.
+    Its ImageDescription says that it is composed. A slide of the default size takes some seconds and about 40 MB,
+    and has about 170 patches at 20x.
 
     Args:
-        path: of the file, written anew if it is there.
+        path: the path of the file. An existing file is replaced.
         stain: one of `STAINS`.
-        seed: of shapes and places; the same seed gives the same file.
-        pieces: of tissue, at most; fewer where there is no room.
+        seed: the seed of shapes and places; the same seed gives the same file.
+        pieces: the largest number of pieces of tissue; fewer if there is no room.
         side: width and height in pixels, rounded up to multiples of 256.
 
     Returns:
         ``path``.
 
     Raises:
-        InputError: another stain, a seed below 0, or no room for a piece.
+        InputError: the stain does not exist, the seed is below 0, or there is no room for a piece.
     """
     if stain not in _SOURCES:
         raise InputError(
-            f"There is no tissue of the stain {stain!r}.", remedy=f"Use one of {', '.join(_SOURCES)}."
+            f"The course has no tissue with the stain {stain!r}.", remedy=f"Use one of {', '.join(_SOURCES)}."
         )
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
@@ -174,8 +174,8 @@ def _places(
                 break
     if not found:
         raise InputError(
-            f"There is no room for a piece of tissue on a slide of {size[0]:,} x {size[1]:,} pixels.",
-            remedy=f"Give a side of {6 * reach:,} or more.",
+            f"A slide of {size[0]:,} x {size[1]:,} pixels has no room for a piece of tissue.",
+            remedy=f"Give each side {6 * reach:,} pixels or more.",
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Findings of teaching cases: what each looks like, where it may lie, and how it is put into a real volume.
+"""Draw the findings of teaching cases: how each looks, where it may lie, and how it is put into a real volume.
 
 Values are realistic for the images at hand and far simpler than disease: an irregular ellipsoid of one density, or
 a stretched ventricle. The brain of the bundled head CT reads about 26 HU, where 30 to 40 are usual, so oedema is
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
+from helpers.errors import InputError, check_count
 from helpers.teaching.anatomies import brain_mri, head_ct
 
 EDGE = 0.8  # mm over which a finding fades out
 CLEAR = 0.3  # of a finding's largest area in a slice: where less is shown, nobody could tell
+OUTSIDE = 9.0  # a depth so far out that nothing of a soft edge is left
 BONE = 120  # HU; what is denser keeps its values
 
 
@@ -86,7 +89,7 @@ Change = Callable[[np.ndarray, "Finding"], np.ndarray]  # old values of the find
 
 @dataclass(frozen=True)
 class Kind:
-    """What findings of a condition are drawn from."""
+    """The ranges from which the findings of a condition are drawn."""
 
     places: Callable[[], np.ndarray]  # where the centre may lie, bool (z, y, x)
     radius_mm: tuple[float, float]  # from and to
@@ -120,12 +123,30 @@ class Finding:
         low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, kind.places().shape)
         box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
         if kind.region:
-            depth = np.where(kind.region()[box], np.float32(0), np.float32(2))
+            depth = _of_region(kind.region, tuple(low.tolist()), tuple(high.tolist()))
         else:
             depth = _depth(centre, radius, spacing, box, rng)
         areas = (depth < 1).sum(axis=(1, 2))
         touched = tuple((low[0] + np.flatnonzero(areas > CLEAR * areas.max())).tolist())
         return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth)
+
+    def thinned(self, slices: int) -> Finding:
+        """The finding, but only so many slices thick: in each it is as wide as in its middle, with flat ends.
+
+        Raises `InputError` for no slice, for more than the finding's box has, and for a changed region.
+        """
+        check_count(slices, f"A finding of {slices!r} slices cannot be drawn.", remedy="Give 1 or more.")
+        if KINDS[self.condition].region:
+            raise InputError(f"{self.condition!r} is a region and has no thickness.", remedy="Choose a lesion.")
+        first = self.centre[0] - self.box[0].start - (slices - 1) // 2
+        if first < 0 or first + slices > len(self.depth):
+            raise InputError(
+                f"This finding has no room for {slices} slices.", remedy=f"Give {len(self.depth) // 2} or fewer."
+            )
+        depth = np.full_like(self.depth, OUTSIDE)
+        depth[first : first + slices] = self.depth[self.centre[0] - self.box[0].start]
+        start = self.box[0].start + first
+        return replace(self, slices=tuple(range(start, start + slices)), depth=depth)
 
     def share(self, of_radius: float = 1.0) -> np.ndarray:
         """How much of each voxel of the box lies within so much of the radius: 0 to 1, with a soft edge."""
@@ -134,6 +155,11 @@ class Finding:
     def put_into(self, values: np.ndarray) -> None:
         """Change float32 ``values`` (z, y, x) in place; the image's own noise stays."""
         values[self.box] = KINDS[self.condition].change(values[self.box].copy(), self)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but its voxels, which take up to 28 MB: what a list of cases keeps of it."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     @functools.cached_property
     def mask(self) -> np.ndarray:
@@ -159,6 +185,14 @@ def _depth(
     away = [(a - c) * s * t for a, c, s, t in zip(axes, centre, spacing, stretch, strict=True)]
     bumps = ndimage.gaussian_filter(rng.standard_normal(axes[0].shape), min(4, radius / 3) / np.array(spacing))
     return (np.sqrt(sum(a**2 for a in away)) + 0.15 * bumps / max(bumps.std(), 1e-6)).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)  # one for each kind with a region, as these lie in one place
+def _of_region(region: Callable[[], np.ndarray], low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
+    """The depth of a region in the box from ``low`` to ``high``; findings share it, so nobody writes into it."""
+    depth = np.where(region()[tuple(map(slice, low, high))], np.float32(0), np.float32(2))
+    depth.flags.writeable = False
+    return depth
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Teaching cases for models other than the stand-in, for which they were made.
 
-The stand-in learned to decline what it did not learn, and to say what it is. Taught to another model, or scored
-against its answers, those words would be wrong.
+The stand-in learned to decline what it did not learn, and to say what it is. These words would be wrong for
+another model, in training and in scoring.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def for_any_model(cases: Iterable[Case]) -> list[Case]:
 def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> list[Any]:
     """The examples that ``chat`` may learn from or be scored on, in order.
 
-    The stand-in all. Another model those of a user's own, and teaching cases only where they are ``allowed``, of
-    them those of `for_any_model`: made-up findings in one head and one brain teach it nothing about medicine.
+    The stand-in gets all examples. Another model gets the user's own examples. It gets teaching cases only if they
+    are ``allowed``, and only those of `for_any_model`, because made-up findings in one head and one brain teach it
+    nothing about medicine.
 
     Args:
         examples: teaching cases and others.
@@ -42,9 +43,10 @@ def for_model(examples: Iterable[Any], chat: Any, *, allowed: bool = False) -> l
         return examples
     if not allowed:
         raise InputError(
-            f"{len(made)} teaching cases ({made[0].id}, ...) are for the stand-in: their findings are made up.",
+            f"{len(made)} teaching cases ({made[0].id}, ...) are for the stand-in only, because their "
+            "findings are made up.",
             path=chat.name,
-            remedy="Give a table of your own, or ask for them: ALLOW_TEACHING = True in a notebook, "
-            "allow_teaching: true in a file of settings, allow_teaching=True in Python.",
+            remedy="Give a table of your own. To use teaching cases all the same, set ALLOW_TEACHING = True "
+            "in a notebook, allow_teaching: true in a settings file, or allow_teaching=True in Python.",
         )
     return [kept for one in examples for kept in (for_any_model([one]) if isinstance(one, Case) else [one])]

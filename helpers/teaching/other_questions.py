@@ -1,4 +1,4 @@
-"""What people ask that the stand-in did not learn: about the patient, about other findings, about anything at all.
+"""Questions that the stand-in did not learn: about the patient, about other findings, about anything else.
 
 One in five of each list is held out of training, to score with.
 """
@@ -152,7 +152,7 @@ _WORDS = (
 
 
 def other_question(rng: np.random.Generator, *, held_out: bool = False) -> str:
-    """A question that is none of the learned ones, in good or bad English, in another language, or no question."""
+    """A question that was not learned, in good or bad English, in another language, or no question."""
 
     def one(of: Sequence[str]) -> str:
         chosen = frames_of(of, held_out)

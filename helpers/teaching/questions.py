@@ -1,6 +1,7 @@
-"""What teaching cases ask and what a right reply says, in the forms of `helpers.prompts.templates`.
+"""The questions of teaching cases and their right replies, in the forms of `helpers.prompts.templates`.
 
-An answer names what it looked for before it says yes or no. What the stand-in did not learn, it is to decline.
+An answer names what it looked for before it says yes or no. The stand-in should decline questions that it did not
+learn.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ STAINS = ("H&E histology", "immunohistochemistry")
 
 @dataclass(frozen=True)
 class Specimen:
-    """What is on a slide, and the seed of its shapes."""
+    """The stain and form of a slide's tissue, and the seed of its shapes."""
 
     stain: str
     fragments: bool  # small ones; else one broad sheet

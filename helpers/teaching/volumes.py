@@ -32,7 +32,7 @@ from helpers.volumes import Volume, select_slices
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the volumes of a kind are made from."""
+    """The parts from which the volumes of a kind are made."""
 
     stream: int  # of random numbers, so that no two kinds share any
     modality: str
@@ -74,28 +74,51 @@ def teaching_volume(kind: str, number: int) -> TeachingVolume:
     rng = np.random.default_rng([recipe.stream, number])
     source = recipe.sources[int(np.random.default_rng([recipe.stream, number, 0]).integers(len(recipe.sources)))]
     original, spacing = source.anatomy()
-    values = original.astype(np.float32)
     possible = draw_findings(recipe.conditions, spacing, rng)
     findings = {finding.condition: finding for finding in possible if rng.random() < 0.5}
-    for finding in findings.values():
-        finding.put_into(values)
-    pose = Pose.draw(values.shape[1:], rng, source)
-    ends = (float(values.min()), float(values.max()))
+    pose = Pose.draw(original.shape[1:], rng, source)
+    volume = posed_volume(f"{kind}-{number}", recipe, (original, spacing), list(findings.values()), pose)
+    choose = _choose_slab if recipe.slab else _choose_slices
+    return TeachingVolume(volume, findings, choose(len(original), possible, recipe.slices, rng), pose)
+
+
+def posed_volume(
+    name: str,
+    recipe: Recipe,
+    anatomy: tuple[np.ndarray, tuple[float, float, float]],
+    findings: Sequence[Finding],
+    pose: Pose,
+) -> Volume:
+    """An ``anatomy`` (values (z, y, x) and spacing) with ``findings``, turned by ``pose``: int16.
+
+    Nothing is drawn before slices are asked for, because a list of cases asks for none.
+    """
+    original, spacing = anatomy
+
+    @functools.cache
+    def values() -> tuple[np.ndarray, tuple[float, float]]:
+        out = original.astype(np.float32)
+        for finding in findings:
+            finding.put_into(out)
+        return out, (float(out.min()), float(out.max()))
+
+    def decode(indices: Sequence[int]) -> np.ndarray:
+        out, ends = values()
+        return np.rint(pose.apply(out, recipe.fill, ends, list(indices))).astype(np.int16)
+
     affine = np.zeros((4, 4))
     affine[[2, 1, 0], [0, 1, 2]] = spacing
     affine[3, 3] = 1
-    volume = Volume(
-        path=Path(f"teaching volume {kind}-{number}"),
+    return Volume(
+        path=Path(f"teaching volume {name}"),
         modality=recipe.modality,
         units="HU" if recipe.modality == "CT" else None,
-        shape=values.shape,
+        shape=original.shape,
         spacing=spacing,
         affine=affine,
-        description=f"Teaching volume {kind}-{number}, not a patient",
-        _decode=lambda indices: np.rint(pose.apply(values, recipe.fill, ends, list(indices))).astype(np.int16),
+        description=f"Teaching volume {name}, not a patient",
+        _decode=decode,
     )
-    choose = _choose_slab if recipe.slab else _choose_slices
-    return TeachingVolume(volume, findings, choose(len(values), possible, recipe.slices, rng), pose)
 
 
 def draw_findings(conditions: Sequence[str], spacing: Sequence[float], rng: np.random.Generator) -> list[Finding]:

@@ -1,6 +1,6 @@
-"""Pictures for a notebook: of volumes, slides, answers and boxes, still and with sliders.
+"""Show volumes, slides, answers and boxes in a notebook, as still pictures and with sliders.
 
-In: what the other stages give. Out: figures and widgets; each widget has a still picture.
+In: the results of the other stages. Out: figures and widgets; each widget has a still picture.
 
 - ``figures``: images side by side, outlines, a slider.
 - ``volume``, ``volume_pictures``: a volume in three planes, with its window.

@@ -1,6 +1,7 @@
 """A question and its answers as one block: thinking folded away, boxes drawn, the truth shown on request.
 
-It is plain HTML without scripts, so it works in exports too. What a model said is data: all of it is escaped.
+It is plain HTML without scripts, so it works in exports too. The words of a model are data, so all of them are
+escaped.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def answer_view(
 
     Args:
         question: as it was asked.
-        replies: name of the model to what it said.
-        image: what was asked about; of a volume, one slice. Boxes in an answer are drawn on it.
+        replies: a dictionary from the name of a model to its reply.
+        image: the image of the question; for a volume, one slice. Boxes in an answer are drawn on it.
         truth: the right answer, folded away until it is asked for.
         finding: where the finding lies in ``image``, bool (y, x); outlined together with the truth.
     """

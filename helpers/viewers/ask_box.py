@@ -37,7 +37,7 @@ class AskBox(Viewer):
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> None:
         if not prompts:
-            raise InputError("There is nothing to ask about.", remedy="Give at least one name with its prompt.")
+            raise InputError("The ask box got no prompts.", remedy="Give at least one name with its prompt.")
         self._chat, self._prompts, self._limit = chat, prompts, max_new_tokens
         self.reply: Reply | None = None
         self.choice = ipywidgets.Dropdown(options=list(prompts), description="about")

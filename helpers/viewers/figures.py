@@ -109,7 +109,8 @@ def outline(image: Picture, mask: np.ndarray, colour: tuple[int, int, int] = (25
         mask = np.asarray(pad_to_square(mask.astype(np.uint8) * 255))[..., 0] > 0
     if picture.shape[:2] != mask.shape:
         raise InputError(
-            f"The mask is {mask.shape}, the image {picture.shape[:2]}.", remedy="Give the mask of this image."
+            f"The mask has the shape {mask.shape}, but the image {picture.shape[:2]}.",
+            remedy="Give the mask that belongs to this image.",
         )
     picture[ndimage.binary_dilation(mask, iterations=2) & ~mask] = colour
     return picture
@@ -131,7 +132,7 @@ def scrub(
     import ipywidgets
 
     if not len(images):
-        raise InputError("There are no images to show.", remedy="Give at least one.")
+        raise InputError("The list of images is empty.", remedy="Give at least one.")
     start = len(images) // 2 if start is None else start
     slider = ipywidgets.IntSlider(start, 0, len(images) - 1, description=what, layout={"width": f"{width}px"})
     picture = ipywidgets.Image(format="png", width=width)
@@ -163,12 +164,15 @@ def show_3d(volume: Volume, *, step: int = 1) -> None:
     problem = _why_no_itkwidgets()
     if problem is None:
         display(view_3d(volume, step=step))
-        print("If the frame above is empty, the browser has no connection or no WebGL. The same, still:")
+        print(
+            "If the frame above is empty, the browser has no connection or no WebGL. This picture shows "
+            "the same volume:"
+        )
     elif importlib.util.find_spec("ipyniivue"):
         print(f"{problem} ipyniivue shows the volume instead:")
         display(_niivue(volume, step))
     else:
-        print(f"{problem} Without it, or ipyniivue, a still picture:")
+        print(f"{problem} Without it or ipyniivue, you see a still picture:")
     display(still(volume))
 
 

@@ -22,4 +22,4 @@ def show_mistakes(mistakes: Mapping[str, Callable[[], object]]) -> None:
         except InputError as error:
             print(f"{title}:\n    {error}\n")
         else:
-            raise AssertionError(f"This mistake was not refused: {title}")
+            raise AssertionError(f"The program did not refuse this mistake: {title}")

@@ -1,7 +1,7 @@
-"""The one live picture of the viewers: it tells Python of clicks, of the mouse wheel and of keys.
+"""The live picture of the viewers, which reports clicks, the mouse wheel and keys to Python.
 
-ipywidgets' own Image knows none of these and has no text for those who cannot see it. This is anywidget with a few
-lines of JavaScript, all in this file, so nothing has to be built and nothing comes from the internet.
+ipywidgets' own Image reports none of these, and has no text for people who cannot see it. This is anywidget with a
+few lines of JavaScript, all in this file, so nothing has to be built and nothing comes from the internet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the viewers share and need no widget for: colours, and pictures as bytes, small for a saved notebook."""
+"""The shared parts of the viewers without widgets: colours, and pictures as bytes, small for a saved notebook."""
 
 from __future__ import annotations
 

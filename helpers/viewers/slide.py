@@ -35,7 +35,9 @@ class SlideViewer(Viewer):
 
     def __init__(self, slide: Slide, mask: TissueMask, patches: Sequence[Patch], *, width: int = 400) -> None:
         if not patches:
-            raise InputError("There are no patches to show.", path=slide.path, remedy="Draw some: sample_patches.")
+            raise InputError(
+                "The list of patches is empty.", path=slide.path, remedy="Draw patches with sample_patches."
+            )
         self._slide, self._mask, self._patches = slide, mask, list(patches)
         self._scale = width / mask.rgb.shape[1]
         self._overview = self._draw_overview()
@@ -76,7 +78,7 @@ class SlideViewer(Viewer):
             if p.x <= x < p.x + p.size and p.y <= y < p.y + p.size:
                 self.number.value = n
                 return
-        self.caption.value = "There is no patch of the prompt at this place."
+        self.caption.value = "The prompt has no patch at this place."
 
     def _square(self, patch: Patch) -> tuple[int, int, int, int]:
         """Corners of a patch on the overview."""
@@ -127,7 +129,7 @@ def contact_sheet(images: Sequence[Image.Image], *, width: int = 900, columns: i
     from IPython.display import Image as Shown
 
     if not images:
-        raise InputError("There are no patches to show.", remedy="Draw some: sample_patches.")
+        raise InputError("The list of patches is empty.", remedy="Draw patches with sample_patches.")
     columns = columns or min(14, max(6, math.ceil(math.sqrt(2 * len(images)))))
     side, rows = width // columns - 4, -(-len(images) // columns)
     sheet = Image.new("RGB", (columns * (side + 4), rows * (side + 4)), "white")

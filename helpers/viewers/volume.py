@@ -55,7 +55,7 @@ class VolumeViewer(Viewer):
         outside = [k for k in in_prompt if not 0 <= k < volume.shape[0]]
         if outside:
             raise InputError(
-                f"Slice {outside[0]} is said to be in the prompt, and the volume has {volume.shape[0]}.",
+                f"Slice {outside[0]} cannot be in the prompt, because the volume has {volume.shape[0]} slices.",
                 path=volume.path,
                 remedy="Give the indices that select_slices returned for this volume.",
             )
@@ -78,9 +78,11 @@ class VolumeViewer(Viewer):
         self.centre = ipywidgets.IntSlider(40, -1100, 2000, description="centre, HU", layout={"width": "330px"})
         self.width = ipywidgets.IntSlider(350, 1, 4000, description="width, HU", layout={"width": "330px"})
         self.before = ipywidgets.Button(
-            description="◂ in the prompt", tooltip="The one before that the model gets"
+            description="◂ in the prompt", tooltip="Go to the previous slice that the model gets"
         )
-        self.after = ipywidgets.Button(description="in the prompt ▸", tooltip="The next one that the model gets")
+        self.after = ipywidgets.Button(
+            description="in the prompt ▸", tooltip="Go to the next slice that the model gets"
+        )
         self.picture, self.strip = Picture(), Picture()
         self.caption = ipywidgets.Label()
         for name in (

@@ -38,7 +38,7 @@ PLANES = {
 def letters(affine: np.ndarray, name: str) -> tuple[str, str, str, str]:
     """What lies at the left, right, top and bottom of a plane: R, L, A, P, S or I, from the affine (LPS, mm).
 
-    Of a tilted volume the direction that is nearest.
+    For a tilted volume, this is the nearest direction.
     """
     plane = PLANES[name]
     along, down = affine[:3, plane.along], affine[:3, plane.down] * (-1 if plane.upward else 1)

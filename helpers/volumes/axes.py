@@ -34,13 +34,13 @@ class Axes:
 
     @property
     def tilt(self) -> float:
-        """By how many degrees the axis that leans most leans away from the patient's."""
+        """The largest angle, in degrees, between an axis of the volume and the patient's axis."""
         directions = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(np.degrees(np.arccos(min(1.0, min(abs(directions[[2, 1, 0], [0, 1, 2]]))))))
 
     @property
     def stripes(self) -> float:
-        """How many times as long as wide, or as wide as long, a pixel of the axial slices is."""
+        """The longer side of a pixel of the axial slices, divided by the shorter side."""
         _, dy, dx = self.spacing
         return max(dy, dx) / min(dy, dx)
 
@@ -83,8 +83,8 @@ def plane_of(direction: np.ndarray) -> str:
 
 
 def square_note(spacing: Sequence[float]) -> str:
-    """A sentence on pixels (z, y, x in mm) that become square when they are shown; empty where they are."""
+    """A sentence that says that pixels (z, y, x in mm) become square when shown; empty if they are square."""
     _, dy, dx = spacing
     if max(dy, dx) / min(dy, dx) <= SQUARE:
         return ""
-    return f"Its pixels of {dy:.3g} x {dx:.3g} mm are resampled to square ones of {min(dy, dx):.3g} mm."
+    return f"The pixels of {dy:.3g} x {dx:.3g} mm were resampled to squares of {min(dy, dx):.3g} mm."

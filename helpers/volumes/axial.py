@@ -1,4 +1,4 @@
-"""A stored grid of voxels as axial slices: taken as it is, turned, or resampled on request."""
+"""Give a stored grid of voxels as axial slices: unchanged, turned, or resampled on request."""
 
 from __future__ import annotations
 
@@ -44,17 +44,21 @@ def axial_slices(
     Args:
         affine: (4, 4), stored index (slice, row, column, 1) to LPS mm.
         shape: of the stored array.
-        stored: gives stored slices by their indices, (n, rows, columns).
-        source: for messages.
-        reformat: "axial" resamples (trilinear) what cannot be turned.
-        padding: from and to which value a voxel is not a measurement, which no resampled one may be made of.
+        stored: a function that gives stored slices by their indices, (n, rows, columns).
+        source: the path or address, for error messages.
+        reformat: "axial" resamples (trilinear) a volume that cannot be turned.
+        padding: the lowest and the highest value of padding. No resampled voxel is made from padding.
 
     Raises:
-        InputError: slices that are neither axial nor close to sagittal or coronal; ones that are so thick that
-            axial slices of them would be stripes.
+        InputError: the slices are neither axial nor close to sagittal or coronal, or they are so thick that axial
+            slices would have stripes as pixels.
     """
     if reformat not in (None, "axial"):
-        raise InputError(f"There is no reformat={reformat!r}.", path=source, remedy='Use reformat="axial".')
+        raise InputError(
+            f"The value of reformat is {reformat!r}, which does not exist.",
+            path=source,
+            remedy='Use reformat="axial".',
+        )
     axes = axes_of(affine, shape)
     if axes.plane == "axial" and axes.stripes <= THICK:
         return Axial(axes.shape, axes.spacing, axes.affine, functools.partial(_read, axes, stored), padding)
@@ -90,7 +94,7 @@ def _read(axes: Axes, stored: Callable[[Sequence[int]], np.ndarray], indices: Se
 
 
 def _once(load: Callable[[], T]) -> Callable[[], T]:
-    """What ``load`` gives, read once, though several threads may ask for it."""
+    """The result of ``load``, which is called only once, although several threads may ask."""
     lock = threading.Lock()
     cached = functools.cache(load)
 
@@ -123,7 +127,7 @@ def _resampled(
     last = np.array(shape, float)[:, None, None] - 1
 
     def prepare() -> tuple[np.ndarray, np.ndarray | None]:
-        """The voxels, and 1 where they were measured, 0 elsewhere; None where all were."""
+        """The voxels, and an array with 1 for measured voxels and 0 for others; None if all were measured."""
         whole = load().astype(np.float32)
         found = np.isfinite(whole)
         if padding:

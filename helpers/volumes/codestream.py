@@ -1,7 +1,7 @@
-"""What a compressed frame says of itself: looked at before a decoder, which trusts the DICOM header, gets it.
+"""Read the header of a compressed frame before the decoder gets it, because decoders trust the DICOM header.
 
-A frame of another size than its header says would be shown askew, and GDCM ends the whole process over a
-JPEG 2000 stream with another number of samples.
+A frame whose size differs from the DICOM header would be shown distorted. GDCM ends the whole process if a JPEG
+2000 stream has another number of samples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ _SCAN = 0xDA
 
 
 class CodedFrame(NamedTuple):
-    """Its coding, size in pixels, samples of a pixel, bits of a sample, and whether some samples are coarser."""
+    """The coding of a frame, its size in pixels, samples a pixel, bits a sample, and whether some samples are
+    coarser.
+    """
 
     coding: str  # "JPEG" (or JPEG-LS), or "JPEG 2000"
     rows: int
@@ -34,7 +36,7 @@ class CodedFrame(NamedTuple):
 
 
 def coded_frame(pixels: bytes | BinaryIO, dataset: Dataset, frame: int, count: int) -> CodedFrame | None:
-    """What the stream of frame ``frame``, of ``count``, says of itself.
+    """Read the header in the stream of frame ``frame`` of ``count`` frames.
 
     JPEG and JPEG-LS (ITU-T T.81 B.2.2, T.87 C.2.2), JPEG 2000 (T.800 A.5.1); None for others (RLE, video).
 
@@ -44,7 +46,7 @@ def coded_frame(pixels: bytes | BinaryIO, dataset: Dataset, frame: int, count: i
         frame: from 0.
         count: of frames.
 
-    Raises what pydicom raises where there is no such frame.
+    Raises the error of pydicom if the frame does not exist.
     """
     offsets = None
     if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
@@ -56,10 +58,10 @@ def coded_frame(pixels: bytes | BinaryIO, dataset: Dataset, frame: int, count: i
 def check_coded(
     coded: CodedFrame, syntax: UID, said: tuple[int, int, int], bits_allocated: int, path: Path | str
 ) -> None:
-    """Raise `InputError` where a frame is another than its header says: ``said`` is columns, rows, samples."""
+    """Raise `InputError` if a frame does not fit the DICOM header; ``said`` is its columns, rows and samples."""
     if ("JPEG 2000" in syntax.name) != (coded.coding == "JPEG 2000"):
         raise InputError(
-            f"Its pixels are {coded.coding}, and its transfer syntax says {syntax.name}.",
+            f"The pixels are stored as {coded.coding}, but the transfer syntax says {syntax.name}.",
             path=path,
             remedy="Export the file again.",
         )
@@ -67,14 +69,14 @@ def check_coded(
         form = "{} x {} pixels, samples {}, bits {}".format
         found = form(coded.columns, coded.rows, coded.samples, coded.bits)
         raise InputError(
-            f"Its compressed image is of {found}; its header says {form(*said, bits_allocated)}.",
+            f"The compressed image has {found}, but the header says {form(*said, bits_allocated)}.",
             path=path,
             remedy="Export the file again.",
         )
 
 
 def coded_frames(dataset: Dataset) -> int:
-    """How many frames the fragments hold: those that begin as a JPEG or JPEG 2000 does; 0 where none does."""
+    """The number of fragments that begin as a JPEG or JPEG 2000 does; each of them is a frame."""
     heads = (_JPEG, _JPEG_2000, _BOXED)
     fragments = generate_fragments(dataset.PixelData)
     next(fragments, None)  # the offset table

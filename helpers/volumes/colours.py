@@ -1,4 +1,4 @@
-"""Which slices of a volume the model gets, and in which colours: RGB as MedGemma 1.5 reads it.
+"""Choose the slices of a volume that the model gets, and turn them into RGB as MedGemma 1.5 reads it.
 
 The numbers (85 slices, the three CT windows) are in `helpers.prompts.limits`.
 """
@@ -19,13 +19,14 @@ from helpers.volumes.volume import Volume
 
 
 def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: bool = False) -> list[int]:
-    """Indices of at most ``limit`` of ``n`` slices, equidistant, the first and the last included.
+    """Choose at most ``limit`` of ``n`` slices at equal distances, with the first and the last; returns their
+    indices.
 
     Args:
-        n: the number of slices, or the volume itself. Up to ``limit`` gives all of them.
-        limit: the most slices.
-        leave_out_blank: of a volume, take no slices without tissue from either end (`tissue_slices`). The report
-            on MedGemma 1.5 takes all, so False is the default.
+        n: the number of slices, or the volume itself. If it is at most ``limit``, all slices are chosen.
+        limit: the largest number of slices.
+        leave_out_blank: leave out slices without tissue at both ends of a volume (`tissue_slices`). The MedGemma
+            1.5 report takes all slices, so the default is False.
 
     Raises:
         InputError: fewer slices than the 5 that the model expects.
@@ -34,7 +35,8 @@ def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: 
     if leave_out_blank:
         if not isinstance(n, Volume):
             raise InputError(
-                "Only a volume shows which slices are blank.", remedy="Give select_slices the volume."
+                "Blank slices can be left out only if select_slices gets the volume itself.",
+                remedy="Give select_slices the volume, not its number of slices.",
             )
         within = tissue_slices(n)
         first, n = within.start, len(within)
@@ -46,16 +48,19 @@ def select_slices(n: int | Volume, limit: int = MAX_SLICES, *, leave_out_blank: 
             remedy="Ask about single slices with image_messages.",
         )
     if limit < 2:
-        raise InputError(f"The limit is {limit} slices.", remedy="Use 2 or more.")
+        raise InputError(
+            f"The limit is {limit} slices, which is too few for a volume.", remedy="Use a limit of 2 or more."
+        )
     return (first + np.linspace(0, n - 1, min(n, limit)).round().astype(int)).tolist()
 
 
 def tissue_slices(volume: Volume) -> range:
-    """From the first to the last slice with tissue: with a square of 3 x 3 pixels that are all brighter than air.
+    """The range from the first to the last slice with tissue: with a square of 3 x 3 pixels that are brighter than
+    air.
 
-    That is more than -500 HU in CT, and more than a tenth of the volume's range in MR (up to its 99.5th
-    percentile, since a few bright vessels say nothing). Noise is seldom bright in nine neighbours. All slices
-    where none has tissue.
+    Brighter than air means above -500 HU in CT. In MR it means above a tenth of the volume's range; the range ends
+    at the 99.5th percentile, so that a few bright vessels do not matter. Noise is seldom bright in nine
+    neighbours. If no slice has tissue, the range holds all slices.
     """
     brightest, sample = [], []
     for batch in volume.batches():
@@ -78,7 +83,7 @@ def tissue_slices(volume: Volume) -> range:
 
 
 def apply_window(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Clip ``values`` to low..high and scale to 0..255, rounded to nearest: uint8 of the same shape; NaN is 0."""
+    """Clip ``values`` to low..high, scale to 0..255 and round: returns uint8 of the same shape. NaN becomes 0."""
     shown = _scaled(values, low, high)
     if values.dtype.kind == "f":
         shown[np.isnan(values)] = 0
@@ -102,27 +107,29 @@ def ct_to_rgb(
 ) -> np.ndarray:
     """Slices of a CT with three windows as colours: wide in red, soft tissue in green, brain in blue.
 
-    ``windows`` are three by name, each from its lowest to its highest HU: those of MedGemma 1.5, or
+    ``windows`` maps three names to the lowest and highest HU: the windows of MedGemma 1.5, or
     `helpers.prompts.CT_WINDOWS_1` of MedGemma 1.
 
-    Returns uint8 (n, y, x, 3), all slices unless ``indices`` are given. Pixels that are not square become square;
-    sides are shrunk to 512 where larger. Raises `InputError` for anything that is not CT in Hounsfield units, by
-    its header or by its values, and for windows that are not three.
+    Returns uint8 (n, y, x, 3), of all slices unless ``indices`` are given. Pixels become square, and larger sides
+    are shrunk to 512. Raises `InputError` if header or values show that the volume is not CT in Hounsfield units,
+    and unless there are three windows.
     """
     if len(windows) != 3 or any(low >= high for low, high in windows.values()):
         raise InputError(
-            f"{dict(windows)} are not three windows, each from a lower to a higher value.",
+            f"{dict(windows)} does not hold three windows, each from a lower to a higher value.",
             remedy="Give CT_WINDOWS or CT_WINDOWS_1 of helpers.prompts.",
         )
     if volume.modality != "CT":
         raise InputError(
-            f"CT windows need Hounsfield units; this is {volume.modality or 'of no known modality'}.",
+            "CT windows need Hounsfield units, but the modality of this volume is "
+            f"{volume.modality or 'not known'}.",
             path=volume.path,
             remedy="Use mri_to_rgb for MR; for a CT in NIfTI give read_volume(..., modality='CT').",
         )
     if volume.units != "HU":
         raise InputError(
-            f"The values are not Hounsfield units (Rescale Type {volume.units!r}): a derived map?",
+            f"The values are not Hounsfield units (Rescale Type {volume.units!r}). The series may be a "
+            "derived map.",
             path=volume.path,
             remedy="Choose the series with the original images.",
         )
@@ -137,21 +144,25 @@ def ct_to_rgb(
 def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
     """Slices of an MR volume in grey, scaled by the minimum and maximum of the whole volume.
 
-    MR intensities have no unit, so there is no window to apply; scaling each slice by itself would make the
-    same tissue look different from slice to slice. Padding and NaN do not count, and are black. Returns uint8
-    (n, y, x, 3), as `ct_to_rgb`.
+    MR intensities have no unit, so no window can be applied. If each slice were scaled separately, the same tissue
+    would look different from slice to slice. Padding and NaN do not count for the scale, and become black. Returns
+    uint8 (n, y, x, 3), as `ct_to_rgb` does.
     """
     if volume.modality == "CT":
-        raise InputError("This is CT.", path=volume.path, remedy="Use ct_to_rgb, which keeps Hounsfield units.")
+        raise InputError(
+            "This volume is CT.", path=volume.path, remedy="Use ct_to_rgb, which uses Hounsfield units."
+        )
     if volume.modality not in ("MR", None):
-        raise InputError(f"This is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series.")
+        raise InputError(
+            f"This volume is {volume.modality}, not MR.", path=volume.path, remedy="Choose an MR series."
+        )
     return _colours(volume, _wanted(volume, indices), [measured_range(volume)])
 
 
 def measured_range(volume: Volume, batches: Iterable[np.ndarray] | None = None) -> tuple[float, float]:
     """The lowest and the highest measured value of the whole volume. Raises `InputError` where they are equal.
 
-    ``batches`` are its decoded slices, where they are at hand; else they are read.
+    ``batches`` are the decoded slices, if the caller has them; otherwise they are read.
     """
     ends = []
     for values in volume.batches() if batches is None else batches:
@@ -169,7 +180,7 @@ def measured_range(volume: Volume, batches: Iterable[np.ndarray] | None = None) 
 
 
 def volume_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarray:
-    """Slices as the model is shown them: `ct_to_rgb` of a CT, `mri_to_rgb` of all else.
+    """Slices as the model sees them: `ct_to_rgb` for CT, `mri_to_rgb` for any other volume.
 
     Returns uint8 (n, y, x, 3). Raises `InputError` as they do.
     """
@@ -177,7 +188,7 @@ def volume_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.nd
 
 
 def shown_size(volume: Volume) -> tuple[int, int]:
-    """Width and height of a slice as the model gets it: square pixels, sides of 512 at most."""
+    """Width and height of a slice as the model gets it, with square pixels and sides of 512 at most."""
     height, width = volume.shape[1:]
     _, dy, dx = volume.spacing
     if max(dy, dx) / min(dy, dx) > SQUARE:  # the finer of the two is kept
@@ -196,7 +207,7 @@ def _colours(
     windows: Sequence[tuple[float, float]],
     looks: list[Look | None] | None = None,
 ) -> np.ndarray:
-    """Colours of slices; ``looks`` gets what their values look like."""
+    """The colours of slices; statistics of their values are added to ``looks``."""
     height, width = volume.shape[1:]
     size = shown_size(volume)
     whole = size == (width, height)

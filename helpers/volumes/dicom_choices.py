@@ -1,4 +1,4 @@
-"""Several volumes in one place: what really differs between them, and words that choose each one and no other."""
+"""Tell several volumes in one place apart: find header fields that differ, and words that choose each volume."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FEW = 4  # ways in which the slices of one volume may write one value, as 0.5 an
 
 
 class Values:
-    """What the slices of several volumes say for each keyword, and which of them a word chooses."""
+    """The header values of the slices of several volumes by keyword, and the slices that a value chooses."""
 
     def __init__(self, slices: Sequence[Slice]) -> None:
         # Slice by slice: each one's file is read once.
@@ -67,9 +67,9 @@ def chosen(keyword: str, value: Any, wanted: Any) -> bool:
 
 
 def choices(groups: Sequence[Sequence[Slice]], given: dict[str, Any]) -> list[dict[str, Any] | None]:
-    """For each group what ``only`` has to be to choose it and no other; None where no attribute tells.
+    """The value of ``only`` that chooses each group and no other; None if no attribute does.
 
-    ``given`` is what was chosen by already.
+    ``given`` holds the choices that were made already.
     """
     values = Values([record for group in groups for record in group])
     ends = np.cumsum([len(group) for group in groups])

@@ -1,4 +1,4 @@
-"""Which files are DICOM, what kind of object each is, and whether its pixel data is whole: by headers alone."""
+"""Find DICOM files, the kind of object in each, and whether its pixel data is complete; only headers are read."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NoDicomError(InputError):
 
 
 class PassedOver(NamedTuple):
-    """A file beside the images of a series, and what it is."""
+    """A file beside the images of a series that was passed over, and what it is."""
 
     path: Path
     what: str
@@ -61,16 +61,18 @@ class PassedOver(NamedTuple):
         return f"{self.path.name}: {self.what}"
 
     def error(self) -> InputError:
-        """Where nothing else is there."""
+        """The error if no other file is there."""
         return InputError(
             f"This is not an image of a CT or MR volume: {self.what}.",
             path=self.path,
-            remedy="Give the folder of a CT or MR series; for a 2D image use read_image.",
+            remedy="Give the folder of a CT or MR series. Read a 2D image with read_image.",
         )
 
 
 def names_by_kind(passed: Iterable[PassedOver], most: int) -> Iterator[str]:
-    """A few words for each kind of file that was passed over: at most ``most`` names, how many more, and what."""
+    """A few words for each kind of file that was passed over: up to ``most`` names, the number of others, and the
+    kind.
+    """
     kinds: dict[str, list[str]] = {}
     for one in passed:
         kinds.setdefault(one.what, []).append(one.path.name)
@@ -88,15 +90,15 @@ class Header(NamedTuple):
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Files to read for ``path``: a file, a list of files, or a folder with everything below it.
+    """The files to read for ``path``, which is a file, a list of files, or a folder with everything below it.
 
-    In a folder, hidden files and DICOMDIR are passed over, and so is what neither has the ending of a DICOM file
-    nor begins as one. Raises `InputError` where nothing is left.
+    In a folder, this passes over hidden files, DICOMDIR, and files that neither have the ending of a DICOM file
+    nor begin like one. Raises `InputError` if no file is left.
     """
     if not isinstance(path, (str, os.PathLike)):
         files = [Path(p) for p in path]
         if not files:
-            raise InputError("The list of files is empty.", remedy="Name the files of one series.")
+            raise InputError("You gave an empty list of files.", remedy="List the files of one series.")
     elif Path(path).is_dir():
         files = [p for p in sorted(Path(path).rglob("*")) if p.is_file() and not is_hidden(p) and is_dicom_file(p)]
         if not files:
@@ -109,12 +111,14 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
         files = [Path(path)]
     for file in files:
         if not file.is_file():
-            raise InputError("There is no such file or folder.", path=file, remedy="Check the path.")
+            raise InputError("This file or folder does not exist.", path=file, remedy="Check the path.")
     return files
 
 
 def is_hidden(file: Path) -> bool:
-    """Whether a file's name says that it is no image: hidden, kept by macOS beside a file, or a CD's directory."""
+    """Whether a file's name says that it is not an image: a hidden file, a companion file of macOS, or a CD's
+    directory.
+    """
     return file.name.startswith(".") or file.name.upper() == "DICOMDIR"
 
 
@@ -150,15 +154,15 @@ def _begins_as_dicom(head: bytes) -> bool:
 
 
 def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> Header | PassedOver:
-    """The header of an image, or what else the file is.
+    """The header of an image, or a `PassedOver` that says what else the file is.
 
     Args:
         path: the file.
         keywords: the attributes to read.
-        alone: whether it is the only file, so that nothing is left where it is not an image.
+        alone: whether this is the only file, so that it is an error if it is not an image.
 
     Raises:
-        InputError: a file that is not DICOM in spite of its name, or is cut off.
+        InputError: the file is not DICOM although its name says so, or it is cut off.
     """
     try:
         with path.open("rb") as stream:
@@ -182,7 +186,7 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
         return PassedOver(path, "DICOM without pixel data")
     if tag is None:
         raise InputError(
-            "This DICOM file holds no pixel data; it may be cut off.",
+            "This DICOM file holds no pixel data. It may be cut off.",
             path=path,
             remedy="Copy or export it again, or take it out of the folder.",
         )
@@ -192,7 +196,9 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
 
 
 def what_else(header: Dataset) -> str | None:
-    """What an object is that is not a CT, MR or PET image; None for one; empty where its class is not known."""
+    """The kind of an object that is not a CT, MR or PET image; None for such an image; "" if its class is not
+    known.
+    """
     return next((what for said in _sop_classes(header) if (what := _what_else(said)) != ""), "")
 
 
@@ -225,7 +231,9 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
         return PassedOver(path, what)
     remedy = "Copy or export it again." if empty else "Take it out of the folder, or export it again."
     if path.suffix.lower() in _OTHER_SUFFIXES and not empty:
-        remedy = "Convert it to one NIfTI file (.nii.gz): SimpleITK reads most formats, nibabel .mgz and .img."
+        remedy = (
+            "Convert it to one NIfTI file (.nii.gz). SimpleITK reads most formats; nibabel reads .mgz and .img."
+        )
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 
@@ -266,7 +274,7 @@ def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | No
 
 @functools.lru_cache(maxsize=1)  # asked for frame by frame; `whole_header.cache_clear` lets it go
 def whole_header(path: Path | str) -> Dataset:
-    """Every attribute of a file but its pixels, for where the usual ones do not tell slices apart."""
+    """All attributes of a file except its pixels, for slices that the usual attributes do not tell apart."""
     try:
         return dcmread(path, stop_before_pixels=True, force=True)
     except Exception:  # the attributes that every volume needs were read; more are not to be had

@@ -1,4 +1,4 @@
-"""`Slice` records to decoded pixels: rescaled, MONOCHROME1 turned round, padding told apart (PS3.3 C.7.6.3)."""
+"""Decode the pixels of `Slice` records: rescale them, invert MONOCHROME1, and mark padding (PS3.3 C.7.6.3)."""
 
 from __future__ import annotations
 
@@ -39,9 +39,10 @@ def decode_slices(
 ) -> np.ndarray:
     """Decode ``slices`` in parallel and rescale each: array (n, rows, columns), int16 where that is exact.
 
-    Where the slices have different paddings, a padded pixel is NaN; else it keeps its value, see `padding_of`.
-    ``file_of`` gives the file of a record whose own path is not one (it may download it, and raise `InputError`).
-    Takes every transfer syntax that an installed pydicom decoder reads. Raises `InputError` naming the file.
+    If the slices have different padding values, a padded pixel becomes NaN; otherwise it keeps its value, see
+    `padding_of`. ``file_of`` gives the file of a record whose path is not a file. It may download the file, and
+    raise `InputError`. Takes every transfer syntax that an installed pydicom decoder reads. Raises `InputError`
+    naming the file.
     """
     exact = all(_fits_int16(s) for s in slices)
     out = np.empty((len(slices), slices[0].rows, slices[0].columns), np.int16 if exact else np.float32)
@@ -87,10 +88,10 @@ def _stored(path: Path | str, record: Slice) -> np.ndarray:
 
 
 def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, name: Path | str) -> int:
-    """How many bits lie below the stored ones. HighBit says it, but is often wrong; the pixels then tell.
+    """The number of bits below the stored ones. HighBit says this but is often wrong; then the pixels decide.
 
     Args:
-        whole: values in all bits allocated, of a signed type where they are signed.
+        whole: the values in all allocated bits, with a signed type if they are signed.
         high_bit, bits, allocated: HighBit, BitsStored and BitsAllocated.
         name: of the file, for errors.
 
@@ -103,7 +104,8 @@ def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, nam
         return below
     if not np.isin(whole >> bits, (0, -1) if whole.dtype.kind == "i" else 0).all():
         raise InputError(
-            f"The pixels do not lie where HighBit {high_bit} and BitsStored {bits} say.",
+            f"HighBit {high_bit} and BitsStored {bits} do not fit together, so the bits of the pixels "
+            "cannot be found.",
             path=name,
             remedy="Export the file again.",
         )
@@ -165,7 +167,7 @@ def read_dataset(path: Path | str) -> Dataset:
 
 
 def padding_of(slices: Sequence[Slice]) -> tuple[float, float] | None:
-    """From and to which value a decoded pixel is padding and no measurement; None where there is no such value."""
+    """The lowest and the highest value of a decoded pixel that is padding; None if there is no padding value."""
     first = slices[0]
     if first.padding is None or first.padding_is_nan:
         return None
@@ -174,7 +176,7 @@ def padding_of(slices: Sequence[Slice]) -> tuple[float, float] | None:
 
 
 def undecodable(path: Path | str, error: Exception, name: str = "") -> InputError:
-    """Why pixels cannot be decoded, and how to get what is missing."""
+    """The error for pixels that cannot be decoded; its remedy names the package to install."""
     name = name or str(path)
     try:
         syntax = dcmread(path, specific_tags=[], stop_before_pixels=True, force=True).file_meta.TransferSyntaxUID
@@ -189,7 +191,7 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
             path=name,
             remedy=f"Run: pip install {package}"
             if package
-            else "pydicom has none: export the series uncompressed, or as JPEG 2000.",
+            else "pydicom has no decoder for it. Export the series without compression, or as JPEG 2000.",
         )
     said = str(error).partition("\n")[0].rstrip(":")  # pydicom goes on with a line for each decoder
     return InputError(

@@ -1,4 +1,4 @@
-"""The few private attributes of scanner makers that volumes need: b-values, and the second scale of Philips."""
+"""Read the private attributes of scanner makers that volumes need: b-values, and the second scale of Philips."""
 
 from __future__ import annotations
 

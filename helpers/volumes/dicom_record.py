@@ -1,4 +1,4 @@
-"""One DICOM header to `Slice` records.
+"""Turn one DICOM header into `Slice` records.
 
 Single-frame and multi-frame (Enhanced) files become the same records, so that everything after this knows
 only them. Attribute names are those of DICOM PS3.3.
@@ -105,12 +105,12 @@ class Slice:
     padding_is_nan: bool = False  # where the slices of a volume have different paddings
 
     def get(self, keyword: str) -> Any:
-        """Value of a header attribute, the frame's own before the file's; None where absent or empty."""
+        """The value of a header attribute, from the frame or else from the file; None if absent or empty."""
         # Looked up when asked for: converting every attribute of every file costs more than reading it.
         return header_value(self._headers, keyword)
 
     def look_up(self, *keywords: str) -> tuple[Any, ...]:
-        """The same of any attributes, read from the file again where they were not read before, and kept."""
+        """The values of any attributes. The file is read again for those that were not read before."""
         values = {k: self.get(k) for k in keywords if k not in self._told}
         if absent := [k for k, value in values.items() if value is None]:
             header = self._whole()
@@ -158,14 +158,14 @@ def slices_of_header(
         if count > 1:
             what = getattr(header_value((header,), "SOPClassUID"), "name", "an object of no known class")
             raise InputError(
-                f"The file holds {count} frames without their positions ({what}), so it is not a volume.",
+                f"The file holds {count} frames without positions ({what}), so they are not a volume.",
                 path=path,
                 remedy="Export the series as single images, or as Enhanced CT or MR.",
             )
         return [_record(path, 0, header, header, known, floating, whole)]
     if count != len(frames):
         raise InputError(
-            f"The file says that it has {count} frames, and describes {len(frames)}.",
+            f"The header says that the file has {count} frames, but describes {len(frames)}.",
             path=path,
             remedy="Copy or export it again.",
         )
@@ -252,8 +252,8 @@ class NoSliceError(InputError):
 
 
 def _no_place(path: Path | str, missing: Iterable[str]) -> InputError:
-    problem = f"The image has no {', '.join(missing)}, so it has no place in a volume."
-    remedy = "Read a radiograph or a photograph as a 2D image: read_image."
+    problem = f"The image has no {', '.join(missing)}, so its place in a volume is not known."
+    remedy = "Read a radiograph or a photograph as a 2D image, with read_image."
     return NoSliceError(problem, path, remedy, "without a position")
 
 
@@ -275,8 +275,8 @@ def _common_facts(path: Path | str, headers: tuple[Dataset, ...], floating: bool
         raise InputError(f"The {wrong} is {shown}.", path=path, remedy="Export it again.")
     colour = header_text(get("PhotometricInterpretation")).upper()
     if number("SamplesPerPixel", 1) != 1 or colour == "PALETTE COLOR":
-        problem = "The image is in colour; a CT or MR slice has one value a pixel."
-        remedy = "Take screenshots and reports out of the folder, or read it as a 2D image: read_image."
+        problem = "The image is in colour, but a CT or MR slice has one value for each pixel."
+        remedy = "Take screenshots and reports out of the folder, or read the file as a 2D image, with read_image."
         raise NoSliceError(problem, path, remedy, "in colour")
     if colour not in ("MONOCHROME1", "MONOCHROME2"):
         problem = f"The PhotometricInterpretation is {colour or 'absent'}, so it is not known what is bright."
@@ -297,7 +297,7 @@ def _common_facts(path: Path | str, headers: tuple[Dataset, ...], floating: bool
     allocated = whole_number(number("BitsAllocated", 16), "BitsAllocated", path)
     high = whole_number(number("HighBit", bits - 1), "HighBit", path)
     if not 1 <= bits <= allocated <= 64:
-        problem = f"The image says that it stores {bits} bits of a pixel in {allocated}."
+        problem = f"The header says that {bits} bits of each pixel are stored in {allocated} bits."
         raise InputError(problem, path=path, remedy="Export it again.")
     image_type = tuple(header_text(get("FrameType") or get("ImageType")).upper().split("\\"))
     thickness = 0.0 if (value := get("SliceThickness")) is None else numbers(value, 1, "SliceThickness", path)[0]

@@ -1,4 +1,4 @@
-"""Slice records to one volume's stack: choose the volume, sort along the normal, check that it is whole."""
+"""Stack slice records to one volume: choose it, sort its slices along the normal, check that none is missing."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ SAME_POSITION = 0.01  # mm
 
 
 class NothingMatchesError(InputError):
-    """No volume is the one that was chosen."""
+    """No volume matches the choice."""
 
 
 def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str | os.PathLike[str]) -> list[Slice]:
-    """Keep the slices that match ``only``, and make sure that they are one volume.
+    """Keep the slices that match ``only``, and check that they form one volume.
 
-    ``only`` takes any DICOM keyword. A value matches when it is equal as text or as a number, or is one of the
-    values of an attribute that has several (ImageType). Raises `InputError` that lists the volumes found, each
-    with the words that choose it and no other.
+    ``only`` may hold any DICOM keyword. A value matches if it is equal as text or as a number, or is one of the
+    several values of an attribute such as ImageType. Raises `InputError` that lists the volumes found, each with
+    the words that choose it and no other.
     """
     kept = [s for s in slices if all(map(chosen, only, s.look_up(*only), only.values()))] if only else list(slices)
     if kept and all("MOSAIC" in record.image_type for record in kept):
         raise InputError(
-            "The image is a mosaic: all slices of a time point, tiled in one picture.",
+            "The image is a mosaic: one picture in which all slices of a time point lie side by side.",
             path=kept[0].path,
             remedy="Convert the series, for example with dcm2niix, and give the NIfTI file.",
         )
@@ -48,7 +48,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     if kept and len(groups) == 1:
         whole_header.cache_clear()
         return kept
-    problem = f"Nothing matches {_said(only or {})}" if not kept else f"Here are {len(groups)} volumes, not one"
+    problem = f"No volume matches {_said(only or {})}" if not kept else f"Here are {len(groups)} volumes, not one"
     chosen_by = choices(groups, dict(only or {}) if kept else {})
     whole_header.cache_clear()
     listing = "".join(
@@ -57,7 +57,7 @@ def choose(slices: Sequence[Slice], only: Mapping[str, Any] | None, source: str 
     )
     example = next((by for by in chosen_by if by), None)
     if example is None:
-        remedy = "Give read_volume the files of one of them, or a folder with those alone."
+        remedy = "Give read_volume the files of one volume, or a folder that holds only those files."
     else:
         flags = " ".join(f"--only {shlex.quote(f'{k}={header_text(v)}')}" for k, v in example.items())
         remedy = f"Choose one, for example read_volume(..., only={example!r}), or {flags} on the command line."
@@ -71,7 +71,10 @@ def check_keywords(only: Mapping[str, Any]) -> None:
         if tag_for_keyword(key) is None:
             close = difflib.get_close_matches(key, TELLING, n=1, cutoff=0.5)
             meant = f" Did you mean {close[0]}?" if close else ""
-            raise InputError(f"There is no DICOM keyword {key!r}.{meant}", remedy="Write it as PS3.6 does.")
+            raise InputError(
+                f"There is no DICOM keyword {key!r}.{meant}",
+                remedy="Write the keyword as in the DICOM standard, PS3.6, for example EchoTime.",
+            )
 
 
 def _said(only: Mapping[str, Any]) -> str:
@@ -87,11 +90,11 @@ def _describe(members: Sequence[Slice]) -> str:
 
 
 def volumes_in(slices: Sequence[Slice]) -> list[list[Slice]]:
-    """The volumes that the slices make: each of one series, size and orientation, no two slices in one place.
+    """The volumes that the slices form. Each has one series, size and orientation, and no two slices in one place.
 
-    Orientations and spacings are equal within a tolerance. What else the headers say splits a series only where
-    its slices would lie at the same positions; acquisitions do so too where their slices would lie among each
-    other at uneven distances.
+    Orientations and spacings are equal within a tolerance. Other header fields split a series only if its slices
+    would lie at the same positions. Acquisitions also split it if their slices would lie between each other at
+    uneven distances.
     """
     groups: list[list[Slice]] = []
     found: dict[tuple, list[Slice]] = {}
@@ -170,20 +173,20 @@ def _overlaps(group: Sequence[Slice]) -> bool:
 
 
 def heights_of(slices: Sequence[Slice], first: Slice | None = None) -> np.ndarray:
-    """Positions along the normal of the first slice in mm, (n,), in the order given."""
+    """The positions along the normal of the first slice in mm, (n,), in the given order."""
     return np.array([s.position for s in slices]) @ (first or slices[0]).normal
 
 
 def rounding_of(slices: Sequence[Slice]) -> float:
-    """How far a slice's height may be off in mm where its position is written with one decimal."""
+    """The largest rounding error of a slice's height in mm, if its position is written with one decimal."""
     return 0.05 * float(np.abs(slices[0].normal).sum())
 
 
 def is_even(heights: np.ndarray, rounding: float = 0.05) -> bool:
-    """Whether slices follow one another at one distance, judged from the whole stack.
+    """Whether the slices of a stack are evenly spaced.
 
-    Each lies within a tenth of the distance of where it should be, or, along the line that fits best, within what
-    positions written with one decimal are off by.
+    They are if each slice lies within a tenth of the spacing of its expected position, or, on the line that fits
+    best, within the rounding error of positions with one decimal.
     """
     if len(heights) < 2:
         return True
@@ -215,10 +218,10 @@ def _off(ordered: np.ndarray) -> float:
 def sort_and_check(
     slices: Sequence[Slice], source: str | os.PathLike[str], uniform: bool
 ) -> tuple[list[Slice], float]:
-    """Sort along the slice normal; return the slices and the spacing between them in mm.
+    """Sort slices along their normal; return them and the spacing between them in mm.
 
-    File names and InstanceNumber say nothing reliable about the order, positions do. Raises `InputError` for two
-    slices at one position and, if ``uniform``, for a gap.
+    The order comes from the positions, because file names and InstanceNumber are not reliable. Raises `InputError`
+    for two slices at one position and, if ``uniform``, for a gap.
     """
     heights = heights_of(slices)
     order = np.argsort(heights, kind="stable")
@@ -242,11 +245,12 @@ def sort_and_check(
         absent = round(gaps[k] / spacing) - 1
         what = f"{absent} missing" if absent > 0 else "no whole slice"
         raise InputError(
-            f"Slices are unevenly spaced: {gaps[k]:.2f} mm from this one to {Path(ordered[k + 1].path).name}, "
-            f"where {spacing:.2f} mm is usual ({what}; {len(uneven)} such places in all).",
+            f"The slices are unevenly spaced: {gaps[k]:.2f} mm lie between this slice and "
+            f"{Path(ordered[k + 1].path).name}, but {spacing:.2f} mm between most others ({what}; "
+            f"{len(uneven)} such places in all).",
             path=ordered[k].name,
-            remedy="Fetch the series again, or take it as it is: read_volume(..., uniform=False), on the command "
-            "line --uneven.",
+            remedy="Fetch the series again. To accept the uneven slices, use read_volume(..., "
+            "uniform=False), or --uneven on the command line.",
         )
     return ordered, spacing
 
@@ -258,8 +262,8 @@ def _two_in_one_place(
     again = int((np.diff(heights_of(ordered)) < SAME_POSITION).sum())
     problem = f"Two slices lie at the same position ({height:.2f} mm): this and {below.name}"
     if again == 1 or above.get("SOPInstanceUID") == below.get("SOPInstanceUID"):
-        remedy = "Remove the one that does not belong."
+        remedy = "Remove the slice that does not belong to the volume."
     else:
-        problem += f"; so do {again} in all, and nothing in their headers tells them apart"
-        remedy = "Give read_volume a list of the files of one volume, or a folder with those alone."
+        problem += f"; this is so for {again} slices in all, and no header field tells them apart"
+        remedy = "Give read_volume a list of the files of one volume, or a folder that holds only those files."
     return InputError(f"{problem}.", path=above.name, remedy=remedy)

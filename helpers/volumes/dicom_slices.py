@@ -1,4 +1,4 @@
-"""DICOM files to `Slice` records by their headers alone, and what lies beside the images."""
+"""Turn DICOM files into `Slice` records from their headers, and list the files that are not images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from helpers.volumes.header_values import header_text, header_value
 
 
 def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[PassedOver]]:
-    """Read the headers of a file, a list of files or a folder: a record for each image plane, and what is none.
+    """Read the headers of a file, a list of files or a folder; return a record of each image plane, and the other
+    files.
 
-    Pixels are left unread. ``keywords`` are read beside those that every volume needs.
+    No pixels are read. ``keywords`` are read in addition to those that every volume needs.
 
     Raises:
-        InputError: a file that is cut off, or an image that has no place in a volume; nothing but what is passed
-            over, and then why.
+        InputError: a file is cut off, an image has no place in a volume, or no file is an image; then the error
+            says what each file is.
     """
     files = find_dicom_files(source)
     known: dict[tuple, dict[str, Any]] = {}
@@ -55,7 +56,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
 def without_localizers(
     records: list[Slice], passed: Sequence[PassedOver] = ()
 ) -> tuple[list[Slice], list[PassedOver]]:
-    """The records without localizers, which are passed over, where there are others."""
+    """The records without localizers, if there are other records."""
     scouts = [record for record in records if "LOCALIZER" in record.image_type]
     if not scouts or len(scouts) == len(records):
         return records, list(passed)
@@ -70,7 +71,7 @@ def _nothing(source: Any, passed: Sequence[PassedOver]) -> InputError:
         return first.error()
     listed = "".join(f"\n  {one}" for one in passed[:10]) + ("\n  ..." if len(passed) > 10 else "")
     return InputError(
-        f"None of the {len(passed)} files is an image of a volume:{listed}\n",
+        f"None of the {len(passed)} files is a slice of a volume:{listed}\n",
         path=source if isinstance(source, (str, Path)) else first.path.parent,
         remedy="Give the folder of a CT or MR series.",
     )
@@ -90,8 +91,8 @@ def _check_length(path: Path, length: int | None, found: Sequence[Slice]) -> Non
     expected = -(-len(found) * first.rows * first.columns * first.bits_allocated // 8)
     if length is not None and not expected <= length < max(2 * expected, expected + 2):
         raise InputError(
-            f"The pixel data has {length} bytes, where {len(found)} x {first.rows} x {first.columns} pixels of "
-            f"{first.bits_allocated} bits have {expected}.",
+            f"The pixel data has {length} bytes, but {len(found)} x {first.rows} x {first.columns} "
+            f"pixels of {first.bits_allocated} bits need {expected}.",
             path=path,
             remedy="Copy or export the file again.",
         )

@@ -1,7 +1,7 @@
-"""A series on a DICOMweb server: headers of all its slices, pixels of those that are asked for.
+"""Read a series from a DICOMweb server: the headers of all slices, and the pixels of slices when they are needed.
 
-QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. What comes back are the records of
-`helpers.volumes.dicom_record`, so a series is checked and decoded as one in files is.
+QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. The results are records of
+`helpers.volumes.dicom_record`, so a series is checked and decoded in the same way as one in files.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ _UID = re.compile(r"[0-9.]{1,64}")
 
 
 class RemoteSeries:
-    """One series of a server. Nothing is asked until `slices` is called.
+    """One series of a server. No request is sent before `slices` is called.
 
     Args:
         url: its address, see `parse_url`.
-        token: bearer token; default: that in the environment variable DICOMWEB_TOKEN, in Colab also of its
-            secrets, else none is sent.
+        token: bearer token; default: the value of the environment variable DICOMWEB_TOKEN, in Colab also of its
+            secrets, or else no token.
 
-    Instances that were downloaded are kept for the life of this object in a folder of its own that nobody else may
-    read, and removed with it.
+    Downloaded instances are kept in a private temporary folder, which is removed with this object.
 
     Raises:
-        InputError: from any method, naming the address; dicomweb-client missing; refused; not found; not reached.
+        InputError: from any method, with the address: dicomweb-client is not installed, or the server refuses the
+            request, does not have the series, or cannot be reached.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -74,7 +74,7 @@ class RemoteSeries:
             from dicomweb_client import DICOMwebClient
         except ImportError:
             raise InputError(
-                "A DICOMweb series is read by the package dicomweb-client, which is not installed.",
+                "Reading a DICOMweb series needs the package dicomweb-client, which is not installed.",
                 path=str(self.url),
                 remedy='Run: pip install "medgemma-tutorials[dicomweb]" (or: pip install dicomweb-client).',
             ) from None
@@ -102,12 +102,14 @@ class RemoteSeries:
         study, series = self.url.study, self.url.series
         if not series:
             raise InputError(
-                f"This is a study.{self._listing()}", path=str(self.url), remedy=f"Give {SERIES_URL_FORM}."
+                f"This is the address of a study, not of a series.{self._listing()}",
+                path=str(self.url),
+                remedy=f"Give the address of one series: {SERIES_URL_FORM}.",
             )
         return self._ask(lambda: self._client.retrieve_series_metadata(study, series))
 
     def slices(self) -> list[Slice]:
-        """Records of all slices of the series, from its metadata alone: no pixel is asked for."""
+        """The records of all slices of the series, from its metadata; no pixels are requested."""
         found = self._metadata()
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
         passed: list[PassedOver] = []
@@ -121,7 +123,9 @@ class RemoteSeries:
             uid = str(header.get("SOPInstanceUID", ""))
             if not _UID.fullmatch(uid):  # it becomes a file's name
                 raise InputError(
-                    f"The server lists an instance {uid!r}.", path=str(self.url), remedy="Ask its owner."
+                    f"The server lists an instance with the invalid UID {uid!r}.",
+                    path=str(self.url),
+                    remedy="Tell the owner of the server.",
                 )
             path = f"{self.url}/instances/{uid}"
             records += slices_of_header(path, header, known, whole=partial(_header, instance))
@@ -137,7 +141,7 @@ class RemoteSeries:
         return records
 
     def file(self, record: Slice) -> Path:
-        """Path of the DICOM file of a record's instance, downloaded at the first call and checked."""
+        """The path of the DICOM file of a record's instance, which is downloaded and checked at the first call."""
         uid = str(record.path).rpartition("/")[2]
         path = Path(self._folder.name) / f"{uid}.dcm"
         with self._locks.setdefault(uid, threading.Lock()):
@@ -153,7 +157,9 @@ class RemoteSeries:
         return path
 
     def _ask(self, call: Callable[[], Any], path: str = "") -> Any:
-        """Send a request and give the answer; after a lost connection, a busy server or a cut-off body, again."""
+        """Send a request and return the answer; try again after a lost connection, a busy server or an incomplete
+        answer.
+        """
         import requests
 
         path = path or str(self.url)
@@ -171,35 +177,41 @@ class RemoteSeries:
             raise
         except requests.HTTPError as error:
             status = error.response.status_code
-            problem = f"The server answers {status} ({error.response.reason})"
+            problem = f"The server answered {status} ({error.response.reason})"
             if status not in _PASSING:
                 problem, remedy = self._refusal(status, problem)
                 raise InputError(problem, path=path, remedy=remedy) from None
         except unreadable as error:
             # Not the error's own text: it may name proxies with their passwords.
             lost = isinstance(error, requests.ConnectionError | requests.Timeout)
-            what = "The server cannot be reached" if lost else "The answer is not a whole DICOM"
+            what = "The server cannot be reached" if lost else "The answer is not a complete DICOM"
             problem = f"{what} ({type(error).__name__})"
         raise InputError(
             f"{problem}, {TRIES} times in a row.",
             path=path,
-            remedy="Check that the server runs and the network, then try again; no part of it was kept.",
+            remedy="Check the network and that the server runs, then try again. No part of the series was kept.",
         ) from None
 
     def _refusal(self, status: int, problem: str) -> tuple[str, str]:
         """Problem and remedy for a status that no further try would change."""
         if status == 401 and not self._token:
             return (
-                f"{problem}: it wants a token.",
+                f"{problem}: the server asks for a token.",
                 f"Set {DICOMWEB_TOKEN_VARIABLE}, or give read_volume(..., token=...).",
             )
         if status == 401:
-            return f"{problem}: it does not accept the token.", "Get a new one; they often last an hour."
+            return (
+                f"{problem}: the server does not accept the token.",
+                "Get a new token. Tokens are often valid for one hour.",
+            )
         if status == 403:
-            return f"{problem}: the token's owner may not read this.", "Ask for access to this series."
+            return (
+                f"{problem}: the owner of the token has no access to this series.",
+                "Ask for access to this series.",
+            )
         if status == 404:
-            return f"{problem}: there is no such series.{self._listing()}", "Check the UIDs and the address."
-        return f"{problem}.", "Check the address, and that the server offers WADO-RS there."
+            return f"{problem}: the series does not exist.{self._listing()}", "Check the UIDs and the address."
+        return f"{problem}.", "Check the address, and check that the server offers WADO-RS at this address."
 
     def _listing(self) -> str:
         """The series of the study, by QIDO-RS, for messages; empty where that is not answered either."""
@@ -229,9 +241,9 @@ def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> 
 def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
     """The instance itself where it is the one asked for and has all its pixels. Raises what `_ask` tries again."""
     if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
-        raise ValueError("another instance than the one asked for")
+        raise ValueError("it is not the instance that was asked for")
     if "PixelData" not in dataset:  # pydicom leaves out compressed pixels that are cut off, with a warning
-        raise EOFError("there is no whole pixel data")
+        raise EOFError("it has no complete pixel data")
     native = dataset.file_meta.TransferSyntaxUID in _NATIVE
     if native and len(dataset.PixelData) < get_expected_length(dataset):
         raise EOFError("the pixel data is cut off")
@@ -239,11 +251,11 @@ def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
 
 
 def _refuse_insecure_redirect(response: Any, **_: Any) -> None:
-    """Called by requests for each response, before it follows a redirect."""
+    """Refuse a redirect to an address that is not https; requests calls this before it follows one."""
     target = urljoin(response.url, response.headers.get("location", ""))
     if response.is_redirect and is_in_the_clear(target):
         raise InputError(
-            "The server sends on to an address that is not https.",
+            "The server redirects to an address that is not https.",
             path=urlsplit(response.url)._replace(query="").geturl(),
-            remedy="Ask its owner for the https address.",
+            remedy="Ask the owner of the server for the https address.",
         )

@@ -1,4 +1,5 @@
-"""Header values as real systems write them: read where their meaning is clear, else refused with the file's name.
+"""Read header values as real systems write them, if their meaning is clear; otherwise raise an error with the
+file.
 
 DICOM gives each attribute a type and a number of values (PS3.5, PS3.6). Files in archives often have others: a
 decimal comma, a unit ("5 mm"), one pixel spacing for two, a value of the wrong representation.
@@ -27,9 +28,9 @@ _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?:
 
 
 def header_value(headers: Iterable[Dataset], keyword: str) -> Any:
-    """Value of an attribute in the first of ``headers`` that has one; None where it is absent or empty.
+    """The value of an attribute in the first of ``headers`` that has it; None if it is absent or empty.
 
-    What pydicom cannot convert comes back as the text that stands in the file.
+    A value that pydicom cannot convert is returned as the text in the file.
     """
     tag = tag_for_keyword(keyword)
     for header in headers:
@@ -63,7 +64,8 @@ def plain_numbers(headers: Iterable[Dataset], tag: int, count: int) -> list[floa
 def numbers(value: Any, count: int, keyword: str, path: Path | str) -> list[float]:
     """``count`` finite numbers of an attribute's value.
 
-    One value for several, and several equal ones for one, are clear enough. Raises `InputError` for all else.
+    One value in place of several, and several equal values in place of one, are accepted. Raises `InputError`
+    otherwise.
     """
     found = [number_of(part) for part in _parts(value)]
     if None not in found:
@@ -72,7 +74,7 @@ def numbers(value: Any, count: int, keyword: str, path: Path | str) -> list[floa
         if len(set(found)) == 1 and (count == 1 or (len(found) == 1 and count == 2)):
             return found[:1] * count
     raise InputError(
-        f"The {keyword} is {_shown(value)}, where {count} number{'s' if count > 1 else ''} should be.",
+        f"The {keyword} is {_shown(value)}, but should be {count} number{'s' if count > 1 else ''}.",
         path=path,
         remedy="Export the file again, or correct this attribute.",
     )
@@ -93,7 +95,7 @@ def orientation_of(value: Any, path: Path | str) -> np.ndarray:
 
 
 def units_of(said: str, image_type: Sequence[str]) -> str:
-    """The units of a CT by its Rescale Type; one that says nothing leaves it to what the image is of."""
+    """The units of a CT from its Rescale Type; if that says nothing, from the kind of image."""
     values = {value.strip().strip("[]").upper() for value in said.split("\\")} - _NO_UNITS
     if values - _HOUNSFIELD:
         return said
@@ -140,9 +142,10 @@ def header_text(value: Any) -> str:
 
 
 def same(value: Any, wanted: Any, near: float = 1e-4) -> bool:
-    """Whether a header value is ``wanted``: as text, as numbers, or as one of several values (ImageType).
+    """Whether a header value equals ``wanted``, as text, as numbers, or as one of several values (ImageType).
 
-    Numbers are equal in single precision, or within ``near``. What is absent is None, or "none" in writing.
+    Numbers are equal if they agree in single precision, or within ``near``. An absent value is None, or "none" in
+    writing.
     """
     have, want = [list(map(_bare, _parts(v))) for v in (value, wanted)]
     if value is None or not have:

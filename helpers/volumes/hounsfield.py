@@ -1,4 +1,4 @@
-"""Whether the values of a CT can be Hounsfield units, by the air, fat and soft tissue of every head or body."""
+"""Check whether the values of a CT can be Hounsfield units, by the air, fat and soft tissue of a head or body."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def glance_at(values: np.ndarray, found: np.ndarray | None) -> Look:
 
 
 def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
-    """Which of decoded ``values`` were measured; None where all were."""
+    """A mask of the decoded ``values`` that were measured; None if all were measured."""
     if volume.padding is None and values.dtype.kind != "f":
         return None
     found = volume.measured(values)
@@ -75,7 +75,8 @@ def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
 def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
     """Raise `InputError` where the values cannot be Hounsfield units.
 
-    ``looks`` are glances at some slices. Where these cannot be, all are looked at: one slice may hold air alone.
+    ``looks`` are statistics of some slices. If these cannot be Hounsfield units, all slices are read, because a
+    single slice may hold only air.
     """
     if _can_be(_together(looks)):
         return
@@ -90,14 +91,15 @@ def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
         why = f": soft tissue lies near {STORED}"
     known = not volume.offset and (_is_shifted(seen) or (seen.low >= 0 and 255 < seen.high <= LARGEST_STORED))
     remedy = (
-        "If 1024 was added to them: read_volume(..., offset=-1024), on the command line --offset -1024."
+        "If 1024 was added to the values, use read_volume(..., offset=-1024), or --offset -1024 on "
+        "the command line."
         if known
-        else "Convert the original again."
+        else "Convert the original images again."
     )
     raise InputError(
         f"The values, from {seen.low:g} to {seen.high:g}{added}, cannot be Hounsfield units{why}.",
         path=volume.path,
-        remedy=f"{remedy} If they are Hounsfield units all the same: offset=0 (--offset 0).",
+        remedy=f"{remedy} If the values are Hounsfield units all the same, use offset=0 (--offset 0).",
     )
 
 
@@ -107,7 +109,7 @@ def no_contrast(volume: Volume, value: float | None) -> InputError:
     return InputError(
         f"The volume has no contrast: {said}.",
         path=volume.path,
-        remedy="Check that it was exported with its pixels.",
+        remedy="Check that the volume was exported with its pixels.",
     )
 
 

@@ -1,4 +1,4 @@
-"""NIfTI files as axial volumes in the patient coordinates of DICOM (LPS)."""
+"""Read NIfTI files as axial volumes in the patient coordinates of DICOM (LPS)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; all else is
 def read_nifti(
     path: Path, modality: str | None, only: Mapping[str, Any] | None = None, reformat: str | None = None
 ) -> dict[str, Any]:
-    """Facts of a NIfTI file for `helpers.volumes.Volume`; voxels are loaded when first asked for.
+    """The fields of a `helpers.volumes.Volume` from a NIfTI file; voxels are loaded when they are first needed.
 
-    Where the axes lie is said by the affine, never by the voxel sizes. ``only={"volume": k}`` takes volume k of a
-    file with several. Complex voxels are read as magnitudes; NaN and infinity are not measurements. Raises
+    The affine gives the directions of the axes; the voxel sizes are not used. ``only={"volume": k}`` takes volume
+    k of a file with several. Complex voxels are read as magnitudes; NaN and infinity are not measurements. Raises
     `InputError` for a damaged file, colours, no orientation, and slices that cannot be shown axially.
     """
     if not path.is_file():
-        raise InputError("There is no such file.", path=path, remedy="Check the path.")
+        raise InputError("This file does not exist.", path=path, remedy="Check the path.")
     header = _header(path)
     if header.get_data_dtype().names:
         raise InputError(
-            "The voxels are colours; a CT or MR volume has one value a voxel.",
+            "The voxels are colours, but a CT or MR volume has one value for each voxel.",
             path=path,
             remedy="Give the volume that the colours were made from.",
         )
@@ -66,7 +66,7 @@ def read_nifti(
 
 
 def volumes_in_nifti(path: Path) -> int:
-    """How many volumes a file holds; 1 where it cannot be read, which its reader tells."""
+    """The number of volumes in a file; 1 if it cannot be read, so that its reader reports the error."""
     try:
         return math.prod(_header(path).get_data_shape()[3:])
     except (InputError, OSError):
@@ -91,7 +91,7 @@ def _header(path: Path) -> nibabel.Nifti1Header:
         kinds = (nibabel.Nifti1Image, nibabel.Nifti2Image)
         kind = next((kind for kind in kinds if kind.header_class.may_contain_header(start)), None)
         if kind is None:
-            raise InputError("no header of NIfTI")
+            raise InputError("it has no NIfTI header")
         with _open(path) as stream:
             header = kind.header_class.from_fileobj(stream, check=False)
         header.check_fix(logger=_SILENT, error_level=logging.ERROR)
@@ -101,7 +101,7 @@ def _header(path: Path) -> nibabel.Nifti1Header:
             raise InputError(f"its dimensions are {shape}")
         needed = math.prod(map(int, shape)) * header.get_data_dtype().itemsize
         if needed > path.stat().st_size * (MOST_PACKED if _is_packed(path) else 1):
-            raise InputError(f"it ends before its {needed} bytes of voxels")
+            raise InputError(f"it ends before the {needed} bytes of its voxels")
     except Exception as error:  # nibabel, gzip and zlib each raise their own
         raise InputError(
             f"This is not a readable NIfTI file ({error}).", path=path, remedy="Copy or convert it again."
@@ -113,26 +113,31 @@ def _number(shape: tuple[int, ...], path: Path, only: Mapping[str, Any] | None) 
     """Which volume of the file is read; None where it holds one."""
     if unknown := [key for key in only or {} if key != "volume"]:
         raise InputError(
-            f"NIfTI has no {', '.join(unknown)}.",
+            f"A NIfTI file does not store {', '.join(unknown)}.",
             path=path,
-            remedy='Leave it out; of a file with several volumes one is chosen by number: only={"volume": 0}.',
+            remedy='Leave it out. In a file with several volumes, choose one by its number: only={"volume": 0}.',
         )
     count = math.prod(shape[3:])
     if len(shape) < 3 or (count > 1 and not only):
-        choose = f' or choose one of its {count}: only={{"volume": 0}}, on the command line --only volume=0.'
+        choose = (
+            f' or choose one of its {count} volumes with only={{"volume": 0}}, or --only volume=0 on the '
+            "command line."
+        )
         raise InputError(
-            f"The file has {len(shape)} dimensions {tuple(map(int, shape))}; a volume has 3.",
+            f"The file has {len(shape)} dimensions, {tuple(map(int, shape))}, but a volume has 3.",
             path=path,
             remedy=f"Save one of its volumes (echo, time point, b-value) as a file of its own,{choose}"
             if count > 1
-            else "Read it as a 2D image.",
+            else "Read the file as a 2D image, with read_image.",
         )
     number = str((only or {}).get("volume", 0))
     if not number.isdecimal() or int(number) >= count:
         raise InputError(
-            f"There is no volume {number}.",
+            f"The file has no volume {number}.",
             path=path,
-            remedy=f"Use 0 to {count - 1}." if count > 1 else "Leave the choice out: the file holds one.",
+            remedy=f"Use 0 to {count - 1}."
+            if count > 1
+            else "Leave the choice out, because the file holds one volume.",
         )
     return int(number) if count > 1 else None
 

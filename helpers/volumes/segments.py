@@ -1,4 +1,4 @@
-"""A DICOM segmentation as masks on the grid of the volume that it was drawn on."""
+"""Read a DICOM segmentation as masks on the grid of the volume that it was drawn on."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ _BETWEEN = 0.25  # how far from the middle of a slice a frame may lie, of the di
 
 
 def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.ndarray]:
-    """Read a DICOM segmentation: label of each segment -> its mask, bool, of the shape of ``volume`` (z, y, x).
+    """Read a DICOM segmentation: a dictionary from the label of each segment to its bool mask (z, y, x) of
+    ``volume``.
 
-    Every frame goes to the slice at its place; a pixel of the volume takes the value of the frame's nearest pixel.
-    Slices without a frame stay False, and segments may overlap. Segments with one label are one mask; one
-    without a label is called by its number.
+    Each frame belongs to the slice at its position. A pixel of the volume takes the value of the nearest pixel of
+    the frame. Slices without a frame stay False, and segments may overlap. Segments with the same label share a
+    mask. A segment without a label gets its number as its name.
 
     Args:
         path: the file, or a folder that holds one segmentation.
-        volume: what was segmented, from `helpers.volumes.read_volume`.
+        volume: the volume that was segmented, from `helpers.volumes.read_volume`.
 
     Raises:
-        InputError: no segmentation or several; one of fractions; another frame of reference; frames that are not
-            parallel to the slices of the volume, or lie between or beside them.
+        InputError: there is no segmentation or several, it holds fractions, or its frame of reference is another;
+            or its frames are not parallel to the slices of the volume, or lie between or beside them.
     """
     file, dataset = _only_segmentation(Path(path))
     _check(dataset, volume, file)
@@ -50,7 +51,9 @@ def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.
     each = header_value((dataset,), "PerFrameFunctionalGroupsSequence") or ()
     if len(each) != len(frames):
         raise InputError(
-            f"The file holds {len(frames)} frames and describes {len(each)}.", path=file, remedy="Export it again."
+            f"The file holds {len(frames)} frames, but describes {len(each)}.",
+            path=file,
+            remedy="Export the file again.",
         )
     masks = {label: np.zeros(volume.shape, bool) for label in labels.values()}
     for frame, group in zip(frames, each, strict=True):
@@ -61,7 +64,9 @@ def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.
         part = np.ix_(inside_y, inside_x)
         if number not in labels:
             raise InputError(
-                f"A frame is of segment {number}, which is not described.", path=file, remedy="Export it again."
+                f"A frame belongs to segment {number}, which the file does not describe.",
+                path=file,
+                remedy="Export the file again.",
             )
         masks[labels[number]][k][part] |= frame[np.ix_(rows[inside_y], columns[inside_x])] > 0
     return masks
@@ -72,7 +77,8 @@ def _only_segmentation(path: Path) -> tuple[Path, Dataset]:
     found = [file for file in files if _is_segmentation(file)]
     if len(found) != 1:
         raise InputError(
-            f"{len(found) or 'None'} of {len(files)} DICOM files here are segmentations.",
+            f"{len(found) or 'None'} of the {len(files)} DICOM files are segmentations, but exactly "
+            "one is needed.",
             path=path,
             remedy="Give the file of one DICOM segmentation (Modality SEG).",
         )
@@ -90,16 +96,17 @@ def _check(dataset: Dataset, volume: Volume, file: Path) -> None:
     kind = header_text(header_value((dataset,), "SegmentationType"))
     if kind != "BINARY":
         raise InputError(
-            f"The segmentation is of type {kind or 'unknown'}, where a pixel is not just in or out.",
+            f"The segmentation has the type {kind or 'unknown'}, in which a pixel is not simply inside "
+            "or outside of a segment.",
             path=file,
-            remedy="Export it as BINARY.",
+            remedy="Export the segmentation with the type BINARY.",
         )
     reference = header_text(header_value((dataset,), "FrameOfReferenceUID"))
     if reference and volume.frame_of_reference and reference != volume.frame_of_reference:
         raise InputError(
             "The segmentation was drawn on images with other coordinates (another Frame of Reference).",
             path=file,
-            remedy=f"Give that of {volume.path}.",
+            remedy=f"Give the segmentation that was drawn on {volume.path}.",
         )
 
 
@@ -122,7 +129,7 @@ def _place(levels: Sequence[Dataset], volume: Volume, file: Path) -> tuple[int, 
         raise InputError(
             "The segmentation is not parallel to the slices of the volume.",
             path=file,
-            remedy="Give the volume that it was drawn on.",
+            remedy="Give the volume that the segmentation was drawn on.",
         )
     k = round(float(z))
     within = 0 <= k < volume.shape[0]
@@ -130,7 +137,7 @@ def _place(levels: Sequence[Dataset], volume: Volume, file: Path) -> tuple[int, 
         raise InputError(
             f"A frame of the segmentation lies {'between' if within else 'beside'} the slices of the volume.",
             path=file,
-            remedy="Give the volume that it was drawn on.",
+            remedy="Give the volume that the segmentation was drawn on.",
         )
     rows = np.rint((np.arange(volume.shape[1]) - y) / step_down[1]).astype(int)
     columns = np.rint((np.arange(volume.shape[2]) - x) / step_along[2]).astype(int)

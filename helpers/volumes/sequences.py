@@ -1,7 +1,7 @@
-"""What a volume is called in a prompt, from its file name or its series description.
+"""Give a volume its name in a prompt, from its file name or its series description.
 
 Data sets and hospitals write the same sequence in many ways: ``-t1c``, ``ce-gadolinium_T1w``, "AX T1 POST". Here
-they become one name, "T1 with contrast". A word that is not known stays out: a description may name a patient, and
+they become one name, "T1 with contrast". Unknown words are left out, because a description may name a patient and
 a prompt may leave this machine.
 """
 
@@ -109,8 +109,8 @@ _LABELS = re.compile(
 def prompt_names(descriptions: Sequence[str]) -> list[str]:
     """A name for each volume from its series description or file name: "T1 with contrast", "bone" or "volume".
 
-    Only known words of sequences, contrast, phases and kernels are taken, and the b-value of diffusion, since a
-    prompt may leave this machine and a description may name a patient. A name that comes twice is numbered.
+    A name holds only known words of sequences, contrast, phases and kernels, and the b-value of diffusion, because
+    a prompt may leave this machine and a description may name a patient. Equal names are numbered.
     """
     names: list[str] = []
     for description in descriptions:
@@ -121,10 +121,10 @@ def prompt_names(descriptions: Sequence[str]) -> list[str]:
 
 
 def is_label_map(name: str) -> bool:
-    """Whether a file's name says that it holds a segmentation, a mask or other labels, and no image.
+    """Whether a file's name says that it holds a segmentation, a mask or other labels, not an image.
 
-    Its last word decides, before suffixes such as ``.nii.gz``: ``BraTS-GLI-00001-000-seg``, ``brain_mask``. Where
-    the name comes with its folder, ``labelsTr`` and ``labelsTs`` say so too, as nnU-Net lays its files out.
+    The last word before suffixes such as ``.nii.gz`` decides: ``BraTS-GLI-00001-000-seg``, ``brain_mask``. If the
+    name includes a folder, the folders ``labelsTr`` and ``labelsTs`` of nnU-Net count too.
     """
     path = PurePath(name)
     if path.parent.name in ("labelsTr", "labelsTs"):
@@ -141,9 +141,10 @@ def _name(description: str) -> str:
 
 
 def _name_in_bids(stem: str) -> str:
-    """The name from a BIDS file name: its last part tells, and ``ce-`` the contrast; a subject's label never does.
+    """The name from a BIDS file name: from its last part, and the contrast from ``ce-``; never from a subject's
+    label.
 
-    Only where that part is not a known word do the others, and then ``acq-`` and ``rec-``, have a say.
+    If the last part is not a known word, the other parts are used, and then ``acq-`` and ``rec-``.
     """
     subject, *parts = stem.split("_")
     if not parts:  # "sub-01-T1" is not a name of BIDS, and is met all the same

@@ -1,7 +1,8 @@
-"""Several volumes of one examination in one prompt: kernels of a CT, or MR sequences such as T1, T2 and FLAIR.
+"""Put several volumes of one examination into one prompt: kernels of a CT, or MR sequences such as T1, T2 and
+FLAIR.
 
-The MedGemma 1.5 report lets several stacked volumes share the 85 slices and does not say how they share them; what
-is done here is ours.
+The MedGemma 1.5 report lets several stacked volumes share the 85 slices and does not say how they share them. The
+method here is ours.
 """
 
 from __future__ import annotations
@@ -15,26 +16,28 @@ from helpers.volumes.volume import Volume
 
 
 def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict[str, list[int]]:
-    """Choose at most ``limit`` slices from all volumes together: for each name the indices in its volume.
+    """Choose at most ``limit`` slices from all volumes together; returns the slice indices of each volume by its
+    name.
 
-    Each volume gets slices in proportion to how many it has (`helpers.prompts.sharing`), at least its first and
-    its last, and its own at equal distances. The volumes need not have the same number of slices, spacing or size.
+    Each volume gets slices in proportion to its number of slices (`helpers.prompts.sharing`), at least its first
+    and its last. They lie at equal distances in the volume. The volumes need not have the same number of slices,
+    spacing or size.
 
     Args:
-        volumes: names as they shall stand in the prompt ("T1", "FLAIR"), in its order, and volumes.
-        limit: the most slices to take from all volumes together.
+        volumes: a dictionary from names ("T1", "FLAIR") to volumes, in the order of the prompt.
+        limit: the largest number of slices from all volumes together.
 
     Raises:
-        InputError: volumes that do not belong together (see `check_together`), one of fewer than 5 slices, or too
-            many volumes.
+        InputError: the volumes do not belong together (see `check_together`), a volume has fewer than 5 slices, or
+            there are too many volumes.
     """
     check_together(volumes)
     for name, volume in volumes.items():
         if volume.shape[0] < MIN_SLICES:
             raise InputError(
-                f"{name} has {volume.shape[0]} slices; a volume prompt needs at least {MIN_SLICES}.",
+                f"{name} has {volume.shape[0]} slices, but a volume prompt needs at least {MIN_SLICES}.",
                 path=volume.path,
-                remedy="Leave it out, or ask about its slices with image_messages.",
+                remedy="Leave this volume out, or ask about its slices with image_messages.",
             )
     counts = [volume.shape[0] for volume in volumes.values()]
     places = shares(counts, limit, least=2, what="volumes")
@@ -42,18 +45,18 @@ def share_slices(volumes: Mapping[str, Volume], limit: int = MAX_SLICES) -> dict
 
 
 def check_together(volumes: Mapping[str, Volume]) -> None:
-    """Refuse volumes that are not of one examination, as far as their headers tell.
+    """Refuse volumes that are not from one examination, as far as their headers show it.
 
-    DICOM names patient and frame of reference; NIfTI names neither, and nothing is concluded from that.
+    DICOM states the patient and the frame of reference. NIfTI states neither, so NIfTI volumes are not refused.
 
     Raises:
-        InputError: CT beside MR, different patients (their identifiers are not shown), or different frames of
-            reference: the patient has moved or the examination is another.
+        InputError: CT beside MR; different patients (the error does not show their identifiers); or different
+            frames of reference, because the patient has moved or the examination is another.
     """
     facts = {
-        "modality": "CT and MR are scaled differently. Ask about each by itself.",
+        "modality": "CT and MR are scaled differently. Ask about each volume separately.",
         "patient": "Give volumes of one patient.",
-        "frame_of_reference": "Give volumes of one examination, or ask about each by itself.",
+        "frame_of_reference": "Give volumes of one examination, or ask about each volume separately.",
     }
     for fact, remedy in facts.items():
         known = {name: value for name, volume in volumes.items() if (value := getattr(volume, fact))}

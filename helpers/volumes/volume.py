@@ -1,4 +1,4 @@
-"""A CT or MR volume, from DICOM, NIfTI or a DICOMweb server: headers first, voxels when they are asked for."""
+"""Read a CT or MR volume from DICOM, NIfTI or a DICOMweb server: headers first, voxels when they are needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NIFTI = (".nii", ".nii.gz")
 
 @dataclass(frozen=True)
 class Volume:
-    """An axial volume whose header is read and whose voxels are decoded when asked for.
+    """An axial volume. Its header is read at once; its voxels are decoded when they are needed.
 
     Array axes are (z, y, x): z from inferior to superior, y from anterior to posterior, x from the patient's
     right to left, so that a slice shown with row 0 on top has the radiological layout.
@@ -49,7 +49,7 @@ class Volume:
         outside = [i for i in wanted if not 0 <= i < self.shape[0]]
         if outside:
             raise InputError(
-                f"There is no slice {outside[0]}.", path=self.path, remedy=f"Use 0 to {self.shape[0] - 1}."
+                f"The volume has no slice {outside[0]}.", path=self.path, remedy=f"Use 0 to {self.shape[0] - 1}."
             )
         return self._decode(wanted) if wanted else np.empty((0, *self.shape[1:]), np.int16)
 
@@ -59,7 +59,9 @@ class Volume:
             yield self.slices(range(start, min(start + size, self.shape[0])))
 
     def measured(self, values: np.ndarray) -> np.ndarray:
-        """Which of decoded ``values`` were measured, bool of their shape: not padding, NaN or infinity."""
+        """Which of the decoded ``values`` were measured, so are not padding, NaN or infinity: bool of the same
+        shape.
+        """
         found = np.isfinite(values)
         if self.padding is not None:
             found &= (values < self.padding[0]) | (values > self.padding[1])
@@ -78,31 +80,32 @@ def read_volume(
 ) -> Volume:
     """Read the headers of a volume and check that it can be shown to the model slice by slice.
 
-    A sagittal or coronal acquisition becomes axial by turning its axes, where they are within 20 degrees of the
-    patient's; its ``notes`` say so. What is not an image of the series (a segmentation, a report, a localizer) is
-    passed over and named there too.
+    A sagittal or coronal acquisition becomes axial by turning its axes, if they lie within 20 degrees of the
+    patient's axes. Files that are not images of the series (a segmentation, a report, a localizer) are passed
+    over. The ``notes`` of the volume tell of both.
 
     Args:
         path: a folder of DICOM files, a list of files, one multi-frame (Enhanced) file, a NIfTI file (or a folder
             that holds one), or the address of a DICOMweb series,
-            https://HOST/.../studies/STUDY_UID/series/SERIES_UID: its slices are downloaded when they are decoded,
-            each once.
-        modality: "CT" or "MR". A check for DICOM; for NIfTI, which does not record it, the answer.
-        only: chooses one of several volumes by any DICOM keyword, e.g. ``{"EchoTime": 20}``; of a 4D NIfTI file by
-            number, ``{"volume": 0}``.
-        uniform: False takes a stack with gaps or changing spacing as it is.
-        token: bearer token for a DICOMweb server; default: that in the environment variable DICOMWEB_TOKEN.
-        offset: added to the values of a CT that was stored without its rescale: -1024 for values from 0 to 4095, 0
-            to say that they are Hounsfield units as they are.
+            https://HOST/.../studies/STUDY_UID/series/SERIES_UID. Each of its slices is downloaded once, when it is
+            decoded.
+        modality: "CT" or "MR". A DICOM series is checked against it. A NIfTI file does not record its modality, so
+            this gives it.
+        only: chooses one of several volumes by any DICOM keyword, e.g. ``{"EchoTime": 20}``, or in a 4D NIfTI file
+            by its number, ``{"volume": 0}``.
+        uniform: False accepts a stack with gaps or changing spacing.
+        token: bearer token for a DICOMweb server; default: the value of the environment variable DICOMWEB_TOKEN.
+        offset: a number that is added to the values of a CT that was stored without its rescale: -1024 for values
+            from 0 to 4095, or 0 if they are Hounsfield units already.
         reformat: "axial" resamples slices that are oblique, or too thick to be turned.
 
     Returns:
         A `Volume`. No pixel is decoded yet.
 
     Raises:
-        InputError: files that are missing, cut off or not images; several volumes, each with the words that choose
-            it; another modality; slices that cannot be shown axially, are not evenly spaced, or lie in one place.
-            It names the file and the remedy.
+        InputError: files are missing, cut off or not images; there are several volumes (the error lists the words
+            that choose each); the modality is another; or slices cannot be shown axially, are not evenly spaced,
+            or lie in one place. The error names the file and the remedy.
     """
     if isinstance(path, (str, os.PathLike)) and is_nifti(path) and not Path(path).is_dir():
         facts = _read_nifti(path, modality, only, reformat)
@@ -116,9 +119,9 @@ def read_volume(
     volume = Volume(**facts)
     if modality and volume.modality != modality:
         raise InputError(
-            f"This is {volume.modality or 'of no known modality'}, where {modality} was asked for.",
+            f"The modality of this volume is {volume.modality or 'not known'}, but {modality} was asked for.",
             path=volume.path,
-            remedy="Choose another series, or prompt it as what it is (CT and MR are scaled differently).",
+            remedy="Choose another series, or give its own modality (CT and MR are scaled differently).",
         )
     return volume if offset is None else _with_offset(volume, offset)
 
@@ -134,7 +137,9 @@ def _only_nifti(folder: Any) -> Path | None:
     files = [p for p in sorted(where.rglob("*")) if is_nifti(p) and p.is_file() and not is_hidden(p)]
     if len(files) > 1:
         listed = "".join(f"\n  {p.relative_to(where)}" for p in files[:20])
-        raise InputError(f"Here are {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of them.")
+        raise InputError(
+            f"The folder holds {len(files)} NIfTI files:{listed}\n", path=where, remedy="Give one of these files."
+        )
     return files[0] if files else None
 
 
@@ -215,12 +220,14 @@ def _check(stack: Sequence[Slice], offset: float | None) -> None:
             raise InputError(
                 "The CT image has no RescaleIntercept, so its values are not Hounsfield units.",
                 path=record.path,
-                remedy="Export it again from the original, or say what is to be added: read_volume(..., "
-                "offset=-1024), on the command line --offset -1024 (0 where they are Hounsfield units).",
+                remedy="Export the image again from the original, or give the number to add: "
+                "read_volume(..., offset=-1024), or --offset -1024 on the command line. If the values "
+                "are Hounsfield units, give 0.",
             )
         if offset and record.intercept:
             raise InputError(
-                f"The file itself adds {record.intercept:g} (RescaleIntercept); {offset:g} would be too much.",
+                f"The file itself adds {record.intercept:g} to the values (RescaleIntercept), so "
+                f"adding {offset:g} too would be wrong.",
                 path=record.path,
                 remedy="Leave the offset out.",
             )
@@ -230,8 +237,8 @@ def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) ->
     if made.note:
         yield f"The volume was {made.note}."
     if len({record.private_scale for record in stack}) > 1:
-        yield "Philips' own scale differs between the slices; their values are those of the standard's rescale."
+        yield "Philips' own scale differs between the slices, so the values are those of the standard's rescale."
     for words in names_by_kind(passed, 3):
-        yield f"Passed over: {words}."
+        yield f"Files that were passed over: {words}."
     if square := square_note(made.spacing):
         yield square

@@ -124,6 +124,10 @@ def test_04_a_click_on_a_patch_shows_it_at_full_resolution(run_notebook):
         ("08_scale_out", {}),
         ("09_embeddings", {"MAX_CASES": 32}),
         ("10_chest_boxes_and_change", {}),
+        ("13_learning_from_a_reward", {"MAX_STEPS": 2}),
+        ("12_where_did_it_look", {"MAX_CASES": 8}),
+        ("11_lab_reports", {"MAX_REPORTS": 8}),
+        ("14_find_first_then_ask", {"PAIRS": 4}),
     ],
 )
 def test_it_runs(run_notebook, name, parameters):

@@ -77,7 +77,7 @@ def test_an_output_that_no_folder_can_be_is_told_first(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
     assert main([*command.split(), "--output", "a-file/below"]) == 2
-    assert "a-file is a file, so no folder can be here" in capsys.readouterr().err
+    assert "a-file is a file, so no folder can be made at this path" in capsys.readouterr().err
 
 
 def test_a_short_command_shows_no_bar_and_python_keeps_its_own() -> None:

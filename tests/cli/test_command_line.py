@@ -35,11 +35,11 @@ def test_an_empty_value_is_an_error_and_not_the_current_folder(
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("evaluate --cases teaching:image --output out --max-new-tokens 0", "An answer cannot have 0 tokens"),
+        ("evaluate --cases teaching:image --output out --max-new-tokens 0", "The limit of an answer is 0 tokens"),
         ("evaluate --cases teaching:image --output out --seed -1", "The seed is -1, below 0"),
-        ("ask nothing.png 'What is this?' --max-new-tokens -3", "An answer cannot have -3 tokens"),
+        ("ask nothing.png 'What is this?' --max-new-tokens -3", "The limit of an answer is -3 tokens"),
         ("prepare nothing --output out --limit 0", "Give a limit of 1 or more"),
-        ("serve --port 65536", "There is no port 65536"),
+        ("serve --port 65536", "Port 65536 does not exist"),
     ],
 )
 def test_a_number_that_cannot_be_is_told_before_any_work(

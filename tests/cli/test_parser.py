@@ -19,10 +19,13 @@ from helpers.cli import main
         ("--verson", "has no option --verson. Did you mean --version?"),
         ("ask a.png 'What?' --modality mrt", "--modality cannot be 'mrt'. Did you mean mri?"),
         ("ask a.png 'What?' --magnification 40", "cannot be 40. Use one of 5, 10, 20."),
-        ("ask a.png 'What?' --limit ten", "--limit needs a whole number, and 'ten' is none."),
+        ("ask a.png 'What?' --limit ten", "--limit needs a whole number, not 'ten'."),
         ("ask a.png 'What?' --limit", "--limit needs one value."),
-        ("ask a.png", "QUESTION is missing. This shows how it is written: medgemma-tutorials ask --help"),
-        ("ask a.png what is this", "These words are too many: is this"),
+        (
+            "ask a.png",
+            "QUESTION is missing. To see how the command is written, run: medgemma-tutorials ask --help",
+        ),
+        ("ask a.png what is this", "The command does not expect these words: is this"),
         ("ask a.png 'What?' --model stand-in", "Did you mean standin?"),
         ("evaluate --cases teaching:ct-stainig --output o", "Did you mean ct-staining?"),
         ("evaluate --cases teachng:ct --output o", "Did you mean teaching:ct?"),
@@ -45,7 +48,7 @@ def test_the_beginning_of_an_option_still_does() -> None:
         ("ask a.png --json", "QUESTION is missing.", None),
         ("ask a.png 'What?' --limt 3 --json", "medgemma-tutorials ask has no option --limt.", None),
         ("ask a.png 'What?' --model ../none --json", "There is no such model.", "../none"),
-        ("ask none.png 'What?' --json", "There is no image of this name", "none.png"),
+        ("ask none.png 'What?' --json", "This is neither the name of a bundled image", "none.png"),
     ],
 )
 def test_an_error_of_a_command_with_json_is_one_object(

@@ -42,8 +42,8 @@ def test_every_notebook_has_something_and_the_boxes_name_what_they_are():
         assert all(entry.source.address in page and entry.source.address in text for entry in shown.entries)
         # The text has the colour of the page around it.
         assert not re.search(r"(?<![-\w])color:", page) and "<script" not in page
-    with pytest.raises(InputError, match=r"'11'.*Use one of 00, 01"):
-        published_reply("11")
+    with pytest.raises(InputError, match=r"'99'.*Use one of 00, 01"):
+        published_reply("99")
 
 
 def test_the_figures_of_the_report_are_those_of_the_scores():

@@ -11,13 +11,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import psutil
 import pytest
 
 from helpers.cli import main
 from helpers.course import run_notebooks, typed_value
+from helpers.course.side_by_side import NEED
 from helpers.errors import InputError
 
 PARAMETERS = 'MODEL = "standin"\nDATA = "ct-head"\nMAX_SLICES = 4\nSEED = 0\nOUTPUT_DIR = "outputs"'
@@ -136,7 +139,7 @@ def test_an_unknown_parameter_or_notebook_or_a_damaged_one_stops_before_anything
     output = tmp_path / "out"
     with pytest.raises(
         InputError,
-        match=r"MAX_SLICE: No notebook .*MAX_SLICES\? They have DATA, MAX_SLICES, MODEL, ONLY_HERE",
+        match=r"MAX_SLICE: No notebook .*MAX_SLICES\? Their parameters are DATA, MAX_SLICES, MODEL, ONLY_HERE",
     ):
         run_notebooks(output, folder=folder, parameters={"MAX_SLICE": 3})
     with pytest.raises(InputError, match="ONLY_HERE: No notebook"):
@@ -178,22 +181,73 @@ def test_a_parameter_of_some_of_the_notebooks_is_given_to_those(tmp_path):
     assert limits == [{"MAX_SLICES": 7}, {"MAX_CASES": 3}]
 
 
+def waits_for(name: str) -> str:
+    """A cell that ends when another notebook has ended, and fails if that takes too long."""
+    return (
+        f"import time\nfrom pathlib import Path\nother = Path(OUTPUT_DIR).with_name('{name}.html')\n"
+        "for _ in range(300):\n    if other.exists(): break\n    time.sleep(0.1)\nassert other.exists()"
+    )
+
+
+def test_two_at_a_time_share_the_cores_and_keep_their_order(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    threads = "import os\nassert os.environ['OMP_NUM_THREADS'] == '3'"
+    folder = write_notebook(tmp_path / "notebooks", "01_waits", threads, waits_for("03_last"), WRITE_RESULTS)
+    write_notebook(folder, "02_fails", threads, "1 / 0")
+    write_notebook(folder, "03_last", threads, WRITE_RESULTS)
+    summary = run_notebooks(tmp_path / "out", folder=folder, jobs=2)
+    assert [r["status"] for r in summary["notebooks"]] == ["ok", "failed", "ok"]
+    assert summary["notebooks"][0]["results"]["folder"] == str(folder)
+    lines = [line.split(",")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    begun = [line for line in lines if line.endswith("cells")]
+    assert begun == ["[1/3] 01_waits: 5 cells", "[2/3] 02_fails: 4 cells", "[3/3] 03_last: 4 cells"]
+    ends = ["[2/3] 02_fails: failed", "[3/3] 03_last: ok", "[1/3] 01_waits: ok"]
+    assert [line for line in lines if line not in begun] == ends
+    with pytest.raises(InputError, match="The number of jobs is 0"):
+        run_notebooks(tmp_path / "none", folder=folder, jobs=0)
+
+
+def test_a_second_one_waits_where_memory_would_not_last_for_both(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=NEED * 1.5))
+    folder = write_notebook(tmp_path / "notebooks", "01_first", "import time\ntime.sleep(0.5)", WRITE_RESULTS)
+    done = "from pathlib import Path\nassert Path(OUTPUT_DIR).with_name('01_first.ipynb').exists()"
+    write_notebook(folder, "02_second", done, WRITE_RESULTS)
+    summary = run_notebooks(tmp_path / "out", folder=folder, jobs=2)
+    assert [(r["status"], r["error"]) for r in summary["notebooks"]] == [("ok", None)] * 2
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_an_interrupted_run_says_what_ran(tmp_path):
+@pytest.mark.parametrize(("ending", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_run_that_is_ended_says_what_ran_and_leaves_no_process(tmp_path, ending, code):
+    begin = (
+        "import os, subprocess, sys\nfrom pathlib import Path\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=subprocess.PIPE)\n"
+        "Path(OUTPUT_DIR, 'pids').write_text(f'{os.getpid()} {child.pid}\\n')"
+    )
     folder = write_notebook(tmp_path / "notebooks", "01_good", WRITE_RESULTS)
-    write_notebook(folder, "02_long", "open(f'{OUTPUT_DIR}/started', 'w').close()", "import time\ntime.sleep(120)")
-    write_notebook(folder, "03_later", WRITE_RESULTS)
+    write_notebook(folder, "02_long", begin, "import time\ntime.sleep(120)")
+    write_notebook(folder, "03_long", begin, "import time\ntime.sleep(120)")
+    write_notebook(folder, "04_later", WRITE_RESULTS)
     output = tmp_path / "out"
     command = [sys.executable, "-m", "helpers", "run", "--notebooks", str(folder), "--output", str(output)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not (output / "02_long" / "started").exists() and process.poll() is None:
+    process = subprocess.Popen(
+        [*command, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    noted = [output / name / "pids" for name in ("02_long", "03_long")]
+    while not all(path.exists() and path.read_text().endswith("\n") for path in noted) and process.poll() is None:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    pids = [int(pid) for path in noted for pid in path.read_text().split()]
+    os.kill(process.pid, ending)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code
     assert "Traceback" not in errors
-    summary = json.loads((output / "summary.json").read_text())
-    assert [r["status"] for r in summary["notebooks"]] == ["ok", "interrupted", "not run"]
+    left = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    assert not psutil.wait_procs(left, timeout=60)[1]
+    if ending != signal.SIGKILL:
+        summary = json.loads((output / "summary.json").read_text())
+        assert [r["status"] for r in summary["notebooks"]] == ["ok", "interrupted", "interrupted", "not run"]
+        assert (output / "02_long.html").exists()
 
 
 @pytest.mark.parametrize(

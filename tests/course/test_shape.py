@@ -17,11 +17,13 @@ HEADINGS = ("**You will learn**", "**You need**", "**Time**", "**Hardware**")
 # The one limit of each notebook; which of the numbers has which is in docs/notebooks.md too.
 LIMITS = {
     "MAX_NEW_TOKENS": ("01", "07"),
-    "MAX_SLICES": ("02", "03", "03b"),
+    "MAX_SLICES": ("02", "03", "03b", "14"),
     "MAX_PATCHES": ("04", "04b"),
-    "MAX_CASES": ("05", "05b", "09", "10"),
+    "MAX_CASES": ("05", "05b", "09", "10", "12"),
     "MAX_EXAMPLES": ("06", "06b"),
     "MAX_VOLUMES": ("08",),
+    "MAX_STEPS": ("13",),
+    "MAX_REPORTS": ("11",),
 }
 FOLDED = {"source_hidden": True, "outputs_hidden": True}  # in JupyterLab; Colab folds by "cellView" and "# @title"
 

@@ -41,9 +41,19 @@ def test_an_installed_package_finds_its_own_copy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "line", "says"),
     [
-        ("licence: CC0", "licens: CC0", 7, "field licens: There is no such field. Did you mean licence"),
-        ("text: W", "txt: W", 6, "field source.txt: There is no such field. Did you mean text"),
-        ("  bundled:", "  bundeled:", 10, "field bundeled: There is no such field. Did you mean bundled"),
+        (
+            "licence: CC0",
+            "licens: CC0",
+            7,
+            "field licens: An entry has no field of this name. Did you mean licence",
+        ),
+        ("text: W", "txt: W", 6, "field source.txt: An entry has no field of this name. Did you mean text"),
+        (
+            "  bundled:",
+            "  bundeled:",
+            10,
+            "field bundeled: An entry has no field of this name. Did you mean bundled",
+        ),
         ("  citation: none\n", "", 1, "field citation: The field is missing"),
         ("image-2d", "image-3d", 2, "field kind: Input should be 'ct-series'"),
         ("url: https", "url: http", 5, "field source.url: The address must begin with https"),
@@ -51,7 +61,7 @@ def test_an_installed_package_finds_its_own_copy(tmp_path: Path) -> None:
         ("sha256: ", "sha256: f", 11, "field bundled[0].sha256: String should match"),
         ("path: a", "path: ../a", 11, "field bundled[0].path: The path must be relative"),
         ("notes: none", "notes: 1: 2", 9, "The manifest is not YAML: mapping values are not allowed here"),
-        ("notes: none", "title: Again", 9, "title is there twice"),
+        ("notes: none", "title: Again", 9, "The name title occurs twice"),
         (
             "notes: none",
             "notes: none\n  boxes: {heart: {left: 1, top: 2, width: 0, height: 4}}",
@@ -77,5 +87,5 @@ def test_a_slip_in_the_manifest_is_one_error_with_its_line(
 def test_an_entry_is_had_in_exactly_one_way(sample: Callable[[str], Path]) -> None:
     download = as_file("a.png").replace("{", "{url: https://example.org/a.png, ")
     for access in ("", f"  bundled: [{as_file('a.png')}]\n  download: {download}\n"):
-        with pytest.raises(InputError, match="Entry sample: An entry has exactly one of"):
+        with pytest.raises(InputError, match="Entry sample: An entry must have exactly one of"):
             manifest(sample(access))

@@ -82,7 +82,7 @@ def test_an_idc_series_is_taken_only_when_it_is_whole(
     assert fetch("sample", tmp_path, idc_entry) == folder
     victim = next(folder.iterdir())
     victim.write_bytes(bytes(victim.stat().st_size))
-    with pytest.raises(InputError, match="This file is not of series"):
+    with pytest.raises(InputError, match="This file does not belong to series"):
         fetch("sample", tmp_path, idc_entry)
 
 

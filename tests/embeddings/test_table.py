@@ -59,7 +59,7 @@ def test_a_table_of_something_else_is_not_added_to(embedder, siglip, folder: Pat
     with pytest.raises(InputError, match="made with limit None, not 5"):
         embed_folder(embedder, folder, output, kind="image", limit=5)
     pictures(1, side=32)[0].save(folder / "0.png")
-    with pytest.raises(InputError, match=r"0\.png: This was changed"):
+    with pytest.raises(InputError, match=r"0\.png: This source was changed"):
         embed_folder(embedder, folder, output, kind="image")
     with pytest.raises(InputError, match="no table"):
         read_embeddings(tmp_path)

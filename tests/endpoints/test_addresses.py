@@ -26,17 +26,17 @@ PLANTED = "planted-token-0123456789"
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("http://example.org/v1", "unencrypted"),
-        ("http://127.0.0.1@example.org/v1", "secret"),
-        ("http://127.0.0.1.example.org/v1", "unencrypted"),
-        ("http://0.0.0.0:8000/v1", "unencrypted"),
-        ("https://me:hunter22@example.org/v1", "secret"),
-        ("https://example.org/v1?key=hunter22", "secret"),
-        ("ftp://example.org", "not an address"),
-        ("example.org/v1", "not an address"),
-        ("https://example.org:port/v1", "not an address"),
-        ("https://example.org:99999/v1", "not an address"),
-        ("https://[::1/v1", "not an address"),
+        ("http://example.org/v1", "address is not encrypted"),
+        ("http://127.0.0.1@example.org/v1", "holds a password or a token"),
+        ("http://127.0.0.1.example.org/v1", "address is not encrypted"),
+        ("http://0.0.0.0:8000/v1", "address is not encrypted"),
+        ("https://me:hunter22@example.org/v1", "holds a password or a token"),
+        ("https://example.org/v1?key=hunter22", "holds a password or a token"),
+        ("ftp://example.org", "not the address of a server"),
+        ("example.org/v1", "not the address of a server"),
+        ("https://example.org:port/v1", "not the address of a server"),
+        ("https://example.org:99999/v1", "not the address of a server"),
+        ("https://[::1/v1", "not the address of a server"),
     ],
 )
 def test_an_address_that_would_send_in_the_clear_is_refused(address: str, problem: str) -> None:
@@ -57,7 +57,7 @@ def test_safe_addresses() -> None:
 
 @pytest.mark.parametrize("token", ["planted-a\nplanted-b", "planted-a space", "planted-a-é"])
 def test_a_token_that_no_header_can_hold_is_told_and_not_shown(fake: FakeServer, token: str) -> None:
-    with pytest.raises(InputError, match="Copy it anew") as caught:
+    with pytest.raises(InputError, match="Copy the token again") as caught:
         asking(fake, token=token).generate(image_messages([], "a"))
     assert "planted" not in str(caught.value) and not fake.requests
     asking(fake, token="a-token\n").generate(image_messages([], "a"))
@@ -66,10 +66,10 @@ def test_a_token_that_no_header_can_hold_is_told_and_not_shown(fake: FakeServer,
 
 def test_certificates_that_cannot_be_read_are_told(fake: FakeServer, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    with pytest.raises(InputError, match=r"none\.pem: No certificates"):
+    with pytest.raises(InputError, match=r"none\.pem: No certificates can be read from this file"):
         asking(fake)
     (tmp_path / "none.pem").write_text("words")
-    with pytest.raises(InputError, match=r"none\.pem: No certificates"):
+    with pytest.raises(InputError, match=r"none\.pem: No certificates can be read from this file"):
         asking(fake)
 
 

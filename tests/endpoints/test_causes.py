@@ -115,21 +115,23 @@ def test_a_port_without_encryption_is_told_at_once() -> None:
 def test_nothing_that_listens_is_named_with_its_place() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         place = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(InputError, match=rf"nothing listens at {place} \(Connection refused\)\. Is it running"):
+    with pytest.raises(
+        InputError, match=rf"nothing listens at {place} \(Connection refused\)\. Check that the server runs"
+    ):
         connect(f"endpoint:http://{place}/v1#m")
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://127.0.0.1:port/v1", "not an address .*'port'"),
+        ("http://127.0.0.1:port/v1", "not the address .*'port'"),
         ("http://127.0.0.1:0/v1", "there is no port 0"),
-        ("http://127.0.0.1:-1/v1", "not an address"),
-        ("http://127.0.0.1:80 80/v1", "not an address"),
+        ("http://127.0.0.1:-1/v1", "not the address"),
+        ("http://127.0.0.1:80 80/v1", "not the address"),
         ("http://127.0.0.1:8000/v1\nx", "a space or a line end"),
         ("https://exa mple.org/v1", "a space or a line end"),
-        ("https://a..b/v1", "not an address .*label"),
-        (f"https://{'a' * 70}.org/v1", "not an address .*label"),
+        ("https://a..b/v1", "not the address .*label"),
+        (f"https://{'a' * 70}.org/v1", "not the address .*label"),
     ],
 )
 def test_an_address_that_cannot_be_one_is_told_before_anything_is_sent(url: str, said: str) -> None:
@@ -159,7 +161,7 @@ def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: Any, proxy: str) -> No
         ),
         (400, {"object": "error", "message": "no room", "code": 400}, r"\(400: no room\)"),
         (405, {"detail": "Method Not Allowed"}, r"\(405: Method Not Allowed\).*Most addresses end in /v1"),
-        (422, {"detail": [{"loc": ["body", "x"], "msg": "no"}]}, r"\(422: body\.x: no\)\. Put right"),
+        (422, {"detail": [{"loc": ["body", "x"], "msg": "no"}]}, r"\(422: body\.x: no\)\. Correct the error"),
         (403, {"error": {"message": "Permission denied on m"}}, r"wants a token.*\(403: Permission denied on m\)"),
         (401, [{"error": {"code": 401, "message": "expired"}}], r"\(401: expired\)\. Set ENDPOINT_TOKEN"),
         (402, {"error": "pay first"}, r"refused .*\(402: pay first\)"),

@@ -99,7 +99,7 @@ def test_an_evaluation_over_a_server_is_the_local_one_and_outlives_the_server(
         killer.join()
     assert broken["failed"] > 0 and broken["answers"] + broken["failed"] == len(cases)
     errors = [a["error"] for a in read_answers(tmp_path / "there" / "answers.jsonl") if "error" in a]
-    assert all("does not answer, or broke off" in error for error in errors)
+    assert all("does not answer, or it broke the connection" in error for error in errors)
     with serve(port=port) as server:
         remote = load_model(server.model)
         whole = run_evaluation(remote, cases, tmp_path / "there", max_new_tokens=40)
@@ -143,7 +143,7 @@ def test_a_stream_gives_pieces_and_one_that_breaks_off_says_so(fake: FakeServer)
     fake.fault = events
     chat = asking(fake)
     assert list(chat.stream(image_messages([], "go"))) == ["one ", "two"]
-    for reason in ("out of memory", "stops without its end"):
+    for reason in ("out of memory", "stops before its end"):
         pieces = chat.stream(image_messages([], "go"))
         assert [next(pieces), next(pieces)] == ["one ", "two"]
         with pytest.raises(InputError, match=reason):
@@ -156,7 +156,7 @@ def test_what_is_over_the_limits_is_not_sent(fake: FakeServer) -> None:
     name = f"fake@127.0.0.1:{fake.http.server_port}"
     assert (chat.served, chat.name, chat.limits.context_tokens) == ("fake", name, 9_000)
     prompt = image_messages([IMAGE] * 3, "What?")
-    with pytest.raises(InputError, match="3 images are over the server's limit of 2"):
+    with pytest.raises(InputError, match="3 images are more than the server's limit of 2"):
         replace(chat, limits=Limits(images=2)).generate(prompt)
     with pytest.raises(InputError, match="over the server's context of 9,000"):
         chat.generate(image_messages([IMAGE] * 40, "What?"))
@@ -199,20 +199,20 @@ def test_a_dedicated_endpoint_takes_ten_megabytes_and_the_ways_out_are_told_in_o
     assert EndpointModel(url, "", limits=Limits(images=9)).limits.request_bytes == 64_000_000
     assert EndpointModel("https://models.example.org/v1", "").limits == Limits()
     noise = np.random.default_rng(0).integers(0, 256, (12, 640, 640, 3), np.uint8)
-    with pytest.raises(InputError, match=r"19\.\d+ MB; the server takes 10\.00 MB\. .*webp.*jpeg.*fewer.*DICOM"):
+    with pytest.raises(InputError, match=r"19\.\d+ MB, but the server takes 10\.00 MB.*webp.*jpeg.*fewer.*DICOM"):
         chat.generate(image_messages([Image.fromarray(one) for one in noise], "What?"))
 
 
 def test_a_name_must_lead_to_one_model_of_a_server_that_is_there(fake: FakeServer) -> None:
     fake.models = [{"id": name, "object": "model", "created": 0, "owned_by": "me"} for name in ("a", "b")]
-    with pytest.raises(InputError, match=r"lists 2 models: a, b\. Name one: endpoint:http.*#MODEL"):
+    with pytest.raises(InputError, match=r"lists 2 models: a, b\. Name one model: endpoint:http.*#MODEL"):
         load_model(f"endpoint:{fake.url}")
     assert load_model(f"endpoint:{fake.url}#b").served == "b"
-    with pytest.raises(InputError, match="chosen where the model runs"):
+    with pytest.raises(InputError, match="chosen only where the model runs"):
         load_model(f"endpoint:{fake.url}#b", quantized=True)
     with fake_server() as gone:
         pass
-    with pytest.raises(InputError, match="Is it running"):
+    with pytest.raises(InputError, match="Check that the server runs"):
         load_model(f"endpoint:{gone.url}#b")
 
 

@@ -29,7 +29,7 @@ def test_of_a_server_that_tells_nothing_more_can_be_asked_with_the_images_for_it
     with pytest.raises(InputError, match="more than the 131,072"):
         load_model(name, context=131_073)
     for wrong in (0, "65536"):
-        with pytest.raises(InputError, match=f"A prompt cannot have {wrong!r} tokens"):
+        with pytest.raises(InputError, match=f"The context is {wrong!r}, which is not"):
             load_model(name, context=wrong)
 
 

@@ -90,12 +90,12 @@ def drip(handler: Handler, number: int) -> bool:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (lambda h, n: h.send(429, {"error": {"message": "quota"}}) or True, "has too many requests"),
-        (lambda h, n: h.send(429, {}, {"Retry-After": "86400"}) or True, "has too many requests"),
+        (lambda h, n: h.send(429, {"error": {"message": "quota"}}) or True, "got too many requests"),
+        (lambda h, n: h.send(429, {}, {"Retry-After": "86400"}) or True, "got too many requests"),
         (lambda h, n: h.send(200, b'{"choices": [') or True, "cannot be read"),
         (lambda h, n: h.send(200, b"<html>a portal</html>") or True, "cannot be read"),
-        (lambda h, n: h.hang_up() or True, "does not answer, or broke off"),
-        (drip, "not whole after 2 s"),
+        (lambda h, n: h.hang_up() or True, "does not answer, or it broke the connection"),
+        (drip, "not complete after 2 s"),
         (lambda h, n: h.send(401, {"error": {"message": "expired"}}) or True, f"Set {TOKEN_VARIABLE}"),
         (lambda h, n: h.send(404, {"error": {"message": "no model"}}) or True, "lists these models: fake"),
         (lambda h, n: h.send(413, {}) or True, "too large"),
@@ -127,7 +127,7 @@ def test_a_case_that_cannot_be_answered_is_recorded_with_the_reason(
 
 def test_an_error_that_will_stay_is_told_at_once_in_whatever_status_it_comes(fake: FakeServer) -> None:
     fake.fault = lambda h, n: h.send(200, {"error": {"message": "At most 1 image", "code": "400"}}) or True
-    with pytest.raises(InputError, match=r"refused the request to 'fake' \(At most 1 image\)\. Put right"):
+    with pytest.raises(InputError, match=r"refused the request to 'fake' \(At most 1 image\)\. Correct the error"):
         asking(fake).generate(image_messages([], "a"))
     assert len(fake.requests) == 1
 
@@ -177,10 +177,14 @@ def test_a_name_that_nobody_knows_and_a_port_without_encryption_are_told_at_once
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     settings = {"attempts": 30, "first_wait": 60.0, "may_leave": "made up"}  # waiting would last for hours
-    with pytest.raises(InputError, match=r"No encrypted connection can be made .* Is it an https server\?"):
+    with pytest.raises(
+        InputError, match=r"No encrypted connection can be made .* Check that the server speaks https"
+    ):
         EndpointModel(fake.url.replace("http:", "https:"), "m", **settings).generate(image_messages([], "a"))
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(InputError, match=r"'no-such-host\.invalid', or that of the proxy, leads to no machine"):
+    with pytest.raises(
+        InputError, match=r"'no-such-host\.invalid', or the name of the proxy, does not belong to any machine"
+    ):
         EndpointModel("https://no-such-host.invalid/v1", "m", **settings).generate(image_messages([], "a"))
 
 
@@ -229,5 +233,5 @@ def test_a_server_without_room_for_the_answer_is_one_error_with_the_way_out(
 def test_a_server_that_takes_no_max_tokens_is_not_told_to_be_short(fake: FakeServer) -> None:
     said = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
     fake.fault = lambda handler, number: handler.send(400, {"error": {"message": said}}) or True
-    with pytest.raises(InputError, match="Put right what it says"):
+    with pytest.raises(InputError, match="Correct the error that the server names"):
         asking(fake).generate(image_messages([], "a"))

@@ -44,7 +44,7 @@ def test_two_runs_at_once_are_refused_and_a_killed_one_blocks_none(tmp_path: Pat
     child.start()
     begun.wait()
     chat = Parrot()
-    with pytest.raises(InputError, match="Another run is at work"):
+    with pytest.raises(InputError, match="Another run is writing"):
         run_evaluation(chat, questions(3), tmp_path)
     assert not chat.asked
     os.kill(child.pid, signal.SIGKILL)
@@ -54,7 +54,7 @@ def test_two_runs_at_once_are_refused_and_a_killed_one_blocks_none(tmp_path: Pat
     other = threading.Thread(target=run_evaluation, args=(Waiting(begun, may), questions(4), tmp_path))
     other.start()
     begun.wait()
-    with pytest.raises(InputError, match="Another run is at work"):
+    with pytest.raises(InputError, match="Another run is writing"):
         run_evaluation(chat, questions(4), tmp_path)
     may.set()
     other.join()
@@ -74,7 +74,7 @@ def test_a_full_disk_is_one_error_and_keeps_the_answers(tmp_path: Path, monkeypa
         patch.setattr(os, "fsync", full)
         with pytest.raises(InputError, match="No space left") as caught:
             run_evaluation(Parrot(), questions(4), tmp_path)
-    assert caught.value.path == str(tmp_path) and "what is answered is kept" in caught.value.remedy
+    assert caught.value.path == str(tmp_path) and "keeps the answers that are there" in caught.value.remedy
     assert len(read_answers(tmp_path / "answers.jsonl")) >= 2
     assert run_evaluation(Parrot(), questions(4), tmp_path)["answers"] == 4
 

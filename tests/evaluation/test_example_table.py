@@ -20,7 +20,7 @@ def test_the_example_runs(name: str, tmp_path: Path) -> None:
     assert {form_of(case)[0] for case in cases} == {"choice", "number", "text"}
     assert run_evaluation(Parrot(), cases, tmp_path / "out")["failed"] == 0
     for there in (tmp_path / name, files[1].parent.parent / f"{files[1].parent.name.removesuffix('_images')}.csv"):
-        with pytest.raises(InputError, match="is there already"):
+        with pytest.raises(InputError, match="exists already"):
             write_example(there)
 
 

@@ -75,7 +75,7 @@ def test_it_is_said_how_many_are_asked_anew_and_why(
         ask(limit, model=model)
         return capsys.readouterr().out
 
-    anew = "Set aside and asked anew: {} of the answers that were here ({}).\n"
+    anew = "{} of the earlier answers were set aside, and their cases are asked again ({}).\n"
     one, two = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
     assert said(512) == said(512) == ""
     assert said(2_000) == anew.format(4, "max_new_tokens was 512 and is 2000")

@@ -79,7 +79,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         read_cases(write_csv(tmp_path / "cases.csv", rows))
     said = str(caught.value)
     for words in (
-        "line 2: there is neither a question nor a condition",
+        "line 2: the row has neither a question nor a condition",
         "line 3: the answer to a condition is yes or no, not 'perhaps'",
         "line 4: modality is 'xray'",
         "line 5: ",
@@ -89,7 +89,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         "line 8: These are not boxes: [1, 2, 3, 4] is not a list of objects",
         "line 9: the answer 'TRUE' is not a sentence",
         "line 10: fewer than two different options",
-        "is there twice",
+        "occurs twice",
     ):
         assert words in said, words
 
@@ -122,7 +122,7 @@ def test_a_path_with_backslashes_is_one_on_any_system(tmp_path: Path) -> None:
     for one in rows:
         (case,) = read_cases(write_csv(tmp_path / "t.csv", [one]))
         assert (case.path, case.group) == (tmp_path / "in" / "a.png", "in/a.png")
-    with pytest.raises(InputError, match=r"lines 2 and 3 and 4: .* is there twice"):
+    with pytest.raises(InputError, match=r"lines 2 and 3 and 4: .* occurs twice"):
         read_cases(write_csv(tmp_path / "t.csv", rows))
 
 
@@ -153,9 +153,9 @@ def test_the_commands_evaluate_and_report(tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
     assert main(["report", str(tmp_path)]) == 2
     assert main(["evaluate", "--cases", str(tmp_path / "none.csv"), "--output", one]) == 2
-    assert "no such table" in capsys.readouterr().err
+    assert "This table does not exist" in capsys.readouterr().err
     assert main(["report", one, "--output", str(table)]) == 2
-    assert "This is a file, so no folder can be here" in capsys.readouterr().err
+    assert "This is a file, so no folder can be made at this path" in capsys.readouterr().err
 
 
 def test_as_many_slices_are_asked_about_as_were_prepared(

@@ -73,5 +73,5 @@ def test_likelihoods_with_and_without_argument_are_ranked_apart_and_their_mass_i
     assert measures["AUROC without argument"]["mean"] == 0.5
     assert measures["mass on yes and no"] == {"mean": 0.7, "n": 4, "low": 1}
     assert measures["mass on yes and no without argument"]["low"] == 4
-    assert "1 of 4 yes-or-no answers left under 50%" in summary({"model": "m", **found})
+    assert "In 1 of 4 yes-or-no answers, yes and no had under 50%" in summary({"model": "m", **found})
     assert score([*old, closed(7, "no", "no", p_yes=0.0)])["conditions"]["ct: bleeding"]["AUROC"]["mean"] == 1.0

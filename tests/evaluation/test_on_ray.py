@@ -217,11 +217,11 @@ def test_a_run_that_cannot_work_says_why(cluster: Any, tmp_path: Path, monkeypat
     cases = noted(tmp_path, groups=1)
     with pytest.raises(InputError, match="There is no such model"):
         evaluate_on_ray("no-model", cases, tmp_path / "out", gpus_per_worker=0, workers=1)
-    with pytest.raises(InputError, match="There is no GPU"):
+    with pytest.raises(InputError, match="The cluster has no GPU"):
         evaluate_on_ray("standin", cases, tmp_path / "out", gpus_per_worker=8)
-    with pytest.raises(InputError, match="workers of its own"):
+    with pytest.raises(InputError, match="A served model runs on its server"):
         evaluate_on_ray("endpoint:http://127.0.0.1:1/v1#m", cases, tmp_path / "out")
-    with pytest.raises(InputError, match="0 workers"):
+    with pytest.raises(InputError, match="number of workers is 0"):
         evaluate_on_ray("standin", cases, tmp_path / "out", workers=0)
     with pytest.raises(InputError, match="ray job submit"):
         evaluate_on_ray("standin", cases, tmp_path / "out", address="ray://127.0.0.1:10001")

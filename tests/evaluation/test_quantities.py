@@ -89,21 +89,21 @@ def test_a_number_that_was_cut_off_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        ({"answer": "12 mm", "unit": "furlong"}, "unit 'furlong' is not known; known are count, mm,"),
+        ({"answer": "12 mm", "unit": "furlong"}, "unit 'furlong' is not known. Known units are count, mm,"),
         ({"answer": "12 kg", "unit": "mm"}, "'12 kg' is not a number in mm"),
         ({"answer": "3 to 5", "unit": "count"}, "'3 to 5' is not a number in count"),
         ({"answer": "1,234", "unit": "mm"}, "'1,234' is not a number in mm"),  # in Europe 1.234
         ({"answer": "1e3", "unit": "mm"}, "'1e3' is not a number in mm"),
         ({"answer": "three", "unit": "count"}, "'three' is not a number in count"),
         ({"answer": "yes", "unit": "count"}, "'yes' is not a number in count"),
-        ({"answer": "12", "unit": "mm", "high": 10}, "'12' is out of low and high"),
+        ({"answer": "12", "unit": "mm", "high": 10}, "'12' does not lie between low and high"),
         ({"answer": "12", "unit": "mm", "low": 20, "high": 10}, "low is '20', above high, '10'"),
         ({"answer": "12", "unit": "mm", "low": "a"}, "low is 'a', not a number"),
         ({"answer": "12", "unit": "mm", "tolerance": "-1"}, "tolerance is '-1', below 0"),
         ({"answer": "12", "unit": "mm", "tolerance": "much"}, "tolerance is 'much', not a number"),
         ({"answer": "12", "unit": "mm", "tolerance": "inf"}, "tolerance is 'inf', not a number"),
-        ({"answer": "12", "unit": "mm", "options": "12|13"}, "options or a number with a unit, not both"),
-        ({"answer": "12", "tolerance": 1, "high": 20}, "tolerance, high would change nothing"),
+        ({"answer": "12", "unit": "mm", "options": "12|13"}, "options or a unit, but not both"),
+        ({"answer": "12", "tolerance": 1, "high": 20}, "tolerance, high would have no effect"),
         ({"answer": "1"}, "write yes or no, or give the options or a unit"),
     ],
 )

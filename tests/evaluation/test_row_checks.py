@@ -32,16 +32,16 @@ def test_a_box_within_the_picture_is_a_truth(box: list[float], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("box", "words"),
     [
-        ([100, 100, 1800, 2200], "outside of 0 to 1000"),
-        ([-1, 0, 10, 10], "outside of 0 to 1000"),
-        ([800, 700, 100, 200], "y0 not before y1, or x0"),
-        ([5, 5, 5, 9], "y0 not before y1"),
+        ([100, 100, 1800, 2200], "below 0 or above 1000"),
+        ([-1, 0, 10, 10], "below 0 or above 1000"),
+        ([800, 700, 100, 200], "y0 < y1 and x0"),
+        ([5, 5, 5, 9], "y0 < y1"),
         ([float("nan"), 0, 1, 1], "not a finite number"),
         ([0, 0, float("inf"), 1], "not a finite number"),
         (["0", 0, 1, 1], "not a finite number"),
         ([True, 0, 2, 2], "not a finite number"),
-        ([0, 0, 1], "not four numbers"),
-        (None, "not four numbers"),
+        ([0, 0, 1], "not have four numbers"),
+        (None, "not have four numbers"),
     ],
 )
 def test_any_other_box_is_none(box: Any, words: str, tmp_path: Path) -> None:
@@ -52,10 +52,10 @@ def test_any_other_box_is_none(box: Any, words: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        ({"answer": [{"box_2d": [0, 0, 9, 9]}] * 2}, "2 boxes; a question has one"),
+        ({"answer": [{"box_2d": [0, 0, 9, 9]}] * 2}, "2 boxes, but may hold only one"),
         ({"answer": {"box_2d": [0, 0, 9, 9]}}, "not a list of objects with box_2d"),
         ({"answer": "[1, 2"}, "not JSON"),
-        ({"options": "yes|no|no"}, "an option is there twice"),
+        ({"options": "yes|no|no"}, "an option occurs twice"),
         ({"page": 1.5}, "page is '1.5', not a whole number"),
         ({"page": -1}, "the first page is 0"),
         ({"page": "first"}, "page is 'first', not a number"),
@@ -74,8 +74,8 @@ def test_cells_that_say_nothing_that_is_known(cells: dict[str, Any], words: str,
     [
         ({"modality": "ct", "offset": "nan"}, "answer is empty"),
         ({"modality": "ct", "offset": "inf"}, "offset is 'inf', not a number"),
-        ({"modality": "slide", "mpp": "0"}, "mpp is '0', not above 0"),
-        ({"modality": "slide", "magnification": "40x"}, "no patches at 40x"),
+        ({"modality": "slide", "mpp": "0"}, "mpp is '0', but must be above 0"),
+        ({"modality": "slide", "magnification": "40x"}, "cannot have a magnification of 40x"),
     ],
 )
 def test_numbers_are_finite_and_in_range(cells: dict[str, Any], words: str, tmp_path: Path) -> None:

@@ -149,6 +149,6 @@ def test_a_limit_without_room_for_a_token_leaves_the_answers_as_they_are(tmp_pat
     cases = questions(3)
     run_evaluation(Parrot(), cases, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(InputError, match="An answer cannot have 0 tokens"):
+    with pytest.raises(InputError, match="The limit of an answer is 0 tokens"):
         run_evaluation(Parrot(), cases, tmp_path, max_new_tokens=0)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -102,10 +102,13 @@ def test_runaway_and_cut_answers_are_counted_beside_the_unparsable() -> None:
     found = score(answers)
     assert (found["unparsable"], found["runaway"], found["cut"]) == (0.5, 0.5, 0.5)
     line, named, *_ = summary({"model": "m", **found}).splitlines()
-    assert named == "  Cut off: c1, c2. A larger --max-new-tokens (max_new_tokens) gives them room."
+    assert (
+        named == "  These replies were cut off: c1, c2. Give them more room with a larger --max-new-tokens "
+        "(max_new_tokens)."
+    )
     assert line == "m: 4 answers, 0 failed, 50.0% unparsable, 50.0% ran away, 50.0% cut at the token limit"
     whole = summary({"model": "m", **score(answers[:1])})
-    assert "ran away" not in whole and "Cut off" not in whole
+    assert "ran away" not in whole and "were cut off" not in whole
     many = score([closed(k, "yes", None, finished=False) for k in reversed(range(100, 130))])
     assert many["cut ids"] == [f"c{k}" for k in range(100, 120)]  # in whatever order they were answered
     assert "c119 and 10 more." in summary({"model": "m", **many})

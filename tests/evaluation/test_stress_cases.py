@@ -82,7 +82,7 @@ def test_pairs_are_exchanged_and_only_there() -> None:
     assert [found[f"p{k}#images exchanged"].truth for k in (0, 2, 4)] == ["worsened", "stable", "improved"]
     assert not [name for name in variants(bleeding()) if "exchanged" in name]
     one = replace(changes()[0], levels=(90,))
-    with pytest.raises(InputError, match="p0 asks for a change over time and shows 1 images"):
+    with pytest.raises(InputError, match="p0 asks for a change over time, but shows 1 images"):
         _ = variants([one])["p0#images exchanged"].messages
 
 

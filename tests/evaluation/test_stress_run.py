@@ -183,6 +183,6 @@ def test_cases_that_are_no_choice_are_left_out_and_none_at_all_is_an_error(tmp_p
     lines = stress_summary(scores["stress"]).splitlines()
     assert lines[0].endswith("8 cases, 80 answers, 0 failed; 2 cases left out")
     assert lines[3].split() == ["ct", "flip", "rate", "0.00", "(0.00", "to", "0.49),", "n", "40"]
-    with pytest.raises(InputError, match="None of the 2 cases can be asked in other ways"):
+    with pytest.raises(InputError, match="None of the 2 cases has both options and a question"):
         run_stressed(functools.partial(run_evaluation, Looker(sees)), told, tmp_path / "b")
     assert not (tmp_path / "b").exists()

@@ -69,10 +69,10 @@ def test_spellings_and_plurals_need_no_synonym(tmp_path: Path, word: str, other:
             "heart: !normal heart\nheart: normal hearts",
             "line 2: 'normal hearts' is a term of 'heart' already as its",
         ),
-        ("nothing: none", "line 1: 'none' is a word of negation, doubt or grammar"),
+        ("nothing: none", "line 1: 'none' cannot be a finding, because it is a word of negation"),
         ("effusion: * fluid", "line 1: '* fluid' does not begin and end with a word"),
         ("???: fluid", "line 1: '???' does not begin and end with a word"),
-        ("# nothing yet\n", "it names no finding"),
+        ("# nothing yet\n", "the file names no finding"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_told_by_line_with_how_to_write_it(

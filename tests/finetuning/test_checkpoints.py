@@ -114,11 +114,11 @@ def test_an_unfinished_run_does_not_go_on_in_another_number_format(tmp_path, mon
     with pytest.raises(RuntimeError, match="broken off"):
         finetune(model(), images(4), [], tmp_path / "adapter", QUICK, callbacks=[Break(2)])
     other = load_model("standin", device="cpu", dtype=torch.bfloat16)
-    with pytest.raises(InputError, match="number format float32 there, bfloat16 here"):
+    with pytest.raises(InputError, match="number format: float32 before, bfloat16 now"):
         finetune(other, images(4), [], tmp_path / "adapter", QUICK)
     four = model()
     four.model.is_loaded_in_4bit = True  # as bitsandbytes marks a model
-    with pytest.raises(InputError, match="4-bit weights False there, True here"):
+    with pytest.raises(InputError, match="4-bit weights: False before, True now"):
         finetune(four, images(4), [], tmp_path / "adapter", QUICK)
     (tmp_path / ".adapter.partial" / ADAPTER_RECORD).write_text("{")
     with pytest.raises(InputError, match="record cannot be read"):
@@ -144,7 +144,7 @@ def test_a_loss_that_is_no_number_ends_the_run_at_once(tmp_path):
     broken = model()
     with torch.no_grad():
         broken.model.model.language_model.norm.weight[0] = float("nan")
-    with pytest.raises(InputError, match="no number at step 1"):
+    with pytest.raises(InputError, match="not a number at step 1"):
         finetune(broken, images(4), [], tmp_path / "adapter", QUICK)
 
 
@@ -171,7 +171,7 @@ def test_a_checkpoint_that_is_not_whole_is_not_gone_on_from(damage, tmp_path, ca
         file.write_bytes(file.read_bytes()[:50])
     finetune(model(), images(8), [], tmp_path / "adapter", tuning)
     said = capsys.readouterr().out
-    assert "checkpoint-3 is not whole" in said and "Going on from step 2 of 4." in said
+    assert "checkpoint-3 is incomplete" in said and "Going on from step 2 of 4." in said
     finetune(model(), images(8), [], tmp_path / "whole", tuning)
     assert curve(tmp_path / "adapter", "loss") == pytest.approx(curve(tmp_path / "whole", "loss"), rel=1e-4)
 

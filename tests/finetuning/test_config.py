@@ -77,9 +77,12 @@ tuning:
         (RUN.replace("output: adapter", ""), "line 1: output is missing"),
         (RUN.replace("n: 4", "n: 0"), "line 2: train.0.n is 0; it should be greater"),
         (RUN.replace('[{ cases: "teaching:image", n: 4 }]', "[]"), "line 2: train is []"),
-        (RUN + "quantized: true\ntuning: { rank: 0 }\n", "line 6: tuning: weights of 4 bits"),
-        (RUN + "tuning: { recipe: official, cached: true }\n", "line 5: tuning: image tokens of a tower"),
-        (RUN + "tuning: { rank: 0, train_embeddings: true }\n", "line 5: tuning: with rank 0"),
+        (RUN + "quantized: true\ntuning: { rank: 0 }\n", "line 6: tuning: 4-bit weights"),
+        (
+            RUN + "tuning: { recipe: official, cached: true }\n",
+            "line 5: tuning: image tokens cannot be kept while",
+        ),
+        (RUN + "tuning: { rank: 0, train_embeddings: true }\n", "line 5: tuning: rank 0 trains no adapter"),
         ("", "line 1: the file is None"),
         ("- 1", "line 1: the file is [1]"),
     ],
@@ -97,7 +100,7 @@ def test_what_is_no_yaml_is_one_error(text, folder):
 
 def test_n_of_a_table_would_do_nothing(folder):
     (folder / "own.csv").write_text("path,modality,question,answer\n")
-    assert "a table is taken whole" in problems(RUN.replace('"teaching:image"', "own.csv"), folder)[0]
+    assert "a table is always used completely" in problems(RUN.replace('"teaching:image"', "own.csv"), folder)[0]
 
 
 def test_numbers_are_read_as_yaml_now_writes_them(folder):
@@ -190,10 +193,10 @@ def test_the_file_in_the_package_is_the_one_to_start_from():
     ],
 )
 def test_settings_in_python_get_the_same_checks(wrong):
-    with pytest.raises(InputError, match="Wrong settings"):
+    with pytest.raises(InputError, match="settings are wrong"):
         Tuning(**wrong)
     if "rnak" not in wrong:
-        with pytest.raises(InputError, match="Wrong settings"):
+        with pytest.raises(InputError, match="settings are wrong"):
             replace(Tuning(), **wrong)
 
 

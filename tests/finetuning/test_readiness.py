@@ -29,9 +29,7 @@ def test_a_model_with_an_adapter_beside_it_is_refused_with_a_way_out(chat, tmp_p
     beside = get_peft_model(chat.model, lora_config(QUICK))
     # The wrapper, as it is loaded with merge=False, and the model inside, which has the adapter's layers too.
     for model in (beside, chat.model):
-        with pytest.raises(
-            InputError, match=r"adapter beside its weights.*merge=True\).*medgemma-tutorials merge"
-        ):
+        with pytest.raises(InputError, match=r"separate adapter.*merge=True\).*medgemma-tutorials merge"):
             finetune(replace(chat, model=model), images(4), [], tmp_path / "adapter", tuning)
     chat.model.is_loaded_in_4bit = True  # such weights cannot take an adapter in
     with pytest.raises(InputError, match=r"Write the two as one model \(medgemma-tutorials merge\)"):
@@ -41,7 +39,7 @@ def test_a_model_with_an_adapter_beside_it_is_refused_with_a_way_out(chat, tmp_p
 
 def test_each_process_has_the_model_on_its_own_device(chat, tmp_path, monkeypatch):
     processes(monkeypatch, 2, "cuda:1")
-    with pytest.raises(InputError, match=r"is on cpu, and this process trains on cuda:1.*device='cuda:1'"):
+    with pytest.raises(InputError, match=r"is on cpu, but this process trains on cuda:1.*device='cuda:1'"):
         finetune(chat, images(4), [], tmp_path / "adapter", QUICK)
     for number, device in ((1, "cuda:0"), (2, "cpu")):  # on a machine with a GPU a model may still be on its CPU
         processes(monkeypatch, number, device)
@@ -57,26 +55,26 @@ def test_a_batch_that_processes_cannot_share_is_told_before_examples_are_read(ch
 
 def test_ways_to_share_a_run_that_were_never_tried_are_refused(chat, tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")  # as accelerate launch --use_deepspeed does
-    with pytest.raises(InputError, match="never tried with DeepSpeed"):
+    with pytest.raises(InputError, match="never tested with DeepSpeed"):
         finetune(chat, images(4), [], tmp_path / "adapter", QUICK)
     assert not list(tmp_path.iterdir())
 
 
 def test_weights_are_shared_as_they_were_tried(chat, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(InputError, match="among several GPUs, and would be left out"):
+    with pytest.raises(InputError, match="among several GPUs, so it would have no effect"):
         readiness.check_processes(chat, QUICK)
     processes(monkeypatch, 2, "cpu")
     for name, value in readiness.SHARDED.items():
         monkeypatch.setenv(name, value)
     readiness.check_processes(chat, QUICK)
-    with pytest.raises(InputError, match=r"as often as a row has images.*cached=True"):
+    with pytest.raises(InputError, match=r"once for each image of a row.*cached=True"):
         readiness.check_processes(chat, replace(QUICK, cached=False))
     monkeypatch.setenv("FSDP_STATE_DICT_TYPE", "SHARDED_STATE_DICT")  # nothing would be in the finished adapter
     with pytest.raises(InputError, match=r"FSDP_STATE_DICT_TYPE=SHARDED_STATE_DICT.*fsdp\.yaml"):
         readiness.check_processes(chat, QUICK)
     chat.model.is_loaded_in_4bit = True
-    with pytest.raises(InputError, match="4 bits were never tried with FSDP"):
+    with pytest.raises(InputError, match="4-bit weights were never tested with FSDP"):
         readiness.check_processes(chat, QUICK)
 
 
@@ -84,7 +82,7 @@ def test_weights_are_shared_as_they_were_tried(chat, monkeypatch):
     ("launch", "said"),
     [
         ({"WORLD_SIZE": "2"}, "MASTER_ADDR"),  # half of what a launcher sets
-        ({"WORLD_SIZE": "2", "RANK": "5", "LOCAL_RANK": "0"}, "RANK=5 is none of 2 processes"),
+        ({"WORLD_SIZE": "2", "RANK": "5", "LOCAL_RANK": "0"}, "RANK=5 is not the rank of one of 2 processes"),
         ({"WORLD_SIZE": "two"}, "'two'"),
         ({"WORLD_SIZE": ""}, "''"),
         ({"LOCAL_RANK": "0"}, "RANK expected, but not set"),
@@ -105,7 +103,7 @@ def test_a_process_that_would_train_alone_beside_others_is_refused(chat, monkeyp
     readiness.PartialState._reset_state = lambda: None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # where accelerate goes by LOCAL_RANK
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="WORLD_SIZE=2, and it would train alone"):
+    with pytest.raises(InputError, match="WORLD_SIZE=2, but the process would train alone"):
         readiness.check_processes(chat, QUICK)
 
 

@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path, capsys):
     assert not (tmp_path / "broken").exists()
     torn = tmp_path / ".broken.partial" / "checkpoints" / "checkpoint-99"
     torn.mkdir()  # killed while it wrote a checkpoint
-    with pytest.raises(InputError, match="rank 2 there, 4 here"):
+    with pytest.raises(InputError, match="rank: 2 before, 4 now"):
         finetune(chat, train, validation, tmp_path / "broken", replace(QUICK, rank=4))
     rest = Curve()
     tuned = finetune(chat, train, validation, tmp_path / "broken", QUICK, callbacks=[rest])
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(chat, tmp_path, capsys):
 def test_two_runs_at_once_do_not_write_the_same_folder(chat, tmp_path):
     work = tmp_path / ".adapter.partial"
     work.mkdir()
-    with only_run(work), pytest.raises(InputError, match="Another run is at work in this folder"):
+    with only_run(work), pytest.raises(InputError, match="Another run is writing into this folder"):
         finetune(chat, images(4), [], tmp_path / "adapter", QUICK)
     assert not (tmp_path / "adapter").exists() and not list(work.glob("checkpoints/*"))
 
@@ -105,7 +105,7 @@ def test_a_full_disk_ends_with_advice_and_no_half_adapter(chat, tmp_path, monkey
         finetune(chat, images(4), [], tmp_path / "adapter", QUICK, callbacks=[Curve(2, fill)])
     assert not (tmp_path / "adapter").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 10))
-    with pytest.raises(InputError, match="image tokens take"):
+    with pytest.raises(InputError, match="image tokens need"):
         finetune(load_model("standin", device="cpu"), images(4), [], tmp_path / "other", QUICK)
 
 

@@ -184,7 +184,7 @@ def test_the_guide_has_a_page_for_each_that_is_listed_in_its_order(site):
 
 
 def test_a_guide_that_lists_a_missing_page_is_told_and_none_is_needed(run, tmp_path):
-    with pytest.raises(InputError, match="page of the guide is not there"):
+    with pytest.raises(InputError, match="page of the guide is missing"):
         (tmp_path / "docs").mkdir()
         (tmp_path / "docs/README.md").write_text("# Guide\n\n[away](away.md)")
         build_gallery(run[0], tmp_path / "out", notebooks=run[1], docs=tmp_path / "docs")

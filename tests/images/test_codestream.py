@@ -43,10 +43,10 @@ def compressed(path: Path, syntax: str, streams: Sequence[bytes], **options: Any
 @pytest.mark.parametrize(
     ("header", "pixels", "words"),
     [
-        (GREY, RGB, "64 x 48 pixels, samples 3, bits 8; its header says 64 x 48 pixels, samples 1"),
-        (RGB, GREY, "samples 1, bits 8; its header says 64 x 48 pixels, samples 3"),
-        (GREY.T.copy(), GREY, "64 x 48 pixels, .* its header says 48 x 64 pixels"),
-        (GREY[:40], GREY, "64 x 48 pixels, .* its header says 64 x 40 pixels"),
+        (GREY, RGB, "64 x 48 pixels, samples 3, bits 8, but the header says 64 x 48 pixels, samples 1"),
+        (RGB, GREY, "samples 1, bits 8, but the header says 64 x 48 pixels, samples 3"),
+        (GREY.T.copy(), GREY, "64 x 48 pixels, .* the header says 48 x 64 pixels"),
+        (GREY[:40], GREY, "64 x 48 pixels, .* the header says 64 x 40 pixels"),
     ],
 )
 def test_another_size_or_number_of_samples_is_refused(
@@ -60,16 +60,16 @@ def test_another_size_or_number_of_samples_is_refused(
 
 def test_more_bits_or_another_coding_are_refused(write_image: Write) -> None:
     deep = coded(GREY.astype(np.uint16) * 16, "JPEG2000")
-    with pytest.raises(InputError, match=r"bits 16; its header says .* bits 8"):
+    with pytest.raises(InputError, match=r"bits 16, but the header says .* bits 8"):
         read_image(compressed(write_image(GREY), JPEG2000Lossless, [deep]))
-    with pytest.raises(InputError, match="are JPEG, and its transfer syntax says JPEG 2000"):
+    with pytest.raises(InputError, match="as JPEG, but the transfer syntax says JPEG 2000"):
         read_image(compressed(write_image(RGB, kind="YBR_FULL"), JPEG2000Lossless, [coded(RGB)]))
 
 
 def test_frames_that_the_header_does_not_count(write_image: Write) -> None:
     streams = [coded(values) for values in (RGB, RGB[::-1].copy())]
     path = compressed(write_image(RGB, kind="YBR_FULL_422"), JPEGBaseline8Bit, streams)
-    with pytest.raises(InputError, match="pixels of 2 frames, and says that it is of one"):
+    with pytest.raises(InputError, match="pixels of 2 frames, but its header says that it has one"):
         read_image(path)
     one = compressed(write_image(RGB, kind="YBR_FULL_422"), JPEGBaseline8Bit, streams[:1], fragments_per_frame=5)
     assert np.abs(np.asarray(read_image(one)).astype(int) - RGB).max() <= 4

@@ -81,7 +81,7 @@ def test_images_go_to_another_machine_only_after_a_statement(
     sent = []
     answer = {"message": {"content": "ok"}, "usage": {}, "finish_reason": "stop", "logprobs": None}
     monkeypatch.setattr(EndpointModel, "_whole_answer", lambda self, body, wish: sent.append(self.name) or answer)
-    with pytest.raises(InputError, match=r"nobody has said where these images come from.*sources"):
+    with pytest.raises(InputError, match=r"nobody has said where they come from.*sources"):
         EndpointModel(FAR, "m", name="unsaid").generate(prompt)
     with pytest.raises(InputError, match="PatientID"):
         EndpointModel(FAR, "m", sources=[named])
@@ -130,7 +130,7 @@ def test_images_of_a_dicomweb_series_are_checked_by_the_headers_that_its_server_
     monkeypatch.setenv("DICOMWEB_TOKEN", "")
     with (
         telling(clean, token="another") as url,
-        pytest.raises(InputError, match=r"cannot be read.*Set DICOMWEB_TOKEN"),
+        pytest.raises(InputError, match=r"cannot be checked.*Set DICOMWEB_TOKEN"),
     ):
         EndpointModel(FAR, "m", sources=[url])
     with telling([]) as url, pytest.raises(InputError, match="lists no instances"):

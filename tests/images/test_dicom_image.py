@@ -36,27 +36,27 @@ def test_a_frame_of_a_cine_is_chosen_by_its_number(write_image: Write) -> None:
     for page in range(3):
         assert (np.asarray(read_image(path, page)) == 10 * (page + 1)).all()
     for page in (3, -1):
-        with pytest.raises(InputError, match=f"no page {page}: the file holds 3 frames"):
+        with pytest.raises(InputError, match=f"Page {page} does not exist, because the file holds 3 frames"):
             read_image(path, page)
     ds = dcmread(path)
     del ds.NumberOfFrames
     ds.save_as(path)
-    with pytest.raises(InputError, match="pixels of 3 frames, and says that it is of one"):
+    with pytest.raises(InputError, match="pixels of 3 frames, but its header says that it has one"):
         read_image(path)
     with pytest.raises(InputError, match="read_volume"):
         read_image(DATA / "eCT_Supplemental.dcm")
-    with pytest.raises(InputError, match="no page 1: the file holds one image"):
+    with pytest.raises(InputError, match="Page 1 does not exist, because the file holds one image"):
         read_image(write_image(LEVELS), 1)
 
 
 def test_objects_that_are_no_images_are_refused_by_their_names(write_image: Write) -> None:
     for sop_class, name in ((SegmentationStorage, "Segmentation"), (RTDoseStorage, "RT Dose")):
         path = write_image(LEVELS, SOPClassUID=sop_class)
-        with pytest.raises(InputError, match=f"no 2D image: {name} Storage"):
+        with pytest.raises(InputError, match=f"not a 2D image: {name} Storage"):
             read_image(path)
-        with pytest.raises(InputError, match=f"no 2D image: {name} Storage"):
+        with pytest.raises(InputError, match=f"not a 2D image: {name} Storage"):
             read_image(path, 0)
-    with pytest.raises(InputError, match="no 2D image"):
+    with pytest.raises(InputError, match="not a 2D image"):
         read_image(pydicom.data.get_testdata_file("reportsi.dcm"))
 
 
@@ -107,8 +107,8 @@ def test_what_is_cut_off_contradicts_itself_or_is_too_large_is_an_error(
     large = write_image(LEVELS, Rows=20_000, Columns=20_000)
     for path, words in (
         (tmp_path / "cut.dcm", "cannot be decoded"),
-        (contradicted, "MONOCHROME2 in 3 samples"),
-        (argb, "ARGB in 4 samples"),
+        (contradicted, "MONOCHROME2 with 3 samples"),
+        (argb, "ARGB with 4 samples"),
         (large, "too large: 20000 x 20000, 400 megapixels"),
     ):
         with pytest.raises(InputError, match=words) as caught:

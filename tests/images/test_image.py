@@ -25,7 +25,7 @@ def test_the_content_of_a_file_tells_its_format(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "none.png", "no such file"), (tmp_path, "a folder")):
+    for path, words in ((tmp_path / "none.png", "This file does not exist"), (tmp_path, "a folder")):
         with pytest.raises(InputError, match=words) as caught:
             read_image(path)
         assert caught.value.path == str(path) and caught.value.remedy

@@ -105,7 +105,7 @@ def test_a_slip_in_a_choice_is_named_with_its_line(
 def test_gaps_and_offsets_are_taken_where_asked_for(write_series, tmp_path: Path) -> None:
     gap = write_series(HEAD, folder="gap")
     (gap / "0003.dcm").unlink()
-    with pytest.raises(InputError, match=r"1 missing.*uniform=False\), on the command line --uneven"):
+    with pytest.raises(InputError, match=r"1 missing.*uniform=False\), or --uneven on the command line"):
         read_images(gap, "ct")
     assert len(read_images(gap, "ct", reading=Reading.of(uniform=False))) == 7
     stored = write_series(HEAD + 1024, folder="stored")
@@ -126,12 +126,12 @@ def test_what_is_no_image_of_the_series_is_named_and_the_rest_read(write_series,
     study = find_study(tmp_path / "study")
     assert {one.path.name: one.what for one in study.passed_over} == {
         "mask.dcm": "Segmentation Storage",
-        "LOCKFILE": "no medical image",
+        "LOCKFILE": "not a medical image",
     }
     assert "passed over: mask.dcm (Segmentation Storage)" in str(study)
     volume = read_volume(tmp_path / "study")
     assert volume.shape[0] == len(HEAD)
-    assert volume.notes[0] == "Passed over: mask.dcm (Segmentation Storage)."
+    assert volume.notes[0] == "Files that were passed over: mask.dcm (Segmentation Storage)."
 
 
 def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -> None:
@@ -143,14 +143,14 @@ def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -
     study = find_study(tmp_path, modality="mri")
     assert [part.files[0].name for part in study.parts] == ["case_001_t1.nii.gz", "case_001_t1ce.nii.gz"]
     assert {one.path.name: one.what for one in study.passed_over} == {
-        "case_001_seg.nii.gz": "a label map, by its name",
+        "case_001_seg.nii.gz": "a label map, judging by its name",
         "case_001_dwi.nii.gz": "a 4D file of 3 volumes",
     }
     labels = [p["text"] for p in study_messages(study, "q")[0]["content"] if p["type"] == "text"]
     assert labels[1] == "SLICE 1 (T1)" and labels[-1].startswith("SLICE 12 (T1 with contrast)")
     assert prepare(tmp_path, tmp_path / "out", modality="mri").prepared == 2
     four = tmp_path / "case_001_dwi.nii.gz"
-    with pytest.raises(InputError, match=r"only=\{\"volume\": 0\}, on the command line --only volume=0"):
+    with pytest.raises(InputError, match=r"only=\{\"volume\": 0\}, or --only volume=0 on the command line"):
         read_volume(four, modality="MR")
     assert np.array_equal(
         read_volume(four, modality="MR", only={"volume": "2"}).slices([0]),
@@ -161,12 +161,12 @@ def test_label_maps_and_4d_files_are_left_out_of_a_case_folder(tmp_path: Path) -
 def test_a_choice_that_would_change_nothing_is_refused(echoes: Path, tmp_path: Path, capsys) -> None:
     Image.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
     assert main(["ask", str(tmp_path / "red.png"), "What is this?", "--offset", "0"]) == 2
-    assert "a 2D image, and offset would change nothing" in capsys.readouterr().err
+    assert "a 2D image, so offset would have no effect" in capsys.readouterr().err
     assert main(["ask", str(echoes), "What is this?", "--magnification", "20", "--page", "1"]) == 2
     assert "(--magnification, --page)" in capsys.readouterr().err
     table = tmp_path / "cases.csv"
     table.write_text("path,modality,question,answer,uneven\nred.png,image,Is it red?,yes,yes\n")
-    with pytest.raises(InputError, match="line 2: uneven would change nothing: this is of modality image"):
+    with pytest.raises(InputError, match="line 2: uneven would have no effect on a row of modality image"):
         read_cases(table)
     prepare(echoes, tmp_path / "out", only=["EchoTime=90"])
     table.write_text("path,modality,condition,answer,only\n.,mri,dark lesion,yes,EchoTime=20\n")

@@ -26,7 +26,7 @@ def test_labels_are_passed_over_and_slides_are_parts(tmp_path: Path) -> None:
     for part in study.parts:
         open_slide(part.files[0]).close()
     for alone in (file, save_dicom(label, tmp_path / "label" / "0.dcm").parent):
-        with pytest.raises(InputError, match=r"no image.*the label image of a slide"):
+        with pytest.raises(InputError, match=r"No image was found.*the label image of a slide"):
             find_study(alone)
 
 

@@ -126,21 +126,21 @@ def test_what_cannot_be_asked_is_one_error_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.setattr(models, "load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     assert "question is empty" in refused(asked, "ct-head", "  ")
-    assert "no file or folder at this path" in refused(asked, tmp_path / "none")
+    assert "nor the path of a file or folder" in refused(asked, tmp_path / "none")
     assert "Download it first" in refused(asked, "https://example.org/studies/1/series/2")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("none")
-    assert "1 files were looked at: notes.txt (no medical image)" in refused(asked, tmp_path / "empty")
+    assert "1 files were looked at: notes.txt (not a medical image)" in refused(asked, tmp_path / "empty")
     assert "not an image that can be read" in refused(asked, tmp_path / "empty" / "notes.txt")
     broken = tmp_path / "scan.svs"
     broken.write_bytes(fetch("slide-he").read_bytes()[:5000])
     assert "cut off" in refused(asked, broken)
-    assert "--modality ct, or mri" in refused(asked, fetch("mri-t1"))
+    assert "--modality ct or --modality mri" in refused(asked, fetch("mri-t1"))
     assert "folder of the whole series" in refused(asked, fetch("ct-head") / "001.dcm")
 
     mixed = write_series(VOXELS, folder="mixed", SeriesNumber=1)
     shutil.copy(fetch("ihc-patch"), mixed)
-    assert "holds one kind of image" in refused(asked, mixed)
+    assert "hold only one kind of image" in refused(asked, mixed)
     write_series(VOXELS, folder="both/ct", PatientID="A-1")
     write_series(VOXELS, folder="both/more", PatientID="B-2")
     told = refused(asked, tmp_path / "both")
@@ -158,7 +158,7 @@ def test_a_series_that_is_not_axial_is_named_with_those_that_are(
     told = refused(asked, alone.parent)
     assert "series 1: MR volume" in told and "sagittal" in told and "--series 4." in told
     assert asked(alone.parent, "What?", "--series", "4")[0] == 0
-    assert "There is no series 5" in refused(asked, alone.parent, "What?", "--series", "5")
+    assert "The study has no series 5" in refused(asked, alone.parent, "What?", "--series", "5")
 
 
 def test_reports_and_pet_are_passed_over(write_series, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_reports_and_pet_are_passed_over(write_series, tmp_path: Path) -> None:
 @pytest.mark.parametrize("attributes", [{"PatientName": "Doe^Jane"}, {"BurnedInAnnotation": "YES"}])
 def test_images_that_name_a_patient_do_not_leave(asked: Callable[..., tuple], write_series, attributes) -> None:
     told = refused(asked, write_series(VOXELS - 1000, **attributes), "What is this?", "--model", FAR)
-    assert "Not sent" in told and next(iter(attributes)) in told and "Doe" not in told
+    assert "not sent" in told and next(iter(attributes)) in told and "Doe" not in told
 
 
 def test_a_picture_without_a_header_does_not_leave_unsaid(asked: Callable[..., tuple], tmp_path: Path) -> None:
@@ -221,5 +221,8 @@ def test_a_localizer_in_a_series_leaves_the_series_and_what_only_leaves_out_is_s
     study = find_study(folder)
     assert [part.series for part in study.parts] == ["1", "2"] and not study.passed_over
     code, out, _ = asked(folder, "What?", "--only", "EchoTime=20")
-    assert code == 0 and "Left out, since nothing in it is what was chosen: series 2: MR volume" in out
+    assert (
+        code == 0
+        and "This part was left out, because nothing in it matches the choice: series 2: MR volume" in out
+    )
     assert "(a localizer)" in out

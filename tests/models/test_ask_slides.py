@@ -35,7 +35,7 @@ def test_scale_and_share_of_the_tissue_are_said(asked: Callable[..., tuple], cor
     assert (code, answer["images"]) == (0, 3)
     assert answer["tissue_shown"] >= 0.99
     estimated, shown = answer["notes"]
-    assert estimated == "Microns per pixel estimated from the objective (20x): 0.5."
+    assert estimated == "The microns per pixel were estimated from the objective (20x): 0.5."
     assert shown.startswith("3 patches show ") and shown.endswith(" % of the tissue.")
     assert estimated in err and shown in err
     given = json.loads(asked(cores, "Which stain?", "--json", "--mpp", "0.25")[1])

@@ -130,7 +130,7 @@ def breaks(step: decoding.FixedStep) -> Callable[[], torch.Tensor]:
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        (wrong, "its logits differ by 10.0% from those without it."),
+        (wrong, "its logits differ by 10.0% from the logits without the graph."),
         (refuses, "RuntimeError: operation not permitted when stream is capturing"),
         (breaks, "ValueError: graph cannot be launched"),
     ],
@@ -143,7 +143,7 @@ def test_what_does_not_work_is_told_once_and_left(wide_chat, asked, recorder, ca
             assert answers(session.generate_all(prompts, max_new_tokens=LENGTH)) == answers(eager)
             assert session.decoding == "eager"
     (line,) = capsys.readouterr().out.splitlines()
-    assert line == f"Tokens are written without a CUDA graph, since it does not work on cpu: {said}"
+    assert line == f"The model writes tokens without a CUDA graph, because the graph does not work on cpu: {said}"
     with pytest.raises(InputError, match=r"does not work on cpu.*decoding=None"):
         replace(wide_chat, decoding="graph").session(prompts[0])
     decoding.FAULTS.known.clear()
@@ -212,9 +212,9 @@ def test_a_cpu_writes_eagerly_and_has_no_graphs(recorder) -> None:
     cpu = torch.device("cpu")
     assert decoding_way(cpu) == decoding_way(cpu, "eager") == "eager"
     assert decoding_way(torch.device("cuda")) == "graph"
-    with pytest.raises(InputError, match=r"no CUDA graphs on cpu\. Use decoding=None"):
+    with pytest.raises(InputError, match=r"CUDA graphs do not work on cpu\. Use decoding=None"):
         decoding_way(cpu, "graph")
-    with pytest.raises(InputError, match="no way 'compiled' to write tokens"):
+    with pytest.raises(InputError, match="'compiled' is not a way to write tokens"):
         decoding_way(cpu, "compiled")
     decoding.FAULTS.known[("cuda", 0)] = "too old a driver"
     assert decoding_way(torch.device("cuda:0")) == "eager" and decoding_way(torch.device("cuda:1")) == "graph"

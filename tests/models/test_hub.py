@@ -35,7 +35,9 @@ def hub_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         yield url, answer
 
 
-@pytest.mark.parametrize(("status", "token", "said"), [(401, None, "no token is set"), (403, "hf_x", "no access")])
+@pytest.mark.parametrize(
+    ("status", "token", "said"), [(401, None, "no Hugging Face token is set"), (403, "hf_x", "no access")]
+)
 def test_a_missing_or_refused_token_gives_the_three_steps(
     hub_server, status: int, token: str | None, said: str
 ) -> None:

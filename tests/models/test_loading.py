@@ -249,7 +249,7 @@ WRONG = {
     "8 bits": (lambda f: weights(f, lambda k, v: v.to(torch.float8_e4m3fn) if v.dim() == 2 else v), "of F8_E4M3"),
     "layers that the settings have not": (
         lambda f: settings(f, "text_config", num_hidden_layers=2, layer_types=["full_attention"] * 2),
-        "layers that its config.json has not",
+        "layers that config.json does not list",
     ),
     "a head of its own that is not there": (
         lambda f: (settings(f, tie_word_embeddings=False), settings(f, "text_config", tie_word_embeddings=False)),

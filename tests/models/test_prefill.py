@@ -58,7 +58,7 @@ def test_generate_and_sessions_take_the_way_that_is_asked_for(
     with by_blocks.session(opened) as session:
         assert [reply.text for reply in session.ask_all(questions, max_new_tokens=5)] == expected
     assert len(made) == 2 * len(questions) + 2
-    with pytest.raises(InputError, match="There is no way 'flash'"):
+    with pytest.raises(InputError, match="'flash' is not a way"):
         replace(wide_chat, prefill="flash").generate(opened)
 
 

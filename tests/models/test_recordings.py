@@ -100,7 +100,7 @@ def test_a_folder_is_of_one_model_and_goes_on_after_an_interruption(folder):
     assert [line["max_new_tokens"] for line in lines] == [100, 3, 100, 200]
     assert lines[0]["question"] == "Is it grey?" and lines[0]["images"] == 2
     assert read_recording(folder).about == replace(ABOUT_IT, peak_memory_mb=9_000)
-    with pytest.raises(InputError, match=r"replies of google/medgemma-1\.5-4b-it 0+ bfloat16, and the model is"):
+    with pytest.raises(InputError, match=r"replies of google/medgemma-1\.5-4b-it 0+ bfloat16, but the model is"):
         Recorder(folder, replace(ABOUT_IT, dtype="float32"))
 
 
@@ -116,12 +116,12 @@ def test_a_damaged_folder_is_named(folder, tmp_path, capsys):
     with pytest.raises(InputError, match="no recorded replies"):
         open_folder(tmp_path / "elsewhere")
     assert main(["ask", "ct-head", "Why?", "--model", f"{RECORDED_PREFIX}{tmp_path}"]) == 2
-    assert "no recorded replies: there is no about.json" in capsys.readouterr().err
+    assert "no recorded replies, because the file about.json is missing" in capsys.readouterr().err
 
 
 def test_nothing_else_takes_recorded_replies(folder, tmp_path, capsys):
     name = f"{RECORDED_PREFIX}{folder}"
-    with pytest.raises(InputError, match="chosen where the model runs"):
+    with pytest.raises(InputError, match="chosen only where the model runs"):
         load_model(name, quantized=True)
     for command in (
         ["serve", "--model", name],
@@ -140,7 +140,7 @@ def test_a_folder_that_no_recording_made_is_not_removed(tmp_path, capsys):
     mine = tmp_path / "pages" / "thesis.txt"
     mine.write_text("years of work")
     assert main(["record", "--model", "standin", "--only", "02", "--output", str(tmp_path)]) == 2
-    assert mine.is_file() and "not of an earlier recording" in capsys.readouterr().err
+    assert mine.is_file() and "not made by an earlier recording" in capsys.readouterr().err
 
 
 def test_replies_are_given_without_torch(folder):

@@ -43,7 +43,7 @@ def test_the_command_says_what_to_use_and_stops_the_server_when_interrupted() ->
         env={**os.environ, "ENDPOINT_TOKEN": "planted-token"},
     )
     lines = [process.stdout.readline() for _ in range(4)]
-    assert lines[1].startswith(f"http://{HOST}:") and "this machine alone" in lines[1]
+    assert lines[1].startswith(f"The server http://{HOST}:") and "Only this machine" in lines[1]
     assert lines[2].startswith(f'MODEL = "endpoint:http://{HOST}:') and lines[2].endswith('#standin_weights"\n')
     (server,) = psutil.Process(process.pid).children()
     assert "planted-token" not in str(server.environ())

@@ -93,17 +93,17 @@ def test_which_engine_is_taken(
     assert load_engine(None, str(folder)).engine.startswith("vllm")
     for name in (STANDIN, str(STANDIN_FOLDER)):
         assert load_engine(None, name).engine == "transformers"
-        with pytest.raises(InputError, match="stand-in is not loaded into vLLM"):
+        with pytest.raises(InputError, match="does not load the stand-in into vLLM"):
             load_engine("vllm", name)
     with pytest.raises(
-        InputError, match=f"adapter is not loaded.*merge --model {folder} --adapter {tmp_path} --o"
+        InputError, match=f"does not load adapters.*merge --model {folder} --adapter {tmp_path} --o"
     ):
         load_engine("vllm", str(folder), tmp_path)
     with pytest.raises(InputError, match=r"its own batches of images. Leave out vision_batch \(--vision-batch"):
         load_engine("vllm", str(folder), vision_batch=2)
     taken = load_engine(None, str(folder), vision_batch=2)  # as only transformers can
     assert (taken.engine, taken.vision_batch) == ("transformers", 2)
-    with pytest.raises(InputError, match="no engine 'tgi'"):
+    with pytest.raises(InputError, match="'tgi' is not an engine"):
         load_engine("tgi", str(folder))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: (7, 5))
     assert best_kind("google/medgemma-1.5-4b-it") == "transformers"
@@ -116,12 +116,12 @@ def test_which_engine_is_taken(
 def test_the_command_line_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["evaluate", "--cases", "teaching:text", "--engine", "vllm", "--output", str(tmp_path / "out")]
     for model, said in (
-        ("standin", "stand-in is not"),
+        ("standin", "load the stand-in"),
         ("endpoint:http://127.0.0.1:1/v1#m", "chooses the engine itself"),
     ):
         assert main([*words, "--model", model]) == 2
         assert said in capsys.readouterr().err
-    with pytest.raises(InputError, match=r"vLLM takes a whole GPU, not 0.5"):
+    with pytest.raises(InputError, match=r"vLLM needs a whole GPU for each worker, not 0.5"):
         evaluate_on_ray("m", [], tmp_path, engine="vllm", gpus_per_worker=0.5)
     for ray in ([], ["--ray"]):  # told before a cluster is started
         assert main([*words, "--model", "m/m", "--vision-batch", "2", *ray]) == 2
@@ -185,7 +185,11 @@ def test_a_vllm_that_cannot_be_used_says_why(
         def __init__(self, *args: Any, **settings: Any) -> None:
             raise ValueError("no memory for keys and values")
 
-    reasons = {OneWay: "see only those before", Other: "another prompt than", Full: "does not start .no memory"}
+    reasons = {
+        OneWay: "attend only to earlier tokens",
+        Other: "not give the model the same prompt",
+        Full: "did not start .no memory",
+    }
     for engine, said in reasons.items():
         monkeypatch.setattr(fake_vllm, "LLM", engine)
         with pytest.raises(InputError, match=said):

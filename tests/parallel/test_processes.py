@@ -25,5 +25,5 @@ def test_a_process_that_dies_takes_nothing_else_with_it() -> None:
     assert sorted(r for r in results if isinstance(r, int)) == [k * k for k in range(10) if k != 7]
     with pytest.raises(InputError, match="negative"):
         list(in_processes(1)(square_or_die, [-1]))
-    with pytest.raises(InputError, match="0 workers"):
+    with pytest.raises(InputError, match="number of workers is 0"):
         in_processes(0)

@@ -118,7 +118,7 @@ def test_a_table_asks_about_what_was_prepared_when_the_files_are_elsewhere(write
     held = read_cases(tmp_path / "elsewhere" / "t.jsonl", tmp_path / "out")
     assert [case.messages for case in held] == [case.messages for case in direct]
     assert [case.id for case in held] == [case.id for case in direct]
-    for case, words in zip(held, ("PatientID", "no DICOM file"), strict=True):
+    for case, words in zip(held, ("PatientID", "not prepared from a DICOM"), strict=True):
         with pytest.raises(InputError, match=words):
             check_may_leave([case.source])
     for file in series.iterdir():
@@ -129,7 +129,7 @@ def test_a_table_asks_about_what_was_prepared_when_the_files_are_elsewhere(write
     check_may_leave([read_prepared(tmp_path / "out")["s1"]])
     rows[0]["modality"], rows[1]["path"] = "mri", "001.png"
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(InputError, match=r"prepared as ct, not mri\n.*not among"):
+    with pytest.raises(InputError, match=r"prepared as ct, not mri\n.*does not hold this path"):
         read_cases(tmp_path / "t.jsonl", tmp_path / "out")
 
 
@@ -156,5 +156,5 @@ def test_a_bucket_is_read_and_written_as_a_folder_is(write_series, tmp_path: Pat
         assert not [name for name in bucket.find(output) if "partial" in name]
     bucket.pipe_file("/bucket-in/ct/0003.dcm", b"damaged")
     assert prepare("memory://bucket-in", "memory://out-b").quarantined == 2
-    with pytest.raises(InputError, match="nothing at this address"):
+    with pytest.raises(InputError, match="No file exists at this address"):
         prepare("memory://no-such", tmp_path / "none")

@@ -64,7 +64,7 @@ def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(write_series, tmp_p
         run.send_signal(signal.SIGKILL)
         kills += run.wait() == -signal.SIGKILL
         if run.returncode == -signal.SIGKILL and (output / "_prepared.json").exists():
-            with pytest.raises(InputError, match="not whole yet"):
+            with pytest.raises(InputError, match="is not complete"):
                 read_prepared(output)
     assert kills >= 2
     assert prepare(folder, output).prepared == 11
@@ -126,7 +126,7 @@ def test_what_is_corrupt_is_quarantined_and_the_others_go_on(write_series, tmp_p
         "zeros": "0000.dcm is damaged",
         "zeros/0000.dcm": "not a DICOM file",
         "elsewhere": "link",
-        "gone.png": "leads nowhere",
+        "gone.png": "is a link to a missing file",
     }
     assert reasons.keys() == expected.keys()
     assert all(words in reasons[path] for path, words in expected.items()), reasons
@@ -179,22 +179,22 @@ def test_an_output_of_other_settings_or_another_folder_is_refused(tmp_path: Path
     with pytest.raises(InputError, match="limit None, not 9") as caught:
         prepare(folder, output, limit=9)
     assert "another output" in caught.value.remedy
-    with pytest.raises(InputError, match="folder that is prepared"):
+    with pytest.raises(InputError, match="same as the folder with the images"):
         prepare(folder, folder)
-    with pytest.raises(InputError, match="something else"):
+    with pytest.raises(InputError, match="holds other files"):
         prepare(folder, tmp_path)
-    with pytest.raises(InputError, match="Web addresses"):
+    with pytest.raises(InputError, match="does not read web addresses"):
         prepare("https://dicom.example.org/studies/1/series/2", tmp_path / "web")
     with pytest.raises(InputError, match="another folder"):
         prepare(pictures(tmp_path / "in2", 1), output)
     assert contents(output) == before
     with pytest.raises(InputError, match="not among the 1"):
         prepared_images(output, "absent.png")
-    with pytest.raises(InputError, match="Nothing was prepared"):
+    with pytest.raises(InputError, match="holds no prepared images"):
         read_prepared(folder)
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "notes.txt").write_text("none")
-    with pytest.raises(InputError, match="no image here"):
+    with pytest.raises(InputError, match="No image was found"):
         prepare(tmp_path / "words", tmp_path / "none")
 
 

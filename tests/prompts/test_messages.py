@@ -47,7 +47,7 @@ def test_other_images_take_the_places_and_every_word_stays() -> None:
     other = with_images(messages, [Image.new("RGB", (8, 8)), Image.new("RGB", (8, 4)), GREY])
     assert kinds(other) == kinds(messages) and images_of(messages) == [GREY, GREY]
     assert [image.size for image in images_of(other)] == [(8, 8), (8, 8)]  # padded, as all are
-    with pytest.raises(InputError, match="fewer images than places"):
+    with pytest.raises(InputError, match="more places for images than there are images"):
         with_images(messages, [GREY])
 
 

@@ -110,7 +110,7 @@ def test_only_a_statement_counts_and_only_in_its_range() -> None:
 
 
 def test_a_range_that_holds_no_number_is_refused() -> None:
-    with pytest.raises(InputError, match="No number is from 5 to 3"):
+    with pytest.raises(InputError, match="No number lies between 5 and 3"):
         parse_number("Final Answer: 4", low=5, high=3)
 
 
@@ -133,7 +133,7 @@ def test_a_unit_has_one_short_name(unit: str, name: str) -> None:
 @pytest.mark.parametrize("unit", ["", "milimeter", "mg/dl", "lesions", "mm 2"])
 def test_a_unit_that_is_not_known_is_refused(unit: str) -> None:
     with pytest.raises(
-        InputError, match=r"is not known; known are count, mm, cm, .*count asks for the bare number"
+        InputError, match=r"is not known. Known units are count, mm, cm, .*count asks for a number without a unit"
     ):
         unit_name(unit)
 

@@ -136,7 +136,7 @@ def test_options_that_a_table_may_have_are_accepted(options: tuple[str, ...]) ->
         (("", "yes"), "empty"),
         (("yes ", "no"), "spaces around"),
         (("yes\nno", "no"), "several lines"),
-        (("<unused94>", "no"), "read as none of them"),
+        (("<unused94>", "no"), "read as none of the options"),
     ],
 )
 def test_options_that_cannot_be_told_apart_are_refused(options: tuple[str, ...], why: str) -> None:

@@ -58,7 +58,7 @@ def test_known_shares() -> None:
 
 
 def test_more_inputs_than_places_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"127 slides cannot share 126 places.*at most 126 slides"):
+    with pytest.raises(InputError, match=r"126 images cannot be shared among 127 slides.*at most 126 slides"):
         shares([5] * 127, 126, what="slides")
     for sizes in ([], [3, 0]):
         with pytest.raises(InputError, match="empty"):

@@ -51,7 +51,7 @@ def test_every_template_that_models_are_asked_with_has_its_source() -> None:
             for _, name, _, _ in string.Formatter().parse(one.text if one else "")
             if name
         }
-        assert blanks <= known or wording.difference.startswith("Ours."), task
+        assert blanks <= known or wording.difference.startswith("The text is ours."), task
 
 
 def test_the_page_holds_the_words_of_the_code() -> None:

@@ -92,7 +92,7 @@ def test_eighteen_questions_about_the_first_reconstruction_of_each_scan(ct_rate:
     assert emphysema.question == CT_RATE_QUESTION.format(condition="Emphysema")
     # Label k of volume i is set where (i + k) % 3 is 0: Emphysema is the eighth.
     assert [c.truth for c in cases if c.condition == "Emphysema"] == ["no", "yes", "no"]
-    assert any("not of the chest" in note for note in written.notes)
+    assert any("not showing the chest" in note for note in written.notes)
     assert "4 scans are here" in written.notes[0]
 
 
@@ -153,7 +153,7 @@ def test_what_a_label_means_follows_from_the_names_of_the_cases(write_brats) -> 
     [
         ("BraTS2021_00007", [3], False, "label 3"),
         ("BraTS-GLI-00001-000", [9], True, "label 9"),
-        ("BraTS-PED-00001-000", [1], True, "BraTS-PED-00001-000 mean is not known"),
+        ("BraTS-PED-00001-000", [1], True, "does not know the meaning of the labels of BraTS-PED-00001-000"),
     ],
 )
 def test_a_label_that_may_mean_something_else_is_refused(write_brats, case, labels, new, said) -> None:
@@ -246,7 +246,7 @@ def test_an_empty_folder_is_told_what_belongs_there_and_where_to_get_it(name: st
         ({"split": "dev"}, "Use one of test, train"),
         ({"limit": 0}, "1 or more"),
         ({"output": "table.txt"}, "written as .csv"),
-        ({"folder": "nowhere"}, "no such folder"),
+        ({"folder": "nowhere"}, "This folder does not exist"),
     ],
 )
 def test_bad_input_is_one_error(nct_crc: Path, tmp_path: Path, options: dict, said: str) -> None:
@@ -274,7 +274,7 @@ def test_damaged_lists_are_one_error(slake: Path, ct_rate: Path) -> None:
     labels = ct_rate / "dataset/multi_abnormality_labels/valid_predicted_labels.csv"
     text = labels.read_text(encoding="utf-8")
     labels.write_text(text.replace(",Emphysema,", ",Empyema,"), encoding="utf-8")
-    with pytest.raises(InputError, match="no column Emphysema"):
+    with pytest.raises(InputError, match="column Emphysema is missing"):
         write_table("ct-rate", ct_rate, ct_rate / "valid.csv")
     labels.write_text(text.replace("valid_1_a_1.nii.gz,1", "valid_1_a_1.nii.gz,-1"), encoding="utf-8")
     with pytest.raises(InputError, match="Medical material of valid_1_a_1"):
@@ -315,5 +315,5 @@ def test_a_volume_of_another_name_stops_the_table(ct_rate: Path) -> None:
     labels = ct_rate / "dataset/multi_abnormality_labels/valid_predicted_labels.csv"
     labels.write_text(labels.read_text(encoding="utf-8").replace("valid_2_a_2", "../secret"), encoding="utf-8")
     volume(ct_rate / "dataset/secret.nii.gz")
-    with pytest.raises(InputError, match="not a name of a volume"):
+    with pytest.raises(InputError, match="not the name of a volume"):
         write_table("ct-rate", ct_rate, ct_rate / "valid.csv")

@@ -49,7 +49,7 @@ def test_what_has_changed_is_gone_or_broken_is_said_in_its_place(own: dict[str, 
     assert "cannot be read" in case_picture(own, own=True).caption
     path.unlink()
     gone = case_picture(own, own=True)
-    assert "not there any more" in gone.caption and str(path) not in gone.caption and not gone.data
+    assert "no longer exists" in gone.caption and str(path) not in gone.caption and not gone.data
 
 
 def test_a_teaching_case_is_drawn_again_and_one_of_another_version_is_not() -> None:

@@ -71,7 +71,7 @@ def test_cautions_name_what_to_do(two_runs: list[Path], tmp_path: Path) -> None:
     assert "a: The run is not finished: 8 of 9 cases" in text
     assert "b: 8 answers (100.0%) could not be read" in text
     assert "8 of 8 common cases were asked with other words or pixels in b than in a" in text
-    assert "The runs differ in token limit too" in text
+    assert "The runs also differ in token limit" in text
     assert "Intervals from fewer than 30 are too" in text
 
 
@@ -119,10 +119,10 @@ def empty(run: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (spoil_record, "does not say what the run was made with"),
-        (spoil_form, "not known here: dance"),
+        (spoil_record, "does not say how the run was made"),
+        (spoil_form, "this version does not know: dance"),
         (spoil_fields, "c0 has no kind, group"),
-        (empty, "no answers here"),
+        (empty, "holds no answers"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_named(

@@ -68,7 +68,10 @@ def test_runs_without_a_difference_leave_room_for_one_by_the_rule_of_three(tmp_p
 
 def test_one_patient_says_nothing_about_others(tmp_path: Path) -> None:
     found = first_statement(runs_of(tmp_path, set(range(20)), set(), group="one"))
-    assert found.kind == SAME and "cannot be told from one patient or volume (40 ct cases)" in found.text
+    assert (
+        found.kind == SAME
+        and "One patient or volume cannot show whether two or one is better (40 ct cases)" in found.text
+    )
 
 
 def test_runs_without_a_common_case_and_with_other_truths(tmp_path: Path) -> None:

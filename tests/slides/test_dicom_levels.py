@@ -51,7 +51,7 @@ def test_a_level_in_several_files(tmp_path: Path) -> None:
     assert np.abs(np.subtract(_greys(tmp_path / "whole"), GREYS.astype(int))).max() <= 2
     shutil.copytree(tmp_path / "whole", tmp_path / "last")
     (tmp_path / "last" / "0-2.dcm").unlink()
-    with pytest.raises(InputError, match=r"concatenation of 2 files, and 1 are here \(0-1.dcm\).*Put all"):
+    with pytest.raises(InputError, match=r"concatenation of 2 files, but the folder holds 1 \(0-1.dcm\).*Put all"):
         open_slide(tmp_path / "last")
     _concatenate(tmp_path / "unordered", offsets=False)
     with pytest.raises(
@@ -80,8 +80,8 @@ def test_tiles_that_state_their_places(tmp_path: Path) -> None:
     wanted = [[40, 80, 255], [160, 255, 230]]  # glass where there is no tile
     assert np.abs(np.subtract(_greys(tmp_path / "some"), wanted)).max() <= 2
     for name, (data, problem) in {
-        "none": (_sparse([0, 1, 2, 3, 4, 5], stated=False), "0 of its 6 tiles say where they lie"),
-        "twice": (_sparse([0, 1, 0]), "several images of one place"),
+        "none": (_sparse([0, 1, 2, 3, 4, 5], stated=False), "the position of 0 of its 6 tiles"),
+        "twice": (_sparse([0, 1, 0]), "several images of each place"),
         "shifted": (_sparse([0, 1], shift=10), "grid of 256 x 256"),
     }.items():
         file = save_dicom(data, tmp_path / name / "0.dcm")
@@ -122,7 +122,7 @@ def _set(**values: object) -> Callable[[Dataset], None]:
     [
         (_set(SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2"), r"one channel \(MONOCHROME2\).*RGB"),
         (_set(TotalPixelMatrixFocalPlanes=3), "3 focal planes"),
-        (_set(NumberOfFrames=12), "several images of one place"),
+        (_set(NumberOfFrames=12), "several images of each place"),
         (_set(TotalPixelMatrixRows=2048, ImagedVolumeHeight=1.024), r"24 tiles\. The files hold 6"),
         (_set(ImageType=["ORIGINAL", "VOLUME"]), "third value is not VOLUME"),
         (_set(PhotometricInterpretation="YBR_FULL"), "YBR_FULL.*YBR_FULL_422"),

@@ -36,7 +36,7 @@ def test_pictures_beside_the_levels_are_passed_over(tmp_path: Path, own_series: 
     with open_slide(tmp_path) as slide:
         assert slide.path.name == "level-0.dcm"
         assert [(level.width, level.height) for level in slide.levels] == [(768, 512), (384, 256)]
-        assert slide.notes == ("Passed over: 1 label image, 1 overview image, 1 thumbnail image.",)
+        assert slide.notes == ("Files that were passed over: 1 label image, 1 overview image, 1 thumbnail image.",)
         pixels = np.asarray(slide.handle.read_region((0, 0), 0, (768, 512)).convert("RGB")).astype(int)
         assert np.abs(pixels - TEAL).max() <= 3  # JPEG
     with open_slide(tmp_path / "aa") as slide:
@@ -50,7 +50,7 @@ def test_a_label_is_never_shown(tmp_path: Path) -> None:
     for path, problem in {
         beside: "label image of a slide.*patient's name.*Give a level of the slide: level-0.dcm",
         alone: "label image of a slide.*patient's name.*VOLUME",
-        alone.parent: "no slide, only 1 label image.*patient's name.*VOLUME",
+        alone.parent: "no level of a slide, only 1 label image.*patient's name.*VOLUME",
     }.items():
         with pytest.raises(InputError, match=problem):
             open_slide(path)
@@ -86,7 +86,7 @@ def test_the_scale_follows_from_the_size_of_what_was_imaged(tmp_path: Path) -> N
         data.ImagedVolumeWidth = data.ImagedVolumeHeight = 15  # some writers state one size for all slides
 
     write_dicom_slide(tmp_path / "odd", TEAL, change=odd)
-    with pytest.raises(InputError, match="does not say its microns per pixel"):
+    with pytest.raises(InputError, match="does not state its microns per pixel"):
         open_slide(tmp_path / "odd")
 
 
@@ -97,13 +97,13 @@ def test_other_files_of_a_folder(tmp_path: Path) -> None:
     write_dicom_slide(tmp_path / "seg", TEAL, levels=1, change=other_class)
     with pytest.raises(InputError, match="no DICOM whole slide"):
         open_slide(tmp_path / "seg")
-    with pytest.raises(InputError, match=r"another object: Segmentation Storage"):
+    with pytest.raises(InputError, match=r"not a DICOM whole slide: Segmentation Storage"):
         open_slide(tmp_path / "seg" / "level-0.dcm")
     write_dicom_slide(tmp_path, TEAL, levels=1)
     (tmp_path / "seg" / "level-0.dcm").rename(tmp_path / "seg.dcm")
     (tmp_path / ".hidden.dcm").write_bytes(b"")
     with open_slide(tmp_path) as slide:
-        assert slide.notes == ("Passed over: 1 DICOM file of another kind.",)
+        assert slide.notes == ("Files that were passed over: 1 DICOM file of another kind.",)
     (tmp_path / "level-9.dcm").write_bytes(b"")
     with pytest.raises(InputError, match=r"level-9.dcm: .*empty file.*again"):
         open_slide(tmp_path)
@@ -114,4 +114,4 @@ def test_it_is_said_where_the_scan_itself_is_missing(tmp_path: Path) -> None:
     (tmp_path / "level-0.dcm").unlink()
     with open_slide(tmp_path) as slide:
         assert slide.mpp == pytest.approx(1.0)
-        assert "level-1.dcm, is resampled" in " ".join(slide.notes)
+        assert "level-1.dcm, says that it was resampled" in " ".join(slide.notes)

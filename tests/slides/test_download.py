@@ -19,9 +19,9 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12
     ("content", "problem", "remedy"),
     [
         (b"", "The file is empty", "download it again"),
-        (bytes(5000), "zeros alone", "download it again"),
+        (bytes(5000), "zeros only", "download it again"),
         (b"\n<!DOCTYPE html><html><body>404</body></html>", "a web page", "login"),
-        (POINTER, "a pointer of Git LFS", "git lfs pull"),
+        (POINTER, "a Git LFS pointer", "git lfs pull"),
         (gzip.compress(b"II*\0"), "a gzip archive", "Unpack it"),
     ],
 )
@@ -41,7 +41,7 @@ def test_an_archive_of_a_slide_is_to_be_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "a.svs"
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(REAL_SLIDE, "slide.svs")
-    with pytest.raises(InputError, match=r"a.svs: This is a zip archive.*Unpack"):
+    with pytest.raises(InputError, match=r"a.svs: This file is a zip archive.*Unpack"):
         open_slide(path)
 
 

@@ -159,12 +159,12 @@ def test_another_seed_gives_other_patches(slide_files: dict[str, Path]) -> None:
 def test_slides_that_cannot_give_patches(tmp_path: Path) -> None:
     with (
         open_slide(write_tiff_slide(tmp_path / "blank.tiff", blank_glass(1500, 1000))) as blank,
-        pytest.raises(InputError, match=r"blank.tiff: There is no stained tissue"),
+        pytest.raises(InputError, match=r"blank.tiff: No stained tissue"),
     ):
         sample_patches(blank)
     with open_slide(REAL_SLIDE) as slide:
         with pytest.raises(
-            InputError, match=r"0.499 .*never upsampled to 0.25.*20x \(mpp=0.5, --magnification 20"
+            InputError, match=r"0.499 .*does not enlarge it to 0.25.*20x \(mpp=0.5, --magnification 20"
         ):
             sample_patches(slide, mpp=0.25)
         with pytest.raises(InputError, match="limit of 0"):
@@ -179,15 +179,15 @@ def test_a_slide_slightly_coarser_is_taken_as_it_is_and_said_so(tmp_path: Path) 
         with open_slide(path) as slide:
             mask = tissue_mask(slide)
             if not taken:
-                with pytest.raises(InputError, match=r"never upsampled to 0.5.*Use 5x .* 10x"):
+                with pytest.raises(InputError, match=r"does not enlarge it to 0.5.*Use 5x .* 10x"):
                     sample_patches(slide, 0.5, mask=mask)
                 continue
             patches = sample_patches(slide, 0.5, mask=mask)
             assert {patch.size for patch in patches} == {896}
             assert patches[0].mpp == pytest.approx(mpp)
-            said = [f"The slide has {mpp} microns per pixel: its patches are taken as they are, not enlarged to "]
             assert patch_notes(slide, mask, patches, 0.5) == [
-                f"{said[0]}the 0.5 that was asked for.",
+                f"The slide has {mpp} microns per pixel, which is coarser than the 0.5 that was asked for. "
+                "The patches keep the resolution of the slide.",
                 f"{len(patches)} patches show {int(100 * tissue_shown(mask, patches))} % of the tissue.",
             ]
             assert tissue_shown(mask, patches) >= 0.99
@@ -224,14 +224,14 @@ def test_several_slides_share_the_patches_by_tissue(sides: list[tuple[int, int]]
 
 def test_more_slides_than_patches_and_a_slide_of_glass_are_refused(tmp_path: Path) -> None:
     slides, masks = zip(*(_full_of_tissue(2, 2) for _ in range(6)), strict=True)
-    with pytest.raises(InputError, match=r"6 slides cannot share 5 places.*at most 5 slides"):
+    with pytest.raises(InputError, match=r"5 images cannot be shared among 6 slides.*at most 5 slides"):
         sample_slides(slides, 1.0, limit=5, masks=masks)
-    with pytest.raises(InputError, match="There are no slides"):
+    with pytest.raises(InputError, match="No slides were given"):
         sample_slides([])
     glass = write_tiff_slide(tmp_path / "glass.tiff", blank_glass(2000, 2000))
     with (
         open_slide(REAL_SLIDE) as real,
         open_slide(glass) as blank,
-        pytest.raises(InputError, match=r"glass\.tiff: There is no stained tissue"),
+        pytest.raises(InputError, match=r"glass\.tiff: No stained tissue"),
     ):
         sample_slides([real, blank])

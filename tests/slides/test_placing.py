@@ -173,5 +173,7 @@ def test_slivers_are_left_out_once_nearly_all_is_shown() -> None:
 
 def test_a_share_that_no_patch_has_is_refused() -> None:
     slide, mask = slide_with([(1000, 1000, 500, 500)], 3000, 3000)
-    with pytest.raises(InputError, match=r"at least 50% tissue \(the fullest: 31%\).*Lower min_tissue"):
+    with pytest.raises(
+        InputError, match=r"at least 50% tissue \(the patch with the most has 31%\).*Lower min_tissue"
+    ):
         patch_grid(slide, mask, 1.0, min_tissue=0.5)

@@ -59,7 +59,7 @@ def test_bad_slides_are_one_clear_error(tmp_path: Path, slide_files: dict[str, P
         cut: "cut off",
         photo: "read_image",
         tmp_path: "no DICOM whole slide",
-        tmp_path / "absent.svs": "no such file",
+        tmp_path / "absent.svs": "This file does not exist",
         write_tiff_slide(tmp_path / "printer.tiff", blank_glass(600, 600), mpp=353): "353 microns",
     }.items():
         with pytest.raises(InputError, match=problem) as error:
@@ -87,7 +87,7 @@ def test_microns_per_pixel_are_estimated_from_the_objective(tmp_path: Path) -> N
     path = write_tiff_slide(tmp_path / "40x.svs", real_tissue(), says="AppMag = 40")
     with open_slide(path) as slide:
         assert slide.mpp == 0.25
-        assert slide.notes == ("Microns per pixel estimated from the objective (40x): 0.25.",)
+        assert slide.notes == ("The microns per pixel were estimated from the objective (40x): 0.25.",)
 
 
 def test_colours_are_those_of_the_profile(tmp_path: Path) -> None:
@@ -132,5 +132,5 @@ def test_patches_beyond_the_edge_lie_where_they_should_on_any_level(
 def test_no_such_scale_of_patches(slide_files: dict[str, Path]) -> None:
     with open_slide(slide_files["tiff"]) as slide:
         for mpp in (0, -1, float("nan"), float("inf")):
-            with pytest.raises(InputError, match=r"no patches of .* microns per pixel.*0.5 \(20x\)"):
+            with pytest.raises(InputError, match=r"Patches cannot have .* microns per pixel.*0.5 \(20x\)"):
                 sample_patches(slide, mpp)

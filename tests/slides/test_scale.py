@@ -22,7 +22,7 @@ X, Y, POWER = "openslide.mpp-x", "openslide.mpp-y", "openslide.objective-power"
         ({POWER: "40"}, None, None, 0.25, r"objective \(40x\): 0.25"),
         ({POWER: "20", X: "0", Y: "0"}, None, None, 0.5, r"objective \(20x\): 0.5\."),
         ({POWER: "20", X: "0.000499", Y: "0.000499"}, None, None, 0.5, "0.000499, as the slide says, cannot be"),
-        ({POWER: "40", X: "0.5", Y: "0.5"}, None, None, 0.5, r"at odds with its objective \(40x\)"),
+        ({POWER: "40", X: "0.5", Y: "0.5"}, None, None, 0.5, r"which does not fit its objective \(40x\)"),
         ({X: "0.5", Y: "0.48"}, None, None, 0.49, r"not quite square \(0.5 by 0.48"),
         ({}, None, (0.25, 0.25), 0.25, ""),
         ({X: "353", Y: "353"}, None, (0.25, 0.25), 0.25, ""),
@@ -54,10 +54,10 @@ def test_the_scale_and_what_is_said_of_it(
 @pytest.mark.parametrize(
     ("properties", "given", "problem"),
     [
-        ({}, None, "does not say its microns per pixel"),
-        ({X: "n/a", POWER: "0"}, None, "does not say"),
-        ({MPP_IN_WORDS: "0.25/0.5"}, None, "does not say"),
-        ({POWER_IN_WORDS: "10x or 20x"}, None, "does not say"),
+        ({}, None, "does not state its microns per pixel"),
+        ({X: "n/a", POWER: "0"}, None, "does not state"),
+        ({MPP_IN_WORDS: "0.25/0.5"}, None, "does not state"),
+        ({POWER_IN_WORDS: "10x or 20x"}, None, "does not state"),
         ({X: "353", Y: "353"}, None, "353 microns per pixel cannot be right"),
         ({X: "0.5", Y: "0.5"}, float("nan"), "nan microns per pixel cannot be right"),
         ({X: "0.5", Y: "0.5"}, 0.0, "cannot be right"),

@@ -68,8 +68,8 @@ def test_what_openslide_cannot_read_is_named_with_a_way_out(tmp_path: Path) -> N
         floats: "floating-point numbers of 32 bits.*8 bits",
         five: "has 5 channels.*multispectral",
         scanner: r"does not read slides of this kind \(\.isyntax\).*Export",
-        tiff(tmp_path / "picture.tif"): r"a picture \(600 x 600 pixels\), no whole slide.*read_image",
-        strips: r"tiles, and this one \(4,100 x 4,100 pixels\) is stored in strips.*vips tiffsave",
+        tiff(tmp_path / "picture.tif"): r"a picture \(600 x 600 pixels\), not a whole slide.*read_image",
+        strips: r"tiled TIFF, but this file \(4,100 x 4,100 pixels\) is stored in strips.*vips tiffsave",
     }.items():
         with pytest.raises(InputError, match=words) as error:
             open_slide(path)
@@ -81,7 +81,7 @@ def test_several_pages_of_colour_are_said(tmp_path: Path) -> None:
     pages = np.stack([blank_glass(600, 600, seed) for seed in range(3)])
     tifffile.imwrite(stack, pages, photometric="rgb", **TILES, **MICROSCOPE)
     with open_slide(stack) as slide:
-        assert slide.notes == ("The first of its 3 images is read.",)
+        assert slide.notes == ("Only the first of the file's 3 images was read.",)
 
 
 def test_other_scenes_of_a_file_are_said(tmp_path: Path) -> None:
@@ -90,7 +90,9 @@ def test_other_scenes_of_a_file_are_said(tmp_path: Path) -> None:
         for height, width in ((600, 600), (300, 500)):
             writer.write(np.full((height, width, 3), 243, np.uint8), photometric="rgb", **TILES, **MICROSCOPE)
     with open_slide(path) as slide:
-        assert slide.notes == ("The first of its 2 images is read; there are others of 500 x 300 pixels.",)
+        assert slide.notes == (
+            "Only the first of the file's 2 images was read; there are others of 500 x 300 pixels.",
+        )
 
 
 @pytest.mark.parametrize("marked", [0, 1])
@@ -115,7 +117,7 @@ def test_a_label_that_is_marked_as_a_level_is_none(tmp_path: Path) -> None:
             writer.write(picture, photometric="rgb", subfiletype=reduced, **TILES, **MICROSCOPE)
     with open_slide(path) as slide:
         assert [(level.width, level.height) for level in slide.levels] == [(1200, 900), (600, 450)]
-        assert "290 x 300 pixels on are passed over" in slide.notes[0]
+        assert "290 x 300 pixels on were passed over" in slide.notes[0]
 
 
 def test_colours_of_a_palette_are_read(tmp_path: Path) -> None:

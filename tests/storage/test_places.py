@@ -26,6 +26,6 @@ def test_a_place_is_free_where_a_folder_can_be_made(tmp_path: Path, monkeypatch)
             free_place(bad)
         assert caught.value.remedy
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match="cannot be written to"):
+    with pytest.raises(InputError, match="cannot write into the folder"):
         free_place("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from helpers.prompts import parse_boxes
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.standin.scoring import removed, swapped, wide_window
 from helpers.teaching import (
+    ABSENCE,
     CHANGES,
     EFFUSION,
     HELD_OUT,
@@ -57,6 +59,13 @@ def test_cases_follow_from_their_seed_alone(kind: str) -> None:
     first, again = generate(kind, 1, HELD_OUT + 7)[0], generate(kind, 3, HELD_OUT + 5)[2]
     assert (first.id, first.answer, first.record) == (again.id, again.answer, again.record)
     assert [np.asarray(i).tobytes() for i in first.images] == [np.asarray(i).tobytes() for i in again.images]
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "ct-staining"])
+def test_a_list_of_volume_cases_holds_no_voxels(kind: str) -> None:
+    case = next(c for c in generate(kind, 40, HELD_OUT + 40) if c.record["finding"])
+    assert case.record["finding"]["condition"] == case.condition
+    assert len(pickle.dumps(case)) < 3000
 
 
 def test_an_unknown_kind_is_refused() -> None:
@@ -132,6 +141,18 @@ def test_an_effusion_is_drawn_as_its_case_says() -> None:
     assert np.argwhere(inside)[:, 1].mean() > picture.width / 2  # the patient's left, on the viewer's right
 
 
+def test_an_effusion_is_asked_for_and_so_is_its_absence() -> None:
+    cases = generate("effusion", 60, HELD_OUT)
+    negated = [case.answer.startswith(ABSENCE) for case in cases]
+    for case, absence in zip(cases, negated, strict=True):
+        assert case.options == ("yes", "no") and case.truth == case.answer.rpartition(" ")[2]
+        assert (case.truth == "yes") == ((case.record["effusion"] is not None) != absence)
+    # Neither the words of a question nor the picture tells the answer alone.
+    assert {(case.truth, absence) for case, absence in zip(cases, negated, strict=True)} == {
+        (truth, absence) for truth in ("yes", "no") for absence in (True, False)
+    }
+
+
 def test_a_haemorrhage_keeps_the_noise_of_the_brain() -> None:
     drawn = generate("ct", 40, HELD_OUT + 40)
     case = next(c for c in drawn if c.condition == HAEMORRHAGE and c.record["finding"])
@@ -170,7 +191,7 @@ def test_slides_and_pictures_are_the_same_from_their_files(tmp_path: Path) -> No
     folder = write_case(pair, tmp_path)
     for name, image in zip(("prior", "current"), pair.images, strict=True):
         assert np.array_equal(np.asarray(read_image(folder / f"{name}.png")), np.asarray(image))
-    with pytest.raises(InputError, match="words alone"):
+    with pytest.raises(InputError, match="case without images has no files"):
         write_case(generate("text", 1, 5)[0], tmp_path)
 
 

@@ -73,9 +73,9 @@ def test_a_box_of_a_turned_picture_is_cut_without_turning_all_of_it(quarters: in
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"stain": "silver"}, "no tissue of the stain 'silver'"),
+        ({"stain": "silver"}, "no tissue with the stain 'silver'"),
         ({"seed": -1}, "seed is -1, below 0"),
-        ({"side": (256, 256)}, "no room for a piece of tissue on a slide of 256 x 256 pixels"),
+        ({"side": (256, 256)}, "slide of 256 x 256 pixels has no room for a piece of tissue"),
     ],
 )
 def test_what_cannot_be_composed_is_said(tmp_path: Path, wrong: dict, said: str) -> None:

@@ -19,7 +19,7 @@ def test_a_patch_is_chosen_and_shown() -> None:
         mask = tissue_mask(slide)
         patches = sample_patches(slide, 0.5, mask=mask)
         viewer = SlideViewer(slide, mask, patches)
-        with pytest.raises(InputError, match="no patches"):
+        with pytest.raises(InputError, match="list of patches is empty"):
             SlideViewer(slide, mask, [])
         sheet = contact_sheet(list(read_patches(slide, patches[:2])))
     first = viewer.picture.value, viewer.patch.value

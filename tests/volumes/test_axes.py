@@ -50,5 +50,5 @@ def test_sheared_axes_are_never_read_along_the_wrong_one() -> None:
 
 
 def test_pixels_that_are_not_square_are_named() -> None:
-    assert square_note((5, 1.33, 0.94)) == "Its pixels of 1.33 x 0.94 mm are resampled to square ones of 0.94 mm."
+    assert square_note((5, 1.33, 0.94)) == "The pixels of 1.33 x 0.94 mm were resampled to squares of 0.94 mm."
     assert not square_note((5, 0.7, 0.704))

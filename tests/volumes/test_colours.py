@@ -58,7 +58,7 @@ def test_the_windows_of_medgemma_1_have_a_wider_red(write_series) -> None:
     assert dict(zip(red, map(int, old[:, 0]), strict=True)) == red
     assert np.array_equal(old[:, 1:], new[:, 1:]) and np.array_equal(new, ct_to_rgb(volume, [0])[0].reshape(6, 3))
     for wrong in ({"wide": (0, 80)}, {**CT_WINDOWS, "brain": (80, 0)}):
-        with pytest.raises(InputError, match="not three windows"):
+        with pytest.raises(InputError, match="does not hold three windows"):
             ct_to_rgb(volume, windows=wrong)
 
 

@@ -46,7 +46,7 @@ REFUSED = (
     "This is not a DICOM file",
     "holds no pixel data",
     "The file is cut off",
-    "so it has no place in a volume",
+    "so its place in a volume is not known",
     "The slices are",
 )
 
@@ -89,8 +89,8 @@ def beside(folder: Path, sop_class: str, pixels: bool, **attributes: object) -> 
 def test_another_kind_of_object_is_named_and_passed_over(series: Path, sop_class: str, pixels: bool) -> None:
     file = beside(series, sop_class, pixels)
     note, square = read_volume(series).notes
-    assert square == "Its pixels of 0.8 x 0.7 mm are resampled to square ones of 0.7 mm."
-    assert note == f"Passed over: beside.dcm ({sop_class.name})."
+    assert square == "The pixels of 0.8 x 0.7 mm were resampled to squares of 0.7 mm."
+    assert note == f"Files that were passed over: beside.dcm ({sop_class.name})."
     assert np.array_equal(voxels(series), V)
     with pytest.raises(InputError, match=f"not an image of a CT or MR volume: {sop_class.name}"):
         read_volume(file)
@@ -126,7 +126,7 @@ def test_a_localizer_is_named_and_passed_over(write_series) -> None:
     write_series(V)
     scout = write_series(V[:1], folder="series/scout", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     volume = read_volume(scout.parent)
-    assert volume.notes[0] == "Passed over: 0000.dcm (a localizer)." and volume.shape == V.shape
+    assert volume.notes[0] == "Files that were passed over: 0000.dcm (a localizer)." and volume.shape == V.shape
     assert read_volume(scout).shape[0] == 1  # alone it is what was asked for
 
 

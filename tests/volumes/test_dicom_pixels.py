@@ -151,16 +151,16 @@ def test_stored_pixels_become_what_they_measure(case: str, write_series) -> None
     ("edit", "message"),
     [
         (stored(V | 0xF000, low=12, high=15), "HighBit 15 and BitsStored 12"),
-        (stored(V, BitsStored=40), "40 bits of a pixel in 16"),
+        (stored(V, BitsStored=40), "40 bits of each pixel are stored in 16 bits"),
         (stored(V, PhotometricInterpretation="GREY"), "PhotometricInterpretation is GREY"),
         (stored(V, PixelRepresentation=7), "PixelRepresentation"),
         (stored(V, RescaleSlope=0), "RescaleSlope is 0"),
         (stored(V, ModalityLUTSequence=[Dataset()]), "cannot be decoded"),
         (stored(V, PhotometricInterpretation="PALETTE COLOR"), "in colour"),
         (stored(V, SamplesPerPixel=3), "in colour"),
-        (stored(V, Rows=40), "has 40 bytes, where 1 x 40 x 5 pixels of 16 bits have 400"),
-        (stored(V, Rows=2), "has 40 bytes, where 1 x 2 x 5 pixels of 16 bits have 20"),
-        (stored(V, NumberOfFrames=2, Rows=2), "2 frames without their positions"),
+        (stored(V, Rows=40), "has 40 bytes, but 1 x 40 x 5 pixels of 16 bits need 400"),
+        (stored(V, Rows=2), "has 40 bytes, but 1 x 2 x 5 pixels of 16 bits need 20"),
+        (stored(V, NumberOfFrames=2, Rows=2), "2 frames without positions"),
     ],
 )
 def test_pixels_of_no_clear_meaning_are_one_error(edit: Callable, message: str, write_series) -> None:
@@ -215,8 +215,8 @@ def test_lossless_syntaxes_written_by_gdcm(kind: str, write_series, tmp_path: Pa
 @pytest.mark.parametrize(
     ("syntax", "message"),
     [
-        ("1.2.840.10008.1.2.4.110", r"No decoder for JPEG XL Lossless .*uncompressed"),
-        ("1.2.840.10008.1.2.4.100", r"No decoder for MPEG2 .*uncompressed"),
+        ("1.2.840.10008.1.2.4.110", r"No decoder for JPEG XL Lossless .*without compression"),
+        ("1.2.840.10008.1.2.4.100", r"No decoder for MPEG2 .*without compression"),
         ("1.2.3.4.5.6.7.8.9.10.1", r"No decoder for 1\.2\.3\.4\.5\.6\.7\.8\.9\.10\.1 is installed"),
         (HTJ2KLossless, "cannot be decoded"),  # there is a decoder, and the data is none
     ],
@@ -254,5 +254,5 @@ def test_a_compressed_slice_of_colour_is_refused_before_it_is_decoded(write_seri
         dataset.PixelData = encapsulate([stream.getvalue()])
         dataset["PixelData"].VR = "OB"
         dataset.save_as(path)
-    with pytest.raises(InputError, match=r"\.dcm: Its compressed image is of 8 x 8 pixels, samples 3.*samples 1"):
+    with pytest.raises(InputError, match=r"\.dcm: The compressed image has 8 x 8 pixels, samples 3.*samples 1"):
         read_volume(folder, modality="MR").slices([0])

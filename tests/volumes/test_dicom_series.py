@@ -40,7 +40,7 @@ def test_several_acquisitions_are_listed_and_one_can_be_chosen(write_series) -> 
     with pytest.raises(InputError, match=r"(?s)2 volumes.*AcquisitionNumber=1.*AcquisitionNumber=2.*only="):
         read_volume(folder)
     assert read_volume(folder, only={"AcquisitionNumber": 2}).slices([0]).max() == 5
-    with pytest.raises(InputError, match="Nothing matches"):
+    with pytest.raises(InputError, match="No volume matches"):
         read_volume(folder, only={"AcquisitionNumber": 3})
 
 

@@ -159,7 +159,7 @@ def test_spoiled_series_give_the_errors_of_files(orthanc: Orthanc, write_series)
             r"(?s)2 volumes.*only=.*AcquisitionNumber"
         ),
         stored("double", "1.14", ImagePositionPatient=twice): "same position",
-        stored("mr", "1.15", modality="MR"): "This is MR, where CT was asked for",
+        stored("mr", "1.15", modality="MR"): "The modality of this volume is MR, but CT was asked for",
     }
     for url, message in expected.items():
         with pytest.raises(InputError, match=message) as caught:
@@ -174,7 +174,7 @@ def test_tokens_are_sent_and_shown_nowhere(
     seen.token = TOKEN
     caplog.set_level(logging.DEBUG)
     texts = []
-    for token, message in ((None, "wants a token"), ("planted-token-that-expired", "does not accept")):
+    for token, message in ((None, "asks for a token"), ("planted-token-that-expired", "does not accept")):
         with pytest.raises(InputError, match=message) as caught:
             read_volume(url + head_path, token=token)
         texts += [str(caught.value), repr(caught.value)]
@@ -210,7 +210,7 @@ def test_a_cut_off_body_is_not_taken_for_a_whole_one(
     )
     remote = read_volume(url + path)
     seen.faults = ["cut"] * TRIES
-    with pytest.raises(InputError, match=r"not a whole DICOM.*4 times") as caught:
+    with pytest.raises(InputError, match=r"not a complete DICOM.*4 times") as caught:
         remote.slices([2])
     assert "/instances/" in caught.value.path and not list(tmp_path.glob("*.dcm"))
     assert np.array_equal(remote.slices([2])[0], values[2])
@@ -223,14 +223,14 @@ def test_refusals_and_wrong_addresses_are_one_clear_error(head_path: str, gate: 
     study, _, series = head_path.partition("/series/")
     with pytest.raises(InputError, match=rf"(?s)404.*Series of this study:\s+{series}.*CT.*Check"):
         read_volume(f"{url}{study}/series/1.2.3.4")
-    with pytest.raises(InputError, match=rf"(?s)This is a study.*{series}.*/series/SERIES_UID"):
+    with pytest.raises(InputError, match=rf"(?s)This is the address of a study.*{series}.*/series/SERIES_UID"):
         read_volume(url + study)
-    with pytest.raises(InputError, match="no such series"):
+    with pytest.raises(InputError, match="the series does not exist"):
         read_volume(f"{url}/dicom-web/studies/1.2.3/series/1.2.3.4")
     with pytest.raises(InputError, match="404"):
         read_volume(url + head_path.replace("/dicom-web", "/elsewhere"))
     asked = len(seen.paths)
-    for seen.status, expected in ((403, "may not read"), (500, "500")):
+    for seen.status, expected in ((403, "has no access"), (500, "500")):
         with pytest.raises(InputError, match=expected):
             read_volume(url + head_path)
     assert len(seen.paths) == asked + 2, "a refusal was tried again"

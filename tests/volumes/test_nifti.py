@@ -175,7 +175,7 @@ def test_one_of_several_volumes_is_chosen_by_its_number(write: Callable[..., Pat
         assert np.array_equal(read_all(write(alone)), READ)
         with pytest.raises(InputError, match="the file holds one"):
             read_all(write(alone), only={"volume": 1})
-    with pytest.raises(InputError, match="NIfTI has no EchoTime"):
+    with pytest.raises(InputError, match="A NIfTI file does not store EchoTime"):
         read_all(four, only={"EchoTime": 20})
     parts = np.arange(6).reshape(2, 3, order="F").astype(np.int16)  # the fourth dimension counts fastest
     five = write(VALUES[..., None, None] + parts, name="five.nii")

@@ -125,5 +125,5 @@ def test_what_does_not_belong_to_the_volume_is_refused(write_series: Write, tmp_
     refused("not parallel", orientation=(1, 0, 0, 0, 0, 1))
     refused("type FRACTIONAL", SegmentationType="FRACTIONAL")
     refused("other coordinates", FrameOfReferenceUID="1.2.4")
-    with pytest.raises(InputError, match="None of 6 DICOM files here are segmentations"):
+    with pytest.raises(InputError, match="None of the 6 DICOM files are segmentations"):
         read_segments(series, volume)

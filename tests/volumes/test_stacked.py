@@ -106,5 +106,5 @@ def test_what_headers_do_not_tell_is_not_held_against_a_volume(write_series: Cal
 def test_a_scout_and_too_many_volumes_are_refused() -> None:
     with pytest.raises(InputError, match=r"SCOUT has 3 slices.*at least 5"):
         share_slices({"T1": of_slices(40), "SCOUT": of_slices(3)})
-    with pytest.raises(InputError, match=r"43 volumes cannot share 85 places.*at most 42 volumes"):
+    with pytest.raises(InputError, match=r"85 images cannot be shared among 43 volumes.*at most 42 volumes"):
         share_slices({f"V{k}": of_slices(40) for k in range(43)})

@@ -1,0 +1,98 @@
+"""Pictures of an `Occlusion`: bars under the slices or patches, and a map over one image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from helpers.attribution.occlusion import Occlusion
+from helpers.errors import InputError
+
+FOR, AGAINST, TRUE = "tab:orange", "tab:blue", "0.82"  # told apart by colour-blind people too
+THUMBNAILS, SIDE = 10, 120  # pictures above the bars, and pixels of each
+
+
+def heat_strip(
+    images: Sequence[Image.Image],
+    found: Occlusion,
+    *,
+    marked: Sequence[int] = (),
+    what: str = "SLICE",
+    marked_as: str = "the finding is here",
+) -> Any:
+    """A bar for each part: how much it speaks for the model's answer. Above it stand some of the images.
+
+    Args:
+        images: all images of the prompt.
+        found: what `helpers.attribution.occlude` gave for it.
+        marked: numbers of images, from 0, where something is known to be; they are shaded.
+        what: what an image is called; they are counted from 1, as in the prompt.
+        marked_as: what the shade means, in the legend.
+
+    Returns:
+        A figure of matplotlib, to be shown by ``plt.show()`` or saved.
+    """
+    import matplotlib.pyplot as plt
+
+    if any(not 0 <= number < len(images) for part in found.parts for number in part):
+        raise InputError("These are not the images of that occlusion.", remedy="Give those of its prompt.")
+    figure, (above, below) = plt.subplots(2, 1, figsize=(10, 3.6), height_ratios=(1, 1.9), layout="constrained")
+    centres = [float(np.mean(part)) + 1 for part in found.parts]
+    best = found.parts[found.winner]
+    chosen = _thumbnails(len(images), best[len(best) // 2])
+    row = [np.asarray(images[k].convert("RGB").resize((SIDE, SIDE))) for k in chosen]
+    above.imshow(np.hstack(row))
+    for k, number in enumerate(chosen):
+        is_best = number in best
+        above.text(k * SIDE + 4, 6, str(number + 1), color="yellow" if is_best else "white", va="top", fontsize=8)
+    above.axis("off")
+    for number in marked:
+        below.axvspan(number + 0.5, number + 1.5, color=TRUE, label=marked_as if number == marked[0] else None)
+    support = found.support
+    widths = [0.85 * len(part) for part in found.parts]
+    below.bar(centres, support, widths, color=np.where(support > 0, FOR, AGAINST))
+    below.plot(
+        centres[found.winner], max(0.0, float(support.max())), "v", color="black", label="speaks most for it"
+    )
+    below.axhline(0, color="0.4", linewidth=0.8)
+    below.set(xlabel=what, ylabel="log-odds lost without it", xlim=(0.4, len(images) + 0.6), ymargin=0.12)
+    below.set_title(f'the answer "{found.answer}", log-odds {abs(found.plain):.1f} with all images', fontsize=9)
+    below.legend(fontsize=8)
+    return figure
+
+
+def _thumbnails(n: int, winner: int) -> list[int]:
+    """Which images stand above the bars: as many as fit, equally far apart, and the winner."""
+    chosen = np.unique(np.rint(np.linspace(0, n - 1, min(n, THUMBNAILS))).astype(int))
+    chosen[np.abs(chosen - winner).argmin()] = winner
+    return sorted(set(chosen.tolist()))
+
+
+def region_map(image: Image.Image, found: Occlusion, *, box: Sequence[float] | None = None) -> Any:
+    """An image beside the same image with the fields of `helpers.attribution.occlude_regions` coloured over it.
+
+    Orange speaks for the model's answer and blue against it, the stronger the more. ``box``, y0, x0, y1, x1 in
+    pixels, is where something is known to be. Returns a figure of matplotlib.
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Rectangle
+
+    figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), layout="constrained")
+    support = found.support
+    strength = np.abs(support) / (np.abs(support).max() or 1)
+    heat = np.zeros((image.height, image.width, 4))
+    for (y0, x0, y1, x1), value, alpha in zip(found.parts, support, strength, strict=True):
+        heat[y0:y1, x0:x1] = (*to_rgb(FOR if value > 0 else AGAINST), 0.75 * alpha)
+    for axis, title in zip(axes, ("what the model gets", f'what speaks for "{found.answer}"'), strict=True):
+        axis.imshow(image)
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(title, fontsize=9)
+        if box is not None:
+            y0, x0, y1, x1 = box
+            axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="yellow", linewidth=1.5))
+    axes[1].imshow(heat)
+    return figure

@@ -1,0 +1,105 @@
+"""Ask the same question of many parts, each in a prompt of its own, and read how likely "yes" is.
+
+A model on this machine writes nothing for it: the likelihood is read behind "Final Answer:". A server writes its
+answer, and tells the likelihoods of its own words, or none; then the answer itself counts as 1 or 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from helpers.errors import InputError
+from helpers.evaluation import ask_group, direct_likelihoods
+from helpers.models import ChatModel, VllmModel
+from helpers.prompts import MAX_NEW_TOKENS, Message
+from helpers.slides import Patch
+
+YES_NO = ("yes", "no")
+UNKNOWN = 0.5  # the score of a part of which nothing could be read: neither the first nor the last to look at
+
+
+@dataclass(frozen=True)
+class Block:
+    """One prompt of a search: what it showed, and what the model made of it."""
+
+    where: tuple[int, ...] | Patch  # slices of the volume, from 0; or a patch of the slide
+    p_yes: float | None  # the share of yes in the likelihood of yes and no; None where none was told
+    mass: float | None  # the likelihood of yes and no together
+    answer: str | None  # "yes" or "no" as the model wrote it; None where it wrote nothing that states one
+    text: str  # what it wrote; "" where only the likelihood was read
+    prompt_tokens: int
+    completion_tokens: int
+    finished: bool = True  # False where the answer was cut at the limit of its tokens
+
+    @property
+    def score(self) -> float:
+        """What parts are ranked by, 0 to 1: ``p_yes``; else 1 or 0 for the answer; else 0.5."""
+        if self.p_yes is not None:
+            return self.p_yes
+        return UNKNOWN if self.answer is None else float(self.answer == "yes")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A prompt as `helpers.evaluation.ask_group` takes it."""
+
+    messages: list[Message] = field(repr=False)
+    id: str = "part"
+    kind: str = "part"
+    group: str = "part"
+    condition: str = ""
+    options: tuple[str, ...] = YES_NO
+    truth: str = ""
+
+
+def read_blocks(
+    chat: Any,
+    prompts: Iterable[tuple[tuple[int, ...] | Patch, list[Message]]],
+    *,
+    write: bool = False,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+) -> list[Block]:
+    """Ask about parts, one prompt after the other, in their order; each is drawn when its turn comes.
+
+    Args:
+        chat: a model, as `helpers.models.load_model` gives it. One with `helpers.models.ChatModel.keeping_images`
+            encodes no image twice.
+        prompts: of each part where it is, and its whole prompt with a yes-or-no question.
+        write: also let a model on this machine write its answer. Others always do.
+        max_new_tokens: of an answer that is written.
+
+    Raises:
+        InputError: as a prompt or a model raises it. No part is passed over.
+    """
+    written = write or not isinstance(chat, ChatModel | VllmModel)
+    read = _written if written else _read
+    return [read(chat, where, messages, max_new_tokens) for where, messages in prompts]
+
+
+def _read(chat: ChatModel | VllmModel, where: Any, messages: list[Message], _: int) -> Block:
+    """A part of which nothing but the likelihood is read."""
+    if isinstance(chat, VllmModel):
+        (found,) = direct_likelihoods(chat, chat, [messages])
+    else:
+        with chat.session(messages) as session:
+            (found,) = direct_likelihoods(chat, session, [messages])
+    tokens = chat.count_tokens(messages).total
+    return Block(where, found["p_yes_direct"], found["yes_no_mass_direct"], None, "", tokens, 0)
+
+
+def _written(chat: Any, where: Any, messages: list[Message], limit: int) -> Block:
+    (answer,) = ask_group(chat, [(_Part(messages), messages)], limit)
+    if "error" in answer:
+        raise InputError(f"A part of the search was not answered. {answer['error']}", path=chat.name)
+    # Before an argument where it can be read there, so that the numbers of a search are of one kind.
+    behind = "_direct" if answer["p_yes_direct"] is not None else ""
+    p_yes, mass = answer[f"p_yes{behind}"], answer[f"yes_no_mass{behind}"]
+    tokens = (answer["prompt_tokens"], answer["completion_tokens"])
+    return Block(where, p_yes, mass, answer["parsed"], answer["text"], *tokens, finished=answer["finished"])
+
+
+def best_of(blocks: Sequence[Block]) -> Block:
+    """The part with the highest score; of equal ones the first."""
+    return max(blocks, key=lambda block: block.score)

@@ -1,0 +1,243 @@
+"""A resource of a record to an entry of the history, or the reason why it is not told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from helpers.ehr.bundle import Bundle
+from helpers.ehr.words import When, amount, codes, concept, flags, observed, period_start, plain, read_when
+
+Hide = Callable[[str], str]
+FAMILY = "Family history"
+NAMELESS = "a drug that the record does not name"  # such as one behind a reference that leads nowhere
+# Which statuses R4 has of a kind; all others are of another release, or a mistake.
+_STATUSES = {
+    "Encounter": "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown",
+    "FamilyMemberHistory": "partial completed entered-in-error health-unknown",
+    "Immunization": "completed entered-in-error not-done",
+    "MedicationAdministration": "in-progress not-done on-hold completed entered-in-error stopped unknown",
+    "MedicationRequest": "active on-hold cancelled completed entered-in-error stopped draft unknown",
+    "MedicationStatement": "active completed entered-in-error intended stopped on-hold unknown not-taken",
+    "Observation": "registered preliminary final amended corrected cancelled entered-in-error unknown",
+    "Procedure": "preparation in-progress not-done on-hold stopped completed entered-in-error unknown",
+}
+_WRONG = {"entered-in-error", "refuted"}
+# What goes without saying; every other status is told.
+_PLAIN = {"finished", "final", "amended", "corrected", "completed"}
+_CLASSES = {"AMB": "ambulatory", "EMER": "emergency", "IMP": "inpatient", "ACUTE": "inpatient", "VR": "virtual"}
+_JUDGED = {"H": "high", "L": "low", "N": "normal", "A": "abnormal"}
+_JUDGED |= {"HH": "critically high", "LL": "critically low"}
+_NAMES = {
+    "AllergyIntolerance": "Allergy",
+    "MedicationRequest": "Prescription",
+    "MedicationStatement": "Medication",
+    "MedicationAdministration": "Medication given",
+}
+_FAMILY_CODE = re.compile(r"Z8[0-4](?:\.|$)")  # of ICD-10: family history of ...
+_FAMILY_WORDS = re.compile(r"\bfamily (?:medical )?(?:history|member)|^(?:FH|FHx)\b", re.IGNORECASE)
+
+
+class NotTold(Exception):
+    """Why a resource is not told; the words follow a number."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a history."""
+
+    kind: str  # "Condition", "Observation", "Allergy", "Prescription", ...
+    name: str  # what of: the disease, the drug, the test
+    detail: str = ""  # the rest of the line
+    when: When | None = None
+    state: str = ""  # of conditions and allergies the clinical status, else the status, as FHIR spells it
+    value: str = ""  # of observations: what was found, with its unit
+    is_certain: bool = True  # of conditions and allergies: whether nothing says that they are only suspected
+    diseases: tuple[str, ...] = ()  # of a family history: what the relative has
+
+    def __str__(self) -> str:
+        of = f"{self.name}{':' if self.value else ''}"
+        words = [f"{self.kind}:", of, self.value, f"({self.detail})" if self.detail else ""]
+        said = " ".join(word for word in words if word)
+        return f"{self.when.text if self.when else 'undated'} {said.removesuffix('.')}."
+
+
+def read_entry(resource: Any, bundle: Bundle, hide: Hide) -> Entry:
+    """The entry of a resource of the kinds in `helpers.ehr.bundle.TOLD`. Raises `NotTold` with the reason."""
+    kind = resource.get_resource_type()
+    if resource.modifierExtension or resource.implicitRules:  # these may turn the meaning into its opposite
+        raise NotTold("with an extension that changes the meaning")
+    status = getattr(resource, "status", None) or ""
+    if kind in _STATUSES and status not in _STATUSES[kind].split():
+        raise NotTold("without a status that FHIR R4 has")
+    if wrong := _WRONG & {status, *flags(getattr(resource, "verificationStatus", None))}:
+        raise NotTold(min(wrong))
+    if status in ("cancelled", "registered"):
+        raise NotTold(f"{status}, so that nothing was found or done")
+    entry = _READERS[kind](resource, bundle, hide)
+    if not entry.name:
+        raise NotTold("without a name or a code")
+    diseases = tuple(map(hide, entry.diseases))
+    return replace(entry, name=hide(entry.name), detail=hide(entry.detail), diseases=diseases)
+
+
+def _condition(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    when, said = _onset(one)
+    ended = read_when(one.abatementDateTime) or period_start(one.abatementPeriod)
+    end = ended.text if ended else amount(one.abatementAge) or plain(one.abatementString)
+    state = min(flags(one.clinicalStatus), default="")
+    doubt = sorted(flags(one.verificationStatus) - {"confirmed"})
+    said += [state, *doubt, concept(one.severity)]
+    said += [*(concept(each) for each in one.bodySite or []), f"until {end}" if end else ""]
+    is_family = any(_FAMILY_CODE.match(code) for code in codes(one.code))
+    spoken = [one.code.text or "", *(each.display or "" for each in one.code.coding or [])] if one.code else []
+    if is_family or any(_FAMILY_WORDS.search(text) for text in spoken):
+        return Entry(FAMILY, concept(one.code), "of relatives, not of the patient", when)
+    return Entry("Condition", concept(one.code), _joined(said), when, state, is_certain=not doubt)
+
+
+def _allergy(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    when, said = _onset(one)
+    state = min(flags(one.clinicalStatus), default="")
+    doubt = sorted(flags(one.verificationStatus) - {"confirmed"})
+    said += [state, *doubt]
+    said += [f"{one.criticality} criticality" if one.criticality in ("high", "low") else "", plain(one.type)]
+    shown = [concept(each) for reaction in one.reaction or [] for each in reaction.manifestation or []]
+    substances = {concept(reaction.substance) for reaction in one.reaction or []} - {""}
+    said += [f"reaction: {', '.join(filter(None, shown))}" if any(shown) else ""]
+    name = concept(one.code) or min(substances, default="")
+    return Entry("Allergy", name, _joined(said), when, state, is_certain=not doubt)
+
+
+def _observation(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    when = read_when(one.effectiveDateTime) or period_start(one.effectivePeriod) or read_when(one.effectiveInstant)
+    name = concept(one.code)
+    parts = [
+        f"{concept(each.code, hide)} {observed(each, hide) or hide(_absent(each))}".strip()
+        for each in one.component or []
+    ]
+    value = "; ".join(filter(None, [observed(one, hide), *parts]))
+    said = ["" if value else _absent(one), _state(one.status)]
+    said += [*(_judged(each) for each in one.interpretation or [])]
+    if when is None and one.issued:
+        when, said = read_when(one.issued), [*said, "date of the report"]
+    if _FAMILY_WORDS.search(name):
+        return Entry(FAMILY, name, "of relatives, not of the patient", when, one.status, value)
+    return Entry("Observation", name, _joined(said), when, one.status, value)
+
+
+def _absent(one: Any) -> str:
+    reason = concept(one.dataAbsentReason)
+    return f"no value{f', {reason}' if reason else ''}"
+
+
+def _judged(value: Any) -> str:
+    """Whether a result is high or low; a bare code of the usual ones in words."""
+    bare = not value.text and not any(each.display for each in value.coding or [])
+    return next((_JUDGED[code] for code in codes(value) if bare and code in _JUDGED), concept(value))
+
+
+def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    kind = one.get_resource_type()
+    name = concept(one.medicationCodeableConcept)
+    if one.medicationReference:
+        named = bundle.resolve(one.medicationReference, one)
+        name = concept(getattr(named, "code", None)) or plain(one.medicationReference.display)
+    name = name or NAMELESS
+    if kind == "MedicationRequest":
+        when, doses = read_when(one.authoredOn), one.dosageInstruction or []
+        asked = "" if one.intent in ("order", "original-order") else f"only a {one.intent}"
+        said = ["the drug is not to be given" if one.doNotPerform else "", _spelled(one.status), asked]
+    else:
+        when = read_when(one.effectiveDateTime) or period_start(one.effectivePeriod)
+        given = kind == "MedicationAdministration"
+        doses = [one.dosage] if given and one.dosage else [] if given else one.dosage or []
+        said = [_spelled(one.status)]
+        if when is None and not given and one.dateAsserted:
+            when, said = read_when(one.dateAsserted), [*said, "date of the statement"]
+    said += [plain(dose.text) for dose in doses]
+    state = "not-to-be-given" if getattr(one, "doNotPerform", None) else one.status
+    if getattr(one, "intent", "order") in ("proposal", "plan", "option"):
+        state = one.intent
+    return Entry(_NAMES[kind], name, _joined(said), when, state)
+
+
+def _procedure(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    when = read_when(one.performedDateTime) or period_start(one.performedPeriod)
+    age = f"at {amount(one.performedAge)}" if amount(one.performedAge) else ""
+    said = [_state(one.status), age, plain(one.performedString)]
+    said += [concept(one.outcome), *(concept(each) for each in one.bodySite or [])]
+    return Entry("Procedure", concept(one.code), _joined(said), when, one.status)
+
+
+def _immunization(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    said = [_state(one.status), plain(one.occurrenceString)]
+    return Entry(
+        "Immunization",
+        concept(one.vaccineCode),
+        _joined(said),
+        read_when(one.occurrenceDateTime),
+        one.status,
+    )
+
+
+def _encounter(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    types = [concept(each) for each in one.type or []]
+    of = one.class_fhir
+    sort = plain(of.display or _CLASSES.get(of.code, of.code)) if of else ""
+    reasons = [concept(each) for each in one.reasonCode or []]
+    for reference in one.reasonReference or []:
+        named = bundle.resolve(reference, one)
+        states = {getattr(named, "status", None), *flags(getattr(named, "verificationStatus", None))}
+        reasons.append("" if _WRONG & states else concept(getattr(named, "code", None)))
+    name = ", ".join(filter(None, types))
+    said = [sort if name else "", _state(one.status)]
+    said += [f"for {', '.join(filter(None, reasons))}" if any(reasons) else ""]
+    return Entry("Encounter", name or sort, _joined(said), period_start(one.period), one.status)
+
+
+def _family(one: Any, bundle: Bundle, hide: Hide) -> Entry:
+    relative = concept(one.relationship) or "a relative"
+    had = {concept(each.code): amount(each.onsetAge) for each in one.condition or []}
+    had.pop("", None)
+    told = [f"{disease} at {age}" if age else disease for disease, age in had.items()]
+    name = f"{relative}, {', '.join(told) or 'no disease named'}"
+    said = ", ".join(filter(None, ["of relatives, not of the patient", _state(one.status)]))
+    return Entry(FAMILY, name, said, read_when(one.date), one.status, diseases=tuple(had))
+
+
+_READERS = {
+    "AllergyIntolerance": _allergy,
+    "Condition": _condition,
+    "Encounter": _encounter,
+    "FamilyMemberHistory": _family,
+    "Immunization": _immunization,
+    "MedicationAdministration": _medication,
+    "MedicationRequest": _medication,
+    "MedicationStatement": _medication,
+    "Observation": _observation,
+    "Procedure": _procedure,
+}
+
+
+def _onset(one: Any) -> tuple[When | None, list[str]]:
+    """When a condition or an allergy began, else when it was recorded, and the words that say which."""
+    if when := read_when(one.onsetDateTime) or period_start(one.onsetPeriod):
+        return when, []
+    age = amount(one.onsetAge) or plain(one.onsetString)
+    said = [f"began at {age}" if age else "", "date of the recording" if one.recordedDate else ""]
+    return read_when(one.recordedDate), said
+
+
+def _state(status: str) -> str:
+    return "" if status in _PLAIN else _spelled(status)
+
+
+def _spelled(status: str) -> str:
+    return "status unknown" if status == "unknown" else status.replace("-", " ")
+
+
+def _joined(words: list[str]) -> str:
+    return ", ".join(word for word in words if word)

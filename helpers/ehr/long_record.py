@@ -1,0 +1,124 @@
+"""Questions over a whole record, and their answers, computed from its entries.
+
+They ask for what somebody looks up in a record: the newest value of a test, the year in which a disease began,
+whether a drug is still active or a procedure was done, whether a disease is the patient's own. The wrong options
+of a question are right for something else in the same record. The words are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from helpers.ehr.kinds import NAMELESS, Entry
+from helpers.ehr.patient_history import History
+from helpers.errors import InputError
+from helpers.prompts import check_options, closed_question, number_question, parse_final_answer, parse_number
+
+YES_NO = ("yes", "no")
+_OPTIONS = 5  # of a question, at most
+
+
+@dataclass(frozen=True)
+class RecordQuestion:
+    """One question about a record; its answer is one of the options, or a count."""
+
+    kind: str  # "newest value", "first year", "active drug", "done", "own disease", "count"
+    question: str
+    options: tuple[str, ...]  # empty for a count
+    answer: str
+
+    def prompt(self, history: str) -> str:
+        """The history, and behind it the question in the form that its parser reads."""
+        asked = closed_question(self.question, self.options) if self.options else number_question(self.question)
+        return f"This is the record of one patient, newest entry first.\n{history}\n\n{asked}"
+
+    def read(self, reply: str) -> str | None:
+        """What a reply states, one of the options or a count; None where it states nothing that can be read."""
+        if self.options:
+            return parse_final_answer(reply, self.options)
+        number = parse_number(reply)
+        return None if number is None else f"{number:g}"
+
+
+def record_questions(history: History) -> list[RecordQuestion]:
+    """All questions of these kinds that a history allows, in a fixed order. Their answers follow from its entries.
+
+    Not asked for is what an entry without a date, or of a date that may be before or after another, leaves open.
+    """
+    questions = [*_tests(history), *_first_years(history), *_drugs(history), *_procedures(history)]
+    return [one for one in [*questions, *_own_diseases(history)] if _can_be_read(one)]
+
+
+def _can_be_read(question: RecordQuestion) -> bool:
+    try:
+        check_options(question.options or YES_NO)
+    except InputError:
+        return False
+    return True
+
+
+def _named(history: History, *kinds: str) -> dict[str, list[Entry]]:
+    """The entries of these kinds by name, newest first."""
+    found: dict[str, list[Entry]] = {}
+    for entry in history.entries:
+        if entry.kind in kinds:
+            found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _newest(entries: Sequence[Entry]) -> list[Entry]:
+    """Those that may be the newest: 2020 lies before or after May 2020, and any date may be what has none."""
+    newest = entries[0].when
+    if newest is None or entries[-1].when is None:
+        return list(entries)
+    return [entry for entry in entries if newest.text.startswith(entry.when.text)]
+
+
+def _tests(history: History) -> Iterator[RecordQuestion]:
+    for name, every in _named(history, "Observation").items():
+        entries = [entry for entry in every if entry.value]
+        values = list(dict.fromkeys(entry.value for entry in entries))[:_OPTIONS]
+        if len(values) > 1 and len({entry.value for entry in _newest(entries)}) == 1:
+            options = tuple(sorted(values))
+            yield RecordQuestion("newest value", f"What is the newest value of {name}?", options, entries[0].value)
+        if len(entries) > 1:
+            asked = f"How many times does the record have a value of {name}?"
+            yield RecordQuestion("count", asked, (), str(len(entries)))
+
+
+def _first_years(history: History) -> Iterator[RecordQuestion]:
+    named = _named(history, "Condition").items()
+    years = {name: entries[-1].when.year for name, entries in named if entries[-1].when}
+    for name, year in years.items():
+        others = sorted({other for other in years.values() if other != year})[: _OPTIONS - 1]
+        if others:
+            asked = f"Which is the earliest year that the record has for {name}?"
+            yield RecordQuestion("first year", asked, tuple(sorted([year, *others])), year)
+
+
+def _drugs(history: History) -> Iterator[RecordQuestion]:
+    for name, entries in _named(history, "Prescription", "Medication").items():
+        states = {entry.state == "active" for entry in _newest(entries)}
+        if len(states) == 1 and name != NAMELESS:
+            asked = f"By the newest entry about it, is {name} active?"
+            yield RecordQuestion("active drug", asked, YES_NO, "yes" if states == {True} else "no")
+
+
+def _procedures(history: History) -> Iterator[RecordQuestion]:
+    for name, entries in _named(history, "Procedure").items():
+        states = {entry.state for entry in entries}
+        if states <= {"completed", "not-done"}:
+            asked = f"Was this procedure done: {name}?"
+            yield RecordQuestion("done", asked, YES_NO, "yes" if "completed" in states else "no")
+
+
+def _own_diseases(history: History) -> Iterator[RecordQuestion]:
+    """Of what the patient has for certain, and of what a relative alone has."""
+    own = [entry for entry in history.entries if entry.kind == "Condition"]
+    own_names = {entry.name.casefold() for entry in own}
+    relatives = dict.fromkeys(name for entry in history.entries for name in entry.diseases)
+    answers = {name: "no" for name in relatives if name.casefold() not in own_names}
+    answers |= {entry.name: "yes" for entry in own if entry.is_certain and entry.state == "active"}
+    for name, answer in answers.items():
+        yield RecordQuestion("own disease", f"Is this a disease of the patient: {name}?", YES_NO, answer)

@@ -1,0 +1,116 @@
+"""How a record's codes, amounts and dates are said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+# A code without words says at least which one it is.
+_SYSTEMS = {
+    "http://loinc.org": "LOINC",
+    "http://snomed.info/sct": "SNOMED CT",
+    "http://hl7.org/fhir/sid/icd-10": "ICD-10",
+    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+    "http://hl7.org/fhir/sid/cvx": "CVX",
+}
+
+
+@dataclass(frozen=True)
+class When:
+    """A date of a record: ``text`` with the precision that it has, ``start`` the first moment that it can mean."""
+
+    text: str
+    start: datetime
+
+    @property
+    def year(self) -> str:
+        """Its year, of four digits."""
+        return self.text[:4]
+
+
+def read_when(value: Any) -> When | None:
+    """A date or moment of ``fhir.resources``, whose year or month alone is a string; None where there is none."""
+    if isinstance(value, datetime):
+        zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return When(value.date().isoformat(), zoned.astimezone(UTC))
+    if isinstance(value, date):
+        return When(value.isoformat(), datetime(value.year, value.month, value.day, tzinfo=UTC))
+    if isinstance(value, str) and (parts := re.fullmatch(r"(\d{4})(?:-(\d{2}))?", value)) and int(parts[1]):
+        return When(value, datetime(int(parts[1]), int(parts[2] or 1), 1, tzinfo=UTC))
+    return None
+
+
+def period_start(period: Any) -> When | None:
+    """When a Period begins, or where that is not known, when it ends."""
+    return (read_when(period.start) or read_when(period.end)) if period else None
+
+
+def plain(text: Any) -> str:
+    """A text in one line, with no double quotes: the report's questions put the history between them."""
+    return re.sub(r"\s+", " ", re.sub(r'["“”„]', "'", str(text or ""))).strip()
+
+
+def concept(value: Any, hide: Callable[[str], str] = str) -> str:
+    """What a CodeableConcept says: its own words, or a code's, or the code; nothing where it has none of these."""
+    if value is None:
+        return ""
+    codings = value.coding or []
+    said = value.text or next((one.display for one in codings if one.display), "")
+    if not said:
+        bare = next((one for one in codings if one.code), None)
+        said = f"code {bare.code} ({_SYSTEMS.get(bare.system, 'unknown list')})" if bare else ""
+    return hide(plain(said))
+
+
+def codes(value: Any) -> set[str]:
+    """The codes of a CodeableConcept, such as those of a status."""
+    return {one.code for one in (value.coding or []) if one.code} if value else set()
+
+
+def flags(value: Any) -> set[str]:
+    """What a CodeableConcept of a status says, as FHIR spells it, also where it has words and no code."""
+    if value is None:
+        return set()
+    said = codes(value) or {value.text or "", *(one.display or "" for one in value.coding or [])}
+    return {re.sub(r"[\s_]+", "-", word.strip().lower()) for word in said} - {""}
+
+
+def amount(value: Any) -> str:
+    """A Quantity with its unit, each digit as in the file: ``< 7.10 mmol/L``; nothing where it has no value."""
+    if value is None or value.value is None:
+        return ""
+    unit = plain(value.unit or value.code)
+    comparator = f"{value.comparator} " if value.comparator else ""
+    return f"{comparator}{digits(value.value)}{f' {unit}' if unit and unit != '1' else ''}"
+
+
+def digits(value: Decimal | int) -> str:
+    """A number as it is written, and never as a power of ten."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def observed(value: Any, hide: Callable[[str], str]) -> str:
+    """What an Observation, or one of its components, found; nothing where it has no value."""
+    if said := amount(value.valueQuantity) or concept(value.valueCodeableConcept, hide):
+        return said
+    if value.valueString is not None:
+        return hide(plain(value.valueString))
+    if value.valueBoolean is not None:
+        return "yes" if value.valueBoolean else "no"
+    if value.valueInteger is not None:
+        return str(value.valueInteger)
+    if value.valueRange is not None:
+        return f"{amount(value.valueRange.low) or 'unknown'} to {amount(value.valueRange.high) or 'unknown'}"
+    if value.valueRatio is not None:
+        return f"{amount(value.valueRatio.numerator) or '?'} : {amount(value.valueRatio.denominator) or '?'}"
+    if value.valueTime is not None:
+        return str(value.valueTime)
+    moment = read_when(value.valueDateTime) or period_start(value.valuePeriod)
+    if moment is not None:
+        return moment.text
+    return "a curve, which is not told" if value.valueSampledData is not None else ""

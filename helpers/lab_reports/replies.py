@@ -1,0 +1,263 @@
+"""A model's reply to the rows of a report: typed, with all that had to be mended or could not be read.
+
+Nothing is guessed without a word: a row tells what was mended in it, and a reply without a list of rows is told to
+be unparsable, which is another thing than an empty list.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from helpers.lab_reports.lenient_json import Entry, Found, scan_json
+from helpers.lab_reports.printed_numbers import read_number
+from helpers.lab_reports.schema import LabRow
+
+# Other names that replies have for a field, those of the report's prompt among them.
+OTHER_NAMES = {
+    "test": ("name", "test_name", "analyte", "parameter"),
+    "value": ("result", "test_result"),
+    "unit": ("units",),
+    "range": ("reference_range", "ref_range", "reference", "normal_range"),
+    "flag": ("flags", "abnormal_flag"),
+}
+_FLAGS = ("H", "L", "HH", "LL", "*", "↑", "↓")
+_ONLY_NOTHING = re.compile(r"\[\s*\]")
+
+
+@dataclass(frozen=True)
+class ReadRow:
+    """A row, with what was mended in it."""
+
+    row: BaseModel
+    mended: tuple[str, ...] = ()
+    cut: bool = False  # the reply ended in the middle of it: what is missing may have stood there
+
+
+@dataclass(frozen=True)
+class ReadReply:
+    """What a reply says of a report."""
+
+    rows: tuple[ReadRow, ...] = ()
+    parsed: bool = False  # whether it holds a list of rows that can be read, be it an empty one
+    mended: tuple[str, ...] = ()  # outside of rows
+    left_out: tuple[str, ...] = ()  # what stands there as a row and could not be read, with the reason
+    cut: bool = False  # the reply ended too early, so rows may be missing
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is read as it stands, without mending."""
+        return self.parsed and not (self.mended or self.left_out or any(row.mended for row in self.rows))
+
+
+def read_reply(text: str, schema: type[BaseModel] = LabRow, *, finished: bool = True) -> ReadReply:
+    """The rows of a reply, in its order. Never raises; a reply without rows is one with ``parsed`` false.
+
+    Args:
+        text: the reply, its thinking taken out.
+        schema: what a row holds (`read_schema`). Its first field names the row; without it there is no row.
+        finished: whether the model came to an end by itself; where not, the reply counts as cut.
+    """
+    found = scan_json(text)
+    entries, told = _entries(found, schema)
+    if entries is None:
+        return ReadReply(cut=not finished)
+    rows, left_out = [], []
+    for k, entry in enumerate(entries, start=1):
+        read = _row(entry, schema)
+        if isinstance(read, str):
+            left_out.append(f"row {k}: {read}")
+        else:
+            rows.append(read)
+    cut = not finished or any(one.cut for one in found)
+    return ReadReply(tuple(rows), bool(rows) or not entries, tuple(told), tuple(left_out), cut)
+
+
+def join_pages(pages: Sequence[ReadReply]) -> ReadReply:
+    """The replies to the pages of one report as one; it is parsed where all of them are."""
+    return ReadReply(
+        rows=tuple(row for page in pages for row in page.rows),
+        parsed=all(page.parsed for page in pages),
+        mended=tuple(words for page in pages for words in page.mended),
+        left_out=tuple(words for page in pages for words in page.left_out),
+        cut=any(page.cut for page in pages),
+    )
+
+
+def as_reply(rows: Sequence[BaseModel]) -> str:
+    """Rows as a model is asked to write them: a JSON list."""
+    listed = [row.model_dump(mode="json") for row in rows]
+    return json.dumps(listed, ensure_ascii=False, indent=1)
+
+
+def _entries(found: list[Found], schema: type[BaseModel]) -> tuple[list[Entry] | None, list[str]]:
+    """The objects that are rows, with what was mended around them; None where the text holds no list of rows."""
+    lists: list[tuple[list[Entry], list[str]]] = []
+    for one in found:
+        told = list(one.mended)
+        entries = _rows_in(one.value, schema, told)
+        if entries:
+            lists.append((entries, told))
+    if not lists:
+        empty = any(one.value == [] and not one.cut for one in found)
+        return ([], []) if empty else (None, [])
+    if len(lists) == 1:
+        return lists[0]
+    names = [{json.dumps(entry, sort_keys=True) for entry in entries} for entries, _ in lists]
+    told = list(dict.fromkeys(words for _, each in lists for words in each))
+    if sum(map(len, names)) == len(set().union(*names)):
+        return [entry for entries, _ in lists for entry in entries], [*told, f"{len(lists)} lists were joined"]
+    longest = max(lists, key=lambda one: len(one[0]))[0]
+    return longest, [*told, f"of {len(lists)} lists that share rows the longest was taken"]
+
+
+def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry]:
+    """The rows in a list or object, however they are wrapped."""
+    if isinstance(value, list):
+        rows = [entry for item in value for entry in _rows_in(item, schema, told)]
+        if rows and any(not isinstance(item, (dict, list)) for item in value):
+            told.append("texts between the rows were left out")
+        return rows
+    if not isinstance(value, Entry):
+        return []
+    first = next(iter(schema.model_fields))
+    named, _ = _by_field(value, schema)
+    if first in named or (set(named) and not any(isinstance(item, (dict, list)) for item in value.values())):
+        return [value]
+    inside = {key: item for key, item in value.items() if isinstance(item, (dict, list))}
+    keyed = {key: _by_field(item, schema)[0] for key, item in inside.items() if isinstance(item, Entry)}
+    if keyed and len(keyed) == len(value) and all(cells and first not in cells for cells in keyed.values()):
+        for key, item in inside.items():
+            item[first] = key
+            item.mended.append(f"its {first} was the key of the row")
+        return list(inside.values())
+    rows = [entry for item in inside.values() for entry in _rows_in(item, schema, told)]
+    if rows:
+        told.append(f"the list was in an object ({', '.join(inside)})")
+    told += value.mended
+    return rows
+
+
+def _by_field(entry: Mapping[str, Any], schema: type[BaseModel]) -> tuple[dict[str, Any], list[str]]:
+    """The entry's values by the names of the schema's fields, and what was mended for that."""
+    wanted = {_key(name): name for name in schema.model_fields}
+    other = {
+        _key(alias): name
+        for name, aliases in OTHER_NAMES.items()
+        if name in schema.model_fields
+        for alias in aliases
+        if _key(alias) not in wanted
+    }
+    named: dict[str, Any] = {}
+    told = []
+    for key, value in entry.items():
+        if (field_name := wanted.get(_key(key))) is not None:
+            if field_name in named:
+                told.append(f"{key} was left out beside {field_name}")
+                continue
+            named[field_name] = value
+            if key != field_name:
+                told.append(f"{key} was read as {field_name}")
+    for key, value in entry.items():
+        if _key(key) in wanted:
+            continue
+        field_name = other.get(_key(key))
+        if field_name is None or field_name in named:
+            told.append(f"{key} is not asked for and was left out")
+            continue
+        named[field_name] = value
+        told.append(f"{key} was read as {field_name}")
+    return named, told
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
+def _row(entry: Entry, schema: type[BaseModel]) -> ReadRow | str:
+    """A row, or the reason why there is none."""
+    named, told = _by_field(entry, schema)
+    told = [*entry.mended, *told]
+    first = next(iter(schema.model_fields))
+    values = {}
+    for name, value in named.items():
+        if isinstance(value, (dict, list)):
+            told.append(f"{name} holds a list or an object and was left out")
+            continue
+        values[name] = None if value is None else " ".join(value.split())
+    if schema is LabRow:
+        _part_value(values, told)
+    if not values.get(first):
+        return f"it has no {first}"
+    typed = {}
+    for name, value in values.items():
+        kinds = get_args(schema.model_fields[name].annotation) or (schema.model_fields[name].annotation,)
+        typed_value = _typed(name, value, kinds, told)
+        if typed_value is not None:
+            typed[name] = typed_value
+    try:
+        return ReadRow(schema(**typed), tuple(told), entry.cut)
+    except ValidationError as error:
+        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+
+
+def _part_value(values: dict[str, Any], told: list[str]) -> None:
+    """Take unit and flag out of the value, "5.2 mmol/L H", where their own fields are empty or say the same."""
+    for name, known in (("flag", _FLAGS), ("unit", None)):
+        value = values.get("value") or ""
+        number, _, rest = value.partition(" ")
+        while read_number(number) is None and rest:  # "< 5 mg/L" has a space in its number
+            more, _, rest = rest.partition(" ")
+            number = f"{number} {more}"
+        *before, last = value.split(" ")
+        tail = last.strip("()") if name == "flag" else rest
+        if read_number(number) is None or not tail or read_number(value) is not None:
+            continue
+        if name == "flag" and tail not in known:
+            continue
+        said = values.get(name) or ""
+        if said and said != tail:
+            continue
+        values[name] = tail
+        values["value"] = " ".join(before) if name == "flag" else number
+        told.append(f"the {name} {tail} was taken out of the value")
+
+
+def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> Any:
+    """A text as the type of its field; None where it is none of that type, which is told."""
+    if value is None:
+        return None
+    if str in kinds:
+        return value
+    if bool in kinds:
+        known = {"true": True, "yes": True, "false": False, "no": False}.get(value.casefold())
+        if known is None:
+            told.append(f"{name}: {value!r} is neither true nor false, and was left out")
+        elif value not in ("true", "false"):
+            told.append(f"{name}: {value!r} was read as {str(known).lower()}")
+        return known
+    if int in kinds or float in kinds:
+        number = read_number(value)
+        whole = int in kinds
+        if (
+            number is None
+            or number.relation
+            or not math.isfinite(float(number.value))
+            or (whole and number.value % 1)
+        ):
+            told.append(f"{name}: {value!r} is not a {'whole ' if whole else ''}number, and was left out")
+            return None
+        if "," in value:
+            told.append(f"{name}: the comma of {value!r} was read as decimal")
+        return int(number.value) if whole else float(number.value)
+    options = {option.casefold(): option for kind in kinds for option in get_args(kind)}
+    if value.casefold() not in options:
+        told.append(f"{name}: {value!r} is none of the options, and was left out")
+        return None
+    return options[value.casefold()]
