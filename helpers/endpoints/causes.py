@@ -55,7 +55,8 @@ _NO_ANSWER = {
 def said_by(error: Exception) -> str:
     """The server's words with the status; where it sends on, the address, without what a query may hold."""
     if not isinstance(error, openai.APIStatusError):
-        return words_of(getattr(error, "body", None) or str(error))
+        of_server = getattr(error, "body", None) or isinstance(error, (ToldError, NoAnswer, UnreadableAnswer))
+        return words_of(getattr(error, "body", None) or str(error)) if of_server else _innermost(error)
     written = words_of(error.body) if error.body else ""
     if 300 <= error.status_code < 400:
         written = error.response.headers.get("location", "").partition("?")[0]
@@ -126,7 +127,7 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
     if cause := _of_the_way(error, url):
         return problem(*cause)
     return problem(
-        f"The server does not answer, or it broke the connection ({_innermost(error)}).",
+        f"The server does not answer, or it broke the connection ({said}).",
         "Check that the server runs. To start one on this machine, run: medgemma-tutorials serve",
     )
 

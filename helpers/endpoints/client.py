@@ -28,7 +28,7 @@ from helpers.endpoints.totals import Totals
 from helpers.endpoints.transport import headers_with, open_client
 from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError, check_count
-from helpers.images import HEADERS_REMEDY, HashedFiles, ImageSource, check_may_leave
+from helpers.images import HEADERS_REMEDY, ImageSource, check_all_unchanged, check_may_leave
 from helpers.network import is_loopback, retried
 from helpers.prompts import (
     MAX_NEW_TOKENS,
@@ -84,6 +84,9 @@ class EndpointModel:
     _room: threading.Semaphore = field(init=False, repr=False, compare=False)
     _lock: threading.Lock = field(init=False, repr=False, compare=False)
     _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # tokens, to be cut out
+    _looked: dict[str, float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # at the sources
     _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # what it does not take
 
     model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
@@ -247,9 +250,7 @@ class EndpointModel:
                 f"Name their files with load_model(..., sources=[...]), which checks them. {HEADERS_REMEDY}",
             )
         if images_of(messages):
-            for source in self.sources or ():
-                if isinstance(source, HashedFiles):
-                    source.check_unchanged()
+            check_all_unchanged(self.sources or (), self._looked)
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
         self.limits.check_request(size, self.url)

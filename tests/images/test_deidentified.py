@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage, Ultrasound
 from helpers.data import fetch, manifest
 from helpers.endpoints import EndpointModel
 from helpers.errors import InputError
-from helpers.images import HashedFiles, check_may_leave
+from helpers.images import HashedFiles, check_all_unchanged, check_may_leave, hashed_files
 from helpers.images.deidentified import identifying, may_show_text
 from helpers.models import load_model
 from helpers.prompts import image_messages
@@ -204,6 +205,32 @@ def test_a_file_that_is_another_than_the_one_that_was_checked_is_not_sent(
     with pytest.raises(InputError, match=r"Not sent: the file (was changed|came) after"):
         chat.generate(prompt)
     assert chat.generate(image_messages([], "Words alone")).text == "ok"
+
+
+def test_large_sources_are_hashed_at_their_ends_and_a_touched_file_counts_as_changed(
+    write_series: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashed_files, "WHOLE", 100)
+    series = write_series(VOXELS, PatientID="")
+    read = HashedFiles(series)
+    read.check_unchanged()
+    os.utime(sorted(series.iterdir())[0])
+    with pytest.raises(InputError, match="was changed after it was read"):
+        read.check_unchanged()
+
+
+def test_many_files_are_looked_at_only_so_often(write_series: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    series = write_series(VOXELS, PatientID="")
+    read, looked = HashedFiles(series), {}
+    monkeypatch.setattr(hashed_files, "OFTEN", 0.0)
+    check_all_unchanged([read], looked)
+    assert looked["again"] > 0
+    changed(sorted(series.iterdir())[0])
+    looked["again"] = time.monotonic() + 60
+    check_all_unchanged([read], looked)  # not yet
+    looked["again"] = 0.0
+    with pytest.raises(InputError, match="was changed"):
+        check_all_unchanged([read], looked)
 
 
 def test_a_file_that_changes_between_its_reading_and_its_check_is_not_sent(write_series: Callable) -> None:
