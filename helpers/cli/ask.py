@@ -179,6 +179,7 @@ def _ask(options: argparse.Namespace) -> int:
             options=options.options,
             **reading(options),
             may_leave=options.may_leave,
+            image_format=options.image_format,
             max_new_tokens=options.max_new_tokens,
             vision_batch=options.vision_batch,
             limit=options.limit,

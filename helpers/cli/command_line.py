@@ -11,6 +11,7 @@ from helpers import __version__
 from helpers.cli import (
     ask,
     badges,
+    bench_serve,
     benchmark,
     doctor,
     evaluate,
@@ -29,7 +30,22 @@ from helpers.cli.quiet import delay_bars
 from helpers.errors import InputError
 
 COMMANDS = (
-    *(run, ask, benchmark, evaluate, prepare, serve, finetune, merge, record, report, gallery, doctor, badges),
+    *(
+        run,
+        ask,
+        benchmark,
+        evaluate,
+        prepare,
+        serve,
+        bench_serve,
+        finetune,
+        merge,
+        record,
+        report,
+        gallery,
+        doctor,
+        badges,
+    ),
 )
 EXAMPLES = (
     ("medgemma-tutorials doctor", "say what this machine can run"),

@@ -143,6 +143,7 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
     may_leave = options.may_leave or ("made from the bundled, public images" if teaching else "")
     sources = None if teaching else list(dict.fromkeys(source for case in cases for source in case.sources))
     if options.engine == "vllm":
+        _check_sent_here(options)
         chat = load_engine(
             options.engine,
             options.model,
@@ -158,13 +159,22 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
             context=options.context,
             sources=sources,
             may_leave=may_leave,
+            image_format=options.image_format,
         )
     cases = for_model(cases, chat, allowed=True)  # naming them asks for them
     evaluate = functools.partial(run_evaluation, chat, max_new_tokens=options.max_new_tokens)
     return run_stressed(evaluate, cases, options.output) if options.stress else evaluate(cases, options.output)
 
 
+def _check_sent_here(options: argparse.Namespace) -> None:
+    if options.image_format:
+        raise InputError(
+            "Only to a server are images sent in a format.", path=options.model, remedy="Leave out --image-format."
+        )
+
+
 def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, Any]:
+    _check_sent_here(options)
     from helpers.evaluation import evaluate_on_ray, run_stressed
     from helpers.models import is_standin
     from helpers.teaching import for_any_model

@@ -4,6 +4,7 @@ In: a project and a region. Out: an endpoint whose address `helpers.endpoints` t
 
 - ``vertex``: sends requests to the Vertex AI REST API, and gets a token for them.
 - ``model_garden``: plans a deployment with its cost, makes it, and deletes it.
+- ``batch_prediction``: plans a batch job, and writes its request file.
 - ``dicom_requests``: writes prompts whose images the server itself fetches from a DICOM store.
 """
 

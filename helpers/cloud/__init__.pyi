@@ -1,3 +1,4 @@
+from .batch_prediction import plan_batch as plan_batch, write_batch as write_batch
 from .dicom_requests import image_dicom_request as image_dicom_request
 from .model_garden import (
     deploy as deploy,

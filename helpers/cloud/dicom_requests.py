@@ -3,11 +3,15 @@
 For Model Garden's DICOM-aware MedGemma (`helpers.cloud.model_garden.DICOM_MODEL`). The form of a request is that
 of Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
 notebooks/high_dimensional_pathology_model_garden.ipynb, and what python/serving/predictor.py reads of it.
+
+That container shows a CT in other colours than the report and the notebooks do, as its source stands at commit
+04b60ac: `CT_WARNING`, and docs/upstream/medgemma_ct_windows.md with what it makes of the bundled head CT.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +20,12 @@ from helpers.cloud.vertex import Secret
 from helpers.errors import InputError
 from helpers.prompts import MAX_PATCHES, MAX_SLICES, PATCH_SIDE
 
+CT_WARNING = (
+    "The official container shows a CT that it fetches in other colours than MedGemma 1.5 was trained on: green "
+    "is 135 to 215 HU and not -135 to 215, and where a file stores its pixels unsigned, all below 0 HU is white. "
+    "Do not compare its answers with those to slices of ct_to_rgb. Send those slices instead, or fetch MR, "
+    'radiographs and slides, and say so with modality="MR" (or CR, DX, SM).'
+)
 _SOURCE = re.compile(r"https://[^/@?#]+/[^?#]*studies/[0-9.]+/series/[0-9.]+(?P<instance>/instances/[0-9.]+)?")
 
 
@@ -27,6 +37,7 @@ def image_dicom_request(
     patches: Iterable[tuple[int, int]] | None = None,
     token: str | None = None,
     max_tokens: int = 500,
+    modality: str | None = None,
 ) -> dict[str, Any]:
     """Body of a chat completion: the instruction, the images, the question last; greedy.
 
@@ -39,6 +50,8 @@ def image_dicom_request(
         patches: upper left corners (x, y) of patches of 896 x 896 pixels of that instance, at most 126.
         token: the caller's short-lived token, with which the server reads the images; None for a public store.
         max_tokens: of the answer.
+        modality: of the images, by DICOM's letters, where you know it: of a CT, and where it is not given, a
+            warning says what the container does to a CT (`CT_WARNING`). Patches are of a slide.
 
     Returns a dictionary ready for JSON. The token in it is sent but never shown (`helpers.cloud.vertex.Secret`).
     Raises `InputError` for an address that is not https or has another form, too many images, or none.
@@ -72,6 +85,8 @@ def image_dicom_request(
         )
     else:
         _check_number(len(several), MAX_SLICES, "slices")
+    if patches is None and (modality or "CT").strip().upper() == "CT":
+        warnings.warn(CT_WARNING, stacklevel=2)
     content: list[dict[str, Any]] = [{"type": "text", "text": instruction}] if instruction else []
     content += [{"type": "image_dicom", "image_dicom": image}, {"type": "text", "text": question}]
     return {"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens, "temperature": 0}

@@ -6,6 +6,7 @@ In: a name in data_manifest.yaml, a path, or the address of a DICOMweb series. O
 - ``fetching``: bundled files, downloads, and own paths.
 - ``idc``: series of the NCI Imaging Data Commons.
 - ``series_url``: splits the address of a DICOMweb series into its parts, and checks it.
+- ``tokens``: finds the token of a server in the environment or in Colab's secrets, and checks it.
 """
 
 import lazy_loader

@@ -5,3 +5,4 @@ from .series_url import (
     SERIES_URL_FORM as SERIES_URL_FORM,
     parse_url as parse_url,
 )
+from .tokens import checked_token as checked_token, secret_token as secret_token

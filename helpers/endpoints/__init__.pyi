@@ -5,3 +5,4 @@ from .image_urls import image_bytes as image_bytes, wire_bytes as wire_bytes, wi
 from .likelihoods import Step as Step
 from .limits import Limits as Limits, estimate_tokens as estimate_tokens
 from .redaction import without_tokens as without_tokens
+from .throughput import CALLERS as CALLERS, Load as Load, measure_loads as measure_loads

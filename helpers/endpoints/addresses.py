@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import sys
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
@@ -12,31 +11,6 @@ from helpers.network import is_in_the_clear
 
 ENDPOINT_PREFIX = "endpoint:"  # of MODEL: endpoint:URL#MODEL
 TOKEN_VARIABLE = "ENDPOINT_TOKEN"
-
-
-def endpoint_token() -> str:
-    """The token in ``ENDPOINT_TOKEN``, in Colab also from its secrets; empty if there is none."""
-    if not os.environ.get(TOKEN_VARIABLE) and "google.colab" in sys.modules:
-        from google.colab import userdata
-
-        try:
-            # In the environment it is also cut out of whatever is kept (helpers.endpoints.redaction).
-            os.environ[TOKEN_VARIABLE] = userdata.get(TOKEN_VARIABLE) or ""
-        except Exception:  # no such secret, or no leave to read it: both its own kinds of error
-            return ""
-    return os.environ.get(TOKEN_VARIABLE, "").strip()
-
-
-def checked_token(token: str, url: str) -> str:
-    """A token without spaces and line ends around it. Raises `InputError` for one that no header can hold."""
-    token = token.strip()
-    if not all("!" <= character <= "~" for character in token):
-        raise InputError(
-            "The token holds a line end, a space or a letter with an accent, which a valid token never has.",
-            path=url,
-            remedy=f"Copy the token again, on one line ({TOKEN_VARIABLE}, or the argument token).",
-        )
-    return token
 
 
 def trusted_certificates() -> ssl.SSLContext | bool:
@@ -61,11 +35,18 @@ def check_address(url: str) -> str:
     """The host of a server's address. Raises `InputError` for an address without encryption."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError as error:  # a port that is not a number, or brackets that do not close
+        host, port = parts.hostname or "", parts.port
+        if port == 0:
+            raise ValueError("there is no port 0")
+        if not url.isprintable() or " " in url:  # the client sends it as it is, and urlsplit passes line ends over
+            raise ValueError("it holds a space or a line end")
+        host.encode("idna")
+    except ValueError as error:  # a port that is not a number, brackets that do not close, a name too long
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
-            f"This is not the address of a server ({error}).", path=url.rpartition("@")[2], remedy=remedy
+            f"This is not the address of a server ({error}).",
+            path=repr(url.rpartition("@")[2])[1:-1],
+            remedy=remedy,
         ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
@@ -87,3 +68,16 @@ def check_address(url: str) -> str:
             remedy="Use https.",
         )
     return host
+
+
+def place_of(url: str) -> str:
+    """What tells a server from every other: its host, with port and path where they are not the usual ones.
+
+    Two servers on one machine differ in the port, and two endpoints behind one host in the path.
+    """
+    parts = urlsplit(url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    path = parts.path.rstrip("/")
+    return f"{host}{port}{'' if path == '/v1' else path or '/'}"

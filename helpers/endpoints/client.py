@@ -15,15 +15,20 @@ from typing import Any, ClassVar
 
 import openai
 
-from helpers.endpoints.addresses import check_address, checked_token, endpoint_token, trusted_certificates
-from helpers.endpoints.image_urls import PNG, wire_bytes, wire_messages
+from helpers.data import checked_token, secret_token
+from helpers.endpoints.addresses import TOKEN_VARIABLE, check_address, place_of
+from helpers.endpoints.causes import explained, said_by
+from helpers.endpoints.image_urls import PNG, check_form, wire_bytes, wire_messages
 from helpers.endpoints.likelihoods import WISH, NoNumbers, Step, refuses_wish, steps_of
-from helpers.endpoints.limits import Limits, estimate_tokens
+from helpers.endpoints.limits import Limits, estimate_tokens, usual_limits, warn_of_cut
 from helpers.endpoints.redaction import without_tokens
-from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, explained, is_refusal, may_pass, retry_after
+from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, may_pass, retry_after
+from helpers.endpoints.streamed import pieces_of
+from helpers.endpoints.totals import Totals
+from helpers.endpoints.transport import headers_with, open_client
 from helpers.endpoints.wire_answer import read_answer, thinking_of
 from helpers.errors import InputError, check_count
-from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
+from helpers.images import HEADERS_REMEDY, ImageSource, check_all_unchanged, check_may_leave
 from helpers.network import is_loopback, retried
 from helpers.prompts import (
     MAX_NEW_TOKENS,
@@ -35,23 +40,6 @@ from helpers.prompts import (
     split_thinking,
 )
 
-# What the client would tell every server about this machine and its owner's account.
-_UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
-_UNTOLD += ["X-Stainless-Runtime-Version", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"]
-_UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
-
-
-@dataclass
-class Totals:
-    """How much was sent and received since the model was made."""
-
-    answers: int = 0
-    failed: int = 0
-    retries: int = 0
-    bytes_sent: int = 0  # of prompts, each retry included
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
 
 @dataclass(frozen=True)
 class EndpointModel:
@@ -60,15 +48,17 @@ class EndpointModel:
     Args:
         url: the server's address up to and including ``/v1``; http only for this machine, https for all others.
         served: the model's name on that server.
-        name: the name under which answers are stored; by default the served name and the host.
-        image_format: "png" (lossless) or "jpeg" with ``quality``.
+        name: the name under which answers are stored; by default the served name and the host, with its port and
+            its path if they are not the usual ones, so that no two servers share a name.
+        image_format: "png" or "webp", which lose nothing, or "jpeg" with ``quality``. llama.cpp reads no WebP.
         at_once: the number of requests that may run at the same time; further callers wait.
         attempts: how often one prompt is sent at most; the wait of ``first_wait`` seconds doubles each time.
         timeout: seconds for one complete answer.
-        limits: how much the server takes in one request.
-        token: the bearer token, or a function that gives a fresh one; by default the one of `endpoint_token`,
-            which is looked up for each request, so that a renewed token is used. It is never shown.
-        sources: files and folders that the images come from, whose headers are checked; or
+        limits: how much the server takes in one request; by default what is known of its kind.
+        token: the bearer token, or a function that gives a fresh one; by default that of ``ENDPOINT_TOKEN``, which
+            is looked up for each request, so that a renewed token is used. It is never shown.
+        sources: files, folders and DICOMweb series that the images come from. Their headers are checked, and
+            before images are sent, whether a file has changed since; or
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
@@ -94,6 +84,9 @@ class EndpointModel:
     _room: threading.Semaphore = field(init=False, repr=False, compare=False)
     _lock: threading.Lock = field(init=False, repr=False, compare=False)
     _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # tokens, to be cut out
+    _looked: dict[str, float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # at the sources
     _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # what it does not take
 
     model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
@@ -101,21 +94,16 @@ class EndpointModel:
 
     def __post_init__(self) -> None:
         host = check_address(self.url)
+        check_form(self.image_format)
         for name in ("at_once", "attempts"):  # with none at once, every caller would wait for ever
             n = getattr(self, name)
             check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
         if self.sources and not self.may_leave and not is_loopback(host):
-            check_may_leave(self.sources)
-        # Redirects would send the images on to somewhere else; a proxy has no business with this machine's own.
-        http = openai.DefaultHttpxClient(
-            timeout=openai.Timeout(self.timeout, connect=min(10.0, self.timeout)),
-            trust_env=not is_loopback(host),
-            follow_redirects=False,
-            verify=trusted_certificates(),
-        )
+            object.__setattr__(self, "sources", check_may_leave(self.sources))
         made = {
-            "name": self.name or f"{self.served}@{host}",
-            "_client": openai.OpenAI(base_url=self.url, api_key="-", max_retries=0, http_client=http),
+            "name": self.name or f"{self.served}@{place_of(self.url)}",
+            "limits": usual_limits(self.url) if self.limits == Limits() else self.limits,
+            "_client": open_client(self.url, self.timeout),
             "_room": threading.Semaphore(self.at_once),
             "_lock": threading.Lock(),
         }
@@ -183,6 +171,10 @@ class EndpointModel:
             answer = self._sent(lambda: self._whole_answer(body, wish), size)
         message, usage = answer["message"], answer["usage"]
         text, thinking = split_thinking(message.get("content") or "")
+        if not self.is_standin:
+            warn_of_cut(
+                usage.get("prompt_tokens") or 0, len(images_of(messages)) * self.limits.image_tokens, self.url
+            )
         with self._lock:
             self.totals.answers += 1
             self.totals.prompt_tokens += usage.get("prompt_tokens") or 0
@@ -197,20 +189,25 @@ class EndpointModel:
         )
         return reply, answer["logprobs"]
 
-    def stream(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[str]:
-        """Yield pieces of the answer as the model writes them. A broken stream raises `InputError`."""
+    def stream(
+        self,
+        messages: Sequence[Message],
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        *,
+        usage: dict[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Yield pieces of the answer as the model writes them. A broken stream raises `InputError`.
+
+        With a dictionary as ``usage`` the server is asked for its count of tokens, which is put there at the end.
+        """
         with self._room:
             body, size = self._body(messages, max_new_tokens)
+            if usage is not None:
+                body["stream_options"] = {"include_usage": True}
             ask = self._client.chat.completions.create
             opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
-            ended = False
             try:
-                for choice in (chunk.choices[0] for chunk in opened if chunk.choices):
-                    ended = ended or bool(choice.finish_reason)
-                    if choice.delta.content:
-                        yield choice.delta.content
-                if not ended:
-                    raise UnreadableAnswer("the stream stops before its end")
+                yield from pieces_of(opened, {} if usage is None else usage)
             except Exception as error:
                 self._count(failed=1)
                 raise self._explained(error) from None
@@ -218,8 +215,12 @@ class EndpointModel:
                 opened.close()
         self._count(answers=1)
 
-    def models(self) -> list[dict[str, Any]] | None:
-        """The models that the server lists; None where it has no such list."""
+    def models(self, *, needed: bool = False) -> list[dict[str, Any]] | None:
+        """The models that the server lists; None where it has no such list.
+
+        Raises `InputError` where the token is refused or the server is not there, and for a list that is none; for
+        every failure where the list is ``needed``.
+        """
         try:
             page = self._client.models.list(extra_headers=self._headers(), timeout=10.0)
             listed = [entry.model_dump() for entry in page.data or []]
@@ -227,8 +228,8 @@ class EndpointModel:
                 return listed
             raise ValueError("entries without a name")
         except openai.APIStatusError as error:
-            if error.status_code in (401, 403):
-                raise self._explained(error) from None
+            if needed or error.status_code < 400 or error.status_code in (401, 403):
+                raise self._explained(error, listing=True) from None
             return None
         except openai.APIConnectionError as error:
             raise self._explained(error) from None
@@ -248,18 +249,19 @@ class EndpointModel:
                 "The images were not sent to another machine, because nobody has said where they come from.",
                 f"Name their files with load_model(..., sources=[...]), which checks them. {HEADERS_REMEDY}",
             )
+        if images_of(messages):
+            check_all_unchanged(self.sources or (), self._looked)
         wire = wire_messages(messages, self.image_format, self.quality)
         size = wire_bytes(wire)
         self.limits.check_request(size, self.url)
         return {"model": self.served, "messages": wire, "max_tokens": max_new_tokens, "temperature": 0}, size
 
     def _headers(self) -> dict[str, Any]:
-        given = self.token() if callable(self.token) else self.token or endpoint_token()
-        token = checked_token(given or "", self.url)
+        given = self.token() if callable(self.token) else self.token or secret_token(TOKEN_VARIABLE)
+        token = checked_token(given or "", TOKEN_VARIABLE, self.url)
         if token:
             self._used.add(token)
-        authorization = f"Bearer {token}" if token else openai.Omit()
-        return {**{name: openai.Omit() for name in _UNTOLD}, "Authorization": authorization}
+        return headers_with(token)
 
     def _sent(self, ask: Callable[[], Any], size: int) -> Any:
         def counted() -> Any:
@@ -308,15 +310,13 @@ class EndpointModel:
     def _problem(self, problem: str, remedy: str) -> InputError:
         return InputError(problem, path=self.url, remedy=remedy)
 
-    def _explained(self, error: Exception) -> InputError:
+    def _explained(self, error: Exception, *, listing: bool = False) -> InputError:
         if isinstance(error, InputError):  # of the function that gives the token
             return error
-        written = getattr(error, "body", None)  # by the server
-        status = f"{error.status_code}: " if isinstance(error, openai.APIStatusError) else ""
-        said = str(without_tokens(f"{status}{written}" if written else str(error)))
+        said = str(without_tokens(said_by(error)))
         for token in list(self._used):
             said = said.replace(token, "[token removed]")
-        known = self._known_models() if is_refusal(error) else ""
+        known = self._known_models() if is_refusal(error) and not listing else ""
         return explained(error, said[:300], self.url, self.served, self.timeout, known)
 
     def _known_models(self) -> str:

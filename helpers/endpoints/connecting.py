@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,10 @@ from helpers.endpoints.client import EndpointModel
 from helpers.endpoints.limits import limits_within
 from helpers.errors import InputError
 from helpers.images import ImageSource
+
+# Before it, vLLM's engine let the tokens of an image see only those before them (vllm-project/vllm #27938, of
+# November 2025; #14660 says what it did until then).
+SEES_WHOLE_IMAGES = (0, 12)
 
 
 def connect(
@@ -30,9 +36,9 @@ def connect(
     Raises `InputError` if the server cannot be reached, refuses the token, or does not list exactly one model and
     no name was given; also for a context above the stated one.
     """
-    url, _, served = name.removeprefix(ENDPOINT_PREFIX).partition("#")
+    url, _, served = name.removeprefix(ENDPOINT_PREFIX).strip().partition("#")
     chat = EndpointModel(url.rstrip("/"), served, sources=sources, may_leave=may_leave, **settings)
-    listed = {entry["id"]: entry for entry in chat.models() or []}
+    listed = {entry["id"]: entry for entry in chat.models(needed=not served) or []}
     if not served:
         if len(listed) != 1:
             known = f"lists {len(listed)} models: {', '.join(listed)}" if listed else "lists no models"
@@ -48,8 +54,36 @@ def connect(
         chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
     if context is not None:
         chat = replace(chat, limits=limits_within(chat.limits, context, length, url))
+    if any(entry.get("owned_by") == "vllm" for entry in listed.values()):
+        warn_of_old_vllm(vllm_version(chat), chat.url)
     line = f"{chat.name}: served at {chat.url}, images as {chat.image_format}, {chat.at_once} requests at once."
     if chat.is_standin:
         line += " This is not MedGemma: a stand-in for trying the code, not for medicine."
     print(line)
     return chat
+
+
+def vllm_version(chat: EndpointModel) -> str:
+    """The version that a vLLM server tells at ``/version``, beside ``/v1``; empty where it tells none."""
+    try:
+        told = chat._client.get(
+            f"{chat.url.removesuffix('/v1')}/version", cast_to=object, options={"timeout": 10.0}
+        )
+        return str(told["version"])
+    except Exception:  # a gateway before it has no such place, or wants a token there: of many kinds
+        return ""
+
+
+def warn_of_old_vllm(version: str, url: str) -> None:
+    """Warn of a vLLM that is too old for images, and of one that does not tell its version."""
+    found = re.match(r"(\d+)\.(\d+)", version)
+    if found and (int(found[1]), int(found[2])) >= SEES_WHOLE_IMAGES:
+        return
+    which = f"vLLM {version}" if version else "vLLM, and does not tell its version"
+    least = ".".join(map(str, SEES_WHOLE_IMAGES))
+    warnings.warn(
+        f"{url}: This server is {which}. Before {least} vLLM let the tokens of an image see only those before "
+        f"them, which changes answers about images without an error. Use {least} or newer, and compare it with "
+        "the same weights in transformers (helpers.models.check_image_attention).",
+        stacklevel=3,
+    )

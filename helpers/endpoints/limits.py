@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from helpers.errors import InputError, check_count
 from helpers.prompts import (
@@ -15,6 +17,15 @@ from helpers.prompts import (
     TokenCount,
     images_of,
 )
+
+# The ways to a smaller request, from what loses nothing to what loses slices.
+SMALLER = (
+    'Send image_format="webp" (--image-format webp), which loses nothing, where the server reads it (llama.cpp '
+    'does not). Else use image_format="jpeg", which changes a CT by about 3 HU (brain window), or fewer images. A '
+    "server that fetches DICOM itself needs no images in the request (helpers.cloud.image_dicom_request)."
+)
+DEDICATED = ".prediction.vertexai.goog"  # the end of the host of a dedicated endpoint of Vertex AI
+DEDICATED_BYTES = 10_000_000  # https://cloud.google.com/vertex-ai/docs/predictions/using-dedicated-endpoints
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,28 @@ class Limits:
                 f"The request has {size / 1e6:.2f} MB, but the server takes "
                 f"{self.request_bytes / 1e6:.2f} MB at most.",
                 path=url,
-                remedy='Use fewer images, or image_format="jpeg".',
+                remedy=SMALLER,
             )
+
+
+def usual_limits(url: str) -> Limits:
+    """What a server takes by its address: of a dedicated endpoint of Vertex AI, requests of 10 MB."""
+    dedicated = (urlsplit(url).hostname or "").endswith(DEDICATED)
+    return Limits(request_bytes=DEDICATED_BYTES) if dedicated else Limits()
+
+
+def warn_of_cut(read: int, images: int, url: str) -> None:
+    """Warn where a server ``read`` fewer tokens than the images of a prompt are: it cut the prompt without a word.
+
+    Ollama cuts what does not fit into its context, by default a few thousand tokens, and answers about the rest.
+    """
+    if 0 < read < images:
+        warnings.warn(
+            f"{url}: The server says that it read {read:,} tokens, and the images of this prompt are {images:,} "
+            "tokens of MedGemma. So it left some of them out, or serves another model. Give it room for all: "
+            "OLLAMA_CONTEXT_LENGTH=32768, llama.cpp's -c 32768, or the context length in LM Studio.",
+            stacklevel=2,
+        )
 
 
 def limits_within(limits: Limits, context: int, told: int | None, url: str) -> Limits:

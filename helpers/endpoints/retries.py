@@ -1,4 +1,4 @@
-"""Handle failures of a served model: whether they may pass, how long to wait, and what to tell the user."""
+"""Handle failures of a served model: whether they may pass, and how long to wait."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ import ssl
 import time
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import openai
-
-from helpers.endpoints.addresses import TOKEN_VARIABLE
-from helpers.errors import InputError
 
 Kind = TypeVar("Kind", bound=BaseException)
 
 
 class UnreadableAnswer(ConnectionError):
     """An answer that does not follow the protocol, most often because it was cut off."""
+
+
+class NoAnswer(Exception):
+    """What came whole and holds no answer, as it will again when asked again: the problem, and the words in it."""
+
+    def __init__(self, problem: str, said: str) -> None:
+        super().__init__(said)
+        self.problem = problem
 
 
 class SlowAnswer(TimeoutError):
@@ -54,22 +58,43 @@ def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later.
 
     It may after too many requests, an error of the server (5xx), a refused, lost or slow connection, and an
-    incomplete answer. It will not after a certificate that is not trusted, a port without encryption, or an
-    unknown name.
+    incomplete answer. It will not where the server cannot do it, where a quota is used up, or after a certificate
+    that is not trusted, an encryption that the server does not speak, or an unknown name.
     """
     if isinstance(error, openai.APIStatusError | ToldError):
-        status = status_of(error)
-        return status is None or status in (408, 429) or status >= 500
+        status, said = status_of(error), f"{getattr(error, 'body', None) or ''} {error}"
+        if _NEVER.search(said) or status in (501, 505):
+            return False
+        return status is None or status in (408, 425, 429) or status >= 500
     broken, unknown = cause_in(error, ssl.SSLError), cause_in(error, socket.gaierror)
-    if (broken and broken.reason in _WILL_STAY) or (unknown and unknown.errno in _NO_SUCH_NAME):
+    if (broken and broken.reason not in _TLS_MAY_PASS) or (unknown and unknown.errno in _NO_SUCH_NAME):
+        return False
+    if any(kind in _kinds_in(error) for kind in _OF_THE_REQUEST):
         return False
     # The HTTP client's own errors reach us while a body is read: httpx's or httpx2's, by the version of openai.
     of_client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
     return of_client or isinstance(error, (openai.APIConnectionError, UnreadableAnswer, SlowAnswer))
 
 
-_WILL_STAY = {"CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+# A connection that is lost while it is being encrypted; all other faults of TLS come again.
+_TLS_MAY_PASS = {"UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "SYSCALL", None}
+# The HTTP client's words for what it cannot send, and for what comes from something that is not an HTTP server.
+_OF_THE_REQUEST = {"InvalidURL", "UnsupportedProtocol", "LocalProtocolError", "UnicodeError", "UnicodeEncodeError"}
+# What a server cannot do stays so, in whatever status it says it.
+_NEVER = re.compile(
+    r"not (?:yet )?support|unsupported|not implemented|mmproj|insufficient_quota|exceeded your current quota",
+    re.IGNORECASE,
+)
 _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
+
+
+def _kinds_in(error: BaseException | None) -> set[str]:
+    """The names of the kinds of an error and of those that it came from."""
+    found: set[str] = set()
+    while error is not None and len(found) < 20:
+        found.add(type(error).__name__)
+        error = error.__cause__
+    return found
 
 
 def retry_after(error: Exception) -> float:
@@ -87,88 +112,5 @@ def retry_after(error: Exception) -> float:
 
 def is_refusal(error: Exception) -> bool:
     """Whether the server calls the request itself wrong: most often the model's name."""
-    return status_of(error) in (400, 404, 422)
-
-
-# How vLLM, TGI and llama.cpp say that the prompt and the longest answer have no room together.
-_NO_ROOM = re.compile(
-    r"(?:context|model|sequence)[ _](?:length|window|size|len)"
-    r"|max_\w*tokens\W.{0,60}?(?:\btoo (?:large|long)\b|\bmust be\b|\bexceeds?\b|<=)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
-    """Turn the last error into an `InputError` that says what happened and what to do.
-
-    ``said`` is the text of the error without tokens; ``known`` is a sentence with the server's models, for a
-    refusal.
-    """
-
-    def problem(what: str, remedy: str) -> InputError:
-        return InputError(what, path=url, remedy=remedy)
-
     status = status_of(error)
-    if status in (401, 403):
-        return problem(
-            f"The server wants a token, or refused the one in use ({status}).",
-            f"Set {TOKEN_VARIABLE} to a valid token (in Colab: the key icon on the left). A Google "
-            "Cloud token, from gcloud auth print-access-token, is valid for an hour.",
-        )
-    if is_refusal(error):
-        remedy = (
-            f"{known} Most addresses end in /v1."
-            if status == 404
-            else f"Correct the error that the server names. {known}"
-        )
-        if _NO_ROOM.search(said):
-            remedy = (
-                "Ask for a shorter answer, with a smaller max_new_tokens (--max-new-tokens), or use fewer images."
-            )
-        return problem(f"The server refused the request to {served!r} ({said}).", remedy)
-    if status == 413:
-        return problem("The request is too large for the server.", 'Use fewer images, or image_format="jpeg".')
-    if status == 429:
-        return problem(f"The server got too many requests ({said}).", "Try later, or lower at_once.")
-    if status is not None or isinstance(error, ToldError):
-        return problem(f"The server failed ({said}).", "Look at the server's log, and ask again.")
-    if isinstance(error, (openai.APITimeoutError, SlowAnswer)) or "Timeout" in type(error).__name__:
-        return problem(
-            f"The answer was not complete after {timeout:g} s.", "Give a longer timeout, or fewer images."
-        )
-    if isinstance(error, UnreadableAnswer):
-        return problem(f"The answer cannot be read ({said}).", "Look at the server's log, and ask again.")
-    if cause := _of_the_way(error, urlsplit(url).hostname or ""):
-        return problem(*cause)
-    return problem(
-        f"The server does not answer, or it broke the connection ({type(error).__name__}: {said}).",
-        "Check that the server runs. To start one on this machine, run: medgemma-tutorials serve",
-    )
-
-
-def _of_the_way(error: Exception, host: str) -> tuple[str, str] | None:
-    """Problem and remedy of a failure on the way to a server, before it could answer."""
-    if (untrusted := cause_in(error, ssl.SSLCertVerificationError)) is not None:
-        return (
-            f"The server's certificate is not trusted ({untrusted.verify_message}).",
-            (
-                "Set SSL_CERT_FILE to the .pem file of the authority that signed the certificate, and "
-                "check the host's name in the address."
-            ),
-        )
-    if (broken := cause_in(error, ssl.SSLError)) is not None:
-        return (
-            f"No encrypted connection can be made ({broken.reason or broken}).",
-            (
-                "Check that the server speaks https. A server without encryption can be used only on this "
-                "machine: http://127.0.0.1:PORT/v1."
-            ),
-        )
-    if cause_in(error, socket.gaierror) is not None:
-        return (
-            f"The name {host!r}, or the name of the proxy, does not belong to any machine.",
-            "Check the spelling and the network. Behind a proxy, set HTTPS_PROXY.",
-        )
-    if type(error.__cause__).__name__ == "ProxyError":
-        return f"The proxy refused ({error.__cause__}).", "Check HTTPS_PROXY, or set NO_PROXY."
-    return None
+    return status is not None and 400 <= status < 500 and status not in (401, 403, 407, 408, 413, 425, 429)

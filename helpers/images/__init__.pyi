@@ -4,7 +4,9 @@ from .deidentified import (
     ImageSource as ImageSource,
     check_may_leave as check_may_leave,
     identifying_in as identifying_in,
+    may_show_text_in as may_show_text_in,
 )
+from .hashed_files import HashedFiles as HashedFiles, check_all_unchanged as check_all_unchanged
 from .image import page_count as page_count, read_image as read_image
 from .model_images import (
     MODALITIES as MODALITIES,

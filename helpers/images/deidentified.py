@@ -7,7 +7,9 @@ de-identified, so nobody has checked its pixels for a burned-in name either.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +18,8 @@ from pydicom.errors import InvalidDicomError
 
 from helpers.data import cache_folder, manifest, own_manifest
 from helpers.errors import InputError
-from helpers.volumes import begins_as_dicom, find_dicom_files
+from helpers.images.hashed_files import HashedFiles
+from helpers.volumes import RemoteSeries, begins_as_dicom, header_text
 
 # May hold a pseudonym where Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality Profile).
 PSEUDONYMS = ("PatientName", "PatientID", "AccessionNumber")
@@ -38,6 +41,9 @@ IDENTIFIERS = (
 )
 # Said by the file about itself: attribute -> the value that speaks against sending.
 FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
+# Kinds of images that often have words drawn into them: ultrasound, screenshots and scans, photographs, endoscopy.
+TEXT_MODALITIES = ("US", "IVUS", "SC", "XC", "ES", "OT")
+TEXT_CLASSES = ("Secondary Capture", "Ultrasound", "Photographic", "Endoscopic")
 HEADERS_REMEDY = (
     "De-identify the files first. If they may leave this machine as they are, give the reason: "
     'load_model(..., may_leave="the reason").'
@@ -52,33 +58,61 @@ class HeadersRead(Protocol):
     def identifying(self) -> list[str] | None:
         """The result of `identifying`; None if there were no headers."""
 
+    def may_show_text(self) -> list[str]:
+        """What was found by `may_show_text`."""
 
-ImageSource = str | os.PathLike[str] | HeadersRead
+
+ImageSource = str | os.PathLike[str] | HeadersRead | HashedFiles
 
 
-def check_may_leave(sources: Iterable[ImageSource]) -> None:
-    """Check the header of every file of ``sources`` (files, or folders of series); raise nothing if all are clean.
+@dataclass(frozen=True)
+class SeriesHeaders:
+    """The headers of a DICOMweb series, as its server told them: what they were found to hold."""
 
-    For prepared images, the result from the time of preparation is used.
+    path: str  # its address
+    found: tuple[str, ...]
+    text: tuple[str, ...]
+
+    def identifying(self) -> list[str]:
+        """As `HeadersRead` has it."""
+        return list(self.found)
+
+    def may_show_text(self) -> list[str]:
+        """As `HeadersRead` has it."""
+        return list(self.text)
+
+
+def check_may_leave(sources: Iterable[ImageSource]) -> list[ImageSource]:
+    """Read the header of every file of ``sources``; say nothing if all are clean.
+
+    Returns the sources as they were checked: files by their hash, so that no other is taken for them later.
+
+    A source is a file, a folder of a series, or the address of a DICOMweb series, whose headers its server tells
+    (``DICOMWEB_TOKEN``). Of images that were prepared, what their headers said then is taken. Warns of images that
+    often have words drawn into them (`may_show_text`).
 
     Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
     Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
 
     Raises:
-        InputError: attributes identify a patient (the error names the attributes, never their values), or a file
-            is not DICOM, so that its header cannot be checked.
+        InputError: attributes that identify a patient (their names, never their values), a file whose header
+            cannot be checked because it is not DICOM, one that changes meanwhile, or an address that is not that
+            of a DICOMweb series, or does not answer.
     """
     public = _public_paths()
+    checked: list[ImageSource] = []
     for source in sources:
-        if not isinstance(source, (str, os.PathLike)):
+        if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+            source = _series_headers(source)
+        if isinstance(source, (str, os.PathLike)) and Path(source).resolve() not in public:
+            source = HashedFiles(source)
+        if isinstance(source, HashedFiles):
+            if Path(source.path).resolve() not in public:
+                _check(source)
+        elif not isinstance(source, (str, os.PathLike)):
             _check_read(source)
-            continue
-        if str(source).startswith(("http://", "https://")):
-            raise InputError(
-                "The headers of files at an address cannot be checked.", path=source, remedy=HEADERS_REMEDY
-            )
-        if Path(source).resolve() not in public:
-            _check(Path(source))
+        checked.append(source)
+    return checked
 
 
 def identifying(header: Dataset) -> list[str]:
@@ -90,17 +124,42 @@ def identifying(header: Dataset) -> list[str]:
     return found + [f"{keyword} is {value}" for keyword, value in FLAGS.items() if said[keyword] == value]
 
 
+def may_show_text(header: Dataset) -> str:
+    """The kind of an image if words are often drawn into that kind, else ""; "" if Burned In Annotation is NO."""
+    if header_text(header.get("BurnedInAnnotation")).strip().upper() == "NO":
+        return ""
+    modality = header_text(header.get("Modality")).strip().upper()
+    name = getattr(header.get("SOPClassUID"), "name", "")
+    return modality if modality in TEXT_MODALITIES else next((kind for kind in TEXT_CLASSES if kind in name), "")
+
+
 def identifying_in(files: Iterable[Path]) -> dict[str, int]:
     """The findings of `identifying` in the headers of DICOM files, each with its number of files.
 
     Raises `InputError` for a file that is not DICOM, because the program cannot tell whether it names a patient.
     """
-    found: dict[str, int] = {}
+    return _counted(identifying(header) for header in _headers_of(files))
+
+
+def may_show_text_in(files: Iterable[Path]) -> list[str]:
+    """What `may_show_text` finds in the headers of DICOM files. Raises `InputError` as `identifying_in`."""
+    return _kinds(_headers_of(files))
+
+
+def _counted(found: Iterable[Iterable[str]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for keywords in found:
+        for keyword in keywords:
+            counts[keyword] = counts.get(keyword, 0) + 1
+    return counts
+
+
+def _headers_of(files: Iterable[Path]) -> Iterator[Dataset]:
     for file in files:
         try:
             if not begins_as_dicom(file):
                 raise InvalidDicomError
-            wanted = [*PSEUDONYMS, *IDENTIFIERS, *FLAGS]
+            wanted = [*PSEUDONYMS, *IDENTIFIERS, *FLAGS, "Modality", "SOPClassUID"]
             header = dcmread(file, stop_before_pixels=True, specific_tags=wanted, force=True)
         except (InvalidDicomError, OSError, EOFError, ValueError):
             raise InputError(
@@ -108,9 +167,7 @@ def identifying_in(files: Iterable[Path]) -> dict[str, int]:
                 path=file,
                 remedy=HEADERS_REMEDY,
             ) from None
-        for keyword in identifying(header):
-            found[keyword] = found.get(keyword, 0) + 1
-    return found
+        yield header
 
 
 def _check_read(source: HeadersRead) -> None:
@@ -120,22 +177,60 @@ def _check_read(source: HeadersRead) -> None:
             "The image was not prepared from a DICOM file, so the program cannot tell whether it names a patient."
         )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
+    if found and isinstance(source, SeriesHeaders):
+        problem = f"The images were not sent, because they may identify the patient: {', '.join(found)}."
+        raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
     if found:
         problem = (
             "The image was not sent, because the file that it was prepared from may identify the patient: "
             f"{', '.join(found)}."
         )
         raise InputError(problem, path=source.path, remedy=HEADERS_REMEDY)
+    _warn_of_text(source.path, source.may_show_text())
 
 
-def _check(source: Path) -> None:
-    files = find_dicom_files(source)
-    if found := identifying_in(files):
-        listed = ", ".join(f"{keyword} ({n} of {len(files)} files)" for keyword, n in found.items())
+def _check(source: HashedFiles) -> None:
+    headers = list(_headers_of(source.files))
+    source.check_unchanged()  # what was hashed is what was read
+    if found := _counted(map(identifying, headers)):
+        listed = ", ".join(_listed(found, len(headers), "files"))
         raise InputError(
             f"The image was not sent, because it may identify the patient: {listed}.",
-            path=source,
+            path=source.path,
             remedy=HEADERS_REMEDY,
+        )
+    _warn_of_text(source.path, _kinds(headers))
+
+
+def _series_headers(url: str) -> SeriesHeaders:
+    try:
+        headers = RemoteSeries(url).headers()
+        if not headers:
+            raise InputError("The server lists no instances.", path=url, remedy="Check the address.")
+    except InputError as error:
+        raise InputError(
+            f"The images were not sent, because the headers at their address cannot be checked. {error.problem}",
+            path=error.path or url,
+            remedy=f"{error.remedy} {HEADERS_REMEDY}",
+        ) from None
+    found = _listed(_counted(map(identifying, headers)), len(headers), "instances")
+    return SeriesHeaders(url, tuple(found), tuple(_kinds(headers)))
+
+
+def _listed(found: Mapping[str, int], n: int, what: str) -> list[str]:
+    return [f"{keyword} ({k} of {n} {what})" for keyword, k in found.items()]
+
+
+def _kinds(headers: Iterable[Dataset]) -> list[str]:
+    return sorted({may_show_text(header) for header in headers} - {""})
+
+
+def _warn_of_text(path: str, kinds: Iterable[str]) -> None:
+    if listed := ", ".join(kinds):
+        warnings.warn(
+            f"{path}: Images of this kind ({listed}) often have a name or a date drawn into their pixels, which "
+            "no header tells. Look at each of them before it is sent.",
+            stacklevel=2,
         )
 
 

@@ -21,6 +21,10 @@ from .hub import (
     missing_files as missing_files,
     weight_bytes as weight_bytes,
 )
+from .image_attention import (
+    ImageAttention as ImageAttention,
+    check_image_attention as check_image_attention,
+)
 from .loading import (
     best_device as best_device,
     damage_explained as damage_explained,

@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from helpers.ehr import read_history
+from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError, check_count
-from helpers.images import VOLUME_KINDS, Part, Reading, Study, find_study, part_images, part_volume
+from helpers.images import VOLUME_KINDS, HashedFiles, Part, Reading, Study, find_study, part_images, part_volume
 from helpers.models.adapter_files import read_adapter
 from helpers.models.context import check_context
 from helpers.prompts import (
@@ -62,6 +63,7 @@ def ask_path(
     icc: bool | None = None,
     page: int | None = None,
     may_leave: str = "",
+    image_format: str | None = None,
     max_new_tokens: int = MAX_NEW_TOKENS,
     vision_batch: int = 8,
     limit: int | None = None,
@@ -88,6 +90,7 @@ def ask_path(
         page: the page or frame of a picture, counted from 0.
         may_leave: the reason why images may go to a model on another machine. Without it, their headers must not
             name a patient.
+        image_format: the format in which a server gets images: "png", "webp" or "jpeg".
         max_new_tokens: the largest number of tokens of the answer.
         vision_batch: the number of images that the vision tower encodes at once; it is halved if memory runs out.
         limit: the largest number of slices of all volumes, patches of all slides, or images; by default 85 and
@@ -132,6 +135,9 @@ def ask_path(
     )
     study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
+    # Hashed before they are read, so that what is sent comes from the very files whose headers are checked.
+    to_send = model.startswith(ENDPOINT_PREFIX) and not may_leave
+    sources = [HashedFiles(file) for file in study.files] if to_send else study.files
     facts = Facts()
     record = None if history is None else read_history(history)
     asked = closed_question(question, options) if options else question
@@ -144,8 +150,9 @@ def ask_path(
             adapter=adapter,
             vision_batch=vision_batch,
             context=context,
-            sources=[*study.files, *([] if record is None else [record.path])],
+            sources=[*sources, *([] if record is None else [record.path])],
             may_leave=may_leave,
+            image_format=image_format,
         )
 
     chat, told = None, ""

@@ -35,6 +35,7 @@ def load_model(
     token: str | None = None,
     sources: Sequence[ImageSource] | None = None,
     may_leave: str = "",
+    image_format: str | None = None,
 ) -> ChatModel | EndpointModel | RecordedModel:
     """Load a model by name, and print in one line what it is and where it runs.
 
@@ -59,6 +60,7 @@ def load_model(
             the images come from. Their headers are checked, and images are sent only if none names a patient
             (`helpers.images.deidentified`).
         may_leave: for such an endpoint, the reason why images may be sent without this check.
+        image_format: the format in which an endpoint gets images: "png" (the default), "webp" or "jpeg".
 
     Raises:
         InputError: the model is unknown or cannot be reached, there is no access (the error lists the steps to get
@@ -75,12 +77,17 @@ def load_model(
             path=name,
             remedy="Give these options to the server, and only the name of the model to this call.",
         )
+    if image_format and not name.startswith(ENDPOINT_PREFIX):
+        raise InputError(
+            "Only to a server are images sent in a format.", path=name, remedy="Leave image_format out."
+        )
     if name.startswith(RECORDED_PREFIX):
         from helpers.models.recorded_chat import open_recorded
 
         return open_recorded(name)
     if elsewhere:
-        return _connect(name, sources=sources, may_leave=may_leave, token=token, context=context)
+        sent = {"image_format": image_format} if image_format else {}
+        return _connect(name, sources=sources, may_leave=may_leave, token=token, context=context, **sent)
     from helpers.models.loading import load_local
 
     return load_local(

@@ -56,6 +56,10 @@ class Prepared:
         """Attributes of the DICOM headers that named the patient; None of files without such headers."""
         return self.provenance()["identifying"]
 
+    def may_show_text(self) -> list[str]:
+        """Kinds of images that often have words drawn into them, by the DICOM headers."""
+        return self.provenance().get("may_show_text", [])  # shards from before it was noted have none
+
 
 def prepare(
     path: str | os.PathLike[str],

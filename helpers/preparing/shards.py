@@ -22,7 +22,7 @@ from PIL import Image
 from pydicom.misc import is_dicom
 
 from helpers.errors import InputError
-from helpers.images import Part, Reading, identifying_in, part_images
+from helpers.images import Part, Reading, identifying_in, may_show_text_in, part_images
 from helpers.preparing.sources import digest, reason
 from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, PATCH_SIDE
 from helpers.slides import MIN_TISSUE
@@ -184,6 +184,7 @@ def _provenance(task: Task) -> dict[str, Any]:
         "files": [{"bytes": size, "sha256": sha256} for size, sha256 in zip(sizes, hashes, strict=False)],
         # Attributes of the headers that name the patient, without their values; None: nothing tells.
         "identifying": sorted(identifying_in(files)) if is_dicom(files[0]) else None,
+        "may_show_text": may_show_text_in(files) if is_dicom(files[0]) else [],
         "settings": task.settings,
         "version": version("medgemma-tutorials"),
     }

@@ -23,6 +23,7 @@ from .dicom_files import (
 )
 from .dicom_pixels import empty_below as empty_below, read_dataset as read_dataset, undecodable as undecodable
 from .dicom_series import NothingMatchesError as NothingMatchesError
+from .dicomweb import RemoteSeries as RemoteSeries
 from .header_values import header_text as header_text, header_value as header_value
 from .nifti import volumes_in_nifti as volumes_in_nifti
 from .segments import read_segments as read_segments

@@ -6,7 +6,6 @@ QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. The re
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Collection
@@ -26,7 +25,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, parse_url
+from helpers.data import DICOMWEB_TOKEN_VARIABLE, SERIES_URL_FORM, checked_token, parse_url, secret_token
 from helpers.errors import InputError
 from helpers.network import is_in_the_clear, is_loopback, retried
 from helpers.storage import whole_file
@@ -51,7 +50,8 @@ class RemoteSeries:
 
     Args:
         url: its address, see `parse_url`.
-        token: bearer token; default: the value of the environment variable DICOMWEB_TOKEN, or else no token.
+        token: bearer token; default: the value of the environment variable DICOMWEB_TOKEN, in Colab also of its
+            secrets, or else no token.
 
     Downloaded instances are kept in a private temporary folder, which is removed with this object.
 
@@ -62,7 +62,8 @@ class RemoteSeries:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = parse_url(url)
-        self._token = token or os.environ.get(DICOMWEB_TOKEN_VARIABLE) or None
+        given = token or secret_token(DICOMWEB_TOKEN_VARIABLE)
+        self._token = checked_token(given, DICOMWEB_TOKEN_VARIABLE, str(self.url)) or None
         self._client = self._connect()
         self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
         self.passed_over: list[PassedOver] = []  # instances beside the slices, known once these are
@@ -93,8 +94,11 @@ class RemoteSeries:
             request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def slices(self) -> list[Slice]:
-        """The records of all slices of the series, from its metadata; no pixels are requested."""
+    def headers(self) -> list[Dataset]:
+        """The headers of all instances of the series, with whatever the server tells of each but its pixels."""
+        return [_header(instance) for instance in self._metadata()]
+
+    def _metadata(self) -> list[dict[str, Any]]:
         study, series = self.url.study, self.url.series
         if not series:
             raise InputError(
@@ -102,7 +106,11 @@ class RemoteSeries:
                 path=str(self.url),
                 remedy=f"Give the address of one series: {SERIES_URL_FORM}.",
             )
-        found = self._ask(lambda: self._client.retrieve_series_metadata(study, series))
+        return self._ask(lambda: self._client.retrieve_series_metadata(study, series))
+
+    def slices(self) -> list[Slice]:
+        """The records of all slices of the series, from its metadata; no pixels are requested."""
+        found = self._metadata()
         wanted = {f"{tag_for_keyword(keyword):08X}" for keyword in HEADER_KEYWORDS}
         passed: list[PassedOver] = []
         known: dict[tuple, dict[str, Any]] = {}

@@ -23,6 +23,8 @@ class FakeServer:
         self.most_at_once = self._now = 0
         self.models = [{"id": "fake", "object": "model", "created": 0, "owned_by": "me", "max_model_len": 9_000}]
         self.listing: Any = None  # sent in place of the list of models
+        self.list_status = 200
+        self.version = ""  # as vLLM tells it
         self._lock = threading.Lock()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"fake": self}))
         self.http.daemon_threads = True
@@ -49,8 +51,11 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path == "/version":
+            self.send(200 if self.fake.version else 404, {"version": self.fake.version})
+            return
         listed = {"object": "list", "data": self.fake.models}
-        self.send(200, listed if self.fake.listing is None else self.fake.listing)
+        self.send(self.fake.list_status, listed if self.fake.listing is None else self.fake.listing)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -153,7 +153,8 @@ def test_a_stream_gives_pieces_and_one_that_breaks_off_says_so(fake: FakeServer)
 
 def test_what_is_over_the_limits_is_not_sent(fake: FakeServer) -> None:
     chat = load_model(f"endpoint:{fake.url}")
-    assert (chat.served, chat.name, chat.limits.context_tokens) == ("fake", "fake@127.0.0.1", 9_000)
+    name = f"fake@127.0.0.1:{fake.http.server_port}"
+    assert (chat.served, chat.name, chat.limits.context_tokens) == ("fake", name, 9_000)
     prompt = image_messages([IMAGE] * 3, "What?")
     with pytest.raises(InputError, match="3 images are more than the server's limit of 2"):
         replace(chat, limits=Limits(images=2)).generate(prompt)
@@ -161,9 +162,45 @@ def test_what_is_over_the_limits_is_not_sent(fake: FakeServer) -> None:
         chat.generate(image_messages([IMAGE] * 40, "What?"))
     with pytest.raises(InputError, match=r"the server takes 0\.00 MB.*jpeg"):
         replace(chat, limits=Limits(request_bytes=200)).generate(prompt)
-    with pytest.raises(InputError, match="png or jpeg"):
-        replace(chat, image_format="gif").generate(prompt)
+    with pytest.raises(InputError, match="png, webp or jpeg"):
+        replace(chat, image_format="gif")
     assert not fake.requests
+
+
+def test_webp_loses_nothing_and_is_smaller_than_png(fake: FakeServer, head_ct: Path) -> None:
+    volume = read_volume(head_ct, modality="CT")
+    slices = [Image.fromarray(one) for one in ct_to_rgb(volume, [20, 50, 80])]
+    chat = asking(fake, image_format="webp")
+    chat.generate(image_messages(slices, "What?"))
+    sent = [part["image_url"]["url"] for part in fake.requests[0]["messages"][0]["content"][:-1]]
+    for url, image in zip(sent, slices, strict=True):
+        head, _, data = url.partition(",")
+        assert head == "data:image/webp;base64"
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), np.asarray(image))
+    sizes = {form: sum(len(image_bytes(image, form)) for image in slices) for form in ("png", "webp", "jpeg")}
+    assert sizes["webp"] < 0.75 * sizes["png"] and sizes["jpeg"] < 0.75 * sizes["webp"]
+    noted = Image.new("RGB", (4, 4))
+    noted.info = {"exif": b"Exif\0\0Doe^Jane", "icc_profile": b"Doe^Jane", "xmp": b"Doe^Jane"}
+    assert b"Doe" not in image_bytes(noted, "webp")
+
+
+def test_a_format_is_chosen_by_name_and_for_servers_alone(fake: FakeServer) -> None:
+    assert load_model(f"endpoint:{fake.url}", image_format="webp").image_format == "webp"
+    with pytest.raises(InputError, match="Only to a server"):
+        load_model("standin", image_format="webp")
+    with pytest.raises(InputError, match="png, webp or jpeg"):
+        load_model(f"endpoint:{fake.url}", image_format="bmp")
+
+
+def test_a_dedicated_endpoint_takes_ten_megabytes_and_the_ways_out_are_told_in_order() -> None:
+    url = "https://1.us-central1-2.prediction.vertexai.goog/v1/projects/2/locations/us-central1/endpoints/1"
+    chat = EndpointModel(url, "", may_leave="made up")
+    assert chat.limits.request_bytes == 10_000_000
+    assert EndpointModel(url, "", limits=Limits(images=9)).limits.request_bytes == 64_000_000
+    assert EndpointModel("https://models.example.org/v1", "").limits == Limits()
+    noise = np.random.default_rng(0).integers(0, 256, (12, 640, 640, 3), np.uint8)
+    with pytest.raises(InputError, match=r"19\.\d+ MB, but the server takes 10\.00 MB.*webp.*jpeg.*fewer.*DICOM"):
+        chat.generate(image_messages([Image.fromarray(one) for one in noise], "What?"))
 
 
 def test_a_name_must_lead_to_one_model_of_a_server_that_is_there(fake: FakeServer) -> None:

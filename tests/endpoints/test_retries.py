@@ -106,7 +106,7 @@ def drip(handler: Handler, number: int) -> bool:
         (lambda h, n: h.send(200, {"error": "out of memory"}) or True, "The server failed (out of memory)"),
         (lambda h, n: h.send(200, {"message": "busy", "code": 429}) or True, "too many requests"),
         (lambda h, n: h.send(200, {"detail": "expired", "status": 401}) or True, f"Set {TOKEN_VARIABLE}"),
-        (lambda h, n: h.send(307, b"", {"Location": "http://127.0.0.2:9/v1"}) or True, "The server failed"),
+        (lambda h, n: h.send(307, b"", {"Location": "http://127.0.0.2:9/v1"}) or True, "sends on to another"),
     ],
 )
 def test_a_case_that_cannot_be_answered_is_recorded_with_the_reason(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +68,32 @@ def test_an_address_that_is_unsafe_or_something_else_is_refused(url: str, expect
         with pytest.raises(InputError, match=expected) as caught:
             call(url)
         assert "planted" not in str(caught.value) and caught.value.remedy
+
+
+def test_the_token_comes_from_the_environment_or_from_colabs_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"{STUDY}/series/4.5"
+
+    class Asked:
+        headers: dict[str, str]
+
+    def sent(token: str | None = None) -> str:
+        request = Asked()
+        request.headers = {}
+        return RemoteSeries(url, token)._authorise(request).headers.get("Authorization", "")
+
+    assert sent() == ""
+    colab = types.ModuleType("google.colab")
+    colab.userdata = types.SimpleNamespace(get=lambda name: {DICOMWEB_TOKEN_VARIABLE: f"{TOKEN}\n"}[name])
+    google = types.ModuleType("google")
+    google.__path__ = []
+    monkeypatch.setitem(sys.modules, "google", google)
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    assert sent() == f"Bearer {TOKEN}"
+    assert sent("given") == "Bearer given"
+    monkeypatch.setenv(DICOMWEB_TOKEN_VARIABLE, "planted\ntoken")
+    with pytest.raises(InputError, match=r"on one line.*DICOMWEB_TOKEN") as caught:
+        sent()
+    assert "planted" not in str(caught.value)
 
 
 def test_fetch_leaves_a_series_where_it_is() -> None:

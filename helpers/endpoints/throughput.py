@@ -1,0 +1,115 @@
+"""How many requests a server answers with one caller, and with several at once: its throughput and its latency."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from helpers.endpoints.client import EndpointModel
+from helpers.errors import InputError, check_count
+from helpers.prompts import Message
+
+CALLERS = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What so many callers got, each of whom sends the next request as soon as the last one is answered.
+
+    Rates are over the whole time from the first request to the last answer. ``first_token`` is the median of the
+    seconds from a request to its first piece of text, and ``slowest_first_token`` the longest of them. The tokens
+    of answers are those that the server counts, or else the pieces that came (``counted`` tells which).
+    """
+
+    callers: int
+    requests: int
+    failed: int
+    seconds: float
+    requests_per_second: float
+    first_token: float
+    slowest_first_token: float
+    tokens_per_second: float
+    counted: str  # "tokens" or "pieces"
+    first_failure: str = ""
+
+
+def measure_loads(
+    chat: EndpointModel,
+    prompt: Callable[[int], Sequence[Message]],
+    *,
+    callers: Sequence[int] = CALLERS,
+    rounds: int = 2,
+    max_new_tokens: int = 64,
+) -> Iterator[Load]:
+    """Ask a server with 1, then with more callers at once; yields a `Load` for each.
+
+    Args:
+        chat: the served model. Each request is sent once: one that fails counts as failed.
+        prompt: the prompt of each request, by its number. A server that keeps what prompts begin with answers the
+            same prompt faster, so they should begin differently where the real ones do.
+        callers: how many at once, each a measurement of its own.
+        rounds: requests of each caller.
+        max_new_tokens: of an answer.
+
+    Raises:
+        InputError: no callers or rounds, or a first request, which warms the server up, that fails.
+    """
+    for n in (*callers, rounds):
+        check_count(n, f"{n!r} callers or rounds cannot be measured.", remedy="Use 1 or more.")
+    chat = replace(chat, attempts=1, at_once=max(callers, default=1))
+    _timed(chat, prompt(0), max_new_tokens)
+    sent = 1
+    for n in callers:
+        numbers = range(sent, sent + n * rounds)
+        sent += len(numbers)
+        prompts = [prompt(k) for k in numbers]  # made before the clock starts
+        began = time.perf_counter()
+        with ThreadPoolExecutor(n) as pool:
+            done = list(pool.map(lambda messages: _attempt(chat, messages, max_new_tokens), prompts))
+        yield _load(n, done, time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    first: float
+    pieces: int
+    tokens: int | None  # where the server counts them
+
+
+def _attempt(chat: EndpointModel, messages: Sequence[Message], max_new_tokens: int) -> _Answered | str:
+    try:
+        return _timed(chat, messages, max_new_tokens)
+    except InputError as error:
+        return str(error)
+
+
+def _timed(chat: EndpointModel, messages: Sequence[Message], max_new_tokens: int) -> _Answered:
+    began, first, pieces, told = time.perf_counter(), 0.0, 0, {}
+    for _ in chat.stream(messages, max_new_tokens, usage=told):
+        first = first or time.perf_counter() - began
+        pieces += 1
+    return _Answered(first or time.perf_counter() - began, pieces, told.get("completion_tokens"))
+
+
+def _load(callers: int, done: Sequence[_Answered | str], seconds: float) -> Load:
+    answered: list[Any] = [one for one in done if isinstance(one, _Answered)]
+    failures = [one for one in done if isinstance(one, str)]
+    counts = all(one.tokens for one in answered)
+    written = sum(one.tokens if counts else one.pieces for one in answered)
+    firsts = [one.first for one in answered] or [float("nan")]
+    return Load(
+        callers,
+        len(done),
+        len(failures),
+        seconds,
+        len(answered) / seconds,
+        median(firsts),
+        max(firsts),
+        written / seconds,
+        "tokens" if counts and answered else "pieces",
+        failures[0] if failures else "",
+    )
