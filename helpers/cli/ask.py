@@ -38,7 +38,7 @@ EXAMPLES = (
         "about a whole slide, with JSON for a script",
     ),
     (
-        'medgemma-tutorials ask ct-head "Is there a bleed?" --history record.json',
+        'medgemma-tutorials ask ct-head "Is there a haemorrhage?" --history data/record.json',
         "with the patient's history",
     ),
     (

@@ -45,6 +45,7 @@ def find_path(
     vision_batch: int = 8,
     limit: int | None = None,
     context: int | None = None,
+    image_format: str | None = None,
     block: int = BLOCK,
     best: int = BEST,
     threshold: float | None = None,
@@ -99,6 +100,7 @@ def find_path(
             context=context,
             sources=study.files,
             may_leave=may_leave,
+            image_format=image_format,
         )
 
     how = {"best": best, "threshold": threshold, "max_new_tokens": max_new_tokens}

@@ -62,7 +62,7 @@ def test_json_has_every_part(server, capsys):
         (["--find", "--best", "0"], "0 blocks"),
         (["--find", "--threshold", "nan"], "not a number"),
         (["--find", "--magnification", "20"], "--magnification"),
-        (["--block", "9"], "--block is of a search. Add --find"),
+        (["--block", "9"], "--block belongs to a search. Add --find"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(server, capsys, words, problem):

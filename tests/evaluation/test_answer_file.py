@@ -84,7 +84,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_asked(
 ) -> None:
     (tmp_path / "file").touch()
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match="is a file"):
+        with pytest.raises(InputError, match="a file is there"):
             check_output(output)
     with pytest.raises(InputError, match="File name too long"):
         check_output(tmp_path / ("x" * 300))

@@ -88,7 +88,7 @@ def test_all_faults_are_said_at_once(tmp_path: Path, head_ct: Path) -> None:
         "line 7: the history holds <start_of_image>",
         "line 8: These are not boxes: [1, 2, 3, 4] is not a list of objects",
         "line 9: the answer 'TRUE' is not a sentence",
-        "line 10: fewer than two different options",
+        "line 10: the row has fewer than two different options",
         "occurs twice",
     ):
         assert words in said, words

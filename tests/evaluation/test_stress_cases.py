@@ -110,7 +110,7 @@ def test_a_question_that_is_not_found_once_is_one_error() -> None:
         def messages(self) -> list:
             return image_messages([Image.new("RGB", (4, 4))], f"{self.question} {self.question}")
 
-    with pytest.raises(InputError, match="The question of w stands 2 times"):
+    with pytest.raises(InputError, match="The question of w occurs 2 times"):
         _ = variants([Twice("w", (), "g", "yes")])["w#words: polite"].messages
     with pytest.raises(InputError, match="c0 shows no image"):
         _ = variants([replace(bleeding()[0], kind="change", levels=())])["c0#images black"].messages

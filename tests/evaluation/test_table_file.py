@@ -36,15 +36,18 @@ def problem(table: Path, content: str | bytes) -> str:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ('0.png,image,What?,A.\n1.png,image,What?,"B.\n2.png,image,What?,C.\n', "line 3: a quote"),
-        ('1.png,image,What?,"B.\n2.png,image,"What?",C.\n', "line 2: a quote"),
-        ('1.png,image,What?,"B.\n2.png,image,What?,C.\n3.png,image,What?,"D"\n', "line 2: a quote"),
-        ('1.png,image,What?,"B.\n2.png,image,What?,C.\n3.png,image,What?,D."\n', "line 2: a quote.*'2.png"),
-        ('0.png,image,What?,A.\n1.png,image,What?,"B.', "line 3: a quote"),
-        ('0.png,image,"Q?,A.\n' + "1.png,image,What?,B.\n" * 9000, "line 2: a quote"),
+        ('0.png,image,What?,A.\n1.png,image,What?,"B.\n2.png,image,What?,C.\n', "line 3: this row opens a quote"),
+        ('1.png,image,What?,"B.\n2.png,image,"What?",C.\n', "line 2: this row opens a quote"),
+        ('1.png,image,What?,"B.\n2.png,image,What?,C.\n3.png,image,What?,"D"\n', "line 2: this row opens a quote"),
+        (
+            '1.png,image,What?,"B.\n2.png,image,What?,C.\n3.png,image,What?,D."\n',
+            "line 2: this row.*a quote.*'2.png",
+        ),
+        ('0.png,image,What?,A.\n1.png,image,What?,"B.', "line 3: this row opens a quote"),
+        ('0.png,image,"Q?,A.\n' + "1.png,image,What?,B.\n" * 9000, "line 2: this row opens a quote"),
         ('0.png,image,"A "big" one?",A.\n', 'line 2: the cell goes on after its closing quote.*""'),
-        ("0.png,image,What?,A.\n\n1.png,image,What?\n", r"line 4: it has fewer cells.*\(3, not 4\)"),
-        ("0.png,image,What?,A, or B.\n", r"line 2: it has more cells.*\(5, not 4\)"),
+        ("0.png,image,What?,A.\n\n1.png,image,What?\n", r"line 4: the row has fewer cells.*\(3, not 4\)"),
+        ("0.png,image,What?,A, or B.\n", r"line 2: the row has more cells.*\(5, not 4\)"),
     ],
 )
 def test_csv_that_would_lose_rows_names_the_line(rows: str, words: str, folder: Path) -> None:

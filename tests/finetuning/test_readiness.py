@@ -110,7 +110,7 @@ def test_a_process_that_would_train_alone_beside_others_is_refused(chat, monkeyp
 def test_a_switch_that_is_neither_true_nor_false_is_named(chat, monkeypatch):
     for flag in ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP"):
         monkeypatch.setenv(flag, "maybe")
-        with pytest.raises(InputError, match=f"{flag} is 'maybe', neither true nor false"):
+        with pytest.raises(InputError, match=f"{flag} is 'maybe', which is neither true nor false"):
             readiness.check_processes(chat, QUICK)
         monkeypatch.delenv(flag)
 

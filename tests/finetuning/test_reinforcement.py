@@ -14,7 +14,7 @@ from helpers.finetuning.reinforcement import RECIPES
 
 
 def test_settings_that_cannot_be_are_refused_and_googles_are_theirs():
-    with pytest.raises(InputError, match="not a multiple of 5 at once"):
+    with pytest.raises(InputError, match="not a multiple of at_once, 5"):
         Reinforcement(at_once=5)
     with pytest.raises(InputError, match="replies"):
         Reinforcement(replies=1)

@@ -177,7 +177,10 @@ SPOILT = {
     ),
     "a broken expression": (changed(target_modules="(*"), "does not fit"),
     "parts": (lambda f: (f / WEIGHTS).rename(f / "adapter_model-00001-of-00001.safetensors") and None, "1 files"),
-    "a run": (lambda f: shutil.move(shutil.copytree(f, f.parent / "c"), f) and (f / CONFIG).unlink(), "inside"),
+    "a run": (
+        lambda f: shutil.move(shutil.copytree(f, f.parent / "c"), f) and (f / CONFIG).unlink(),
+        "Give one of these subfolders",
+    ),
     "nothing": (weights(lambda all_: {}), "holds no weights"),
 }
 
@@ -245,7 +248,10 @@ def test_ask_and_evaluate_take_an_adapter_and_a_batch(plain: Path, tmp_path: Pat
     assert ask_path(path, "Is it bright?", adapter=plain, max_new_tokens=12)["answer"] == said["answer"]
     for batch in ("0", "-1"):
         assert main([*words, "--vision-batch", batch]) == 2
-        assert "at once" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
+        assert (
+            "vision_batch is 0, which is not a whole number"
+            in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
+        )
     words = ["evaluate", "--cases", "teaching:image", "--n", "2", "--output", str(tmp_path / "out")]
     assert main([*words, "--vision-batch", "0"]) == main([*words, "--adapter", str(tmp_path)]) == 2
     assert "no adapter" in capsys.readouterr().err

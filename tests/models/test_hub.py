@@ -55,7 +55,7 @@ def test_memory_is_checked_before_the_download_begins(hub_server) -> None:
     answer["auth-check"] = (200, {}, b"{}")
     files = b'[{"rfilename": "model.safetensors", "size": 900000000000}]'
     answer["/api/models/"] = (200, {}, b'{"id": "google/medgemma-1.5-4b-it", "siblings": ' + files + b"}")
-    with pytest.raises(InputError, match=r"about 901\.4 GB on cpu with 16 slices, 905\.5 GB with 85.*standin"):
+    with pytest.raises(InputError, match=r"about 901\.4 GB on cpu with 16 slices, and 905\.5 GB with 85.*standin"):
         hub.find_model("google/medgemma-1.5-4b-it", device="cpu", quantized=False, endpoint=url)
 
 

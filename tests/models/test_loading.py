@@ -177,7 +177,7 @@ def test_a_batch_halves_where_memory_runs_out_and_is_one_or_more(standin, monkey
     torch.testing.assert_close(found, expected)
     assert sizes == [5, 2, 2, 2, 1]
     for batch in (0, -3, True, 2.0):
-        with pytest.raises(InputError, match="at once"):
+        with pytest.raises(InputError, match="vision_batch is .*, which is not a whole number"):
             load_model("standin", vision_batch=batch)
 
 
@@ -245,15 +245,18 @@ WRONG = {
     "ends that cannot be read": (lambda f: (f / "generation_config.json").write_text("{"), "cannot be loaded"),
     "settings that are a list": (lambda f: (f / "config.json").write_text("[]"), "cannot be loaded"),
     "other sizes": (lambda f: weights(f, lambda k, v: v[:-1].clone() if k == ONE else v), "1 .* of other sizes"),
-    "whole numbers": (lambda f: weights(f, lambda k, v: v.int() if k == ONE else v), "of I32"),
-    "8 bits": (lambda f: weights(f, lambda k, v: v.to(torch.float8_e4m3fn) if v.dim() == 2 else v), "of F8_E4M3"),
+    "whole numbers": (lambda f: weights(f, lambda k, v: v.int() if k == ONE else v), "the type I32"),
+    "8 bits": (
+        lambda f: weights(f, lambda k, v: v.to(torch.float8_e4m3fn) if v.dim() == 2 else v),
+        "the type F8_E4M3",
+    ),
     "layers that the settings have not": (
         lambda f: settings(f, "text_config", num_hidden_layers=2, layer_types=["full_attention"] * 2),
         "layers that config.json does not list",
     ),
     "a head of its own that is not there": (
         lambda f: (settings(f, tie_word_embeddings=False), settings(f, "text_config", tie_word_embeddings=False)),
-        "first lm_head",
+        "for example lm_head",
     ),
     "another image token": (lambda f: settings(f, image_token_id=5), "image token is"),
     "other tokens an image": (lambda f: settings(f, mm_tokens_per_image=4), "tokens an image is"),

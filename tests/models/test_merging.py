@@ -56,7 +56,7 @@ def test_an_adapter_of_a_merged_model_is_not_one_of_its_base(adapter: Path, tmp_
     record = {"base": "standin+staining", "base_fingerprint": folder_fingerprint(whole)}
     (second / "training.json").write_text(json.dumps(record), encoding="utf-8")
     assert load_model(str(whole), adapter=second, device="cpu").name == f"{whole}+second"
-    with pytest.raises(InputError, match=r"standin\+staining; medgemma-tutorials merge"):
+    with pytest.raises(InputError, match=r"\(standin\+staining\) with medgemma-tutorials merge"):
         load_model("standin", adapter=second, device="cpu")
 
 
