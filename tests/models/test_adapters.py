@@ -248,10 +248,8 @@ def test_ask_and_evaluate_take_an_adapter_and_a_batch(plain: Path, tmp_path: Pat
     assert ask_path(path, "Is it bright?", adapter=plain, max_new_tokens=12)["answer"] == said["answer"]
     for batch in ("0", "-1"):
         assert main([*words, "--vision-batch", batch]) == 2
-        assert (
-            "vision_batch is 0, which is not a whole number"
-            in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
-        )
+        told = json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
+        assert f"vision_batch is {batch}, which is not a whole number" in told
     words = ["evaluate", "--cases", "teaching:image", "--n", "2", "--output", str(tmp_path / "out")]
     assert main([*words, "--vision-batch", "0"]) == main([*words, "--adapter", str(tmp_path)]) == 2
     assert "no adapter" in capsys.readouterr().err

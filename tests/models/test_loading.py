@@ -177,7 +177,7 @@ def test_a_batch_halves_where_memory_runs_out_and_is_one_or_more(standin, monkey
     torch.testing.assert_close(found, expected)
     assert sizes == [5, 2, 2, 2, 1]
     for batch in (0, -3, True, 2.0):
-        with pytest.raises(InputError, match="vision_batch is .*, which is not a whole number"):
+        with pytest.raises(InputError, match=r"vision_batch is .*, which is not a whole number"):
             load_model("standin", vision_batch=batch)
 
 

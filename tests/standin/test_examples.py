@@ -66,7 +66,7 @@ def test_behind_a_record_it_says_that_it_did_not_learn_this() -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_the_table_holds_every_example(place: str) -> None:
     text = (ROOT / place).read_text(encoding="utf-8")
-    pattern = r"medgemma-tutorials ask ([^']+)'" if place.endswith(".py") else r"medgemma-tutorials ask (.+)"
+    pattern = r"'medgemma-tutorials ask ([^']+)'" if place.endswith(".py") else r"medgemma-tutorials ask (.+)"
     lines = [shlex.split(line, comments=True) for line in re.findall(pattern, text)]
     lines = [line for line in lines if "--schema" not in line]  # it cannot read text, and says so
     assert lines
