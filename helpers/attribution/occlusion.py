@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.attribution.answers import YES_NO, AnswerTokens, answer_tokens, check_here
-from helpers.attribution.blanks import MEAN, blank_image
+from helpers.attribution.blanks import BLACK, blank_image
 from helpers.errors import InputError, check_count
 from helpers.evaluation import ANSWER_BEGUN
 from helpers.models import ImageExchange
@@ -75,7 +75,7 @@ def occlude(
     messages: Sequence[Message],
     *,
     parts: Sequence[Sequence[int]] | None = None,
-    blank: str | Image.Image = MEAN,
+    blank: str | Image.Image = BLACK,
     answers: Sequence[str] = YES_NO,
     begun: str = ANSWER_BEGUN,
 ) -> Occlusion:
@@ -86,9 +86,9 @@ def occlude(
 
     Args:
         chat: a model that is loaded here.
-        messages: a prompt with two images or more, or with one and a ``blank`` that is not the mean.
+        messages: a prompt with images.
         parts: the numbers of the images, from 0, that are exchanged together; by default each alone.
-        blank: what they are exchanged for: "mean" of all images, "black", or an image.
+        blank: what they are exchanged for: "black", the "mean" of all images, or an image.
         answers: the two that are compared.
         begun: what the model is taken to have said before its answer.
 
@@ -106,7 +106,7 @@ def coarse_to_fine(
     messages: Sequence[Message],
     *,
     width: int = 8,
-    blank: str | Image.Image = MEAN,
+    blank: str | Image.Image = BLACK,
     answers: Sequence[str] = YES_NO,
     begun: str = ANSWER_BEGUN,
 ) -> tuple[Occlusion, Occlusion]:

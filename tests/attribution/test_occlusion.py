@@ -83,13 +83,21 @@ def test_blocks_cover_every_image_and_no_other(images, width, step):
 
 def test_blanks_by_hand():
     dark, bright = (Image.new("RGB", (2, 2), (value, 0, 10)) for value in (10, 31))
-    assert blank_image([dark, bright]).getpixel((0, 0)) == (20, 0, 10)  # 20.5 is rounded to even
-    assert blank_image([dark, bright], "black").getpixel((1, 1)) == (0, 0, 0)
+    assert blank_image([dark, bright], "mean").getpixel((0, 0)) == (20, 0, 10)  # 20.5 is rounded to even
+    assert blank_image([dark, bright]).getpixel((1, 1)) == (0, 0, 0)
     assert blank_image([dark], bright).getpixel((0, 0)) == (31, 0, 10)
 
 
 @pytest.mark.parametrize(
-    ("given", "blank"), [([], "black"), ([(9, 9, 9)], "mean"), ([(9, 9, 9)] * 3, "mean"), ([(1, 2, 3)], "grey")]
+    ("given", "blank"),
+    [
+        ([], "black"),
+        ([(9, 9, 9)], "mean"),
+        ([(9, 9, 9)] * 3, "mean"),
+        ([(0, 0, 0)] * 2, "black"),
+        ([(5, 5, 5)], Image.new("RGB", (2, 2), (5, 5, 5))),
+        ([(1, 2, 3)], "grey"),
+    ],
 )
 def test_a_blank_that_would_change_nothing_is_refused(given, blank):
     with pytest.raises(InputError):
