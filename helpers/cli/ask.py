@@ -111,6 +111,10 @@ def _ask(options: argparse.Namespace) -> int:
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
     if options.explain is not None:
         where = asked["where"]
+        if where["likelier"] != asked["final_answer"]:
+            print(
+                f"Before any argument the model leans to {where['likelier']!r}, which is what the picture explains."
+            )
         if where["means_little"]:
             print("The model was about to say something else than these answers, so where it looked means little.")
         print(f"Where it looked: {where['picture']} and {where['json']}")
