@@ -113,7 +113,7 @@ def _ask(options: argparse.Namespace) -> int:
         where = asked["where"]
         if where["likelier"] != asked["final_answer"]:
             print(
-                f"Before any argument the model leans to {where['likelier']!r}, which is what the picture explains."
+                f"Before an argument the model leans to {where['likelier']!r}, which is what the picture explains."
             )
         if where["means_little"]:
             print("The model was about to say something else than these answers, so where it looked means little.")
