@@ -113,7 +113,7 @@ def coarse_to_fine(
 ) -> list[Occlusion]:
     """Occlude blocks of images, then smaller blocks of the one that speaks most for the answer, and so on.
 
-    With the ``widths`` 16, 4 and 1 that takes at most 14 readings for 85 images, in place of 85. Returns each step;
+    With ``widths`` of 16, 4 and 1 that takes at most 14 readings for 85 images, in place of 85. Returns all steps;
     the winner of the last is the image that was looked for. It can be another one than that of `occlude`, which
     looks into every block. Raises `InputError` as `occlude` does, and for widths that do not fall.
     """
