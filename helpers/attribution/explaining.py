@@ -20,7 +20,7 @@ GRID = 8  # rows and columns on a single image
 NAMES = {"ct": "SLICE", "mri": "SLICE", "slide": "patch", "image": "image"}
 
 
-def cost(messages: Sequence[Message]) -> str:
+def explaining_cost(messages: Sequence[Message]) -> str:
     """What `explain` will do with a prompt, in one sentence, before it is done."""
     n = len(images_of(messages))
     if n == 1:

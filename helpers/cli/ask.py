@@ -140,7 +140,7 @@ def _check_explain(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace, chat: Any, messages: Sequence[Any], kind: str) -> dict[str, Any]:
-    from helpers.attribution import cost, explain
+    from helpers.attribution import explain, explaining_cost
 
-    print(cost(messages), flush=True)
+    print(explaining_cost(messages), flush=True)
     return {"where": explain(chat, messages, options.explain, options.options, kind)}
