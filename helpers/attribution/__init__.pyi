@@ -1,6 +1,6 @@
 from .answers import AnswerTokens as AnswerTokens, answer_tokens as answer_tokens
 from .blanks import blank_image as blank_image
-from .explaining import cost as cost, explain as explain
+from .explaining import explain as explain, explaining_cost as explaining_cost
 from .occlusion import (
     Occlusion as Occlusion,
     blocks as blocks,

@@ -1,8 +1,9 @@
 """What takes the place of an image, or of a region: a blank should take the finding away and change nothing else.
 
-Black is what no tissue looks like, and on slides no glass. So the default is the mean of the prompt's images, in
-which no finding of a single image is left. Neither is free of error: a model has seldom seen either, so it may
-answer otherwise for that reason alone.
+Black is air on CT and MRI, and a prompt of a volume has slices that are nearly all air; so it is the default. On
+slides black is nothing, and bare glass stands for it. The mean of all images blurs a finding away and keeps the
+rest. None is free of error: a model has seldom seen them in such a place, and may answer otherwise for that alone.
+Notebook 12 chooses between them where there is no finding: a good blank changes little there.
 """
 
 from __future__ import annotations
@@ -15,38 +16,43 @@ from PIL import Image
 from helpers.errors import InputError
 
 MEAN, BLACK = "mean", "black"
+GLASS = (243, 243, 243)  # of a bright-field slide without tissue
 
 
-def blank_image(images: Sequence[Image.Image], blank: str | Image.Image = MEAN) -> Image.Image:
+def blank_image(images: Sequence[Image.Image], blank: str | Image.Image = BLACK) -> Image.Image:
     """The image that the others are exchanged for: RGB, of the size of the first.
 
     Args:
         images: all images of the prompt.
-        blank: "mean", pixel by pixel the mean of all images; "black"; or an image of your own.
+        blank: "black"; "mean", pixel by pixel the mean of all images; or an image of your own.
 
     Raises:
-        InputError: another word; the mean of one image, or of images that are all the same, which would exchange
-            them for themselves.
+        InputError: another word, or a blank that is the same as each of the images, as the mean of one is:
+            exchanging them would change nothing.
     """
+    if not images:
+        raise InputError("There is no image to make a blank for.", remedy="Give a prompt with images.")
+    chosen = _made(images, blank)
+    if all(image.convert("RGB").resize(chosen.size).tobytes() == chosen.tobytes() for image in images):
+        raise InputError(
+            "The blank is the same as each of the images, so exchanging them would change nothing.",
+            remedy="Use another blank: black, the mean, or an image of your own. For one image, occlude_regions.",
+        )
+    return chosen
+
+
+def _made(images: Sequence[Image.Image], blank: str | Image.Image) -> Image.Image:
     if isinstance(blank, Image.Image):
         return blank.convert("RGB")
-    if not images:
-        raise InputError("The prompt has no image to make a blank for.", remedy="Give a prompt with images.")
     size = images[0].size
     if blank == BLACK:
         return Image.new("RGB", size)
     if blank != MEAN:
-        raise InputError(f"{blank!r} is not a blank.", remedy=f"Use {MEAN!r}, {BLACK!r} or an image.")
+        raise InputError(f"There is no blank {blank!r}.", remedy=f"Use {BLACK!r}, {MEAN!r} or an image.")
     total = np.zeros((size[1], size[0], 3))
     for image in images:
         total += np.asarray(image.convert("RGB").resize(size), float)
-    mean = Image.fromarray(np.rint(total / len(images)).astype(np.uint8))
-    if all(image.convert("RGB").resize(size).tobytes() == mean.tobytes() for image in images):
-        raise InputError(
-            "All images are the same as their mean, so exchanging them would change nothing.",
-            remedy=f"Use blank={BLACK!r} or an image of your own; for one image, occlude_regions.",
-        )
-    return mean
+    return Image.fromarray(np.rint(total / len(images)).astype(np.uint8))
 
 
 def mean_colour(image: Image.Image) -> tuple[int, int, int]:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from helpers.attribution.occlusion import Occlusion, blocks, occlude
+from PIL import Image
+
+from helpers.attribution.blanks import BLACK, GLASS
+from helpers.attribution.occlusion import Occlusion, occlude
 from helpers.attribution.pictures import heat_strip, region_map
 from helpers.attribution.regions import occlude_regions
 from helpers.evaluation import LOW_MASS
@@ -17,7 +20,7 @@ GRID = 8  # rows and columns on a single image
 NAMES = {"ct": "SLICE", "mri": "SLICE", "slide": "patch", "image": "image"}
 
 
-def cost(messages: Sequence[Message]) -> str:
+def explaining_cost(messages: Sequence[Message]) -> str:
     """What `explain` will do with a prompt, in one sentence, before it is done."""
     n = len(images_of(messages))
     if n == 1:
@@ -26,7 +29,7 @@ def cost(messages: Sequence[Message]) -> str:
             f"model encodes and reads {GRID * GRID} images more."
         )
     return (
-        f"Where it looked: each of the {n} images is exchanged for the mean of all. No image is encoded twice. "
+        f"Where it looked: each of the {n} images is exchanged for an empty one. No image is encoded twice. "
         f"The model reads the prompt again from that image on, together as long as {(n + 1) / 2:.0f} prompts."
     )
 
@@ -49,7 +52,8 @@ def explain(
         found = occlude_regions(chat, messages, rows=GRID, columns=GRID, answers=answers)
         figure = region_map(images[0], found)
     else:
-        found = occlude(chat, messages, parts=blocks(len(images), 1), answers=answers)
+        blank = Image.new("RGB", images[0].size, GLASS) if kind == "slide" else BLACK
+        found = occlude(chat, messages, blank=blank, answers=answers)
         figure = heat_strip(images, found, what=NAMES.get(kind, "image"))
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / "where.png", dpi=120)

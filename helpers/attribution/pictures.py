@@ -71,15 +71,14 @@ def _thumbnails(n: int, winner: int) -> list[int]:
     return sorted(set(chosen.tolist()))
 
 
-def region_map(image: Image.Image, found: Occlusion, *, box: Sequence[float] | None = None) -> Any:
+def region_map(image: Image.Image, found: Occlusion) -> Any:
     """An image beside the same image with the fields of `helpers.attribution.occlude_regions` coloured over it.
 
-    Orange speaks for the model's answer and blue against it, the stronger the more. ``box``, y0, x0, y1, x1 in
-    pixels, is where something is known to be. Returns a figure of matplotlib.
+    Orange speaks for the model's answer and blue against it, the stronger the more. The image is the one that the
+    model got, with or without lines drawn on it. Returns a figure of matplotlib.
     """
     import matplotlib.pyplot as plt
     from matplotlib.colors import to_rgb
-    from matplotlib.patches import Rectangle
 
     figure, axes = plt.subplots(1, 2, figsize=(8, 4.2), layout="constrained")
     support = found.support
@@ -91,8 +90,5 @@ def region_map(image: Image.Image, found: Occlusion, *, box: Sequence[float] | N
         axis.imshow(image)
         axis.set(xticks=[], yticks=[])
         axis.set_title(title, fontsize=9)
-        if box is not None:
-            y0, x0, y1, x1 = box
-            axis.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor="yellow", linewidth=1.5))
     axes[1].imshow(heat)
     return figure

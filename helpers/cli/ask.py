@@ -198,6 +198,10 @@ def _ask(options: argparse.Namespace) -> int:
     print(f"{cost}, {asked['model']}. For education and not for diagnosis.")
     if options.explain is not None:
         where = asked["where"]
+        if where["likelier"] != asked["final_answer"]:
+            print(
+                f"Before an argument the model leans to {where['likelier']!r}, which is what the picture explains."
+            )
         if where["means_little"]:
             print("The model was about to say something else than these answers, so where it looked means little.")
         print(f"Where it looked: {where['picture']} and {where['json']}")
@@ -243,9 +247,9 @@ def _check_explain(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace, chat: Any, messages: Sequence[Any], kind: str) -> dict[str, Any]:
-    from helpers.attribution import cost, explain
+    from helpers.attribution import explain, explaining_cost
 
-    print(cost(messages), flush=True)
+    print(explaining_cost(messages), flush=True)
     return {"where": explain(chat, messages, options.explain, options.options, kind)}
 
 

@@ -46,13 +46,19 @@ def test_it_is_what_prompts_written_anew_give(standin, case, blank):
 
 
 def test_coarse_to_fine_looks_into_the_block_that_speaks_most(standin, case):
-    coarse, fine = coarse_to_fine(standin, case.messages, width=5)
+    coarse, fine = coarse_to_fine(standin, case.messages, widths=(5, 1))
     n = len(images_of(case.messages))
     assert [number for part in coarse.parts for number in part] == list(range(n))
     assert tuple(number for (number,) in fine.parts) == coarse.parts[coarse.winner]
     every = occlude(standin, case.messages)
     for (number,), value in zip(fine.parts, fine.without, strict=True):
         assert value == pytest.approx(every.without[number], abs=1e-3)
+
+
+@pytest.mark.parametrize("widths", [(), (4, 4), (1, 4), (4, 0), (2.5,)])
+def test_widths_that_do_not_fall_are_refused(standin, case, widths):
+    with pytest.raises(InputError):
+        coarse_to_fine(standin, case.messages, widths=widths)
 
 
 def test_support_speaks_for_the_answer_that_is_given():
@@ -83,13 +89,21 @@ def test_blocks_cover_every_image_and_no_other(images, width, step):
 
 def test_blanks_by_hand():
     dark, bright = (Image.new("RGB", (2, 2), (value, 0, 10)) for value in (10, 31))
-    assert blank_image([dark, bright]).getpixel((0, 0)) == (20, 0, 10)  # 20.5 is rounded to even
-    assert blank_image([dark, bright], "black").getpixel((1, 1)) == (0, 0, 0)
+    assert blank_image([dark, bright], "mean").getpixel((0, 0)) == (20, 0, 10)  # 20.5 is rounded to even
+    assert blank_image([dark, bright]).getpixel((1, 1)) == (0, 0, 0)
     assert blank_image([dark], bright).getpixel((0, 0)) == (31, 0, 10)
 
 
 @pytest.mark.parametrize(
-    ("given", "blank"), [([], "black"), ([(9, 9, 9)], "mean"), ([(9, 9, 9)] * 3, "mean"), ([(1, 2, 3)], "grey")]
+    ("given", "blank"),
+    [
+        ([], "black"),
+        ([(9, 9, 9)], "mean"),
+        ([(9, 9, 9)] * 3, "mean"),
+        ([(0, 0, 0)] * 2, "black"),
+        ([(5, 5, 5)], Image.new("RGB", (2, 2), (5, 5, 5))),
+        ([(1, 2, 3)], "grey"),
+    ],
 )
 def test_a_blank_that_would_change_nothing_is_refused(given, blank):
     with pytest.raises(InputError):
