@@ -6,11 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
-from pydantic_core import ArgsKwargs
 
 from helpers.errors import InputError
 from helpers.finetuning.problems import input_errors
-from helpers.finetuning.tuning import Count, Positive, Tuning
+from helpers.finetuning.tuning import Count, Positive, Tuning, with_recipe
 
 # What Google's own notebook sets otherwise, https://github.com/Google-Health/medgemma, commit 80a1de1,
 # notebooks/reinforcement_learning_with_hugging_face.ipynb. Its 3 replies at once, accumulated 4 times, are three
@@ -98,14 +97,7 @@ class Reinforcement:
     @model_validator(mode="before")
     @classmethod
     def _take_recipe(cls, given: Any) -> Any:
-        settings = given.kwargs or {} if isinstance(given, ArgsKwargs) and not given.args else given
-        if not isinstance(settings, dict):
-            return given
-        name = settings.get("recipe")
-        defaults = RECIPES.get(name, {}) if isinstance(name, str) else {}
-        if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
-            raise InputError(f"the recipe {name!r} sets nothing here; begin with Reinforcement(recipe={name!r})")
-        return {**defaults, **settings}
+        return with_recipe(given, RECIPES, "sets nothing here; begin with Reinforcement")
 
     @model_validator(mode="after")
     def _check_together(self) -> Any:

@@ -131,14 +131,7 @@ class Tuning:
     @model_validator(mode="before")
     @classmethod
     def _take_recipe(cls, given: Any) -> Any:
-        settings = given.kwargs or {} if isinstance(given, ArgsKwargs) and not given.args else given
-        if not isinstance(settings, dict):
-            return given
-        name = settings.get("recipe")
-        defaults = RECIPES.get(name, {}) if isinstance(name, str) else {}
-        if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
-            raise InputError(f"the recipe {name!r} cannot be set this way; begin with Tuning(recipe={name!r})")
-        return {**defaults, **settings}
+        return with_recipe(given, RECIPES, "cannot be set this way; begin with Tuning")
 
     @model_validator(mode="after")
     def _check_together(self) -> Any:
@@ -161,6 +154,21 @@ class Tuning:
 Tuning.__doc__ = "\n    ".join(
     [f"{Tuning.__doc__}", *(f"{name}: {field.description}" for name, field in Tuning.__pydantic_fields__.items())]
 )
+
+
+def with_recipe(given: Any, recipes: dict[str, dict[str, Any]], refused: str) -> Any:
+    """Put the ``given`` settings of a class over those of the recipe that they name.
+
+    Raises `InputError` with the words of ``refused`` if the settings replace every value of the recipe.
+    """
+    settings = given.kwargs or {} if isinstance(given, ArgsKwargs) and not given.args else given
+    if not isinstance(settings, dict):
+        return given
+    name = settings.get("recipe")
+    defaults = recipes.get(name, {}) if isinstance(name, str) else {}
+    if defaults and all(settings.get(key, value) != value for key, value in defaults.items()):
+        raise InputError(f"the recipe {name!r} {refused}(recipe={name!r})")
+    return {**defaults, **settings}
 
 
 def lora_config(tuning: Tuning) -> Any:
