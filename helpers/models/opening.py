@@ -13,7 +13,7 @@ from helpers.models.context import check_context
 from helpers.models.hub import STANDIN
 from helpers.models.recordings import RECORDED_PREFIX
 
-if TYPE_CHECKING:  # what an answer from elsewhere can do without
+if TYPE_CHECKING:  # a served or recorded model does not need it
     import torch
 
     from helpers.endpoints import EndpointModel
