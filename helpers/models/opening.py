@@ -79,7 +79,7 @@ def load_model(
         )
     if image_format and not name.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "Only to a server are images sent in a format.", path=name, remedy="Leave image_format out."
+            "Only a server gets images in a format that you choose.", path=name, remedy="Leave image_format out."
         )
     if name.startswith(RECORDED_PREFIX):
         from helpers.models.recorded_chat import open_recorded

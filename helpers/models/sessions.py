@@ -36,8 +36,7 @@ from helpers.prompts import (
     with_question,
 )
 
-# The share of the free memory that keys and values may take. The rest is for temporary results while tokens are
-# read.
+# The share of the free memory that keys and values may take. The rest is for results while tokens are read.
 SHARE = 0.8
 
 Row = list[int]  # token ids after the prefix
