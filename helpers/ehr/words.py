@@ -34,8 +34,7 @@ class When:
 
 
 def read_when(value: Any) -> When | None:
-    """Read a date or moment of ``fhir.resources``. There, a year or month alone is a string. None without a
-    date."""
+    """Read a date or moment of ``fhir.resources``, where a year or month alone is a string; None without one."""
     if isinstance(value, datetime):
         zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
         return When(value.date().isoformat(), zoned.astimezone(UTC))

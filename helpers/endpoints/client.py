@@ -242,8 +242,7 @@ class EndpointModel:
             raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
-        """The request, and the size of its messages in bytes, after all checks that are possible before
-        sending."""
+        """The request and the size of its messages in bytes, after all checks that are possible now."""
         check_max_new_tokens(max_new_tokens)
         self.count_tokens(messages)
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))

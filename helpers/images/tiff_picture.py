@@ -227,8 +227,7 @@ def _whitest(page: TiffPage) -> int:
 
 
 def _nodata(page: TiffPage) -> float:
-    """GDAL's value for unmeasured pixels, rounded like the pixels; NaN, which equals no value, if it is not
-    clear."""
+    """GDAL's value for unmeasured pixels, rounded like the pixels; NaN if the value is not clear."""
     try:
         value = float(page.tags[_NODATA].value)
     except (TypeError, ValueError):

@@ -239,8 +239,7 @@ def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> 
 
 
 def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
-    """Return the instance if it is the requested one with all pixels. Otherwise raise, so that `_ask` tries
-    again."""
+    """The instance, if it is the requested one with all pixels. Raises errors after which `_ask` tries again."""
     if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
         raise ValueError("it is not the instance that was asked for")
     if "PixelData" not in dataset:  # pydicom only warns of compressed pixels that are cut off, and leaves them out
