@@ -1,15 +1,15 @@
-"""Where did the model look? Which of its images an answer depends on.
+"""Where did the model look? This room measures which images an answer depends on.
 
-In: a model that is loaded here, and a prompt with images. Out: for each image, or for each region of one, how much
-the log-odds of the answer lose without it; and where attention went, as a contrast.
+In: a model that is loaded here, and a prompt with images. Out: how much the log-odds of the answer lose without
+each image, or without each region of one image. As a contrast, where the model's attention went.
 
 - ``answers``: the two answers that are compared, as tokens, and their log-odds.
 - ``blanks``: what an image or a region is exchanged for.
-- ``occlusion``: images exchanged one by one or in blocks, coarse to fine; what is measured, as an `Occlusion`.
-- ``regions``: the same for the fields of a grid on one image.
-- ``rollout``: attention rolled out over the layers.
-- ``pictures``: a strip of bars under the slices, and a map over one image.
-- ``explaining``: all this for a prompt that was just answered, into a folder.
+- ``occlusion``: exchanges images one by one, in blocks, or in ever smaller blocks. Its result is an `Occlusion`.
+- ``regions``: paints over the fields of a grid on one image, one after the other.
+- ``rollout``: follows attention through the layers back to the images.
+- ``pictures``: draws a strip of bars under the slices, and a map over one image.
+- ``explaining``: measures and draws for a prompt that was just answered, and writes both into a folder.
 """
 
 import lazy_loader

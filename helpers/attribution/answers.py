@@ -1,4 +1,4 @@
-"""Two answers that exclude each other, as the tokens at which they part, and their log-odds."""
+"""Compare two answers that exclude each other: find the first tokens that differ, and compute the log-odds."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ YES_NO = ("yes", "no")
 
 @dataclass(frozen=True)
 class AnswerTokens:
-    """What the model has said before the answers part, and the tokens of either at that place."""
+    """The tokens that two answers share at their beginning, and the tokens of each answer that follow them."""
 
     begun: list[int]
     first: list[int]
     second: list[int]
 
     def log_odds(self, logits: torch.Tensor) -> torch.Tensor:
-        """Logarithm of the odds of the first answer against the second, float64, of logits (..., vocabulary)."""
+        """The log-odds of the first answer against the second, float64 (...), from logits (..., vocabulary)."""
         first, second = (logits[..., tokens].cpu().double().logsumexp(-1) for tokens in (self.first, self.second))
         return first - second
 
     def mass(self, logits: torch.Tensor) -> torch.Tensor:
-        """The likelihood of both answers together among all tokens, 0 to 1, of logits (..., vocabulary)."""
+        """The likelihood of both answers together among all tokens, 0 to 1, from logits (..., vocabulary)."""
         return logits.cpu().double().softmax(-1)[..., self.first + self.second].sum(-1).clamp(max=1)
 
 
 def answer_tokens(tokenizer: Any, answers: Sequence[str] = YES_NO, begun: str = ANSWER_BEGUN) -> AnswerTokens:
-    """The tokens that tell one answer from the other, behind ``begun``, the words before both.
+    """The tokens that tell one answer from the other, when the model's words so far are ``begun``.
 
-    For yes and no they are those of ``p_yes`` (`helpers.evaluation`), in all spellings. Of others it is the first
-    token in which they differ; what both begin with counts as said.
+    For yes and no, these are the tokens of ``p_yes`` (`helpers.evaluation`), in all spellings. For other answers,
+    it is the first token in which the two differ. The tokens before it count as said by the model.
 
     Raises:
-        InputError: there are not two answers, or one is the beginning of the other.
+        InputError: ``answers`` are not two, one is the beginning of the other, or the model does not know one.
     """
     if len(answers) != 2 or not all(answer.strip() for answer in answers):
         raise InputError(
@@ -64,10 +64,10 @@ def answer_tokens(tokenizer: Any, answers: Sequence[str] = YES_NO, begun: str = 
 
 
 def check_here(chat: Any) -> ChatModel:
-    """The model, if it is loaded here; raises `InputError` for one that is served or recorded."""
+    """Return the model if it is loaded here. Raises `InputError` for a served or a recorded model."""
     if not isinstance(chat, ChatModel):
         raise InputError(
-            "The image tokens of this model cannot be exchanged, because it is not loaded on this machine.",
+            "The images of this model cannot be exchanged, because the model is not loaded on this machine.",
             path=getattr(chat, "name", None),
             remedy="Load the model on this machine, with load_model and its own name or folder.",
         )

@@ -1,9 +1,11 @@
-"""What takes the place of an image, or of a region: a blank should take the finding away and change nothing else.
+"""Make the blank that takes the place of an image. It should remove the finding and change nothing else.
 
-Black is air on CT and MRI, and a prompt of a volume has slices that are nearly all air; so it is the default. On
-slides black is nothing, and bare glass stands for it. The mean of all images blurs a finding away and keeps the
-rest. None is free of error: a model has seldom seen them in such a place, and may answer otherwise for that alone.
-Notebook 12 chooses between them where there is no finding: a good blank changes little there.
+Black is the default, because it is air on CT and MRI, and the prompt of a volume has slices that are nearly all
+air. On a slide, the colour of bare glass is a better blank, because no place of a slide is black. The mean of all
+images blurs a finding away and keeps the rest of the anatomy.
+
+No blank is free of error: the model has seldom seen one between real images, and this alone may change its answer.
+Notebook 12 compares blanks on a case without a finding, because a good blank changes little there.
 """
 
 from __future__ import annotations
@@ -16,19 +18,19 @@ from PIL import Image
 from helpers.errors import InputError
 
 MEAN, BLACK = "mean", "black"
-GLASS = (243, 243, 243)  # of a bright-field slide without tissue
+GLASS = (243, 243, 243)  # the colour of a bright-field slide where there is no tissue
 
 
 def blank_image(images: Sequence[Image.Image], blank: str | Image.Image = BLACK) -> Image.Image:
-    """The image that the others are exchanged for: RGB, of the size of the first.
+    """The image that stands in for the others: RGB, of the size of the first image.
 
     Args:
         images: all images of the prompt.
-        blank: "black"; "mean", pixel by pixel the mean of all images; or an image of your own.
+        blank: "black", "mean" (each pixel is the mean of that pixel in all images), or an image of your own.
 
     Raises:
-        InputError: another word, or a blank that is the same as each of the images, as the mean of one is:
-            exchanging them would change nothing.
+        InputError: there are no images, no blank has this name, or the blank is equal to each image, so that
+            exchanging them would change nothing. The mean of a single image is such a blank.
     """
     if not images:
         raise InputError("There is no image to make a blank for.", remedy="Give a prompt with images.")
@@ -36,7 +38,8 @@ def blank_image(images: Sequence[Image.Image], blank: str | Image.Image = BLACK)
     if all(image.convert("RGB").resize(chosen.size).tobytes() == chosen.tobytes() for image in images):
         raise InputError(
             "The blank is the same as each of the images, so exchanging them would change nothing.",
-            remedy="Use another blank: black, the mean, or an image of your own. For one image, occlude_regions.",
+            remedy="Use another blank: black, the mean, or an image of your own. For a single image, use "
+            "occlude_regions.",
         )
     return chosen
 

@@ -1,4 +1,4 @@
-"""Which images, or which regions of one, a prompt's answer depends on: a picture and a JSON file in a folder."""
+"""Write a picture and a JSON file that show which images, or which regions of one, an answer depends on."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ NAMES = {"ct": "SLICE", "mri": "SLICE", "slide": "patch", "image": "image"}
 
 
 def explaining_cost(messages: Sequence[Message]) -> str:
-    """What `explain` will do with a prompt, in one sentence, before it is done."""
+    """Tell in a few sentences what `explain` will do with a prompt, and what this costs."""
     n = len(images_of(messages))
     if n == 1:
         return (
-            f"Where it looked: {GRID * GRID} fields of the image are painted over one after the other, so the "
-            f"model encodes and reads {GRID * GRID} images more."
+            f"Where it looked: {GRID * GRID} fields of the image are painted over one after the other. So the "
+            f"model encodes and reads {GRID * GRID} more images."
         )
     return (
-        f"Where it looked: each of the {n} images is exchanged for an empty one. No image is encoded twice. "
-        f"The model reads the prompt again from that image on, together as long as {(n + 1) / 2:.0f} prompts."
+        f"Where it looked: each of the {n} images is exchanged for an empty image. No image is encoded twice. "
+        f"The model reads the prompt again from that image on. In all, it reads as much as {(n + 1) / 2:.0f} "
+        f"prompts."
     )
 
 
 def explain(
     chat: Any, messages: Sequence[Message], folder: str | Path, answers: Sequence[str], kind: str = "image"
 ) -> dict[str, Any]:
-    """Write ``where.png`` and ``where.json`` into ``folder``; return what the latter holds, and where both are.
+    """Write ``where.png`` and ``where.json`` into ``folder``. Return what ``where.json`` holds, and both paths.
 
-    A prompt with several images tells how much each speaks for the answer, one with a single image how much each
-    field of a grid on it does. The log-odds are read behind "Final Answer:" alone, before any argument.
+    If the prompt has several images, both files show how much each image speaks for the answer. If it has one,
+    they show this for each field of a grid on the image. The log-odds are read directly behind "Final Answer:", as
+    if the model gave no argument before.
 
     Raises:
         InputError: as `helpers.attribution.occlude` does, also where there are not two answers.

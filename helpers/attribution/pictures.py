@@ -1,4 +1,4 @@
-"""Pictures of an `Occlusion`: bars under the slices or patches, and a map over one image."""
+"""Draw an `Occlusion`: bars under the slices or patches, or a map over one image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from helpers.attribution.occlusion import Occlusion
 from helpers.errors import InputError
 
-FOR, AGAINST, TRUE = "tab:orange", "tab:blue", "0.82"  # told apart by colour-blind people too
+FOR, AGAINST, TRUE = "tab:orange", "tab:blue", "0.82"  # colour-blind people can tell them apart too
 THUMBNAILS, SIDE = 10, 120  # pictures above the bars, and pixels of each
 
 
@@ -23,22 +23,25 @@ def heat_strip(
     what: str = "SLICE",
     marked_as: str = "the finding is here",
 ) -> Any:
-    """A bar for each part: how much it speaks for the model's answer. Above it stand some of the images.
+    """Draw a bar for each part, as high as the part speaks for the model's answer, and some images above the bars.
 
     Args:
         images: all images of the prompt.
-        found: what `helpers.attribution.occlude` gave for it.
-        marked: numbers of images, from 0, where something is known to be; they are shaded.
-        what: what an image is called; they are counted from 1, as in the prompt.
-        marked_as: what the shade means, in the legend.
+        found: what `helpers.attribution.occlude` measured on that prompt.
+        marked: numbers of the images, from 0, in which a finding is known to be. They are shaded.
+        what: the word for an image. The images are counted from 1, as in the prompt.
+        marked_as: the words in the legend that say what the shade means.
 
     Returns:
-        A figure of matplotlib, to be shown by ``plt.show()`` or saved.
+        A figure of matplotlib, which ``plt.show()`` shows.
     """
     import matplotlib.pyplot as plt
 
     if any(not 0 <= number < len(images) for part in found.parts for number in part):
-        raise InputError("These are not the images of that occlusion.", remedy="Give those of its prompt.")
+        raise InputError(
+            "These are not the images of that occlusion.",
+            remedy="Give the images of the prompt that was measured.",
+        )
     figure, (above, below) = plt.subplots(2, 1, figsize=(10, 3.6), height_ratios=(1, 1.9), layout="constrained")
     centres = [float(np.mean(part)) + 1 for part in found.parts]
     best = found.parts[found.winner]
@@ -65,17 +68,18 @@ def heat_strip(
 
 
 def _thumbnails(n: int, winner: int) -> list[int]:
-    """Which images stand above the bars: as many as fit, equally far apart, and the winner."""
+    """Choose the images that stand above the bars: as many as fit, equally far apart, and the winner."""
     chosen = np.unique(np.rint(np.linspace(0, n - 1, min(n, THUMBNAILS))).astype(int))
     chosen[np.abs(chosen - winner).argmin()] = winner
     return sorted(set(chosen.tolist()))
 
 
 def region_map(image: Image.Image, found: Occlusion) -> Any:
-    """An image beside the same image with the fields of `helpers.attribution.occlude_regions` coloured over it.
+    """Draw an image twice: as it is, and with the fields of `helpers.attribution.occlude_regions` coloured.
 
-    Orange speaks for the model's answer and blue against it, the stronger the more. The image is the one that the
-    model got, with or without lines drawn on it. Returns a figure of matplotlib.
+    An orange field speaks for the model's answer, and a blue one against it. The stronger the colour, the more it
+    does. ``image`` is the image that the model got, and may have lines drawn on it. Returns a figure of
+    matplotlib.
     """
     import matplotlib.pyplot as plt
     from matplotlib.colors import to_rgb

@@ -1,7 +1,7 @@
-"""Fields of a grid on one image, each painted over: what the log-odds of the answer lose by it.
+"""Paint over each field of a grid on one image, and measure what the log-odds of the answer lose.
 
-A changed image has to be encoded again, once for each field. What is spared is the reading of all that stands
-before it in the prompt: words, and other images.
+The vision tower has to encode the changed image again for each field. But the language model need not read the
+words and the images before it again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AT_ONCE = 32  # changed images that are held in memory together
 
 
 def fields(size: tuple[int, int], rows: int, columns: int) -> list[tuple[int, int, int, int]]:
-    """The fields of a grid, row by row, as y0, x0, y1, x1 in pixels of an image of ``size`` (width, height)."""
+    """The fields of a grid on an image of ``size`` (width, height), row by row, as y0, x0, y1, x1 in pixels."""
     for n, side, what in ((rows, size[1], "rows"), (columns, size[0], "columns")):
         check_count(n, f"A grid cannot have {n!r} {what}.", remedy="Use 1 or more.")
         if n > side:
@@ -54,18 +54,19 @@ def occlude_regions(
         chat: a model that is loaded here.
         messages: a prompt with images.
         image: the number of the image, from 0.
-        rows: of the grid; MedGemma makes 16 x 16 tokens of an image, so more than 16 tell little.
-        columns: of the grid.
-        colour: what a field is painted with, red, green and blue of 255; by default the mean of the image.
-        answers: the two that are compared.
-        begun: what the model is taken to have said before its answer.
+        rows: rows of the grid. MedGemma makes 16 x 16 tokens of an image, so more than 16 rows tell little.
+        columns: columns of the grid.
+        colour: red, green and blue, 0 to 255, of the paint; by default, the mean colour of the image.
+        answers: the two answers to compare.
+        begun: the words that the model is made to say before its answer.
 
     Returns:
-        An `Occlusion` whose parts are the fields, row by row: ``support.reshape(rows, columns)`` is the map. It is
-        of the image padded to a square, as the model gets it.
+        An `Occlusion` whose parts are the fields, row by row: ``support.reshape(rows, columns)`` is the map. The
+        grid lies on the image padded to a square, as the model gets it.
 
     Raises:
-        InputError: a model that is not loaded here, no such image or grid, or no room in memory.
+        InputError: the model is not loaded here, the prompt has no such image, the grid does not fit on the image,
+            or memory is too small.
     """
     tokens, images = answer_tokens(check_here(chat).processor.tokenizer, answers, begun), images_of(messages)
     if not 0 <= image < len(images):

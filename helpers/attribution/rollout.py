@@ -1,9 +1,9 @@
-"""Attention rolled out over the layers, after Abnar and Zuidema (arXiv:2005.00928): a contrast to occlusion.
+"""Follow attention through all layers (attention rollout, Abnar and Zuidema, arXiv:2005.00928).
 
-It tells where numbers could have come from, and not what they did to the answer. Attention can be changed without
-changing an answer (Jain and Wallace, arXiv:1902.10186), and a map may look right on a model whose weights were
-shuffled (Adebayo et al., arXiv:1810.03292). Where a token sees only those before it, the first tokens also gather
-attention for no reason of their own.
+This is a contrast to occlusion. A rollout tells from which tokens the model could have taken information, but not
+what the information did to the answer. One can change attention without changing the answer (Jain and Wallace,
+arXiv:1902.10186). A map may also look right on a model with shuffled weights (Adebayo et al., arXiv:1810.03292).
+In a model whose tokens see only those before them, the first tokens gather much attention whatever they hold.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from helpers.prompts import Message, images_of, prompt_ids
 
 
 def roll_out(weights: torch.Tensor) -> torch.Tensor:
-    """How much of the last token stems from each token: (tokens,), adding up to 1, of (layers, tokens, tokens).
+    """The share of the last token that comes from each token, (tokens,), from weights (layers, tokens, tokens).
 
-    Each layer hands on half of a token itself and half of what it looks at, 0.5 A + 0.5 I; the layers are
-    multiplied. Only the last row of the product is computed.
+    The shares add up to 1. Each layer passes on half of the token itself and half of the tokens that it looks at,
+    0.5 I + 0.5 A. These matrices of all layers are multiplied, but only the last row of the product is computed.
     """
     row = torch.zeros(weights.shape[-1], dtype=weights.dtype)
     row[-1] = 1
@@ -35,11 +35,11 @@ def roll_out(weights: torch.Tensor) -> torch.Tensor:
 
 
 def attention_rollout(chat: Any, messages: Sequence[Message], begun: str = ANSWER_BEGUN) -> np.ndarray:
-    """The share of the token that comes before the answer that stems from each image, float32 (images,).
+    """The share of the last token before the answer that comes from each image, float32 (images,).
 
-    The rest, up to 1, stems from words. Raises `InputError` for a model that is not loaded here, for a prompt
-    without images, and where memory does not suffice: the weights of attention take a number for each pair of
-    tokens in each layer.
+    The rest, up to 1, comes from words. Raises `InputError` if the model is not loaded here, the prompt has no
+    images, or memory is too small. The weights of attention need much memory: one number for each pair of tokens
+    in each layer.
     """
     if not images_of(messages):
         raise InputError("There is no image to look at.", remedy="Give a prompt with images.")

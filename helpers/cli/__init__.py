@@ -1,12 +1,12 @@
 """The command line ``medgemma-tutorials COMMAND``: a file for each command.
 
-In: words of a command line. Out: an exit code. Each file has its command's options, its call and its closing
-lines, and loads what it needs when the command is called.
+In: the words of a command line. Out: an exit code. Each file has the options of a command, its call and its
+closing lines. It loads other packages only when the command is called.
 
-- ``command_line``: all commands together, and what becomes of their errors.
-- ``parser``: words to options, with the nearest name in an error and examples in the help.
-- ``checks``: what is checked of an option before anything is loaded.
-- ``quiet``: progress bars that wait, so that a short command shows none.
+- ``command_line``: joins all commands, and turns their errors into messages and exit codes.
+- ``parser``: turns words into options. Its errors suggest the nearest name, and its help texts have examples.
+- ``checks``: checks the values of options before anything is loaded.
+- ``quiet``: delays progress bars, so that a short command shows none.
 - ``run``, ``ask``, ``benchmark``, ``evaluate``, ``prepare``, ``serve``, ``finetune``, ``merge``, ``record``,
   ``report``, ``gallery``, ``doctor``, ``badges``: one command each.
 - ``kinds``: the kinds of teaching cases, in words.

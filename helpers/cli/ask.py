@@ -84,8 +84,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--history",
         metavar="FILE",
-        help="the patient's record, a FHIR R4 Bundle in JSON; what it tells goes before the question, without "
-        "name, address and identifiers",
+        help="the patient's record, a FHIR R4 Bundle in JSON; its facts go before the question, without name, "
+        "address and identifiers",
     )
     group.add_argument(
         "--history-tokens",
@@ -119,10 +119,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--find",
         action="store_true",
-        help="ask about all slices in blocks, or all patches at 5x, and then again where yes is likeliest; "
-        "what that costs is printed before it runs",
+        help="ask about all slices in blocks, or all patches at 5x, and then again where yes is likeliest; the "
+        "command prints the cost before it asks",
     )
-    group.add_argument("--block", type=int, metavar="N", help="slices of a block; default: 8")
+    group.add_argument("--block", type=int, metavar="N", help="how many slices a block has; default: 8")
     group.add_argument("--best", type=int, metavar="N", help="how many parts are asked about again; default: 1")
     group.add_argument(
         "--threshold", type=float, metavar="P", help="how likely yes has to be for the answer yes, from 0 to 1"
@@ -133,7 +133,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--output",
         metavar="DIR",
-        help="with --schema: the folder of the table and of all answers; the same command goes on after a stop",
+        help="with --schema: the folder for the table and all answers; the same command continues a run that was "
+        "stopped",
     )
     group.add_argument(
         "--json",
@@ -143,8 +144,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--explain",
         metavar="DIR",
-        help="write into this folder, as a picture and as JSON, how much each image speaks for the answer, or of "
-        "a single image each field; takes two --options, and about half as many prompts more as there are images",
+        help="write a picture and a JSON file into this folder that show how much each image speaks for the "
+        "answer, or each field of a single image; needs two --options, and takes about half as many further "
+        "prompts as there are images",
     )
     parser.set_defaults(command=_ask)
 
@@ -159,7 +161,7 @@ def _ask(options: argparse.Namespace) -> int:
             "QUESTION is missing.", remedy="To see how the command is written, run: medgemma-tutorials ask --help"
         )
     if options.output is not None:
-        raise InputError("--output is for --schema.", remedy="Leave it out; --json prints all of the answer.")
+        raise InputError("--output is for --schema.", remedy="Leave it out. --json prints the whole answer.")
     check_model(options.model)
     more = _more(options)
     if options.find:
@@ -200,10 +202,11 @@ def _ask(options: argparse.Namespace) -> int:
         where = asked["where"]
         if where["likelier"] != asked["final_answer"]:
             print(
-                f"Before an argument the model leans to {where['likelier']!r}, which is what the picture explains."
+                f"Without an argument, the model finds {where['likelier']!r} likelier. The picture explains this "
+                "answer."
             )
         if where["means_little"]:
-            print("The model was about to say something else than these answers, so where it looked means little.")
+            print("The model was about to give neither of these answers, so the picture means little.")
         print(f"Where it looked: {where['picture']} and {where['json']}")
     return 0
 
@@ -229,14 +232,14 @@ def _more(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check_explain(options: argparse.Namespace) -> None:
-    """Raise `InputError` where it cannot be told where the model looked, before images are read."""
+    """Raise `InputError` if --explain is not possible with these options, before images are read."""
     from helpers.models import RECORDED_PREFIX
 
     check_folder(options.explain, "--explain")
     if len(options.options) != 2:
         raise InputError(
-            f"--explain compares two answers, and --options gives {len(options.options)}.",
-            remedy="Ask a question that is answered by one of two, and give both: --options yes no.",
+            f"--explain compares two answers, but --options gives {len(options.options)}.",
+            remedy="Ask a question with two possible answers, and give both: --options yes no.",
         )
     if options.model.startswith((ENDPOINT_PREFIX, RECORDED_PREFIX)):
         raise InputError(
@@ -260,7 +263,7 @@ def _tell_found(asked: dict[str, Any]) -> None:
         place = "Slices {} to {}".format(*where["slices"])
     else:
         place = "The patch of {size} pixels at x {x}, y {y}".format(**where["patch"])
-    told = "no likelihood was told" if p_yes is None else f"the likelihood of yes is {p_yes:.3f}"
+    told = "the server sent no likelihood" if p_yes is None else f"the likelihood of yes is {p_yes:.3f}"
     by = "" if asked["threshold"] is None else f" by the threshold of {asked['threshold']:g}"
     print(f"{place}: {told}. Answer{by}: {asked['final_answer']}")
     cost = f"{len(asked['scan'])} + {len(asked['again'])} prompts, {asked['prompt_tokens']:,} tokens in"

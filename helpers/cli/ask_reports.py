@@ -25,7 +25,8 @@ def ask_reports(options: argparse.Namespace) -> int:
     chosen = Reading.of(**reading(options))
     if others := set(chosen.chosen) - {"icc"}:
         raise InputError(
-            f"Of reports every page is read as it is, and {', '.join(sorted(others))} changes nothing.",
+            f"The model reads each page of a report as it is, so {', '.join(sorted(others))} would change "
+            "nothing.",
             remedy="Leave it out.",
         )
     with redirect_stdout(sys.stderr if options.json else sys.stdout):

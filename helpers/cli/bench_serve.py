@@ -53,11 +53,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     group.add_argument(
         "--shared",
         action="store_true",
-        help="let all requests begin with the same images, as many questions about one volume do; a server that "
-        "keeps what prompts begin with is faster then",
+        help="let all requests begin with the same images, like questions about one volume; a server that keeps "
+        "the beginning of prompts is then faster",
     )
     group = parser.add_argument_group("output")
-    group.add_argument("--output", metavar="FILE", help="where the figures go too, a new .json file")
+    group.add_argument("--output", metavar="FILE", help="a new .json file for the same figures")
     parser.set_defaults(command=_bench_serve)
 
 

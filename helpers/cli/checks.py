@@ -1,4 +1,4 @@
-"""What can be said of a command's values before anything is loaded: one check for an option, whoever has it."""
+"""Check the values of options before anything is loaded, with one check for an option of several commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.errors import InputError
 from helpers.prompts import check_max_new_tokens
 from helpers.storage import existing
 
-MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is looked at when it is asked
+MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is checked when it is asked
 
 
 def check(options: argparse.Namespace) -> None:
@@ -37,7 +37,7 @@ def check_model(name: str) -> None:
 
 
 def check_folder(path: str, option: str = "--output") -> None:
-    """Raise `InputError` for an output folder that cannot be written into; addresses are left to their store."""
+    """Raise `InputError` for an output folder that cannot be written into. Addresses are not checked here."""
     if "://" in path:
         return
     try:
@@ -73,11 +73,14 @@ def _check_config(path: str) -> None:
 
 def _check_offset(offset: float) -> None:
     if not math.isfinite(offset):
-        raise InputError(f"{offset} cannot be added to a value.", remedy="Give --offset a number, e.g. -1024.")
+        raise InputError(
+            f"The offset {offset} is not a number that can be added to values.",
+            remedy="Give --offset a number, e.g. -1024.",
+        )
 
 
-# Other numbers are checked by what reads the files, before a model is loaded.
-# Those of ``models`` are looked up when they are called, so that a help text does not load them.
+# The readers of files check the other numbers, before a model is loaded. The checks of ``models`` are looked up
+# when they are called, so that a help text does not load them.
 CHECKS: dict[str, Callable[[Any], None]] = {
     "config": _check_config,
     "context": lambda tokens: models.check_context(tokens),

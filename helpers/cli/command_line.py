@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what becomes of their errors."""
+"""The command line: join all commands, and turn their errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ EXAMPLES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 something failed, 2 bad input, 130 interrupted.
 
-    An error is a line on standard error. Of a command that was asked for JSON it is an object on standard output:
-    ``{"error": {"message": ..., "path": ..., "remedy": ...}}``.
+    An error is printed as a line on standard error. With --json, it is an object on standard output: ``{"error":
+    {"message": ..., "path": ..., "remedy": ...}}``.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = command_parsers()
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _tell(InputError("You interrupted the command."), "\ninterrupted", as_json)
         return 130
-    except Exception as error:  # a fault of ours, or of the machine
+    except Exception as error:  # a fault of this program, or of the machine
         if not as_json:
             raise
         traceback.print_exc()
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_parsers() -> tuple[Parser, dict[str, Parser]]:
-    """The parser of the whole line, and those of the commands by their names."""
+    """The parser of the whole line, and the parsers of the commands by their names."""
     parser = Parser(
         prog="medgemma-tutorials",
         description="Ask MedGemma about CT, MRI, whole slides and 2D images, score it and tune it. For education; "
@@ -109,7 +109,7 @@ def command_parsers() -> tuple[Parser, dict[str, Parser]]:
 
 
 def _wants_json(words: Sequence[str], commands: dict[str, Parser]) -> bool:
-    """Whether errors are to be JSON: also those in the words themselves, of which no options come."""
+    """Whether errors should be JSON, also an error in the words themselves, from which no options result."""
     given = words[: words.index("--")] if "--" in words else words
     return bool(given) and given[0] in commands and "--json" in given and commands[given[0]].has_option("--json")
 

@@ -100,7 +100,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from helpers.evaluation import cases_from, check_output
 
     cases = cases_from(options.cases, options.n, options.seed, options.prepared)
-    from helpers.evaluation import stress_summary, stress_variants, summary  # which load more
+    from helpers.evaluation import stress_summary, stress_variants, summary  # these load more packages
 
     if options.stress:
         stress_variants(cases)  # an error if none can be asked in other ways
@@ -122,7 +122,7 @@ def _check(options: argparse.Namespace) -> None:
             raise InputError(f"--{name} is missing.", remedy=f"Give --{name}; --columns and --example need none.")
     check_kind(options.cases)
     check_folder(options.output)
-    if not options.ray:  # the machines of a cluster may have models that this one has not
+    if not options.ray:  # the machines of a cluster may have other models than this one
         check_model(options.model)
     if options.ray is None and options.workers is not None:
         raise InputError("--workers needs --ray.", remedy="Add --ray, or leave out --workers.")
@@ -161,7 +161,7 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
             may_leave=may_leave,
             image_format=options.image_format,
         )
-    cases = for_model(cases, chat, allowed=True)  # naming them asks for them
+    cases = for_model(cases, chat, allowed=True)  # who names them wants them
     evaluate = functools.partial(run_evaluation, chat, max_new_tokens=options.max_new_tokens)
     return run_stressed(evaluate, cases, options.output) if options.stress else evaluate(cases, options.output)
 
@@ -169,7 +169,9 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
 def _check_sent_here(options: argparse.Namespace) -> None:
     if options.image_format:
         raise InputError(
-            "Only to a server are images sent in a format.", path=options.model, remedy="Leave out --image-format."
+            "Only a server gets images in a format that you choose.",
+            path=options.model,
+            remedy="Leave out --image-format.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The kinds of teaching cases, in words: what ``evaluate --cases teaching`` lists, without drawing one."""
+"""Describe the kinds of teaching cases for ``evaluate --cases teaching``, without drawing a case."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ KINDS = {
 
 
 def names_no_kind(cases: str | None) -> bool:
-    """Whether ``--cases`` says that teaching cases are wanted, and not which."""
+    """Whether ``--cases`` asks for teaching cases without naming a kind."""
     return cases is not None and cases.strip() in (TEACHING, f"{TEACHING}:")
 
 
 def kinds_text() -> str:
-    """The kinds, a line of what is shown and one of what is asked for each."""
+    """The kinds, each with a line about its images and a line about its question."""
     width = max(map(len, KINDS))
     lines = ["Teaching cases are made from the bundled images, and the right answer is known:"]
     for kind, (shown, asked) in KINDS.items():
@@ -43,7 +43,7 @@ def kinds_text() -> str:
 
 
 def check_kind(cases: str) -> None:
-    """Raise `InputError` for a kind that there is not; a table's name is left to the reader of tables."""
+    """Raise `InputError` for an unknown kind. The reader of tables checks the name of a table."""
     named = {f"{TEACHING}:{kind}": kind for kind in KINDS}
     teaching, colon, kind = cases.partition(":")
     near = did_you_mean(cases, named)

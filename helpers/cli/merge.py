@@ -1,4 +1,4 @@
-"""``medgemma-tutorials merge``: a model and its adapter become one whole model."""
+"""``medgemma-tutorials merge``: write a model and its adapter as one model."""
 
 from __future__ import annotations
 

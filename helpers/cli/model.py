@@ -7,12 +7,12 @@ import argparse
 from helpers.models import VISION_BATCH
 from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW, MAX_NEW_TOKENS
 
-# What adds an option: a parser, or a group of its options.
+# A parser, or a group of its options. Both can add an option.
 Options = argparse._ActionsContainer
 
 
 def add_model(parser: argparse.ArgumentParser, *, remote: bool = True) -> argparse._ArgumentGroup:
-    """Add the group of options that choose the model, and return it; ``remote``: whether a server's will do."""
+    """Add and return the group of options that choose the model. ``remote``: whether a server is allowed."""
     group = parser.add_argument_group("the model")
     ways = "its name on Hugging Face, the folder of a saved model, endpoint:URL#MODEL for a model on a server, or "
     ways += "recorded:FOLDER for replies that were recorded"
@@ -47,7 +47,7 @@ def add_adapter(options: Options, *, required: bool = False) -> None:
 
 
 def add_context(options: Options, default: str = str(CONTEXT_BUDGET)) -> None:
-    """Add the most tokens that a prompt may have; ``default`` says how many where none are given."""
+    """Add the option for the most tokens of a prompt. ``default`` describes the default in the help."""
     options.add_argument(
         "--context",
         type=int,
@@ -81,7 +81,7 @@ def _add_max_new_tokens(options: Options) -> None:
 
 
 def _add_may_leave(options: Options) -> None:
-    """Add the reason for which images go to another machine unchecked."""
+    """Add the option for the reason why images may go to another machine without a check."""
     options.add_argument(
         "--may-leave",
         default="",

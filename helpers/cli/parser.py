@@ -1,4 +1,4 @@
-"""The words of a line to options: with the nearest name in an error, and examples at the end of a help text."""
+"""Turn the words of a line into options, suggest the nearest name in errors, and show examples in help texts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _KINDS = {"int": "a whole number", "float": "a number"}
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, which raises `InputError` for words that it cannot use, and does not end the program.
+    """argparse's parser, but it raises `InputError` for words that it cannot use, and does not end the program.
 
     Args:
-        examples: lines of the command and what each is for, as the help's last part.
-        settings: those of `argparse.ArgumentParser`.
+        examples: command lines, each with its purpose, for the end of the help.
+        settings: the arguments of `argparse.ArgumentParser`.
     """
 
     def __init__(self, *, examples: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
@@ -33,14 +33,14 @@ class Parser(argparse.ArgumentParser):
         return group
 
     def has_option(self, name: str) -> bool:
-        """Whether there is an option of this whole name."""
+        """Whether there is an option with exactly this name."""
         return name in self._option_string_actions
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse's; a misspelled option is named before what is missing because of it."""
+        """Parse as argparse does, but report a misspelled option before one that is missing because of it."""
         for word in args or ():
             if word == "--" or (self._subparsers and not word.startswith("-")):
-                break  # the words of a command are its own parser's
+                break  # the command's own parser reads its words
             self._check_option(word)
         return super().parse_known_args(args, namespace)
 
@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def _check_option(self, word: str) -> None:
         name, known = word.partition("=")[0], list(self._option_string_actions)
         if not name.startswith("--") or " " in word or any(option.startswith(name) for option in known):
-            return  # the beginning of an option's name will do, where it is that of one alone
+            return  # the beginning of a name is enough if only one option has it
         near = did_you_mean(name, [option for option in known if option.startswith("--")])
         raise InputError(
             f"{self.prog} has no option {name}.", remedy=f"{near}To list all options, run: {self.prog} --help"
@@ -67,11 +67,11 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help of one width, whatever the terminal's, with examples as they are written."""
+    """Help texts of the same width in every terminal, with examples as they are written."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=WIDTH)
-        self._action_max_length = 15  # argparse counts the names of commands too short
+        self._action_max_length = 15  # argparse takes the names of commands for shorter
 
 
 def _shown(examples: Sequence[tuple[str, str]]) -> str | None:
@@ -80,7 +80,7 @@ def _shown(examples: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _in_words(message: str) -> str:
-    """What argparse says, as a sentence."""
+    """Turn argparse's message into a plain sentence."""
     if found := re.fullmatch(r"the following arguments are required: (.*)", message):
         names = found[1]
         return f"{names} {'are' if ',' in names else 'is'} missing."

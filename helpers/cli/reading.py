@@ -56,7 +56,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def reading(options: argparse.Namespace) -> dict[str, Any]:
-    """What was chosen, as keyword arguments."""
+    """The chosen values of these options, as keyword arguments."""
     return {
         "only": options.only,
         "uniform": not options.uneven,

@@ -1,4 +1,4 @@
-"""``medgemma-tutorials record``: what a model says in the notebooks, kept for those who cannot run it."""
+"""``medgemma-tutorials record``: keep a model's replies in the notebooks for people who cannot run the model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ EXAMPLES = (
     ),
     ("medgemma-tutorials run --model recorded:DIR --only 02", "run a notebook with these replies on any machine"),
 )
-# Notebooks that need nothing of a model but its replies. The others use its weights.
+# Notebooks that need only the replies of a model. The others also use its weights.
 ASKING = ("00", "01", "02", "03", "03b", "04", "04b", "05", "10", "11")
-PAGES = "pages"  # in the output: the notebooks as they ran
+PAGES = "pages"  # the folder of the executed notebooks in the output
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -79,11 +79,11 @@ def _record(options: argparse.Namespace) -> int:
             "These replies are recorded already.", path=model, remedy="Give the name of the model itself."
         )
     if os.path.isdir(model):  # noqa: PTH112 - Path's raises for some texts
-        model = str(Path(model).resolve())  # as the notebooks get it, which run in a folder of their own
+        model = str(Path(model).resolve())  # notebooks run in another folder, so they need the whole path
     folder, output = Path(options.notebooks or NOTEBOOKS), Path(options.output).resolve()
     only = _asking(folder, options.only)
     pages = output / PAGES
-    if pages.exists():  # answers that an evaluation left there would not be asked for again
+    if pages.exists():  # because an evaluation would not ask again for answers left there
         if not (pages / "summary.json").is_file():
             raise InputError(
                 "This folder was not made by an earlier recording, and the command would replace it.",
@@ -103,7 +103,7 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _asking(folder: Path, only: Sequence[str]) -> list[str]:
-    """The numbers of the notebooks that are named, or of all that only ask."""
+    """The numbers of the named notebooks, or of all notebooks that only ask."""
     from helpers.course import choose_notebooks, notebook_number
 
     numbers = [notebook_number(path.stem) for path in choose_notebooks(folder, only)]
@@ -117,7 +117,7 @@ def _asking(folder: Path, only: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _recording_to(output: Path, model: str) -> Iterator[None]:
-    """Have `load_model` record the replies of a model, in the processes that are started meanwhile."""
+    """Make `load_model` record the replies of a model in all processes that start within the ``with`` block."""
     from helpers.models import RECORD_TO
 
     os.environ[RECORD_TO] = f"{output}#{model}"

@@ -67,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
     from helpers.models import RECORDED_PREFIX
 
     model = options.model or ""
-    named = not any(sign in model for sign in "/\\:")  # no path, address or name of the hub
+    named = not any(sign in model for sign in "/\\:")  # not a path, an address or a name on the hub
     if model and (named or model.startswith(RECORDED_PREFIX)):
         check_model(model)
     from helpers.course import NOTEBOOKS, run_notebooks, typed_value
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _jobs(model: str) -> int:
-    """Two at a time where that is sooner: a larger model fills the machine, and a GPU, by itself."""
+    """Run two at a time if this saves time. A larger model already uses the whole machine or GPU."""
     from helpers.models import is_standin
 
     return 2 if (not model or is_standin(model)) and (os.cpu_count() or 1) > 1 else 1

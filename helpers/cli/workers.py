@@ -1,4 +1,4 @@
-"""The option of every command whose work may be spread over Ray."""
+"""The option of every command that can spread its work over Ray."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def add_ray(options: argparse._ActionsContainer, does: str) -> None:
-    """Add whether, and where, workers on Ray do the work; ``does`` says in a word what they do."""
+    """Add the option that lets Ray workers do the work. ``does`` is the verb for their work."""
     options.add_argument(
         "--ray",
         nargs="?",

@@ -1,7 +1,8 @@
-"""Many prompts for one batch job of Vertex AI, which bills while it computes: their file, and the job's plan.
+"""Write a file of prompts for a batch job of Vertex AI, which bills while it computes, and plan the job.
 
-Nothing is created here. A line of the file is an instance in the form of Model Garden's vLLM container
-(``@requestFormat``: ``chatCompletions``); the job has the form of projects.locations.batchPredictionJobs of
+This file creates nothing on the cloud. Each line of the request file is an instance in the form of Model Garden's
+vLLM container (``@requestFormat``: ``chatCompletions``); the job has the form of
+projects.locations.batchPredictionJobs of
 https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.batchPredictionJobs.
 """
 
@@ -23,7 +24,8 @@ from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
 from helpers.prompts import MAX_NEW_TOKENS, Message, check_max_new_tokens, images_of
 from helpers.storage import whole_file
 
-LINE_BYTES = 10_000_000  # what a request to a dedicated endpoint may have; the container gets each line as one
+# The limit of a request to a dedicated endpoint; the container gets each line as one request.
+LINE_BYTES = 10_000_000
 _MODEL = re.compile(r"projects/[^/]+/locations/[^/]+/models/[^/]+")
 
 
@@ -57,7 +59,8 @@ class BatchPlan:
                 "startingReplicaCount": self.replicas,
                 "maxReplicaCount": self.replicas,
             },
-            # One prompt a request: 64, the default, of 85 images each would be one request of over a gigabyte.
+            # One prompt in each request. With the default of 64, prompts of 85 images would make a request of over
+            # a gigabyte.
             "manualBatchTuningParameters": {"batchSize": 1},
         }
 
@@ -86,16 +89,16 @@ def write_batch(
     """Write a JSON Lines file with one prompt a line, to be copied into a bucket; greedy. Returns how many.
 
     Args:
-        path: the file, which is whole or not there.
+        path: the file, which is written completely or not at all.
         prompts: as for a model's `generate`.
-        max_tokens: of an answer.
+        max_tokens: the most tokens of an answer.
         image_format: "png" or "webp", which lose nothing, or "jpeg".
         sources: files and folders that the images come from, whose headers are checked; or
         may_leave: why the images may go to a bucket.
 
     Raises:
-        InputError: no prompts; images of which nobody said where they come from, or of files that name a patient;
-            a prompt that is larger than a line may be.
+        InputError: there are no prompts, neither ``sources`` nor ``may_leave`` is given, a file names a patient,
+            or a prompt is larger than the limit of a line.
     """
     check_max_new_tokens(max_tokens)
     if sources and not may_leave:
@@ -137,22 +140,22 @@ def plan_batch(
     replicas: int = 1,
     dollars_per_hour: float | None = None,
 ) -> BatchPlan:
-    """Plan a batch job. It asks nothing and creates nothing.
+    """Plan a batch job. This sends no request and creates nothing.
 
     Args:
         cloud: project and region.
         model: resource name in your Model Registry, ``projects/P/locations/L/models/ID``.
         source: ``gs://`` address of the file that `write_batch` wrote.
         output: ``gs://`` folder for the answers.
-        name: of the job.
-        machine_type: of each replica, with so many accelerators of a kind.
-        accelerator: its kind.
-        accelerators: in one machine.
-        replicas: machines that work side by side.
-        dollars_per_hour: of one machine, where its price is not noted here.
+        name: the name of the job.
+        machine_type: the type of machine of each replica.
+        accelerator: the kind of accelerator.
+        accelerators: the number of accelerators in one machine.
+        replicas: the number of machines that work at the same time.
+        dollars_per_hour: the price of one machine, if this package does not know it.
 
     Raises:
-        InputError: a model or an address of another form, no replicas, or a price that is not known here.
+        InputError: the model or an address has another form, there are no replicas, or the price is not known.
     """
     if not _MODEL.fullmatch(model):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Prompts whose images the model's server itself fetches from a DICOMweb store, so this machine sees no pixels.
+"""Write prompts whose images the model's server fetches from a DICOMweb store, so this machine sees no pixels.
 
 For Model Garden's DICOM-aware MedGemma (`helpers.cloud.model_garden.DICOM_MODEL`). The form of a request is that
 of Google-Health/medgemma: notebooks/high_dimensional_ct_model_garden.ipynb and
@@ -45,8 +45,8 @@ def image_dicom_request(
         sources: https DICOMweb addresses: one series, or instances in the order of their slices (at most 85). The
             server windows CT and scales MR itself, and writes ``SLICE n`` after each. With ``patches`` one
             instance of a slide: the level to look at.
-        question: asked after the images.
-        instruction: put before the images.
+        question: the question after the images.
+        instruction: the words before the images.
         patches: upper left corners (x, y) of patches of 896 x 896 pixels of that instance, at most 126.
         token: the caller's short-lived token, with which the server reads the images; None for a public store.
         max_tokens: of the answer.
@@ -93,7 +93,7 @@ def image_dicom_request(
 
 
 def _checked(source: str) -> bool:
-    """Whether an address is of an instance, not of a series."""
+    """Whether an address is that of an instance, and not of a series."""
     match = _SOURCE.fullmatch(source)
     if not match:
         shown = urlsplit(source)

@@ -19,11 +19,11 @@ from helpers.errors import InputError
 from helpers.prompts import IMAGE_TOKENS, MAX_PATCHES
 
 MODEL = "publishers/google/models/medgemma@medgemma-1.5-4b-it"
-DICOM_MODEL = f"{MODEL}-dicom"  # its container fetches DICOM itself, see helpers.cloud.dicom_requests
+DICOM_MODEL = f"{MODEL}-dicom"  # its container fetches DICOM images by itself, see helpers.cloud.dicom_requests
 WRAPPER_TOKENS = 4  # around each image
 TEXT_TOKENS = 1_024  # for the words of a prompt and the answer
 CONTEXT = 40_960
-# US dollars an hour in us-central1. Quoted from the list in February 2026, never read from a bill.
+# US dollars an hour in us-central1, from the price list in February 2026, never checked on a bill.
 PRICES = {"g2-standard-24": 2.30}
 PRICE_NOTE = "published list price of February 2026; check it at https://cloud.google.com/vertex-ai/pricing"
 CONSOLE = "https://console.cloud.google.com/vertex-ai/online-prediction/endpoints"
@@ -187,7 +187,7 @@ class Endpoint:
 
 
 def find_endpoint(cloud: Cloud, name: str = "medgemma-tutorials") -> Endpoint | None:
-    """The endpoint of a display name, None where there is none. Raises `InputError` where there are several."""
+    """The endpoint with a display name; None without one. Raises `InputError` if there are several."""
     found = [
         _endpoint(e)
         for e in cloud.listed(f"{cloud.parent}/endpoints", "endpoints")
@@ -208,7 +208,7 @@ def _endpoint(found: dict[str, Any]) -> Endpoint:
 
 
 def ask_on_screen(text: str) -> bool:
-    """Show a text and ask for a typed "yes". False where nobody can answer (an unattended run)."""
+    """Show a text and ask for a typed "yes". Returns False if nobody can answer (an unattended run)."""
     try:
         return input(f"{text}\nCreate this and pay for it? Type yes: ").strip().lower() == "yes"
     except (EOFError, NotImplementedError, OSError):  # no terminal; a kernel without a user; a closed stdin
@@ -249,7 +249,7 @@ def deploy(
         sent = cloud.call("POST", f"{plan.parent}:deploy", plan.request())
         name = cloud.wait(sent, minutes)["endpoint"]
         return _endpoint(cloud.call("GET", name))
-    except BaseException as error:  # an interrupt too: what was begun goes on and bills without us
+    except BaseException as error:  # also for an interrupt, because the deployment goes on and bills
         raise _may_bill(cloud, plan, sent, error) from error
 
 
@@ -287,14 +287,14 @@ def undeploy_and_delete(cloud: Cloud, endpoint: Endpoint, minutes: float = 30) -
         pass
     except InputError as error:
         reason = str(error)
-    except BaseException as error:  # an interrupt: it goes on billing
+    except BaseException as error:  # also for an interrupt, because it still bills
         raise _still_bills(cloud, _left(cloud, endpoint) or endpoint, type(error).__name__) from error
     if left := _left(cloud, endpoint):
         raise _still_bills(cloud, left, reason)
 
 
 def _left(cloud: Cloud, endpoint: Endpoint) -> Endpoint | None:
-    """The endpoint as it is now, None where it is gone; as it was where nobody answers, since it may bill."""
+    """The endpoint as it is now; None if it is gone. Without an answer, the old state: it may still bill."""
     try:
         return _endpoint(cloud.call("GET", endpoint.name))
     except Gone:

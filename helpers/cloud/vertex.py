@@ -15,7 +15,7 @@ from helpers.endpoints import check_address
 from helpers.errors import InputError
 from helpers.network import is_loopback, retried
 
-TRIES = 4  # of a request that only reads
+TRIES = 4  # tries of a request that only reads
 _PASSING = (429, 500, 502, 503, 504)  # statuses that may pass
 _LOOK_AGAIN = "Check the network, then look again."
 
@@ -39,7 +39,7 @@ class Secret(str):
 def access_token() -> Secret:
     """A token of application-default credentials, valid for about an hour.
 
-    Raises `InputError` where google-auth is missing, or nobody is signed in.
+    Raises `InputError` if google-auth is missing, or nobody is signed in.
     """
     try:
         import google.auth
@@ -76,9 +76,9 @@ class Cloud:
     Args:
         project: the project's id.
         region: for example "us-central1".
-        address: of the API; default: that of the region. http for loopback alone.
+        address: the address of the API; default: that of the region. Only a loopback address may use http.
         token: a function that gives a fresh token for each request.
-        poll_seconds: between two looks at an operation that goes on.
+        poll_seconds: the seconds between two requests for the state of an operation.
     """
 
     project: str

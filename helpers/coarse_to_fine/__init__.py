@@ -1,14 +1,14 @@
-"""Find first, then ask: all of a volume or slide in small parts, then again where the model saw something.
+"""Find first, then ask: ask about a volume or slide in small parts, then again where yes is likeliest.
 
-In: a model, an open volume or slide, and a yes-or-no question. Out: a `Found` with what was asked, where, the
-likelihood of yes of each part, the final answer, and what all of it cost.
+In: a model, an open volume or slide, and a yes-or-no question. Out: a `Found` with the question, the likelihood of
+yes in each part, the place of the finding, the final answer, and the cost.
 
-- ``blocks``: which slices are asked about together, and which of them again; how often even steps miss a finding.
-- ``reading``: one prompt for each part, and what the model makes of it.
-- ``searches``: a search through a volume, and one through a slide.
-- ``costs``: the tokens of a search, before it is run.
-- ``thresholds``: how likely yes has to be, from cases with known answers.
-- ``paths``: the search of ``medgemma-tutorials ask --find``.
+- ``blocks``: chooses the slices of each prompt, and computes how often slices at equal distances miss a finding.
+- ``reading``: asks about each part in a prompt of its own, and reads the likelihood of yes.
+- ``searches``: searches through a volume, or through a slide.
+- ``costs``: counts the tokens of a search before it runs.
+- ``thresholds``: fits how likely yes has to be, on cases with known answers.
+- ``paths``: searches through a file or folder, for ``medgemma-tutorials ask --find``.
 """
 
 import lazy_loader

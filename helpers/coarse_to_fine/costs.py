@@ -1,4 +1,4 @@
-"""What a search costs in tokens, before it is run: prompts are counted with blank images in place of theirs."""
+"""Count the tokens of a search before it runs, with blank images, which have as many tokens as the real ones."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _BLANK = Image.new("RGB", (1, 1))
 
 @dataclass(frozen=True)
 class SearchCost:
-    """Prompts and tokens of a search, and the tokens of the one prompt that is usual in its place."""
+    """The prompts and tokens of a search, and the tokens of one usual prompt about the same volume or slide."""
 
     parts: int  # prompts of the scan
     scan_tokens: int
-    again: int  # prompts after it, at most
-    again_tokens: int  # of those, at most
-    usual_tokens: int  # of one prompt with as many images as the limit allows
+    again: int  # prompts after the scan, at most
+    again_tokens: int  # tokens of the prompts after the scan, at most
+    usual_tokens: int  # tokens of one prompt with as many images as the limit allows
 
     @property
     def tokens(self) -> int:
-        """Of the whole search, at most."""
+        """The tokens of the whole search, at most."""
         return self.scan_tokens + self.again_tokens
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class SearchCost:
 def volume_cost(
     chat: Any, n: int, question: str, *, block: int = BLOCK, limit: int = MAX_SLICES, best: int = BEST
 ) -> SearchCost:
-    """The cost of `find_in_volume` on ``n`` slices. Of a server it is an estimate. Raises `InputError` alike."""
+    """The cost of `find_in_volume` on ``n`` slices; for a server, an estimate. Raises the same `InputError`."""
 
     def count(slices: int) -> int:
         messages = volume_messages([_BLANK] * slices, question, limit=max(limit, slices))
@@ -68,9 +68,9 @@ def slide_cost(
     best: int = BEST,
     mask: TissueMask | None = None,
 ) -> SearchCost:
-    """The cost of `find_in_slide`; the second pass as large as it can become. Raises `InputError` alike.
+    """The most that `find_in_slide` can cost. Raises the same `InputError`.
 
-    Beside it stands one prompt of as many fine patches as the limit allows.
+    The usual prompt, with which the cost is compared, has as many fine patches as the limit allows.
     """
 
     def count(messages: list[Message]) -> int:
@@ -79,6 +79,6 @@ def slide_cost(
     coarse_grid, fine_grid = patch_grids(slide, coarse, fine, mask)
     one = count(image_messages([_BLANK], question))
     inside = sorted((len(patches_inside(fine_grid, [square])) for square in coarse_grid), reverse=True)
-    again = min(sum(inside[:best]), limit) + 1  # the best of them is asked once more, for its words
+    again = min(sum(inside[:best]), limit) + 1  # the best patch is asked about once more, for an answer in words
     usual = count(image_messages([_BLANK] * min(len(fine_grid), limit), question))
     return SearchCost(len(coarse_grid), len(coarse_grid) * one, again, again * one, usual)

@@ -1,4 +1,4 @@
-"""A search through what lies at a path of your own: what it holds, what the search costs, and what it found."""
+"""Search through a file or folder of your own; tell what it holds, what the search costs and what it finds."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def find_path(
     best: int = BEST,
     threshold: float | None = None,
 ) -> dict[str, Any]:
-    """Search the volume or slide at a path for what a yes-or-no question asks; print what it is and what it costs.
+    """Search the volume or slide at a path with a yes-or-no question. Print what it is and what the search costs.
 
     The arguments are those of `helpers.models.ask_path`, and ``block``, ``best`` and ``threshold`` those of
-    `find_in_volume`. The path holds one volume or one slide, ``options`` can be yes and no alone, and
-    ``magnification`` is that of the second pass over a slide, 20x by default; the first is at 5x.
+    `find_in_volume`. The path must hold one volume or one slide, and ``options`` can only be yes and no.
+    ``magnification`` is that of the second pass over a slide, by default 20x. The first pass is at 5x.
 
     Returns:
         ``answer`` (text), ``final_answer``, ``finished``, ``p_yes``, ``threshold``, ``question``, ``kind``,
-        ``scan`` and ``again`` (for each prompt its ``p_yes``, its ``answer``, and where it was: the first and last
-        of its ``slices``, counted from 1, or its ``patch``), ``where`` (of the last prompt),
-        ``prompt_tokens`` of all prompts, ``seconds``, ``model``, ``is_standin``, ``files``, ``notes`` and
+        ``scan`` and ``again`` (for each prompt ``p_yes``, ``answer`` and its place, which is the first and last of
+        its ``slices``, counted from 1, or its ``patch``), ``where`` (the place of the last prompt),
+        ``prompt_tokens`` (of all prompts), ``seconds``, ``model``, ``is_standin``, ``files``, ``notes`` and
         ``passed_over``.
 
     Raises:
-        InputError: an empty question; several volumes or slides, or 2D images; as `find_in_volume`,
-            `find_in_slide` and `helpers.models.ask_path`.
+        InputError: the question is empty, or the path holds several volumes or slides, or 2D images. Also as
+            `find_in_volume`, `find_in_slide` and `helpers.models.ask_path` raise it.
     """
     if not question.strip():
         raise InputError("The question is empty.", remedy="Write what you want to find.")
@@ -143,11 +143,11 @@ def find_path(
 
 
 def _check_study(study: Study, reading: Reading) -> None:
-    """Raise `InputError` for what cannot be searched."""
+    """Raise `InputError` for 2D images, and for more than one volume or slide."""
     reading.check(study.kind, study.files[0])
     if study.kind not in (*VOLUME_KINDS, "slide"):
         raise InputError(
-            "A 2D image is shown whole, so there is nothing to search.",
+            "The model sees a 2D image as a whole, so there is nothing to search.",
             path=study.files[0],
             remedy="Ask without --find.",
         )
@@ -156,7 +156,7 @@ def _check_study(study: Study, reading: Reading) -> None:
         remedy = f"Choose one, e.g. --series {series[0]}." if series else "Give the path of one of them."
         what = "slides" if study.kind == "slide" else "volumes"
         raise InputError(
-            f"A search goes through one volume or slide, and these are {len(study.parts)} {what}.",
+            f"A search goes through one volume or slide, but the path holds {len(study.parts)} {what}.",
             path=study.files[0].parent,
             remedy=remedy,
         )
@@ -167,7 +167,7 @@ def _tell(notes: Sequence[str]) -> None:
 
 
 def _told(block: Block) -> dict[str, Any]:
-    """A prompt of a search as JSON has it."""
+    """One prompt of a search, as it is written to JSON."""
     return {**_where(block), "p_yes": block.p_yes, "answer": block.answer}
 
 

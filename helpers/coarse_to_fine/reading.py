@@ -1,7 +1,8 @@
 """Ask the same question of many parts, each in a prompt of its own, and read how likely "yes" is.
 
-A model on this machine writes nothing for it: the likelihood is read behind "Final Answer:". A server writes its
-answer, and tells the likelihoods of its own words, or none; then the answer itself counts as 1 or 0.
+A model on this machine does not write an answer for this: its likelihood of "yes" is read directly behind "Final
+Answer:". A server writes its answer, and may also send the likelihoods of its own words. If it sends none, the
+answer yes counts as 1 and no as 0.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from helpers.prompts import MAX_NEW_TOKENS, Message
 from helpers.slides import Patch
 
 YES_NO = ("yes", "no")
-UNKNOWN = 0.5  # the score of a part of which nothing could be read: neither the first nor the last to look at
+UNKNOWN = 0.5  # the score of a part without a readable answer; it ranks in the middle
 
 
 @dataclass(frozen=True)
 class Block:
-    """One prompt of a search: what it showed, and what the model made of it."""
+    """One prompt of a search: the place that it showed, and the model's answer."""
 
     where: tuple[int, ...] | Patch  # slices of the volume, from 0; or a patch of the slide
-    p_yes: float | None  # the share of yes in the likelihood of yes and no; None where none was told
+    p_yes: float | None  # likelihood of yes divided by that of yes and no together; None where none was sent
     mass: float | None  # the likelihood of yes and no together
-    answer: str | None  # "yes" or "no" as the model wrote it; None where it wrote nothing that states one
-    text: str  # what it wrote; "" where only the likelihood was read
+    answer: str | None  # "yes" or "no" as the model wrote it; None where it stated neither
+    text: str  # the model's words; "" where only the likelihood was read
     prompt_tokens: int
     completion_tokens: int
     finished: bool = True  # False where the answer was cut at the limit of its tokens
 
     @property
     def score(self) -> float:
-        """What parts are ranked by, 0 to 1: ``p_yes``; else 1 or 0 for the answer; else 0.5."""
+        """The number by which parts are ranked, 0 to 1: ``p_yes``, else 1 or 0 for the answer, else 0.5."""
         if self.p_yes is not None:
             return self.p_yes
         return UNKNOWN if self.answer is None else float(self.answer == "yes")
@@ -61,17 +62,17 @@ def read_blocks(
     write: bool = False,
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> list[Block]:
-    """Ask about parts, one prompt after the other, in their order; each is drawn when its turn comes.
+    """Ask about parts, one prompt after the other. The images of a prompt are made when its turn comes.
 
     Args:
         chat: a model, as `helpers.models.load_model` gives it. One with `helpers.models.ChatModel.keeping_images`
             encodes no image twice.
-        prompts: of each part where it is, and its whole prompt with a yes-or-no question.
-        write: also let a model on this machine write its answer. Others always do.
-        max_new_tokens: of an answer that is written.
+        prompts: for each part its place, and its whole prompt with a yes-or-no question.
+        write: whether a model on this machine also writes its answer. A served model always does.
+        max_new_tokens: the most tokens of a written answer.
 
     Raises:
-        InputError: as a prompt or a model raises it. No part is passed over.
+        InputError: as a prompt or the model raises it. No part is left out without an error.
     """
     written = write or not isinstance(chat, ChatModel | VllmModel)
     read = _written if written else _read
@@ -79,7 +80,7 @@ def read_blocks(
 
 
 def _read(chat: ChatModel | VllmModel, where: Any, messages: list[Message], _: int) -> Block:
-    """A part of which nothing but the likelihood is read."""
+    """Read the likelihood of yes of one part, without an answer in words."""
     if isinstance(chat, VllmModel):
         (found,) = direct_likelihoods(chat, chat, [messages])
     else:
@@ -93,7 +94,7 @@ def _written(chat: Any, where: Any, messages: list[Message], limit: int) -> Bloc
     (answer,) = ask_group(chat, [(_Part(messages), messages)], limit)
     if "error" in answer:
         raise InputError(f"A part of the search was not answered. {answer['error']}", path=chat.name)
-    # Before an argument where it can be read there, so that the numbers of a search are of one kind.
+    # The likelihood before an argument is preferred, so that all likelihoods of a search mean the same.
     behind = "_direct" if answer["p_yes_direct"] is not None else ""
     p_yes, mass = answer[f"p_yes{behind}"], answer[f"yes_no_mass{behind}"]
     tokens = (answer["prompt_tokens"], answer["completion_tokens"])
@@ -101,5 +102,5 @@ def _written(chat: Any, where: Any, messages: list[Message], limit: int) -> Bloc
 
 
 def best_of(blocks: Sequence[Block]) -> Block:
-    """The part with the highest score; of equal ones the first."""
+    """The part with the highest score. If several are equal, the first of them."""
     return max(blocks, key=lambda block: block.score)

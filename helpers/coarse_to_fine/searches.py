@@ -1,4 +1,4 @@
-"""A search through a volume, and one through a slide: coarse over all of it, then fine where yes is likeliest."""
+"""Search through a volume or a slide: first all of it in a coarse way, then closely where yes is likeliest."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ COARSE, FINE = 5, 20  # objective powers of the two passes over a slide
 
 @dataclass(frozen=True)
 class Found:
-    """What a search asked, where, and what came of it."""
+    """The result of a search: the question, every prompt with its answer, and the final answer."""
 
     question: str
     scan: tuple[Block, ...]  # all parts, in order
-    fine: tuple[Block, ...]  # what was asked again: one prompt of a volume, a prompt for each patch of a slide
-    last: Block  # of those, the one that the model answered in words
+    fine: tuple[Block, ...]  # prompts of the second pass: one for a volume, one a patch for a slide
+    last: Block  # the prompt of the second pass that the model answered in words
     threshold: float | None
     seconds: float
 
@@ -47,7 +47,7 @@ class Found:
 
     @property
     def final_answer(self) -> str | None:
-        """Yes or no: by the threshold where there is one, else as the model wrote it; None where it did not."""
+        """Yes or no, by the threshold if there is one, else as the model wrote it. None if it wrote neither."""
         if self.threshold is None:
             return self.last.answer
         if self.last.p_yes is None and self.last.answer is None:
@@ -56,12 +56,14 @@ class Found:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on parts whose scores say little: neither yes nor no was stated, or likely to come."""
+        """Warn of parts whose scores say little, because the model stated neither yes nor no, or nearly did."""
         unread = sum(part.p_yes is None and part.answer is None for part in self.scan)
         masses = [part.mass for part in self.scan if part.mass is not None]
         notes = []
         if unread:
-            notes.append(f"{unread} of {len(self.scan)} parts of the scan state neither yes nor no.")
+            notes.append(
+                f"In {unread} of {len(self.scan)} parts of the scan, the model stated neither yes nor no."
+            )
         if masses and np.median(masses) < LOW_MASS:
             notes.append(
                 f"In half of the parts, yes and no together had a likelihood of {np.median(masses):.0%} or less: "
@@ -71,7 +73,7 @@ class Found:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all prompts, those of the scan included."""
+        """The tokens of all prompts, with those of the scan."""
         asked = {id(block): block for block in (*self.scan, *self.fine, self.last)}
         return sum(block.prompt_tokens for block in asked.values())
 
@@ -91,21 +93,22 @@ def find_in_volume(
 
     Args:
         chat: a model, as `helpers.models.load_model` gives it. On this machine each slice is encoded once.
-        volume: as `helpers.volumes.read_volume` gives it. All of its slices are read, and kept as colours.
-        question: a yes-or-no question as the model is to read it, e.g. of `helpers.prompts.closed_question`.
-        block: slices that are asked about together in the scan (`slice_blocks`).
-        limit: slices of the second prompt, at most.
+        volume: as `helpers.volumes.read_volume` gives it. All of its slices are read, and kept in memory as RGB.
+        question: a yes-or-no question in the words that the model reads, e.g. from
+            `helpers.prompts.closed_question`.
+            block: slices in one prompt of the scan (`slice_blocks`).
+            limit: the most slices of the second prompt.
         best: how many blocks are asked about again (`slices_around`).
         threshold: how likely yes has to be for the answer yes (`fit_threshold`); by default the answer is what the
             model writes.
         max_new_tokens: of an answer that is written.
 
     Raises:
-        InputError: as `slice_blocks`, `slices_around`, `helpers.volumes.volume_to_rgb` and the model.
+        InputError: as `slice_blocks`, `slices_around`, `helpers.volumes.volume_to_rgb` and the model raise it.
     """
     start = time.perf_counter()
     blocks = slice_blocks(volume.shape[0], block)
-    slices_each(blocks, limit, best)  # refuse before the scan what has no room after it
+    slices_each(blocks, limit, best)  # a limit that is too small is refused before the scan, not after it
     _check_threshold(threshold)
     chat = chat.keeping_images() if isinstance(chat, ChatModel) else chat
     rgb = volume_to_rgb(volume)
@@ -133,30 +136,31 @@ def find_in_slide(
     mask: TissueMask | None = None,
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> Found:
-    """Ask about each patch of the tissue at a low magnification, then at a high one inside the best of them.
+    """Ask about each patch of the tissue at a low magnification, then inside the best of them at a high one.
 
     Every patch is a prompt of its own. The answer is that of the fine patch in which yes is likeliest.
 
     Args:
         chat: a model, as `helpers.models.load_model` gives it.
         slide: an open slide.
-        question: a yes-or-no question about one image, as the model is to read it.
+        question: a yes-or-no question about one image, in the words that the model reads.
         coarse: objective power of the first pass, over all tissue: 5, 10 or 20.
-        fine: that of the second pass, higher than ``coarse``.
-        limit: patches of the second pass, at most; of more, those with most tissue.
-        best: in how many coarse patches to look again.
+        fine: objective power of the second pass, higher than ``coarse``.
+        limit: the most patches of the second pass. If there are more, those with most tissue are kept.
+        best: how many coarse patches are looked into again.
         threshold: how likely yes has to be for the answer yes (`fit_threshold`); by default the answer is what the
             model writes.
         mask: the slide's tissue, where it is known already.
         max_new_tokens: of an answer that is written.
 
     Raises:
-        InputError: other magnifications, a slide that is coarser; as `helpers.slides.tissue_mask` and the model.
+        InputError: there are no patches at these magnifications, or the slide has no level that is fine enough.
+            Also as `helpers.slides.tissue_mask` and the model raise it.
     """
     start = time.perf_counter()
     _check_threshold(threshold)
-    check_count(limit, f"{limit!r} patches cannot be shown.", remedy="Give a limit of 1 or more.")
-    check_count(best, f"{best!r} patches cannot be looked at again.", remedy="Give 1 or more.")
+    check_count(limit, f"The second pass cannot have {limit!r} patches.", remedy="Give a limit of 1 or more.")
+    check_count(best, f"A search cannot look into {best!r} patches again.", remedy="Give 1 or more.")
     coarse_grid, fine_grid = patch_grids(slide, coarse, fine, mask)
     scan = read_blocks(chat, _prompts(slide, coarse_grid, question), max_new_tokens=max_new_tokens)
     ranked = sorted(scan, key=lambda part: -part.score)[:best]
@@ -166,7 +170,7 @@ def find_in_slide(
         chat, _prompts(slide, [p for p in again if p in kept], question), max_new_tokens=max_new_tokens
     )
     last = best_of(looked)
-    if not last.text:  # only likelihoods were read
+    if not last.text:  # so far only likelihoods were read
         (last,) = read_blocks(
             chat, _prompts(slide, [last.where], question), write=True, max_new_tokens=max_new_tokens
         )
@@ -176,7 +180,7 @@ def find_in_slide(
 def patch_grids(
     slide: Slide, coarse: int = COARSE, fine: int = FINE, mask: TissueMask | None = None
 ) -> tuple[list[Patch], list[Patch]]:
-    """All tissue patches of a slide at two objective powers. Raises `InputError` as `find_in_slide`."""
+    """All tissue patches of a slide at two objective powers. Raises `InputError` as `find_in_slide` does."""
     for power in (coarse, fine):
         if power not in MAGNIFICATION_MPP:
             powers = ", ".join(map(str, MAGNIFICATION_MPP))

@@ -1,4 +1,4 @@
-"""How likely yes has to be before a search answers yes: from cases whose answers are known."""
+"""Fit how likely yes has to be before a search answers yes, on cases with known answers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from helpers.errors import InputError
 
 
 def fit_threshold(scores: Sequence[float], truths: Sequence[bool]) -> float:
-    """The threshold at which "yes, if the score is as high or higher" is most often right, classes weighed alike.
+    """The threshold with the best balanced accuracy: a score that is as high or higher means yes.
 
-    It lies half way between the lowest score that counts as yes and the next lower one. Show what it does on other
-    cases than these, because on these it looks better than it is.
+    Balanced accuracy weighs cases with and without the finding alike. The threshold lies half way between the
+    lowest score that counts as yes and the next lower score. Test it on other cases than these, because on these
+    it looks better than it is.
 
     Args:
-        scores: one of each case, e.g. `Found.score`.
-        truths: whether the finding is there.
+        scores: one score for each case, e.g. `Found.score`.
+        truths: for each case, whether the finding is there.
 
     Raises:
-        InputError: not one truth for each score, a score that is not a number, or cases of one kind alone.
+        InputError: the number of truths is not that of the scores, a score is not a number, or all cases are
+            alike.
     """
     values, there = np.asarray(scores, float), np.asarray(truths, bool)
     if values.shape != there.shape or values.ndim != 1:
-        raise InputError(f"{values.size} scores have {there.size} truths.", remedy="Give one for each.")
+        raise InputError(f"There are {values.size} scores, but {there.size} truths.", remedy="Give one for each.")
     if not np.isfinite(values).all():
         raise InputError("A score is not a number.", remedy="Leave out cases that were not answered.")
     if there.all() or not there.any():
@@ -35,6 +37,6 @@ def fit_threshold(scores: Sequence[float], truths: Sequence[bool]) -> float:
     alarms, hits, cuts = roc_curve(there, values, drop_intermediate=False)
     lowest_yes = cuts[int(np.argmax(hits - alarms))]
     below = values[values < lowest_yes]
-    if not np.isfinite(lowest_yes):  # no cut is better than to say no always
+    if not np.isfinite(lowest_yes):  # no threshold is better than to answer no to every case
         return float(np.nextafter(values.max(), np.inf))
     return float((lowest_yes + below.max()) / 2) if below.size else float(lowest_yes)

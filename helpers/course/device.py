@@ -23,7 +23,7 @@ def look(weights: Mapping[str, int]) -> dict[str, Any]:
     """
     try:
         import torch
-    except Exception as error:  # a damaged install fails in many ways: a library missing, a symbol not found
+    except Exception as error:  # a damaged install raises many kinds of errors
         return unknown(weights, f"{type(error).__name__}: {error}")
     device = _device(torch)
     fits = {name: _fit(size, device["kind"]) for name, size in weights.items()}
@@ -62,7 +62,7 @@ def _device(torch: Any) -> dict[str, Any]:
 
 
 def _fit(weights: int, kind: str) -> str:
-    """Whether ``weights`` bytes of bfloat16 weights fit, and in 4 bits, which is for CUDA alone."""
+    """Whether ``weights`` bytes of bfloat16 weights fit, and whether they fit in 4 bits, which needs CUDA."""
     from helpers.models import memory_for
 
     whole = memory_for(weights, kind, quantized=False)
@@ -74,7 +74,7 @@ def _fit(weights: int, kind: str) -> str:
 
 
 def _time(device: Mapping[str, Any]) -> dict[str, Any]:
-    """How long a volume takes on this device, and from what that is computed; empty where nothing is known."""
+    """How long a volume takes on this device, and how this was computed; empty if it is not known."""
     from helpers.course.model_time import HARDWARE, MEDGEMMA_4B, likely, measured_speed, minutes_on_cpu
 
     if device["kind"] == "mps":
@@ -106,7 +106,7 @@ def _time(device: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _minutes(value: float) -> str:
-    """Minutes in words, of two digits: an estimate has no more."""
+    """Minutes in words, with two digits, because an estimate is not more exact."""
     if value >= 90:
         return f"{value / 60:.1f} hours"
     return f"{value:.0f} minutes" if value >= 1.5 else f"{60 * value:.0f} seconds"

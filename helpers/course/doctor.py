@@ -23,12 +23,12 @@ from helpers.errors import InputError
 from helpers.storage import existing
 
 _CONNECT_SECONDS = 2.0
-# From where this process has its modules, so that none of the current folder takes their place.
+# The folders from which this process loads modules, so that no file of the current folder replaces them.
 _LOOK = (
     "import json, sys; sys.path, weights = json.load(sys.stdin); "
     "from helpers.course.device import look; print(json.dumps(look(weights)))"
 )
-# Of helpers.endpoints and helpers.data, which a broken install may not load.
+# Copied from helpers.endpoints and helpers.data, which a broken install may not be able to load.
 _SERVER_TOKENS = ("ENDPOINT_TOKEN", "DICOMWEB_TOKEN")
 # Bytes of the bfloat16 weights of a 4B model (4.3 billion parameters), where no download tells them.
 _WEIGHTS_4B = int(8.6e9)
@@ -44,7 +44,7 @@ def examine() -> dict[str, Any]:
     """
     problems: list[str] = []
     reachable: list[bool] = []
-    # Looked up beside the slow import of torch; a name server that does not answer has no time-out of its own.
+    # This is checked during the slow import of torch, because a name server that does not answer has no time-out.
     probe = threading.Thread(target=lambda: reachable.append(_reachable()), daemon=True)
     deadline = time.monotonic() + _CONNECT_SECONDS + 0.5
     probe.start()
@@ -119,7 +119,7 @@ def report(findings: Mapping[str, Any], *, as_json: bool = False) -> str:
 
 
 def _packages(problems: list[str]) -> dict[str, dict[str, Any]]:
-    """Each dependency with the range asked for and the version that is here."""
+    """Each dependency with its required range and its installed version."""
     try:
         from packaging.requirements import Requirement
     except ImportError:
@@ -146,7 +146,7 @@ def _memory() -> dict[str, float]:
 
 
 def _by_torch(weights: Mapping[str, int]) -> dict[str, Any]:
-    """What torch finds here, from a process of its own."""
+    """What torch finds on this machine, asked in a separate process."""
     given = json.dumps([sys.path, weights])
     run = subprocess.run([sys.executable, "-P", "-c", _LOOK], input=given, capture_output=True, text=True)
     if run.returncode:
@@ -161,7 +161,7 @@ def _hub_and_models(problems: list[str]) -> tuple[dict[str, Any], dict[str, str]
         from huggingface_hub import constants, get_token
 
         from helpers import models as hub
-    except Exception as error:  # as above: any of them means a damaged install
+    except Exception as error:  # as above, any error means a damaged install
         problems.append(f"huggingface_hub does not import ({type(error).__name__}: {error}).")
         return {}, {}, {}
     cache = Path(constants.HF_HUB_CACHE)

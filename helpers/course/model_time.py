@@ -18,7 +18,7 @@ import torch
 
 from helpers.prompts import IMAGE_TOKENS, MAX_SLICES
 
-COMPUTE_SHARE = 0.4  # of the peak of a data sheet: an assumption, and so is the next
+COMPUTE_SHARE = 0.4  # share of a data sheet's peak; this number and the next are assumptions
 BANDWIDTH_SHARE = 0.6
 # Seconds a token between the kernels of transformers, assumed as what makes an H100 write in about twice the time
 # that its memory needs. An engine that launches a whole step at once (vLLM) has next to none.
@@ -52,7 +52,7 @@ class Weights:
 
     layers: int  # parameters of all layers of the language model
     head: int  # parameters of the output layer
-    windows: tuple[int | None, ...]  # of each layer: how many tokens back it looks; None: all
+    windows: tuple[int | None, ...]  # how many tokens back each layer looks; None: all
     queries: int  # heads x width of a head
     keys: int  # the same of keys, and of values
     vision: int  # parameters of the tower
@@ -61,7 +61,7 @@ class Weights:
     patches: int  # of an image in the tower
 
 
-# Counted on a model of its configuration that has shapes and no numbers.
+# Counted on a model of this configuration without numbers.
 MEDGEMMA_4B = Weights(
     layers=3_209_008_128,
     head=262_208 * 2560,
@@ -111,7 +111,7 @@ def estimate(
         questions: of 60 tokens each.
         answer: tokens written for each.
         together: the images are encoded and read once and the answers written side by side, as a session does;
-            else every question pays for all of it.
+            otherwise every question costs all of it.
         blocks: whether the prompt is read by blocks, else with dense masks.
         compute_share: of the peak operations.
         bandwidth_share: of the peak bandwidth.
@@ -161,14 +161,14 @@ def _attention(weights: Weights, tokens: int, before: int, *, blocks: bool) -> f
     if blocks:
         positions = np.arange(before + 1, before + tokens + 1, dtype=np.float64)
         pairs = sum(float(np.minimum(positions, window or np.inf).sum()) for window in weights.windows)
-    else:  # a layer with a window has kept no more than that of what came before
+    else:  # a layer with a window keeps only the last tokens
         pairs = sum(float(tokens) * (min(before, window or before) + tokens) for window in weights.windows)
     return 4.0 * weights.queries * pairs
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What a processor reaches, in operations a second."""
+    """The measured speed of a processor, in operations a second."""
 
     products: float  # of a matrix with a layer's weights
     attention: float
@@ -197,7 +197,7 @@ def minutes_on_cpu(speed: Speed, images: int, weights: Weights = MEDGEMMA_4B) ->
 
 
 def _fastest(work: Callable[[], Any]) -> float:
-    work()  # the first time something is set up
+    work()  # the first run is a warm-up
     times = []
     for _ in range(2):
         start = time.perf_counter()

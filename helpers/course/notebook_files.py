@@ -9,7 +9,7 @@ from pathlib import Path
 from helpers.errors import InputError, did_you_mean
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-_FILE = re.compile(r"(\d\d[a-z]?)_.+\.ipynb")  # a letter is of a notebook between two numbers: 03, 03b, 04
+_FILE = re.compile(r"(\d\d[a-z]?)_.+\.ipynb")  # a letter marks a notebook between two numbers: 03, 03b, 04
 _NUMBER = re.compile(r"(\d{1,2})([a-z]?)", re.IGNORECASE)
 
 

@@ -15,7 +15,7 @@ from helpers.models import RECORDED_PREFIX, recorded_folder
 
 
 def declared_parameters(path: Path) -> dict[str, Any]:
-    """Names and defaults in the cell tagged ``parameters``; a default that is no literal stays source text.
+    """Names and defaults in the cell tagged ``parameters``. A default that is not a literal stays source text.
 
     Raises:
         InputError: the file is not a notebook, or that cell no Python.
@@ -24,7 +24,7 @@ def declared_parameters(path: Path) -> dict[str, Any]:
         cells = nbformat.read(path, as_version=4).cells
         source = next((c.source for c in cells if "parameters" in c.metadata.get("tags", [])), "")
         statements = ast.parse(source).body
-    except Exception as error:  # nbformat's readers and validators raise many kinds
+    except Exception as error:  # nbformat raises many kinds of errors
         raise InputError(
             f"The notebook or its parameters cell cannot be read ({error}).",
             path=path,
@@ -94,7 +94,7 @@ def typed_value(text: str) -> int | float | bool | str | None:
 
 
 def _is_path(value: Any) -> bool:
-    """Whether a text reads as a path and there is something at it; a plain name is a manifest entry or a model."""
+    """Whether a text is an existing path. A plain name counts as a manifest entry or a model."""
     if not isinstance(value, str) or not (value.startswith((".", "~")) or "/" in value or os.sep in value):
         return False
     return Path(value).expanduser().exists()

@@ -20,7 +20,7 @@ from helpers.errors import InputError
 FILE = Path(__file__).with_name("published_replies.yaml")
 LABEL = "Published, not computed here"
 _WIDTH = 100  # characters of a line of plain text
-# Text keeps the colour of the page around it, and the ground is see-through: for light pages and dark ones alike.
+# Text keeps the colour of the page, and the background is transparent, so that the box fits light and dark pages.
 _BOX = (
     "max-width:52em; margin:.6em 0; padding:.5em 1em; border-left:.3em solid #5a8fc4; border-radius:.3em; "
     "background:rgba(90,143,196,.13)"
@@ -115,7 +115,7 @@ def read_published() -> tuple[Entry, ...]:
 
 
 def _said(entry: Entry) -> list[tuple[str, str]]:
-    """The texts that are word for word, each with what it is."""
+    """The texts that are quoted word for word, each with its kind."""
     whole = "Reply, a part of it" if entry.excerpt else "Reply"
     said = (("Question", entry.question), (whole, entry.reply), ("In the authors' words", entry.quote))
     return [(name, text) for name, text in said if text]

@@ -20,7 +20,7 @@ from helpers.storage import whole_file
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _KEY_FIGURES = 8
 
-# nbconvert's own page less its four scripts from content delivery networks: MathJax, RequireJS, Mermaid, widgets.
+# nbconvert's own page without its four scripts from other hosts: MathJax, RequireJS, Mermaid, widgets.
 _OFFLINE_PAGE = """
 {%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
@@ -28,7 +28,7 @@ _OFFLINE_PAGE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 """
-# A cell tagged "solution" is a closed box under its title; where it failed, an open one.
+# A cell tagged "solution" is a closed box under its title. If it failed, the box is open.
 _FOLDED = r"""
 {%- block codecell -%}
 {%- if "solution" in cell.metadata.get("tags", ()) -%}

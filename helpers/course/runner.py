@@ -112,7 +112,7 @@ def _run_one(
     path = watch.path
     own_folder = output / path.stem
     own_folder.mkdir(exist_ok=True)
-    # What an earlier run left here must not pass for this one's.
+    # The files of an earlier run must not count as those of this run.
     for stale in (own_folder / "results.json", output / f"{path.stem}.ipynb", output / f"{path.stem}.html"):
         stale.unlink(missing_ok=True)
     injected = {name: value for name, value in given.items() if name in known} | {"OUTPUT_DIR": str(own_folder)}
@@ -129,7 +129,7 @@ def _run_one(
         with watch:
             papermill.execute_notebook(
                 watch.notebook,
-                None,  # no file: only what has passed without_tokens is written, below
+                None,  # no file, because only a copy without tokens is written, below
                 parameters=injected,
                 kernel_name="python3",
                 language="python",

@@ -16,8 +16,8 @@ import psutil
 
 from helpers.course.watch import Watch
 
-NEED = 3e9  # bytes that a notebook may come to need; the largest takes 2.5e9 on the stand-in
-_EVERY = 0.2  # seconds between two looks at what runs
+NEED = 3e9  # bytes that a notebook may need; with the stand-in, the largest takes 2.5e9
+_EVERY = 0.2  # seconds between two checks of the running notebooks
 _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -47,7 +47,7 @@ def side_by_side(run: Callable[[Watch], None], notebooks: Sequence[Watch], jobs:
                     _say(watch.ending)
                     yield watch
         finally:
-            while going:  # a kernel that was about to start has no process to kill yet
+            while going:  # a kernel that is about to start has no process to kill yet
                 for watch in going.values():
                     watch.kill()
                 for future in wait(going, _EVERY).done:
@@ -69,13 +69,14 @@ def _is_room(running: Iterable[Watch]) -> bool:
 
 @contextmanager
 def _kills_raise() -> Iterator[None]:
-    """Let a request to end arrive as `SystemExit`, as an interrupt does as `KeyboardInterrupt`."""
+    """Turn a signal to end into `SystemExit`, as an interrupt becomes `KeyboardInterrupt`."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    ours = threading.current_thread() is threading.main_thread()  # signals are received in no other
-    mine = [number for number in _ENDINGS if ours and signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores
+    ours = threading.current_thread() is threading.main_thread()  # only this thread receives signals
+    # Without those that nohup ignores.
+    mine = [number for number in _ENDINGS if ours and signal.getsignal(number) is signal.SIG_DFL]
     for number in mine:
         signal.signal(number, leave)
     try:

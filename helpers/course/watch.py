@@ -24,7 +24,7 @@ class Watch:
 
     Attributes:
         path: the path of its file.
-        notebook: as far as it has been executed.
+        notebook: the notebook with the outputs so far.
         cell: number and first line of the cell that runs; None before the first.
         seconds: the seconds that it ran, once it has ended.
         bytes, peak_bytes: resident bytes of its kernel and the kernel's children, at the last look and at most.
@@ -84,10 +84,10 @@ class Watch:
                 process.kill()
 
     def look(self) -> None:
-        """Take note of the memory of the kernel and its children."""
+        """Measure the memory of the kernel and its children."""
         total = 0
         for process in self._processes():
-            with suppress(psutil.Error):  # it ended between the listing and the look
+            with suppress(psutil.Error):  # it may end between the listing and the measurement
                 total += process.memory_info().rss
         self.bytes, self.peak_bytes = total, max(self.peak_bytes, total)
 
@@ -116,7 +116,7 @@ class Watch:
         return f"cell {number} of {self.cells} ({line}): {what}"
 
     def begins(self) -> str:
-        """The line that says that it begins."""
+        """The line that says that the notebook begins."""
         return f"{self.label}: {self.cells} cells"
 
     def now(self) -> str:

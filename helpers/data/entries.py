@@ -67,7 +67,7 @@ class IdcSeries(_Strict):
     """A series of Imaging Data Commons, as the package idc-index-data of ``index_version`` lists it."""
 
     series_instance_uid: Uid
-    # Names this version of the series.
+    # The name of this version of the series.
     crdc_series_uuid: Annotated[str, Field(pattern=r"^[0-9a-f-]+$")]
     collection: Text
     modality: Text
@@ -98,10 +98,10 @@ class Entry(_Strict):
     kind: Literal["ct-series", "mri-volume", "mri-series", "slide", "image-2d", "segmentation", "record"]
     title: Text
     source: Source
-    licence: Text  # SPDX identifier, or a text where there is none
+    licence: Text  # SPDX identifier, or a text if there is none
     citation: Text
     notes: Text
-    boxes: dict[Text, Box] | None = None  # what is where in a 2D image
+    boxes: dict[Text, Box] | None = None  # names of things in a 2D image -> their boxes
     bundled: Annotated[list[File], Field(min_length=1)] | None = None
     download: Download | None = None
     idc: IdcSeries | None = None
@@ -163,8 +163,8 @@ def own_manifest() -> Path:
 
 
 def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) -> InputError:
-    """The first thing wrong, with the entry, the field and the line; and how many more there are."""
-    # A misspelt field is also a missing one: the spelling is what to show.
+    """The first fault, with its entry, field and line, and the number of further faults."""
+    # A misspelt field is also reported as missing. The misspelling is the better message.
     first, *others = sorted(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     entry, *fields = first["loc"] or ("",)
     if first["type"] == "extra_forbidden":
@@ -184,7 +184,7 @@ def _manifest_error(error: ValidationError, tree: yaml.Node | None, path: Path) 
 
 
 def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
-    """Line, from 1, of what ``location`` names in the YAML; of the last part of it that is there."""
+    """The line, from 1, of ``location`` in the YAML, or of its last part that exists."""
     line = 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
@@ -201,7 +201,7 @@ def _line(node: yaml.Node | None, location: tuple[str | int, ...]) -> int:
 
 
 def _refuse_repeated_keys(tree: yaml.Node | None, path: Path) -> None:
-    """Refuse equal keys, of which YAML readers silently keep the last."""
+    """Refuse equal keys, because YAML readers would silently keep only the last."""
     for node in _mappings(tree):
         seen: set[str] = set()
         for key, _ in node.value:

@@ -98,7 +98,7 @@ def _bundled(files: list[File], root: Path) -> Path:
     first = root / files[0].path
     if len(files) == 1:
         return first
-    # A file that the manifest does not list would be read as part of the series, unchecked.
+    # A file that the manifest does not list would be read as a part of the series without a check.
     listed = {PurePosixPath(file.path).name for file in files}
     for path in sorted(first.parent.iterdir()):
         if path.name not in listed and not path.name.startswith("."):
@@ -121,7 +121,7 @@ def _downloaded(name: str, file: Download, cache: Path) -> Path:
     downloader = pooch.HTTPDownloader(progressbar=True, hooks={"response": _refuse_insecure_redirect})
     try:
         return Path(store.fetch(file.path, downloader=downloader))
-    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
+    except (OSError, ValueError) as error:  # requests raises OSErrors, a wrong checksum a ValueError
         raise InputError(
             f"The download from {file.url} failed ({type(error).__name__}: {error}).",
             path=name,

@@ -31,7 +31,8 @@ def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
             remedy='Run: pip install "medgemma-tutorials[idc]" (or: pip install idc-index).',
         ) from None
     uid = series.series_instance_uid
-    partial = folder.with_name(f"{folder.name}.partial")  # kept when cut off: the next call goes on from there
+    # Kept after an interruption, so that the next call continues.
+    partial = folder.with_name(f"{folder.name}.partial")
     try:
         client = IDCClient.client()
         listed = client.sql_query(f"SELECT crdc_series_uuid FROM index WHERE SeriesInstanceUID = '{uid}'")
@@ -41,7 +42,7 @@ def fetch_series(name: str, series: IdcSeries, cache: Path) -> Path:
             client.download_from_selection(
                 downloadDir=str(partial), seriesInstanceUID=[uid], dirTemplate=None, use_s5cmd_sync=True
             )
-    except Exception as error:  # pandas, duckdb, s5cmd and the network each have their own
+    except Exception as error:  # pandas, duckdb, s5cmd and the network raise errors of their own
         raise InputError(
             f"The download of series {uid} from Imaging Data Commons failed ({type(error).__name__}: {error}).",
             path=name,

@@ -15,7 +15,7 @@ _PATH = re.compile(r"(?P<root>.*)/studies/(?P<study>[0-9.]+)(?:/series/(?P<serie
 
 
 class SeriesUrl(NamedTuple):
-    """The parts of a series' address; ``series`` is empty where the address names a whole study."""
+    """The parts of a series' address. ``series`` is empty if the address names a whole study."""
 
     root: str
     study: str

@@ -1,4 +1,4 @@
-"""Tokens of servers: in the environment, in Colab also in its secrets, and fit for a header."""
+"""Find the token of a server in the environment or in Colab's secrets, and check that a header can hold it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from helpers.errors import InputError
 
 
 def secret_token(variable: str) -> str:
-    """The token in an environment variable, in Colab also that of its secrets; empty where there is none."""
+    """The token in an environment variable, or in Colab's secrets; "" if there is none."""
     if not os.environ.get(variable) and "google.colab" in sys.modules:
         from google.colab import userdata
 
         try:
-            # In the environment it is also cut out of whatever is kept (helpers.endpoints.redaction).
+            # In the environment, helpers.endpoints.redaction also finds it, and removes it from stored texts.
             os.environ[variable] = userdata.get(variable) or ""
-        except Exception:  # no such secret, or no leave to read it: both its own kinds of error
+        except Exception:  # Colab's own errors: there is no such secret, or no permission to read it
             return ""
     return os.environ.get(variable, "").strip()
 
 
 def checked_token(token: str, variable: str, path: str) -> str:
-    """A token without spaces and line ends around it. Raises `InputError` for one that no header can hold."""
+    """A token without spaces and line ends around it. Raises `InputError` if a header cannot hold it."""
     token = token.strip()
     if not all("!" <= character <= "~" for character in token):
         raise InputError(

@@ -1,14 +1,14 @@
-"""A patient's record in FHIR R4 to the dated history of a prompt. Loads ``fhir.resources`` when a file is read.
+"""Turn a patient's record in FHIR R4 into a dated history for a prompt.
 
-In: a Bundle of one patient, in JSON. Out: a `History`, newest entry first, without name, address or identifiers;
-and questions about it whose answers are computed from it.
+In: a Bundle of one patient, in JSON. Out: a `History`, newest entry first, without name, address or identifiers,
+and questions about it with their answers. The package ``fhir.resources`` is loaded when the first file is read.
 
-- ``bundle``: the file, checked: FHIR R4, one patient, references that resolve.
-- ``identity``: the words that name or find the patient and others, hidden wherever a text of the record has them.
-- ``words``: how codes, amounts and dates are said; a date keeps the precision that it has.
-- ``kinds``: a resource to an entry, or the reason why it is not told as the patient's own.
-- ``patient_history``: the entries by time, as text within a budget of tokens.
-- ``long_record``: questions over a whole record, with their answers.
+- ``bundle``: reads the file, and checks that it is FHIR R4 and holds one patient.
+- ``identity``: hides the words that name or find the patient or somebody else in the texts of the record.
+- ``words``: puts codes, amounts and dates into words. A year without a month stays a year.
+- ``kinds``: turns a resource into an entry of the history, or gives the reason why it has none.
+- ``patient_history``: sorts the entries by time, and writes them as text within a budget of tokens.
+- ``long_record``: makes questions about a whole record, with their answers.
 """
 
 import lazy_loader

@@ -1,7 +1,7 @@
-"""A FHIR Bundle of one patient: read, checked against FHIR R4, its references resolved.
+"""Read a FHIR Bundle of one patient, check it against FHIR R4, and resolve its references.
 
-The models are those of R4B in ``fhir.resources``, which is the same as R4 for the resources that a history is told
-from. They check each resource that is used; of all others only the kind is kept.
+The pydantic models of R4B in ``fhir.resources`` check each resource that a history uses. For these resources, R4B
+is the same as R4. For all other resources, only the kind is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from helpers.errors import InputError
 
-# The kinds that a history is told from; every one has `subject` or `patient`.
+# The kinds of resources that a history uses. Each has the field `subject` or `patient`.
 TOLD = (
     *("AllergyIntolerance", "Condition", "Encounter", "FamilyMemberHistory", "Immunization"),
     *("MedicationAdministration", "MedicationRequest", "MedicationStatement", "Observation", "Procedure"),
@@ -25,7 +25,7 @@ TOLD = (
 REMEDY = (
     "Give a Bundle in JSON with the record of one patient in FHIR R4 (4.0.1), as a server's $everything gives."
 )
-# What DSTU2 alone has: fields of kinds that later releases have too, and kinds of its own.
+# DSTU2 is an old release of FHIR. These fields and kinds are in DSTU2 alone.
 _DSTU2_FIELDS = {
     "Patient": ("careProvider",),
     "Condition": ("patient", "dateRecorded"),
@@ -43,15 +43,15 @@ class Bundle:
     """The resources of one patient's record, as models of ``fhir.resources``."""
 
     path: Path
-    raw: list[dict[str, Any]]  # every resource as it is in the file, from which the words to hide are taken
+    raw: list[dict[str, Any]]  # every resource as it is in the file; `Identity` finds in them the words to hide
     patient: Any  # the Patient resource
     told: list[Any] = field(default_factory=list)  # resources of the kinds in `TOLD`, in the file's order
-    others: Counter[str] = field(default_factory=Counter)  # what is not told -> how many
-    is_part: bool = False  # whether a server has more pages of it
+    others: Counter[str] = field(default_factory=Counter)  # kind of resource that is not used -> how many
+    is_part: bool = False  # whether the server has more pages of this record
     _by_reference: dict[str, Any] = field(default_factory=dict)
 
     def resolve(self, reference: Any, owner: Any) -> Any | None:
-        """The resource of a Reference, among those that its owner contains or that the file holds; else None."""
+        """The resource to which a Reference leads, in its owner or in the file. None if neither has it."""
         text = getattr(reference, "reference", None) or ""
         if text.startswith("#"):
             inside = owner.contained or []
@@ -63,8 +63,9 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
     """Read a file and check it.
 
     Raises:
-        InputError: no such file, no JSON, no Bundle; NDJSON; another release of FHIR; a resource that is not as
-            FHIR R4 has it; several patients; two versions of one resource.
+        InputError: there is no such file, the file is not JSON (NDJSON is not accepted either), it is no Bundle,
+            it is of another release of FHIR, a resource does not follow FHIR R4, or there are several patients or
+            two versions of one resource.
     """
     path = Path(path)
     content = _parse(path)
@@ -105,7 +106,7 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
 
 
 def _parse(path: Path) -> Any:
-    """The JSON of a file, numbers with a point as Decimal: 7.10 is another precision than 7.1."""
+    """The JSON of a file. Numbers with a point become Decimal, because 7.10 is more precise than 7.1."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -119,8 +120,8 @@ def _parse(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         if _is_ndjson(text):
             raise InputError(
-                "This is NDJSON, one resource a line. Such an export has a file for each kind of resource, so "
-                "this one alone is not a whole record.",
+                "The file is NDJSON, which has one resource a line. Such an export has one file for each kind of "
+                "resource, so this file alone is not a whole record.",
                 path=path,
                 remedy=REMEDY,
             ) from None
@@ -132,7 +133,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; of two equal names a reader would silently keep the last."""
+    """A JSON object. Two equal names are an error, because Python would silently keep the last one."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name occurs twice in one object")
@@ -148,7 +149,7 @@ def _is_ndjson(text: str) -> bool:
 
 
 def _without_repeats(path: Path, pairs: list[tuple[Any, Any]]) -> list[tuple[Any, dict[str, Any]]]:
-    """Each resource once. Two of one kind and id that differ are refused, as nobody says which is right."""
+    """Each resource once. Raises `InputError` for two that differ, but have the same kind and id."""
     seen: dict[tuple[str, str], dict[str, Any]] = {}
     kept = []
     for url, raw in pairs:
@@ -166,29 +167,29 @@ def _without_repeats(path: Path, pairs: list[tuple[Any, Any]]) -> list[tuple[Any
 
 
 def _key(reference: str) -> str:
-    """``Condition/1`` for that, for ``https://server/fhir/Condition/1`` and for its version ``.../_history/2``."""
+    """Shorten a reference: ``https://server/fhir/Condition/1/_history/2`` becomes ``Condition/1``."""
     parts = reference.partition("/_history/")[0].split("/")
     return "/".join(parts[-2:]) if len(parts) > 1 else reference
 
 
 def _model(kind: str, raw: Mapping[str, Any], what: str, path: Path) -> Any:
-    """A resource as a model, or an error with the release of FHIR that it is of, if one can be told."""
+    """A resource as a model. Raises `InputError` that names the resource's release of FHIR, if it can be found."""
     problem = _problem("R4B", kind, raw)
     if not isinstance(problem, str):
         return problem
     names = raw.get("name") if kind == "Patient" else None
     several = isinstance(names, list) and any(isinstance(one.get("family"), list) for one in walk(names))
-    if several or any(name in raw for name in _DSTU2_FIELDS.get(kind, ())):  # DSTU2 has a list of family names
+    if several or any(name in raw for name in _DSTU2_FIELDS.get(kind, ())):  # in DSTU2, a family name is a list
         release = "DSTU2"
     else:
         others = {"": "R5", "STU3": "STU3"}
         release = next((name for module, name in others.items() if _is_valid(module, kind, raw)), None)
-    said = f"is of FHIR {release}, and R4 is read here" if release else f"is not as FHIR R4 has it ({problem})"
+    said = f"is of FHIR {release}, but only R4 can be read" if release else f"does not follow FHIR R4 ({problem})"
     raise InputError(f"The {what}, {said}.", path=path, remedy=REMEDY)
 
 
 def _problem(module: str, kind: str, raw: Mapping[str, Any]) -> Any:
-    """The model, or where and how it is wrong: never the value, which may name somebody."""
+    """The model, or a text that says where and how the resource is wrong, without the value: it may be a name."""
     from pydantic import ValidationError
 
     models = _models(module)
@@ -197,7 +198,7 @@ def _problem(module: str, kind: str, raw: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg'].rstrip('.!')}"
-    except (ValueError, TypeError, AttributeError, LookupError) as error:  # of a contained resource, for instance
+    except (ValueError, TypeError, AttributeError, LookupError) as error:  # e.g. from a contained resource
         return type(error).__name__
 
 
@@ -206,7 +207,7 @@ def _is_valid(module: str, kind: str, raw: Mapping[str, Any]) -> bool:
 
 
 def _models(module: str) -> Any:
-    """The function that gives the model of a kind, in R4B, STU3, or R5 (no name)."""
+    """The function that returns the model of a kind, in the release "R4B", "STU3", or "" for R5."""
     try:
         if module == "STU3":
             from fhir.resources.STU3 import get_fhir_model_class
@@ -223,7 +224,7 @@ def _models(module: str) -> Any:
 
 
 def _refuse_other_release(kind: Any, path: Path) -> None:
-    """Raise if a kind is one that R4 does not have and another release has."""
+    """Raise `InputError` if R4 does not have this kind, but another release has."""
     if not isinstance(kind, str):
         raise InputError("A resource of the Bundle has no resourceType.", path=path, remedy=REMEDY)
 
@@ -242,11 +243,11 @@ def _refuse_other_release(kind: Any, path: Path) -> None:
 
 
 def _leave_others_out(bundle: Bundle) -> None:
-    """Keep what is about the patient, and count what is about somebody or something else, or does not say."""
+    """Keep the resources that are about the patient, and count all others, also those that do not say."""
     kept = []
     for one in bundle.told:
         subject = getattr(one, "subject", None) or getattr(one, "patient", None)
-        # The focus of an observation is what it is about where that is not the subject: a fetus, a donor.
+        # An observation with a focus is about the focus, such as a fetus or a donor, and not about the subject.
         if bundle.resolve(subject, one) is bundle.patient and not getattr(one, "focus", None):
             kept.append(one)
         else:
@@ -255,7 +256,7 @@ def _leave_others_out(bundle: Bundle) -> None:
 
 
 def walk(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within a value of JSON, the value itself first."""
+    """Every object within a JSON value, beginning with the value itself."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

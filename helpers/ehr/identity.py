@@ -1,8 +1,9 @@
-"""The words that name or find a patient or another person of a record, and texts without them.
+"""Hide the words that name or find the patient, or another person, in the texts of a record.
 
-Fields that identify are never told. But a text that somebody typed may repeat them ("Ms Miller reports ..."), so
-every text of a record passes here. Other facts can identify, too: dates, a rare disease. So a history stays a
-patient's data, and this is not a de-identification.
+A history never has the fields that identify a person. But a text that somebody typed may repeat them ("Ms Miller
+reports ..."), so every text of a record is searched for them. Other facts, such as dates or a rare disease, can
+also identify a person, and they stay. So a history is not de-identified, and has to be protected like other
+patient data.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from helpers.ehr.bundle import walk
 
 HIDDEN = "[withheld]"
 _PEOPLE = {"Patient", "RelatedPerson", "Practitioner", "Person"}
-# Where a Reference leads to a person, whose name may stand beside it.
+# Fields whose Reference leads to a person. The name of the person may stand beside it.
 _REFERENCES = (
     *("subject", "patient", "performer", "recorder", "asserter", "requester", "individual", "informationSource"),
     *("actor", "author", "enterer", "practitioner", "participant"),
 )
 _ADDRESS = ("line", "city", "district", "postalCode", "text")
-_SHORT = 4  # letters: below this a name is also a common word ("an", "May" and "may"), so its case has to agree
+_SHORT = 4  # letters; shorter names may be common words ("May", "may"), so their case has to match
 
 
 class Identity:
-    """What to hide in the texts of a record, from all its resources as they are in the file."""
+    """The words to hide in the texts of a record, collected from all its resources as they are in the file."""
 
     def __init__(self, resources: Sequence[dict[str, Any]]) -> None:
         words = {word.strip() for resource in resources for word in _identifying(resource)}
@@ -34,14 +35,14 @@ class Identity:
         self._patterns = [_pattern(long, re.IGNORECASE), _pattern(short, 0)]
 
     def hide(self, text: str) -> str:
-        """The text with each such word as ``[withheld]``."""
+        """The text with ``[withheld]`` in the place of each of these words."""
         for pattern in self._patterns:
             text = pattern.sub(HIDDEN, text) if pattern else text
         return text
 
 
 def _pattern(words: Sequence[str], flags: int) -> re.Pattern[str] | None:
-    """Whole words, the longest first; spaces and line ends within one as they come."""
+    """A pattern of whole words, the longest first. A space in a word matches any spaces and line ends."""
     if not words:
         return None
     spelled = [r"\s+".join(map(re.escape, word.split())) for word in sorted(words, key=len, reverse=True)]
@@ -71,7 +72,7 @@ def _person(person: dict[str, Any]) -> Iterator[str]:
 
 
 def _long(words: Iterator[str]) -> list[str]:
-    """Those that find somebody: a number of one or two digits stands everywhere."""
+    """The words that are long enough to find somebody. Numbers of one or two digits are too common."""
     return [word for word in words if len(word) > 2]
 
 

@@ -1,4 +1,4 @@
-"""A resource of a record to an entry of the history, or the reason why it is not told."""
+"""Turn a resource of a record into an entry of the history, or give the reason why it has none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from helpers.ehr.words import When, amount, codes, concept, flags, observed, per
 
 Hide = Callable[[str], str]
 FAMILY = "Family history"
-NAMELESS = "a drug that the record does not name"  # such as one behind a reference that leads nowhere
-# Which statuses R4 has of a kind; all others are of another release, or a mistake.
+NAMELESS = "a drug that the record does not name"  # e.g. where a reference leads nowhere
+# The statuses that R4 has for each kind. Any other status is of another release, or a mistake.
 _STATUSES = {
     "Encounter": "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown",
     "FamilyMemberHistory": "partial completed entered-in-error health-unknown",
@@ -25,7 +25,7 @@ _STATUSES = {
     "Procedure": "preparation in-progress not-done on-hold stopped completed entered-in-error unknown",
 }
 _WRONG = {"entered-in-error", "refuted"}
-# What goes without saying; every other status is told.
+# Statuses that are usual, so that an entry need not name them. It names every other status.
 _PLAIN = {"finished", "final", "amended", "corrected", "completed"}
 _CLASSES = {"AMB": "ambulatory", "EMER": "emergency", "IMP": "inpatient", "ACUTE": "inpatient", "VR": "virtual"}
 _JUDGED = {"H": "high", "L": "low", "N": "normal", "A": "abnormal"}
@@ -36,12 +36,12 @@ _NAMES = {
     "MedicationStatement": "Medication",
     "MedicationAdministration": "Medication given",
 }
-_FAMILY_CODE = re.compile(r"Z8[0-4](?:\.|$)")  # of ICD-10: family history of ...
+_FAMILY_CODE = re.compile(r"Z8[0-4](?:\.|$)")  # the ICD-10 codes "family history of ..."
 _FAMILY_WORDS = re.compile(r"\bfamily (?:medical )?(?:history|member)|^(?:FH|FHx)\b", re.IGNORECASE)
 
 
 class NotTold(Exception):
-    """Why a resource is not told; the words follow a number."""
+    """The reason why a resource is not told, in words that can follow a number ("3 cancelled")."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Entry:
     """One line of a history."""
 
     kind: str  # "Condition", "Observation", "Allergy", "Prescription", ...
-    name: str  # what of: the disease, the drug, the test
+    name: str  # the disease, the drug or the test
     detail: str = ""  # the rest of the line
     when: When | None = None
-    state: str = ""  # of conditions and allergies the clinical status, else the status, as FHIR spells it
-    value: str = ""  # of observations: what was found, with its unit
-    is_certain: bool = True  # of conditions and allergies: whether nothing says that they are only suspected
-    diseases: tuple[str, ...] = ()  # of a family history: what the relative has
+    state: str = ""  # for conditions and allergies the clinical status, else the status, as FHIR spells it
+    value: str = ""  # for observations: the result with its unit
+    is_certain: bool = True  # for conditions and allergies: False where they are only suspected
+    diseases: tuple[str, ...] = ()  # for a family history: the diseases of the relative
 
     def __str__(self) -> str:
         of = f"{self.name}{':' if self.value else ''}"
@@ -65,7 +65,7 @@ class Entry:
 
 
 def read_entry(resource: Any, bundle: Bundle, hide: Hide) -> Entry:
-    """The entry of a resource of the kinds in `helpers.ehr.bundle.TOLD`. Raises `NotTold` with the reason."""
+    """The entry of a resource whose kind is in `helpers.ehr.bundle.TOLD`. Raises `NotTold` with the reason."""
     kind = resource.get_resource_type()
     if resource.modifierExtension or resource.implicitRules:  # these may turn the meaning into its opposite
         raise NotTold("with an extension that changes the meaning")
@@ -134,7 +134,7 @@ def _absent(one: Any) -> str:
 
 
 def _judged(value: Any) -> str:
-    """Whether a result is high or low; a bare code of the usual ones in words."""
+    """Whether a result is high or low. A usual code without words, such as H, is put into words."""
     bare = not value.text and not any(each.display for each in value.coding or [])
     return next((_JUDGED[code] for code in codes(value) if bare and code in _JUDGED), concept(value))
 
@@ -223,7 +223,7 @@ _READERS = {
 
 
 def _onset(one: Any) -> tuple[When | None, list[str]]:
-    """When a condition or an allergy began, else when it was recorded, and the words that say which."""
+    """When a condition or an allergy began, else when it was recorded, and words that tell which of the two."""
     if when := read_when(one.onsetDateTime) or period_start(one.onsetPeriod):
         return when, []
     age = amount(one.onsetAge) or plain(one.onsetString)

@@ -1,8 +1,9 @@
-"""Questions over a whole record, and their answers, computed from its entries.
+"""Make questions about a whole record, and compute their answers from its entries.
 
-They ask for what somebody looks up in a record: the newest value of a test, the year in which a disease began,
-whether a drug is still active or a procedure was done, whether a disease is the patient's own. The wrong options
-of a question are right for something else in the same record. The words are ours.
+They ask for facts that people look up in a record: the newest value of a test, the year in which a disease began,
+whether a drug is still active, whether a procedure was done, and whether a disease is the patient's own. The wrong
+options of a question come from the same record, where they are right for something else. The project wrote the
+words of the questions; MedGemma was not trained on them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _OPTIONS = 5  # of a question, at most
 
 @dataclass(frozen=True)
 class RecordQuestion:
-    """One question about a record; its answer is one of the options, or a count."""
+    """One question about a record. Its answer is one of the options, or a count."""
 
     kind: str  # "newest value", "first year", "active drug", "done", "own disease", "count"
     question: str
@@ -29,12 +30,12 @@ class RecordQuestion:
     answer: str
 
     def prompt(self, history: str) -> str:
-        """The history, and behind it the question in the form that its parser reads."""
+        """The prompt: the history, then the question with the form in which the answer has to be written."""
         asked = closed_question(self.question, self.options) if self.options else number_question(self.question)
         return f"This is the record of one patient, newest entry first.\n{history}\n\n{asked}"
 
     def read(self, reply: str) -> str | None:
-        """What a reply states, one of the options or a count; None where it states nothing that can be read."""
+        """The answer in a reply, one of the options or a count. None where no answer can be read."""
         if self.options:
             return parse_final_answer(reply, self.options)
         number = parse_number(reply)
@@ -42,9 +43,10 @@ class RecordQuestion:
 
 
 def record_questions(history: History) -> list[RecordQuestion]:
-    """All questions of these kinds that a history allows, in a fixed order. Their answers follow from its entries.
+    """All questions of these kinds that a history can answer without doubt, in a fixed order.
 
-    Not asked for is what an entry without a date, or of a date that may be before or after another, leaves open.
+    If an entry has no date, or a date that may be before or after another one, there is no question that depends
+    on it.
     """
     questions = [*_tests(history), *_first_years(history), *_drugs(history), *_procedures(history)]
     return [one for one in [*questions, *_own_diseases(history)] if _can_be_read(one)]
@@ -59,7 +61,7 @@ def _can_be_read(question: RecordQuestion) -> bool:
 
 
 def _named(history: History, *kinds: str) -> dict[str, list[Entry]]:
-    """The entries of these kinds by name, newest first."""
+    """The entries of these kinds, grouped by name, newest first."""
     found: dict[str, list[Entry]] = {}
     for entry in history.entries:
         if entry.kind in kinds:
@@ -68,7 +70,7 @@ def _named(history: History, *kinds: str) -> dict[str, list[Entry]]:
 
 
 def _newest(entries: Sequence[Entry]) -> list[Entry]:
-    """Those that may be the newest: 2020 lies before or after May 2020, and any date may be what has none."""
+    """The entries that may be the newest. 2020 may be before or after May 2020; a missing date may be any."""
     newest = entries[0].when
     if newest is None or entries[-1].when is None:
         return list(entries)
@@ -114,7 +116,7 @@ def _procedures(history: History) -> Iterator[RecordQuestion]:
 
 
 def _own_diseases(history: History) -> Iterator[RecordQuestion]:
-    """Of what the patient has for certain, and of what a relative alone has."""
+    """Questions about diseases that the patient has for certain, and about those that only a relative has."""
     own = [entry for entry in history.entries if entry.kind == "Condition"]
     own_names = {entry.name.casefold() for entry in own}
     relatives = dict.fromkeys(name for entry in history.entries for name in entry.diseases)

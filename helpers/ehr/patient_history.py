@@ -1,4 +1,4 @@
-"""A record as a history: its entries, newest first, as text within a budget of tokens."""
+"""Write the history of a patient: the entries of a record, newest first, as text within a budget of tokens."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from helpers.errors import InputError, check_count
 from helpers.prompts import RESERVED
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-_OLD = 90  # years: from here on an age alone can name somebody
+_OLD = 90  # years; people of this age are so few that the age may identify somebody
 
 
 @dataclass(frozen=True)
 class History:
-    """What a record tells of its patient, without name, address or identifiers."""
+    """The facts that a record holds about its patient, without name, address or identifiers."""
 
     path: Path
     patient: str  # sex and age at the newest entry, as far as the record has them
-    entries: tuple[Entry, ...]  # allergies, then the others, newest first, and those without a date last
-    not_told: dict[str, int]  # why, or what kind of resource -> how many
+    entries: tuple[Entry, ...]  # allergies, then the others, newest first; entries without a date come last
+    not_told: dict[str, int]  # the reason or the kind of resource -> how many
     is_part: bool = False  # whether the file is one page of several
-    hidden: int = 0  # entries of which a word names or finds a person, so that it was withheld
+    hidden: int = 0  # entries in which a word was withheld, because it names or finds a person
 
     @property
     def notes(self) -> list[str]:
-        """What the text leaves out or hides, a sentence each."""
+        """One sentence about everything that the text leaves out or hides."""
         notes = [f"Not told: {n} {why}." for why, n in self.not_told.items()]
         if self.hidden:
             notes.append(f"A word that names or finds a person was withheld in {self.hidden} of the entries.")
@@ -46,30 +46,36 @@ class History:
         count: Callable[[str], int] | None = None,
         kinds: Sequence[str] | None = None,
     ) -> str:
-        """The history in plain text, a line each: the patient, the entries, and what is left out.
+        """The history as plain text: a line for the patient, one for each entry, and one for each thing left out.
 
         Args:
-            max_tokens: the most that the text may have; the oldest entries are left out, and those without a date
-                before them. By default all are told.
-            count: how many tokens a text has, for instance by ``chat.count_tokens``; needed with ``max_tokens``.
-            kinds: tell only these kinds of entries, such as "Condition"; by default all. The text says which
-                others the record has.
+            max_tokens: the most tokens that the text may have. Entries without a date are left out first, then the
+                oldest. By default, the text has all entries.
+            count: a function that counts the tokens of a text, such as ``chat.count_tokens``. ``max_tokens`` needs
+                it.
+            kinds: the kinds of entries to tell, such as "Condition"; by default all. The text names the other
+                kinds that the record has.
 
         Raises:
-            InputError: a budget without a count or the reverse, one that is too small for the patient's line, or a
-                kind that this record does not have.
+            InputError: only one of ``max_tokens`` and ``count`` is given, the budget is too small for the
+                patient's line, or the record has no entry of this kind.
         """
         if (max_tokens is None) != (count is None):
-            raise InputError("A budget of tokens needs a count, and a count a budget.", remedy="Give both.")
+            raise InputError(
+                "A limit of tokens needs a function that counts them, but only one of the two was given.",
+                remedy="Give both.",
+            )
         chosen = self._of(kinds)
         if max_tokens is None or count is None:
             return self._told(chosen, len(chosen))
-        check_count(max_tokens, f"{max_tokens!r} tokens are no budget.", remedy="Give a whole number, 1 or more.")
+        check_count(
+            max_tokens, f"The text cannot have {max_tokens!r} tokens.", remedy="Give a whole number, 1 or more."
+        )
 
         def fits(n: int) -> bool:
             try:
                 return count(self._told(chosen, n)) <= max_tokens
-            except InputError:  # a model's count refuses what is over its whole context
+            except InputError:  # a model's count refuses a text that is longer than its whole context
                 return False
 
         low, high = 0, len(chosen)
@@ -79,7 +85,7 @@ class History:
         text = self._told(chosen, low)
         if (needed := count(text)) > max_tokens:
             raise InputError(
-                f"The history needs {needed} tokens before its first entry, and {max_tokens} are allowed.",
+                f"The history needs {needed} tokens before its first entry, but only {max_tokens} are allowed.",
                 path=self.path,
                 remedy=f"Allow more than {needed} tokens.",
             )
@@ -111,16 +117,17 @@ class History:
 
 
 def read_history(path: str | os.PathLike[str]) -> History:
-    """Read the record of one patient, a FHIR R4 Bundle in JSON, to what may stand in a prompt.
+    """Read the record of one patient, a FHIR R4 Bundle in JSON, as a history for a prompt.
 
-    Told are conditions, drugs, observations with units, procedures, immunizations, encounters, allergies, and the
-    diseases of relatives as those of relatives. Not told, and counted in ``not_told``: what was entered in error,
-    refuted or cancelled, what is about somebody else, what has no name, and all other kinds of resources. Never
-    told are narrative, notes, documents, and every field that names or finds a person. A date keeps its precision;
-    to sort, a year counts as its first day.
+    The history has conditions, drugs, observations with units, procedures, immunizations, encounters, allergies,
+    and the diseases of relatives, which it names as such. It leaves out and counts in ``not_told`` every resource
+    that was entered in error, refuted or cancelled, that is about somebody else, or that has no name, and all
+    other kinds of resources. It never has narrative, notes, documents, or a field that names or finds a person. A
+    year without a month is told as a year, and sorted as its first day.
 
     Raises:
-        InputError: as `helpers.ehr.bundle.read_bundle`; a text that holds a token of the prompt's own.
+        InputError: as `helpers.ehr.bundle.read_bundle` raises it, and if a text holds a special token such as an
+            image's.
     """
     bundle = read_bundle(path)
     identity = Identity(bundle.raw)
@@ -145,7 +152,7 @@ def read_history(path: str | os.PathLike[str]) -> History:
     )
     if found := [token for token in RESERVED if token in history.text()]:
         raise InputError(
-            f"A text of the record holds {found[0]}, a token of the prompt's own.",
+            f"A text of the record holds {found[0]}, which is a special token of prompts.",
             path=path,
             remedy="Take it out of the file.",
         )
@@ -153,7 +160,7 @@ def read_history(path: str | os.PathLike[str]) -> History:
 
 
 def _without_birthday(entry: Entry, birth: When | None) -> Entry:
-    """What began at birth with its year alone, as the day would tell the birthday."""
+    """The entry with only the year of its date if it began at birth, because the day would be the birthday."""
     if birth is None or entry.when is None or entry.when.text != birth.text or len(birth.text) == len(birth.year):
         return entry
     detail = f"{entry.detail}, at birth" if entry.detail else "at birth"
@@ -161,7 +168,7 @@ def _without_birthday(entry: Entry, birth: When | None) -> Entry:
 
 
 def _patient(gender: str | None, birth: When | None, dates: Sequence[When]) -> str:
-    """``Patient: female, 67 years old at the newest entry.``, with as much of it as is known."""
+    """A line such as ``Patient: female, 67 years old at the newest entry.``, with the facts that are known."""
     sex = gender if gender in ("female", "male", "other") else "sex not known"
     if birth is None or not dates:
         return f"Patient: {sex}, age not known."

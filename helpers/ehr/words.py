@@ -1,4 +1,4 @@
-"""How a record's codes, amounts and dates are said."""
+"""Put a record's codes, amounts and dates into words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-# A code without words says at least which one it is.
+# The name of a code's list, for a code that has no words of its own.
 _SYSTEMS = {
     "http://loinc.org": "LOINC",
     "http://snomed.info/sct": "SNOMED CT",
@@ -22,19 +22,19 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class When:
-    """A date of a record: ``text`` with the precision that it has, ``start`` the first moment that it can mean."""
+    """A date of a record: ``text`` is as precise as the record, ``start`` is the first moment that it can mean."""
 
     text: str
     start: datetime
 
     @property
     def year(self) -> str:
-        """Its year, of four digits."""
+        """The year, of four digits."""
         return self.text[:4]
 
 
 def read_when(value: Any) -> When | None:
-    """A date or moment of ``fhir.resources``, whose year or month alone is a string; None where there is none."""
+    """Read a date or moment of ``fhir.resources``, where a year or month alone is a string; None without one."""
     if isinstance(value, datetime):
         zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
         return When(value.date().isoformat(), zoned.astimezone(UTC))
@@ -46,17 +46,17 @@ def read_when(value: Any) -> When | None:
 
 
 def period_start(period: Any) -> When | None:
-    """When a Period begins, or where that is not known, when it ends."""
+    """The beginning of a Period, or its end if the beginning is not known."""
     return (read_when(period.start) or read_when(period.end)) if period else None
 
 
 def plain(text: Any) -> str:
-    """A text in one line, with no double quotes: the report's questions put the history between them."""
+    """A text in one line without double quotes, because the report's questions put the history between quotes."""
     return re.sub(r"\s+", " ", re.sub(r'["“”„]', "'", str(text or ""))).strip()
 
 
 def concept(value: Any, hide: Callable[[str], str] = str) -> str:
-    """What a CodeableConcept says: its own words, or a code's, or the code; nothing where it has none of these."""
+    """The words of a CodeableConcept, else those of a code, else the code itself; "" if it has none of these."""
     if value is None:
         return ""
     codings = value.coding or []
@@ -73,7 +73,7 @@ def codes(value: Any) -> set[str]:
 
 
 def flags(value: Any) -> set[str]:
-    """What a CodeableConcept of a status says, as FHIR spells it, also where it has words and no code."""
+    """The status in a CodeableConcept, as FHIR spells it, also if the concept has words and no code."""
     if value is None:
         return set()
     said = codes(value) or {value.text or "", *(one.display or "" for one in value.coding or [])}
@@ -81,7 +81,7 @@ def flags(value: Any) -> set[str]:
 
 
 def amount(value: Any) -> str:
-    """A Quantity with its unit, each digit as in the file: ``< 7.10 mmol/L``; nothing where it has no value."""
+    """A Quantity with its unit and all digits of the file, such as ``< 7.10 mmol/L``; "" if it has no value."""
     if value is None or value.value is None:
         return ""
     unit = plain(value.unit or value.code)
@@ -90,12 +90,12 @@ def amount(value: Any) -> str:
 
 
 def digits(value: Decimal | int) -> str:
-    """A number as it is written, and never as a power of ten."""
+    """A number with all its digits, never as a power of ten."""
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def observed(value: Any, hide: Callable[[str], str]) -> str:
-    """What an Observation, or one of its components, found; nothing where it has no value."""
+    """The result of an Observation, or of one of its components; "" if it has no value."""
     if said := amount(value.valueQuantity) or concept(value.valueCodeableConcept, hide):
         return said
     if value.valueString is not None:

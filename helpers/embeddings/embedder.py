@@ -56,7 +56,7 @@ class Embedder:
     tower: Any = field(repr=False)
     image_processor: Any = field(repr=False)
     is_standin: bool
-    vision_batch: int = VISION_BATCH  # images that pass the tower at once; it halves itself where memory runs out
+    vision_batch: int = VISION_BATCH  # images in the tower at once; halved if memory runs out
 
     @property
     def width(self) -> int:
@@ -72,9 +72,9 @@ class Embedder:
     def encode(self, images: Sequence[Image.Image], batch_size: int | None = None) -> np.ndarray:
         """The vector of each image, float32 (images, width): mean (or head) first, then maximum.
 
-        Images are square, as of a prompt (`helpers.prompts.pad_to_square`). ``batch_size`` of them, by default
-        ``vision_batch``, pass the tower at once, and half as many wherever memory runs out. Raises `InputError`
-        for results that are not numbers, and where one image is too much for the memory.
+        Images must be square, as in a prompt (`helpers.prompts.pad_to_square`). The tower encodes ``batch_size``
+        images at once, by default ``vision_batch``, and half as many if memory runs out. Raises `InputError` if
+        results are not numbers, or if one image is too much for the memory.
         """
 
         def summarise(pixels: torch.Tensor) -> np.ndarray:
@@ -103,7 +103,7 @@ class Embedding:
 
     @property
     def vector(self) -> np.ndarray:
-        """One vector for all of it, float32 (width)."""
+        """One vector for the whole volume, slide or image, float32 (width)."""
         return pool(self.parts)
 
 
@@ -165,7 +165,7 @@ def load_embedder(
 
 
 def _check_adapter(adapter: str | os.PathLike[str], model: str | ChatModel) -> None:
-    """Raise for an adapter that would change no embedding, or one for a model that is loaded without it."""
+    """Raise `InputError` for an adapter that changes no embedding, or for one beside a loaded model."""
     if not isinstance(model, str):
         raise InputError(
             "The model is loaded already, so an adapter cannot be added.",
@@ -187,7 +187,7 @@ def _siglip(name: str, folder: Path, device: str, vision_batch: int) -> Embedder
     with damage_explained(folder):
         model = load_weights(AutoModel, folder, dtype=dtype, device_map=device, use_safetensors=True)
         image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    tower = getattr(model, "vision_model", model).eval()  # what reads words is let go
+    tower = getattr(model, "vision_model", model).eval()  # frees the language model
     parameters = sum(p.numel() for p in tower.parameters())
     print(f"{name}: a vision tower of {parameters / 1e6:.1f}M parameters on {device}.")
     return Embedder(name, tower, image_processor, is_standin=False, vision_batch=vision_batch)

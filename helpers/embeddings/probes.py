@@ -31,8 +31,8 @@ class ProbePoint:
 
     labels: int
     probe: list[float]
-    majority: list[float]  # of the answer that is more frequent among those labels
-    shuffled: list[float]  # of a probe whose labels were dealt out anew
+    majority: list[float]  # accuracy of the more frequent answer among these labels
+    shuffled: list[float]  # accuracy of a probe that learned from shuffled labels
 
 
 def probe_curve(
@@ -89,7 +89,7 @@ def probe_curve(
                 )
             train = pool[: point.labels]
             dealt = rng.permutation(labels[train])
-            several = len(np.unique(dealt)) > 1  # few labels may happen to be alike
+            several = len(np.unique(dealt)) > 1  # a few labels may all be alike by chance
             majority = DummyClassifier().fit(vectors[train], labels[train])
             for scores, learned in ((point.probe, labels[train]), (point.shuffled, dealt)):
                 probe = linear_probe(vectors.shape[1]).fit(vectors[train], learned) if several else majority
@@ -103,16 +103,17 @@ class Drift:
     """How far two sets of vectors are from each other."""
 
     distance: float  # energy distance, 0 for the same distribution
-    usual: float  # its 95th percentile where both sets are the same
+    usual: float  # its 95th percentile if both sets come from one distribution
     p_value: float
 
 
 def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: int = 0) -> Drift:
-    """Whether two sets of vectors (n, width) and (m, width) come from one distribution: energy distance.
+    """Test by the energy distance whether two sets of vectors, (n, width) and (m, width), are alike.
 
-    It is twice the mean distance between the sets less the mean distances within them (Székely and Rizzo 2013),
-    after every channel was standardised over both. Its p-value is the share of divisions of all rows at random
-    whose distance is as large, so rows have to be independent: one of each patient.
+    The energy distance is two times the mean distance between the sets, minus the mean distance within each set
+    (Székely and Rizzo 2013). Before, every channel is standardised over both sets. The p-value is the share of
+    random divisions of all rows with a distance that is at least as large. So rows have to be independent, with
+    one row for each patient.
 
     Raises `InputError` for fewer than two rows in a set, or widths that differ.
     """
@@ -129,5 +130,5 @@ def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: 
     mine, yours = sides / sides.sum(1, keepdims=True), (1 - sides) / (1 - sides).sum(1, keepdims=True)
     to_mine, to_yours = mine @ apart, yours @ apart
     distances = 2 * (to_mine * yours).sum(1) - (to_mine * mine).sum(1) - (to_yours * yours).sum(1)
-    as_large = (distances >= distances[0] - 1e-12).sum()  # itself included
+    as_large = (distances >= distances[0] - 1e-12).sum()  # counts the true division, too
     return Drift(float(distances[0]), float(np.quantile(distances[1:], 0.95)), float(as_large / len(distances)))

@@ -1,9 +1,9 @@
 """Embed a folder of any number of volumes, slides or images as a table of vectors in Parquet.
 
-The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each is written whole, after a
-few more sources, and never changed: a run that was killed goes on with what no file holds yet. Sources that could
-not be read are listed in ``_failed.json`` with the reason, and the next run tries them again. Memory holds only
-the images of one source and a few vectors.
+The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each file is written completely
+after a few more sources, and is never changed. So if a run was killed, the next one continues with the sources
+that no file holds yet. Sources that could not be read are listed in ``_failed.json`` with the reason, and the next
+run tries them again. Memory holds only the images of one source and a few vectors.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from helpers.errors import InputError
 from helpers.images import MODALITIES, read_images
 from helpers.storage import load_pyarrow, make_folder, whole_file, write_json
 
-FAILED = "_failed.json"  # readers of Parquet pass over names that begin with _
+FAILED = "_failed.json"  # readers of Parquet ignore names that begin with _
 
 
 @dataclass(frozen=True)
 class EmbeddingTable:
     """One vector of each source, and the reasons why other sources have none."""
 
-    paths: list[str]  # from the folder that was embedded
+    paths: list[str]  # relative to the folder that was embedded
     vectors: np.ndarray  # float32 (sources, width)
     failed: dict[str, str]  # path -> reason
 
@@ -91,7 +91,7 @@ def embed_folder(
         for name in bar:
             try:
                 images = read_images(folder / name, kind, limit)
-            except Exception as error:  # a file that cannot be read is its own affair, not the run's
+            except Exception as error:  # a file that cannot be read must not stop the run
                 failed[name] = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
                 continue
             vector = pool(embedder.encode(images, batch_size))
@@ -99,7 +99,7 @@ def embed_folder(
             if len(rows) == every:
                 _write(output, rows, made_by)
                 rows = []
-    finally:  # an interrupted run keeps what it has
+    finally:  # an interrupted run keeps its results
         if rows:
             _write(output, rows, made_by)
         write_json(output / FAILED, failed)
@@ -107,7 +107,7 @@ def embed_folder(
 
 
 def read_embeddings(output: str | os.PathLike[str]) -> EmbeddingTable:
-    """The table of `embed_folder` in a folder. Raises `InputError` where there is none."""
+    """The table of `embed_folder` in a folder. Raises `InputError` if there is none."""
     output = Path(output)
     tables = list(_files(output))
     if not tables and not (output / FAILED).is_file():

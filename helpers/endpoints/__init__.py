@@ -5,15 +5,15 @@ In: messages and the address of a server with the OpenAI chat API. Out: a `Reply
 - ``addresses``: checks that an address is safe to send to, and names the server.
 - ``transport``: opens the HTTP client that all requests go through.
 - ``image_urls``: writes messages in the form of the API.
-- ``limits``: how much a server takes in one request.
+- ``limits``: checks how much a server takes in one request.
 - ``client``: the model at the address.
 - ``totals``: counts what was sent, and what came back.
 - ``connecting``: finds the models that a server lists, their limits, and an old vLLM.
 - ``wire_answer``: reads an answer, or the error that a server sends instead.
 - ``streamed``: reads an answer that comes in pieces.
-- ``likelihoods``: the likelihoods of tokens that a server sends.
+- ``likelihoods``: reads the likelihoods of tokens that a server sends.
 - ``retries``: decides which failures may pass.
-- ``causes``: explains the others.
+- ``causes``: explains the other failures.
 - ``throughput``: measures how many requests a server answers, with one caller and with several.
 - ``redaction``: removes tokens from texts that are stored or shown.
 """

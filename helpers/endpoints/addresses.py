@@ -17,14 +17,15 @@ def trusted_certificates() -> ssl.SSLContext | bool:
     """The certificates in ``SSL_CERT_FILE``, else True (the client's own). Raises `InputError` for a file without
     any.
 
-    Without the environment's proxies, as for this machine's own servers, the client would pass that file over too.
+    For this machine's own servers, the client ignores the environment because of its proxies, and would also
+    ignore this file.
     """
     path = os.environ.get("SSL_CERT_FILE")
     if not path:
         return True
     try:
         return ssl.create_default_context(cafile=path)
-    except OSError as error:  # of which those of ssl are a kind
+    except OSError as error:  # errors of ssl are of this kind
         remedy = "Set SSL_CERT_FILE to a .pem file with certificates, or unset it."
         raise InputError(
             f"No certificates can be read from this file ({error}).", path=path, remedy=remedy
@@ -38,10 +39,10 @@ def check_address(url: str) -> str:
         host, port = parts.hostname or "", parts.port
         if port == 0:
             raise ValueError("there is no port 0")
-        if not url.isprintable() or " " in url:  # the client sends it as it is, and urlsplit passes line ends over
+        if not url.isprintable() or " " in url:  # the client sends it unchanged, and urlsplit ignores line ends
             raise ValueError("it holds a space or a line end")
         host.encode("idna")
-    except ValueError as error:  # a port that is not a number, brackets that do not close, a name too long
+    except ValueError as error:  # e.g. a port that is not a number, open brackets, or a name that is too long
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
             f"This is not the address of a server ({error}).",
@@ -71,7 +72,7 @@ def check_address(url: str) -> str:
 
 
 def place_of(url: str) -> str:
-    """What tells a server from every other: its host, with port and path where they are not the usual ones.
+    """A text that identifies a server: its host, with port and path if they are not the usual ones.
 
     Two servers on one machine differ in the port, and two endpoints behind one host in the path.
     """

@@ -1,4 +1,4 @@
-"""What to tell the person of a served model's failure: the server's words, the cause and the remedy, each once."""
+"""Explain the failure of a served model: the server's words, the cause and the remedy, each once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from helpers.endpoints.wire_answer import words_of
 from helpers.errors import InputError
 from helpers.network import is_loopback
 
-# How vLLM, TGI and llama.cpp say that the prompt and the longest answer have no room together.
+# The words of vLLM, TGI and llama.cpp for a prompt and an answer that are too long together.
 _NO_ROOM = re.compile(
     r"(?:context|model|sequence)[ _](?:length|window|size|len)"
     r"|max_\w*tokens\W.{0,60}?(?:\btoo (?:large|long)\b|\bmust be\b|\bexceeds?\b|<=)",
@@ -53,7 +53,7 @@ _NO_ANSWER = {
 
 
 def said_by(error: Exception) -> str:
-    """The server's words with the status; where it sends on, the address, without what a query may hold."""
+    """The server's words with the status. For a redirect, the address without its query."""
     if not isinstance(error, openai.APIStatusError):
         of_server = getattr(error, "body", None) or isinstance(error, (ToldError, NoAnswer, UnreadableAnswer))
         return words_of(getattr(error, "body", None) or str(error)) if of_server else _innermost(error)
@@ -64,7 +64,7 @@ def said_by(error: Exception) -> str:
 
 
 def explained(error: Exception, said: str, url: str, served: str, timeout: float, known: str) -> InputError:
-    """The last error as one that says what happened and what to do.
+    """Turn the last error into one that says what happened and what to do.
 
     ``said`` is its text without tokens; ``known`` a sentence with the server's models, for a refusal.
     """
@@ -74,7 +74,7 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
 
     status = status_of(error)
     if status is not None and _TOO_LARGE.search(said) and not _NO_ROOM.search(said):
-        status = 413  # as gateways say it with a 400 or 500
+        status = 413  # some gateways send a 400 or 500 for this
     words = f" ({said})" if said else ""
     if isinstance(error, NoAnswer):
         remedy = next(remedy for part, remedy in _NO_ANSWER.items() if part in error.problem)
@@ -133,7 +133,7 @@ def explained(error: Exception, said: str, url: str, served: str, timeout: float
 
 
 def _of_path(url: str) -> str:
-    """What to look at in an address where the server knows no such place."""
+    """The part of an address to check if the server does not know it."""
     path = urlsplit(url).path
     for end in ("/chat/completions", "/completions", "/models", "/api/chat", "/api/generate"):
         if path.endswith(end):
@@ -142,7 +142,7 @@ def _of_path(url: str) -> str:
 
 
 def _innermost(error: BaseException) -> str:
-    """The words of the error that all others came from: those of the network, not of the client."""
+    """The words of the first error in the chain, which is the network's and not the client's."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"[:300] if str(error) else type(error).__name__
@@ -183,14 +183,14 @@ def _of_the_way(error: Exception, url: str) -> tuple[str, str] | None:
 
 
 def _of_certificate(untrusted: ssl.SSLCertVerificationError) -> str:
-    """What helps against a certificate that is not trusted, by OpenSSL's number for it."""
-    if untrusted.verify_code == 10:  # has expired
+    """The remedy for an untrusted certificate, by OpenSSL's number for the fault."""
+    if untrusted.verify_code == 10:  # it has expired
         return "Its owner has to renew it. If it is in date, set the clock of this machine."
-    if untrusted.verify_code == 9:  # is not yet valid
+    if untrusted.verify_code == 9:  # it is not valid yet
         return "Set the clock of this machine, or ask the server's owner about the certificate's dates."
     if untrusted.verify_code == 23:
         return "Its owner took it back. Ask for a server with a valid one, and send nothing to this one."
-    if untrusted.verify_code in (62, 64):  # of another name, of another IP address
+    if untrusted.verify_code in (62, 64):  # it is for another name or IP address
         return "Check the host's name in the address: it has to be the one that the certificate names."
     return (
         "Set SSL_CERT_FILE to the .pem file of the authority that signed the certificate, and "
@@ -199,7 +199,7 @@ def _of_certificate(untrusted: ssl.SSLCertVerificationError) -> str:
 
 
 def _proxy_for(host: str) -> str:
-    """The proxy that leads to a host, by the environment, without its password; empty where there is none."""
+    """The proxy to a host from the environment, without its password; "" if there is none."""
     if is_loopback(host):
         return ""
     named = next(

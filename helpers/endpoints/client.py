@@ -1,4 +1,4 @@
-"""Ask a model that is served elsewhere, by any server that speaks the OpenAI chat API, as one asks a local one.
+"""Ask a model on any server with the OpenAI chat API in the same way as a local model.
 
 vLLM, ``transformers serve`` (`helpers.models.server` starts one here), TGI and Vertex AI's dedicated endpoints do.
 An endpoint cannot give four things: a session (the server has its own cache, or none), the likelihood of words
@@ -43,7 +43,7 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class EndpointModel:
-    """A served model: `generate` as `helpers.models.ChatModel` has it, and `stream`. Any thread may call it.
+    """A served model, with `generate` as in `helpers.models.ChatModel`, and `stream`. Any thread may call it.
 
     Args:
         url: the server's address up to and including ``/v1``; http only for this machine, https for all others.
@@ -58,7 +58,7 @@ class EndpointModel:
         token: the bearer token, or a function that gives a fresh one; by default that of ``ENDPOINT_TOKEN``, which
             is looked up for each request, so that a renewed token is used. It is never shown.
         sources: files, folders and DICOMweb series that the images come from. Their headers are checked, and
-            before images are sent, whether a file has changed since; or
+            before images are sent, the files are checked for changes. Or
         may_leave: why images may go to a server that is not this machine.
 
     Raises:
@@ -83,19 +83,21 @@ class EndpointModel:
     _client: openai.OpenAI = field(init=False, repr=False, compare=False)
     _room: threading.Semaphore = field(init=False, repr=False, compare=False)
     _lock: threading.Lock = field(init=False, repr=False, compare=False)
-    _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # tokens, to be cut out
+    # Tokens that were used, to remove them from texts.
+    _used: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
     _looked: dict[str, float] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # at the sources
-    _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)  # what it does not take
+    # Fields that the server refused.
+    _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
-    model: ClassVar[None] = None  # both are the server's: code that needs them asks whether they are there
+    model: ClassVar[None] = None  # only the server has them; code that needs them checks for None
     processor: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         host = check_address(self.url)
         check_form(self.image_format)
-        for name in ("at_once", "attempts"):  # with none at once, every caller would wait for ever
+        for name in ("at_once", "attempts"):  # with 0, every caller would wait for ever
             n = getattr(self, name)
             check_count(n, f"{name} is {n!r}.", path=self.url, remedy=f"Use {name}=1 or more.")
         if self.sources and not self.may_leave and not is_loopback(host):
@@ -147,7 +149,7 @@ class EndpointModel:
     def generate_with_likelihoods(
         self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS
     ) -> tuple[Reply, list[Step] | None]:
-        """As `generate`, with the likeliest tokens at each place of the answer; None if the server tells none.
+        """As `generate`, with the likeliest tokens at each place of the answer; None if the server sends none.
 
         If a server refuses requests for likelihoods, all later requests ask without them. Raises `InputError` also
         for log-probabilities that are not numbers.
@@ -164,8 +166,8 @@ class EndpointModel:
     def _answered(
         self, messages: Sequence[Message], max_new_tokens: int, wish: dict[str, Any]
     ) -> tuple[Reply, Any]:
-        """The reply, and what was told of its tokens."""
-        with self._room:  # the images of those who wait are not encoded yet, so memory stays as it is
+        """The reply, and the likelihoods of its tokens."""
+        with self._room:  # images of waiting callers are not encoded yet, which saves memory
             body, size = self._body(messages, max_new_tokens)
             start = time.perf_counter()
             answer = self._sent(lambda: self._whole_answer(body, wish), size)
@@ -198,7 +200,7 @@ class EndpointModel:
     ) -> Iterator[str]:
         """Yield pieces of the answer as the model writes them. A broken stream raises `InputError`.
 
-        With a dictionary as ``usage`` the server is asked for its count of tokens, which is put there at the end.
+        If ``usage`` is a dictionary, the server is asked for its count of tokens, which is put into it at the end.
         """
         with self._room:
             body, size = self._body(messages, max_new_tokens)
@@ -216,10 +218,10 @@ class EndpointModel:
         self._count(answers=1)
 
     def models(self, *, needed: bool = False) -> list[dict[str, Any]] | None:
-        """The models that the server lists; None where it has no such list.
+        """The models that the server lists; None if it has no list.
 
-        Raises `InputError` where the token is refused or the server is not there, and for a list that is none; for
-        every failure where the list is ``needed``.
+        Raises `InputError` if the server refuses the token, cannot be reached, or sends no valid list. If the list
+        is ``needed``, every failure raises it.
         """
         try:
             page = self._client.models.list(extra_headers=self._headers(), timeout=10.0)
@@ -236,11 +238,11 @@ class EndpointModel:
         except InputError:  # of the function that gives the token
             raise
         except (ValueError, TypeError, AttributeError, openai.APIError):
-            # The client takes apart whatever comes, a web page too, and fails in its own ways.
+            # The client tries to parse any reply, even a web page, and may raise any error.
             raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
     def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
-        """The request, and the size of its messages in bytes; everything that can be checked before is checked."""
+        """The request and the size of its messages in bytes, after all checks that are possible now."""
         check_max_new_tokens(max_new_tokens)
         self.count_tokens(messages)
         stated = self.may_leave or self.sources or is_loopback(check_address(self.url))
@@ -282,7 +284,7 @@ class EndpointModel:
             raise self._explained(error) from None  # the client's own error may quote the token
 
     def _whole_answer(self, body: dict[str, Any], wish: dict[str, Any]) -> dict[str, Any]:
-        """As `read_answer` gives it. The time limit holds for the whole, not from one piece to the next."""
+        """The answer as from `read_answer`. The time limit is for the whole answer, not for each piece."""
         if wish:
             try:
                 return self._whole_answer({**body, **wish}, {})

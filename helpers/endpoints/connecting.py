@@ -14,8 +14,8 @@ from helpers.endpoints.limits import limits_within
 from helpers.errors import InputError
 from helpers.images import ImageSource
 
-# Before it, vLLM's engine let the tokens of an image see only those before them (vllm-project/vllm #27938, of
-# November 2025; #14660 says what it did until then).
+# In older versions, vLLM's engine lets the tokens of an image see only earlier tokens (vllm-project/vllm #27938,
+# of November 2025; #14660 describes the older way).
 SEES_WHOLE_IMAGES = (0, 12)
 
 
@@ -47,8 +47,8 @@ def connect(
             )
         served = next(iter(listed))
         chat = replace(chat, served=served, name="")
-    length = listed.get(served, {}).get("max_model_len")  # vLLM tells
-    if not isinstance(length, int) or length is True or length < 1:  # others may write anything there
+    length = listed.get(served, {}).get("max_model_len")  # vLLM states it
+    if not isinstance(length, int) or length is True or length < 1:  # other servers may write anything there
         length = None
     if length and "limits" not in settings:
         chat = replace(chat, limits=replace(chat.limits, context_tokens=length))
@@ -64,18 +64,18 @@ def connect(
 
 
 def vllm_version(chat: EndpointModel) -> str:
-    """The version that a vLLM server tells at ``/version``, beside ``/v1``; empty where it tells none."""
+    """The version that a vLLM server states at ``/version``, beside ``/v1``; "" if it states none."""
     try:
         told = chat._client.get(
             f"{chat.url.removesuffix('/v1')}/version", cast_to=object, options={"timeout": 10.0}
         )
         return str(told["version"])
-    except Exception:  # a gateway before it has no such place, or wants a token there: of many kinds
+    except Exception:  # many kinds: a gateway may lack this address, or ask for a token
         return ""
 
 
 def warn_of_old_vllm(version: str, url: str) -> None:
-    """Warn of a vLLM that is too old for images, and of one that does not tell its version."""
+    """Warn of a vLLM that is too old for images, or that does not state its version."""
     found = re.match(r"(\d+)\.(\d+)", version)
     if found and (int(found[1]), int(found[2])) >= SEES_WHOLE_IMAGES:
         return

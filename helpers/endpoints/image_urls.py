@@ -15,25 +15,25 @@ from helpers.errors import InputError
 from helpers.prompts import Message
 
 PNG, WEBP, JPEG = "png", "webp", "jpeg"  # the first two lose nothing
-# Of CT slices of 512 x 512 it makes two thirds of PNG's bytes in four times its time. More effort (which quality
-# and method are, where nothing is lost) gains a fiftieth in half as much time again. The best of PNG's filters and
-# strategies makes four fifths of PNG's bytes, in over ten times its time.
+# For CT slices of 512 x 512, WebP needs two thirds of PNG's bytes and four times its time. With more effort (in
+# lossless WebP, quality and method set the effort), it saves another fiftieth in half as much more time. The best
+# of PNG's filters and strategies needs four fifths of PNG's bytes, but over ten times its time.
 _WEBP_EFFORT = {"lossless": True, "quality": 30, "method": 2}
 
 
 def image_bytes(image: Image.Image, form: str = PNG, quality: int = 90) -> bytes:
-    """An image as a PNG or WebP (lossless) or JPEG file in memory, without any of the metadata that it came with.
+    """An image as a PNG, WebP (lossless) or JPEG file in memory, without its metadata.
 
     In the slices of a CT the colours are data: each channel is a window. JPEG mixes neighbouring pixels. Its usual
     halved colour resolution would also mix the windows, so it is switched off. ``quality`` (1 to 95) is used only
     for JPEG.
     """
     check_form(form)
-    clean = image.convert("RGB")  # a copy, whose info is its own
-    clean.info = {}  # comments and colour profiles would be written into the file
+    clean = image.convert("RGB")  # a copy with its own info
+    clean.info = {}  # otherwise comments and colour profiles would go into the file
     stream = io.BytesIO()
     if form == PNG:
-        clean.save(stream, "PNG", compress_level=3)  # a fifth of level 9's time for an eighth more bytes
+        clean.save(stream, "PNG", compress_level=3)  # a fifth of the time of level 9, with an eighth more bytes
     elif form == WEBP:
         clean.save(stream, "WEBP", **_WEBP_EFFORT)
     else:
@@ -42,7 +42,7 @@ def image_bytes(image: Image.Image, form: str = PNG, quality: int = 90) -> bytes
 
 
 def check_form(form: str) -> None:
-    """Raise `InputError` for a format that images are not sent in, and for WebP where this Pillow has none."""
+    """Raise `InputError` for an unknown format of images, and for WebP if this Pillow cannot write it."""
     if form not in (PNG, WEBP, JPEG):
         raise InputError(f"Images are sent as png, webp or jpeg, not {form!r}.", remedy='Use image_format="png".')
     if form == WEBP and not features.check("webp"):
@@ -62,7 +62,7 @@ def wire_messages(messages: Sequence[Message], form: str = PNG, quality: int = 9
             return {"type": "text", "text": part["text"]}
         return {"type": "image_url", "image_url": {"url": image_url(part["image"], form, quality)}}
 
-    with ThreadPoolExecutor() as pool:  # packing holds no lock of Python's
+    with ThreadPoolExecutor() as pool:  # compression does not hold Python's lock
         return [{"role": turn["role"], "content": list(pool.map(part_of, turn["content"]))} for turn in messages]
 
 

@@ -15,15 +15,15 @@ import openai
 
 from helpers.endpoints.retries import ToldError, status_of
 
-WISH = {"logprobs": True, "top_logprobs": 20}  # what is added to a request; 20 is the API's highest
-# A sum over a vocabulary in a narrow format may pass 1 by its rounding; a sum that passes it by more is a fault.
+WISH = {"logprobs": True, "top_logprobs": 20}  # fields that are added to a request; 20 is the API's limit
+# In a narrow number format, a sum over a vocabulary may be over 1 by rounding. A larger sum is a fault.
 _SLACK = 1e-2
 _OTHERS = r"log_?prob|top_n_tokens|extra (input|field|param|key)|un(expected|supported|known|recogni[sz]ed)"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One token of an answer: the bytes that it spells, and the likeliest tokens there with their shares."""
+    """One token of an answer: its bytes, and the likeliest tokens at its place with their shares."""
 
     spelled: bytes
     likely: tuple[tuple[str, float], ...]

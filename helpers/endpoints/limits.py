@@ -18,7 +18,7 @@ from helpers.prompts import (
     images_of,
 )
 
-# The ways to a smaller request, from what loses nothing to what loses slices.
+# Ways to make a request smaller, from one that loses nothing to one that loses slices.
 SMALLER = (
     'Send image_format="webp" (--image-format webp), which loses nothing, where the server reads it (llama.cpp '
     'does not). Else use image_format="jpeg", which changes a CT by about 3 HU (brain window), or fewer images. A '
@@ -34,8 +34,8 @@ class Limits:
 
     images: int = MAX_PATCHES
     request_bytes: int = 64_000_000
-    context_tokens: int = CONTEXT_BUDGET  # replaced by what the server tells
-    image_tokens: int = IMAGE_TOKENS  # of one image
+    context_tokens: int = CONTEXT_BUDGET  # replaced by the server's own limit
+    image_tokens: int = IMAGE_TOKENS  # tokens of one image
 
     def check_prompt(self, count: TokenCount, url: str) -> None:
         """Raise `InputError` for a prompt with more images or tokens than the server at ``url`` takes."""
@@ -66,15 +66,16 @@ class Limits:
 
 
 def usual_limits(url: str) -> Limits:
-    """What a server takes by its address: of a dedicated endpoint of Vertex AI, requests of 10 MB."""
+    """The limits of a server by its address. A dedicated endpoint of Vertex AI takes requests of 10 MB."""
     dedicated = (urlsplit(url).hostname or "").endswith(DEDICATED)
     return Limits(request_bytes=DEDICATED_BYTES) if dedicated else Limits()
 
 
 def warn_of_cut(read: int, images: int, url: str) -> None:
-    """Warn where a server ``read`` fewer tokens than the images of a prompt are: it cut the prompt without a word.
+    """Warn if a server ``read`` fewer tokens than the images have, because it then cut the prompt silently.
 
-    Ollama cuts what does not fit into its context, by default a few thousand tokens, and answers about the rest.
+    Ollama cuts prompts that do not fit into its context, by default a few thousand tokens, and answers about the
+    rest.
     """
     if 0 < read < images:
         warnings.warn(

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from huggingface_hub import get_token
 
-# Anything shorter is a setting, not a secret, and would be cut out of ordinary words.
+# A shorter value is a setting and not a secret. If it were removed, ordinary words would lose letters.
 SHORTEST_TOKEN = 6
 
 
@@ -22,7 +22,7 @@ def without_tokens(content: Any) -> Any:
     values = {value.strip() for name, value in os.environ.items() if name.upper().endswith("_TOKEN")}
     values.add((get_token() or "").strip())
     values |= {quote(value, safe="") for value in values}
-    # Longest first: a token may hold another.
+    # The longest first, because a token may hold another one.
     return _replaced(content, sorted((v for v in values if len(v) >= SHORTEST_TOKEN), key=len, reverse=True))
 
 

@@ -19,7 +19,7 @@ class UnreadableAnswer(ConnectionError):
 
 
 class NoAnswer(Exception):
-    """What came whole and holds no answer, as it will again when asked again: the problem, and the words in it."""
+    """A complete reply without an answer, which would be the same again: the problem, and the server's words."""
 
     def __init__(self, problem: str, said: str) -> None:
         super().__init__(said)
@@ -39,7 +39,7 @@ class ToldError(Exception):
 
 
 def status_of(error: Exception) -> int | None:
-    """The HTTP status of a failure, or the one that is told in its place."""
+    """The HTTP status of a failure, or the status in its text."""
     return error.status_code if isinstance(error, openai.APIStatusError) else getattr(error, "status", None)
 
 
@@ -58,8 +58,8 @@ def may_pass(error: Exception) -> bool:
     """Whether the same request may succeed later.
 
     It may after too many requests, an error of the server (5xx), a refused, lost or slow connection, and an
-    incomplete answer. It will not where the server cannot do it, where a quota is used up, or after a certificate
-    that is not trusted, an encryption that the server does not speak, or an unknown name.
+    incomplete answer. It may not if the server cannot do it, if a quota is used up, or after an untrusted
+    certificate, an encryption that the server does not support, or an unknown name.
     """
     if isinstance(error, openai.APIStatusError | ToldError):
         status, said = status_of(error), f"{getattr(error, 'body', None) or ''} {error}"
@@ -71,16 +71,17 @@ def may_pass(error: Exception) -> bool:
         return False
     if any(kind in _kinds_in(error) for kind in _OF_THE_REQUEST):
         return False
-    # The HTTP client's own errors reach us while a body is read: httpx's or httpx2's, by the version of openai.
+    # While a body is read, the HTTP client's own errors come here: those of httpx or httpx2, depending on the
+    # version of openai.
     of_client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
     return of_client or isinstance(error, (openai.APIConnectionError, UnreadableAnswer, SlowAnswer))
 
 
-# A connection that is lost while it is being encrypted; all other faults of TLS come again.
+# A connection that is lost while it is being encrypted may work later. All other faults of TLS stay.
 _TLS_MAY_PASS = {"UNEXPECTED_EOF_WHILE_READING", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "SYSCALL", None}
-# The HTTP client's words for what it cannot send, and for what comes from something that is not an HTTP server.
+# The HTTP client's words for a request that it cannot send, and for a reply that is not HTTP.
 _OF_THE_REQUEST = {"InvalidURL", "UnsupportedProtocol", "LocalProtocolError", "UnicodeError", "UnicodeEncodeError"}
-# What a server cannot do stays so, in whatever status it says it.
+# If a server cannot do something, this stays so, whatever status it sends.
 _NEVER = re.compile(
     r"not (?:yet )?support|unsupported|not implemented|mmproj|insufficient_quota|exceeded your current quota",
     re.IGNORECASE,

@@ -12,18 +12,18 @@ from helpers.endpoints.wire_answer import check_given, read_answer, told_error, 
 
 
 def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str]:
-    """Pieces of the answer's text; what the server tells of tokens is put into ``usage``.
+    """Yield pieces of the answer's text. The server's count of tokens is put into ``usage``.
 
     Raises `UnreadableAnswer` for a stream that stops without its end, `ToldError` for an error in it, and
     `NoAnswer` as `helpers.endpoints.wire_answer.read_answer` does.
     """
     kind = opened.response.headers.get("content-type", "")
-    if "json" in kind or "html" in kind:  # the whole answer at once, or an error, or a web page
+    if "json" in kind or "html" in kind:  # a whole answer, an error, or a web page
         answer = read_answer(opened.response.read())
         usage |= answer["usage"]
         yield answer["message"]["content"]
         return
-    message: dict[str, Any] = {}  # what came in place of text, and the reason why it ended
+    message: dict[str, Any] = {}  # other contents than text, and the reason why the answer ended
     reason = None
     try:
         for chunk in opened:
@@ -43,7 +43,7 @@ def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str
                 if delta.get(name):
                     message[name] = message.get(name, type(delta[name])()) + delta[name]
     except openai.APIError as error:
-        if error.body is None:  # lost on the way
+        if error.body is None:  # the connection was lost
             raise
         raise told_error({"error": error.body}) or ToldError(words_of(error.body)) from None
     if not reason:

@@ -18,7 +18,7 @@ CALLERS = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Load:
-    """What so many callers got, each of whom sends the next request as soon as the last one is answered.
+    """The result for a number of callers, each of whom sends the next request when the last one is answered.
 
     Rates are over the whole time from the first request to the last answer. ``first_token`` is the median of the
     seconds from a request to its first piece of text, and ``slowest_first_token`` the longest of them. The tokens
@@ -51,12 +51,12 @@ def measure_loads(
         chat: the served model. Each request is sent once: one that fails counts as failed.
         prompt: the prompt of each request, by its number. A server that keeps what prompts begin with answers the
             same prompt faster, so they should begin differently where the real ones do.
-        callers: how many at once, each a measurement of its own.
-        rounds: requests of each caller.
-        max_new_tokens: of an answer.
+        callers: numbers of callers at once, with one measurement for each.
+        rounds: the number of requests of each caller.
+        max_new_tokens: the most tokens of an answer.
 
     Raises:
-        InputError: no callers or rounds, or a first request, which warms the server up, that fails.
+        InputError: there are no callers or rounds, or the first request fails, which warms the server up.
     """
     for n in (*callers, rounds):
         check_count(n, f"{n!r} callers or rounds cannot be measured.", remedy="Use 1 or more.")
@@ -77,7 +77,7 @@ def measure_loads(
 class _Answered:
     first: float
     pieces: int
-    tokens: int | None  # where the server counts them
+    tokens: int | None  # None if the server does not count them
 
 
 def _attempt(chat: EndpointModel, messages: Sequence[Message], max_new_tokens: int) -> _Answered | str:

@@ -1,4 +1,4 @@
-"""What was sent to a served model, and what came back."""
+"""Count the bytes and tokens that were sent to a served model and received from it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ class Totals:
     answers: int = 0
     failed: int = 0
     retries: int = 0
-    bytes_sent: int = 0  # of prompts, each retry included
+    bytes_sent: int = 0  # bytes of prompts, with those of retries
     prompt_tokens: int = 0
     completion_tokens: int = 0

@@ -1,4 +1,4 @@
-"""The HTTP client below a served model: whom it trusts, which way it goes, and what it does not tell."""
+"""Open the HTTP client for a served model: its certificates, its proxy, and the headers that it leaves out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from helpers.endpoints.addresses import check_address, trusted_certificates
 from helpers.errors import InputError
 from helpers.network import is_loopback
 
-# What the client would tell every server about this machine and its owner's account.
+# Headers in which the client would tell every server about this machine and its owner's account.
 _UNTOLD = [f"X-Stainless-{name}" for name in ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Async")]
 _UNTOLD += ["X-Stainless-Runtime-Version", "X-Stainless-Retry-Count", "X-Stainless-Read-Timeout"]
 _UNTOLD += ["OpenAI-Organization", "OpenAI-Project"]
@@ -21,14 +21,14 @@ def open_client(url: str, timeout: float) -> openai.OpenAI:
     """
     host, verify = check_address(url), trusted_certificates()
     try:
-        # Redirects would send the images on to somewhere else; a proxy has no business with this machine's own.
+        # A redirect would send the images to another place. Requests to this machine itself need no proxy.
         http = openai.DefaultHttpxClient(
             timeout=openai.Timeout(timeout, connect=min(10.0, timeout)),
             trust_env=not is_loopback(host),
             follow_redirects=False,
             verify=verify,
         )
-    except Exception as error:  # its own kinds, for a proxy that it cannot use
+    except Exception as error:  # the client's own errors for a proxy that it cannot use
         raise InputError(
             f"The proxy that the environment names cannot be used ({type(error).__name__}).",
             path=url,
@@ -38,7 +38,7 @@ def open_client(url: str, timeout: float) -> openai.OpenAI:
 
 
 def headers_with(token: str) -> dict[str, object]:
-    """The headers of a request with a bearer token, or with none where it is empty."""
+    """The headers of a request with a bearer token, or without one if it is empty."""
     return {
         **{name: openai.Omit() for name in _UNTOLD},
         "Authorization": f"Bearer {token}" if token else openai.Omit(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from helpers.endpoints.retries import NoAnswer, ToldError, UnreadableAnswer
 
-# Where the words of an error stand: OpenAI's form and vLLM's, FastAPI's, and those of gateways before a server.
+# The fields with the words of an error, in the forms of OpenAI and vLLM, of FastAPI, and of gateways.
 _TELLING = ("error", "errors", "detail", "fault", "message", "msg", "faultstring", "reason", "title")
 # What servers write in place of a number; also in the middle of a longer name: "invalid_request_error".
 _STATUSES = {
@@ -21,7 +21,7 @@ _STATUSES = {
     429: r"rate_?limit|resource_?exhausted|too_?many",
     400: r"invalid|bad_?request|context_?length|unsupported|failed_?precondition|exceed_?context",
 }
-_ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")  # of OpenAI's form, TGI's and others'
+_ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")  # of OpenAI, TGI and others
 _NOT_GIVEN = {
     "content_filter": "The server's filter kept the answer back.",
     "tool_calls": "The server answers with a call of a tool, and not with words.",
@@ -40,7 +40,7 @@ def read_answer(content: bytes) -> dict[str, Any]:
         answer = json.loads(content)
     except ValueError:
         page = content.decode(errors="replace").strip()
-        if page.startswith("<"):  # of a proxy, or of a network that wants one to sign in
+        if page.startswith("<"):  # from a proxy, or from a network that asks to sign in
             raise NoAnswer("The answer cannot be read: it is a web page", words_of(page)) from None
         raise UnreadableAnswer(f"{len(content)} bytes that are not a complete answer") from None
     if (told := told_error(answer)) is not None:
@@ -58,7 +58,7 @@ def read_answer(content: bytes) -> dict[str, Any]:
 
 
 def check_given(message: dict[str, Any], reason: Any) -> None:
-    """Raise `NoAnswer` where something stands in an answer's place: as an empty answer it would count as wrong."""
+    """Raise `NoAnswer` if the server sent something else than an answer, which would count as a wrong answer."""
     if message.get("content"):
         return
     if refusal := message.get("refusal"):
@@ -72,7 +72,7 @@ def check_given(message: dict[str, Any], reason: Any) -> None:
 
 
 def thinking_of(message: dict[str, Any]) -> str:
-    """What a server's parser took out of the answer.
+    """The thinking that a server's parser took out of the answer.
 
     vLLM and Ollama call it ``reasoning``, llama.cpp, LM Studio and older vLLM ``reasoning_content``.
     """
@@ -81,8 +81,8 @@ def thinking_of(message: dict[str, Any]) -> str:
 
 
 def told_error(answer: Any) -> ToldError | None:
-    """The error in an answer without choices, or in its first choice, in whatever form; None where none is."""
-    if isinstance(answer, list) and answer:  # Google's gateways put one into a list
+    """The error in an answer without choices, or in its first choice, in any form; None without one."""
+    if isinstance(answer, list) and answer:  # Google's gateways put an error into a list
         answer = answer[0]
     if not isinstance(answer, dict):
         return None
@@ -97,7 +97,7 @@ def told_error(answer: Any) -> ToldError | None:
 
 
 def _status_in(answer: dict[str, Any]) -> int | None:
-    """The status that an error names, as a number or by a name."""
+    """The status in an error, as a number or as a name."""
     inner = answer.get("error") if isinstance(answer.get("error"), dict) else {}
     named = [part.get(name) for part in (inner, answer) for name in ("code", "status", "type", "object")]
     named = [str(name) for name in named if name]
@@ -112,7 +112,7 @@ def _status_in(answer: dict[str, Any]) -> int | None:
 
 
 def words_of(told: Any) -> str:
-    """What a server says, in one line: the message of an error in whatever form, or the text of a web page."""
+    """The server's words in one line: the message of an error in any form, or the text of a web page."""
     if isinstance(told, bytes):
         told = told.decode(errors="replace")
     if isinstance(told, str):
@@ -141,7 +141,7 @@ def _title(head: str) -> str:
 
 
 def _usage_of(answer: dict[str, Any]) -> dict[str, int]:
-    """``prompt_tokens`` and ``completion_tokens``, 0 where none are told; llama.cpp also tells ``timings``."""
+    """``prompt_tokens`` and ``completion_tokens``, 0 without any. llama.cpp also sends ``timings``."""
     told, timings = answer.get("usage") or {}, answer.get("timings") or {}
     read = {"prompt_tokens": told.get("prompt_tokens"), "completion_tokens": told.get("completion_tokens")}
     if not told:

@@ -2,20 +2,20 @@
 
 In: a model and cases (a table of your own, or teaching cases). Out: ``answers.jsonl`` and scores with intervals.
 
-- ``labelled``: your own table as cases; ``table_file`` reads its rows, ``row_checks`` says what is wrong with one,
-  ``example_table`` writes one to begin with. ``quantities``: what a number answers.
-- ``asking``: how a case is asked, and what is kept of its answer.
+- ``labelled``: turns your own table into cases. ``table_file`` reads its rows, ``row_checks`` finds their faults,
+  and ``example_table`` writes an example. ``quantities``: questions that a number answers.
+- ``asking``: asks about a case, and chooses the facts of its answer to keep.
 - ``run``: a run on this machine that can be stopped and continued, with its own folder (``answer_file``).
-- ``kept_answers``: which answer belongs to which question, of which model (``asked_model``) and which state of its
-  files (``source_state``).
+- ``kept_answers``: finds the question, the model (``asked_model``) and the state of the files (``source_state``)
+  to which an answer belongs.
 - ``on_ray``, ``answer_shards``: the same with many workers, and answers in Parquet.
-- ``scores``: scores from the answers alone, with ``intervals``: of what each answer is worth (``marks``,
-  ``text_scores``, ``finding_scores`` by `helpers.findings`) and of its likelihood of yes (``likelihood_scores``,
-  ``calibration``).
-- ``stress_run``: the same cases in other ways too (``stress_cases``: in other words by ``stress_wordings``, with
-  other images or none), and what that tells (``stress_scores``, ``stress_text``): does a model look and hold?
-- ``comparing``: one run against another on the same cases.
-- ``score_lines``: scores in words. Several runs as one page: `helpers.reports`.
+- ``scores``: computes scores from the answers alone, with ``intervals``. ``marks``, ``text_scores`` and
+  ``finding_scores`` mark an answer. ``likelihood_scores`` and ``calibration`` score its likelihood of yes.
+- ``stress_run``: asks the same cases in other ways: ``stress_cases`` with other words (``stress_wordings``) and
+  with other images or none. ``stress_scores`` and ``stress_text`` tell whether the model looks at the images and
+  keeps its answers.
+- ``comparing``: compares two runs on the same cases.
+- ``score_lines``: writes scores as lines of text. `helpers.reports` puts several runs on one page.
 """
 
 import lazy_loader

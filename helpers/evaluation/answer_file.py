@@ -1,4 +1,4 @@
-"""The folder of a run: one run at a time, its answers a line each in ``answers.jsonl``, synced as they come."""
+"""The folder of a run: it belongs to one run at a time, and ``answers.jsonl`` gets each answer as a line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 from helpers.errors import InputError
 from helpers.storage import json_text, make_folder, whole_file
 
-if TYPE_CHECKING:  # reading answers loads none of the libraries that score them
+if TYPE_CHECKING:  # the libraries that score answers are not needed to read them
     from helpers.evaluation.marks import Answer
 
 ANSWERS = "answers.jsonl"
-SET_ASIDE = "set_aside.jsonl"  # answers to what is not asked any more, taken back when it is asked again
+SET_ASIDE = "set_aside.jsonl"  # answers to questions that are no longer asked; they return if the question does
 LOCK = ".lock"
 KEPT = "Then run the same command again: it keeps the answers that are there."
 
@@ -53,7 +53,8 @@ def explained(folder: str | os.PathLike[str]) -> Iterator[None]:
 def only_run(folder: Path) -> Iterator[None]:
     """Hold the folder of a run; raises `InputError` while another run holds it.
 
-    The lock is the operating system's: it ends with the process, however that ends. The file ``.lock`` stays.
+    The operating system holds the lock and frees it when the process ends, even after a crash. The file ``.lock``
+    stays.
     """
     lock = FileLock(folder / LOCK, timeout=0)
     with explained(folder):
@@ -74,8 +75,8 @@ def only_run(folder: Path) -> Iterator[None]:
 def read_answers(path: str | os.PathLike[str], *, repair: bool = False) -> list[Answer]:
     """The answers in a file, the last answer of each case; None if there is no file yet.
 
-    A run that was killed while it wrote leaves a last line without an end; it is passed over, and with ``repair``
-    cut off. Raises `InputError` for any other line that is not an answer.
+    A run that was killed while it wrote leaves a last line without an end. This line is ignored, and with
+    ``repair`` it is removed. Raises `InputError` for any other line that is not an answer.
     """
     return list({answer["id"]: answer for answer in _lines(Path(path), repair)}.values())
 
@@ -107,11 +108,12 @@ def read_set_aside(folder: Path) -> list[Answer]:
 
 
 def keep_only(folder: Path, before: Sequence[Answer], kept: Sequence[Answer], ids: Collection[str]) -> None:
-    """Leave of ``answers.jsonl``, which holds ``before``, the ``kept`` answers and the errors of ``ids``.
+    """Reduce ``answers.jsonl`` from ``before`` to the ``kept`` answers and the errors of ``ids``.
 
     All other answers are set aside.
 
-    Killed at any moment it loses none: an answer is in the one file before it leaves the other.
+    Even if the process is killed, no answer is lost, because an answer is in the one file before it leaves the
+    other.
     """
     keys = {answer["key"] for answer in kept}
     lost = [answer for answer in before if "error" not in answer and answer.get("key") not in keys]
@@ -140,5 +142,5 @@ def write_answer(stream: BinaryIO, answer: Answer) -> None:
 
 
 def _line(answer: Any) -> bytes:
-    # Half of a surrogate pair, as a server may send it, becomes its escape.
+    # A server may send half of a surrogate pair, which is written as its escape.
     return json_text(answer).encode(errors="backslashreplace") + b"\n"

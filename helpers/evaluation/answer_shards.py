@@ -1,8 +1,8 @@
-"""Answers in Parquet, one whole file for each group of cases, in a folder or bucket that fsspec can reach.
+"""Keep answers in Parquet, one file for each group of cases, in a folder or bucket that fsspec can reach.
 
-Many workers write at the same time and none waits for another: each group has a file of its own, which appears
-whole or not at all. What a file holds never depends on who wrote it or how often, so a group that was asked again
-after a worker died takes the place of itself. ``pandas.read_parquet`` reads all files as one table.
+Many workers write at the same time, and none waits for another, because each group has a file of its own. A file
+appears complete or not at all. Its content does not depend on the worker that wrote it, so if a group is asked
+again after a worker died, the new file replaces the old one. ``pandas.read_parquet`` reads all files as one table.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from helpers.storage import Store, filesystem, load_pyarrow
 if TYPE_CHECKING:
     from helpers.evaluation.marks import Answer
 
-FOLDER = "answers"  # of the files, in the folder of a run
-SET_ASIDE = "set_aside"  # of the answers to what is not asked any more
-READ_AT_ONCE = 500  # files; one request each, sent together where the file system can
+FOLDER = "answers"  # the subfolder of a run with these files
+SET_ASIDE = "set_aside"  # for answers to questions that are no longer asked
+READ_AT_ONCE = 500  # files; their requests are sent together if the file system can
 ABOUT = ("id", "kind", "group", "condition", "model", "medgemma-tutorials", "transformers", "torch")
-AS_JSON = ("parsed", "truth")  # an option, a number, boxes: no single type of Parquet holds them all
+AS_JSON = ("parsed", "truth")  # no single type of Parquet holds options, numbers and boxes
 LIMITS = ("tolerance", "low", "high")
 OF_QUESTION = ("question", "path", "state", "key", "unit")
-WHERE_KNOWN = (*OF_QUESTION, *LIMITS)  # only in answers whose cases have them
+WHERE_KNOWN = (*OF_QUESTION, *LIMITS)  # only answers whose cases have these have them
 WORDS = (*ABOUT, *OF_QUESTION, "engine", "form", "prompt", "text", "thinking", *AS_JSON, "error", "worker")
 LIKELIHOODS = ("p_yes", "yes_no_mass", "p_yes_direct", "yes_no_mass_direct")
 NUMBERS = dict.fromkeys((*LIKELIHOODS, *LIMITS, "seconds", "began", "ended"), "float64")
@@ -52,7 +52,7 @@ def write_shard(output: str, answers: Sequence[Answer], folder: str = FOLDER) ->
 
 
 def read_shards(output: str) -> list[Answer]:
-    """The answers in the folder of a run, one of each case: an answer where there is one, else its error.
+    """The answers in the folder of a run, one for each case, or its error if it has no answer.
 
     None if there is no file yet. Raises `InputError` for a file that does not hold answers.
     """
@@ -64,7 +64,7 @@ def read_shards(output: str) -> list[Answer]:
 
 
 def read_run(output: str | os.PathLike[str]) -> list[Answer]:
-    """The answers in the folder of a run, one of each case, asked here or on Ray; none if there are none yet.
+    """The answers in the folder of a run, with or without Ray, one for each case.
 
     Raises `InputError` as `read_answers` and `read_shards` do.
     """
@@ -81,9 +81,9 @@ def read_set_aside(output: str) -> list[Answer]:
 
 
 def keep_only(output: str, kept: Sequence[Answer]) -> None:
-    """Leave these answers in the folder of a run, as they are given, and set all others aside; errors go.
+    """Keep these answers in the folder of a run, set all others aside, and remove errors.
 
-    Killed at any moment it loses none. Where nothing changes, nothing is written.
+    Even if the process is killed, no answer is lost. If nothing changes, nothing is written.
     """
     before = read_shards(output)
     here = {answer["id"]: answer for answer in before if "error" not in answer}
@@ -99,7 +99,7 @@ def keep_only(output: str, kept: Sequence[Answer]) -> None:
 
 def _rows(output: str, folder: str = FOLDER) -> Iterator[Answer]:
     files, root = filesystem(f"{output}/{folder}")
-    files.invalidate_cache()  # another process has written
+    files.invalidate_cache()  # another process may have written files
     paths = sorted(files.glob(f"{root}/part-*.parquet"))
     for start in range(0, len(paths), READ_AT_ONCE):
         contents = files.cat(paths[start : start + READ_AT_ONCE])

@@ -1,6 +1,7 @@
 """Identify the model that answers: by its name, its weights or its address, and its generation settings.
 
-Two models can have one name: adapters of two trainings in folders of one name, or servers on two ports.
+A name alone is not enough: adapters of two trainings may be in folders with one name, and two servers may differ
+only in their port.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import torch
 from helpers.evaluation.marks import Answer
 from helpers.models import STANDIN, STANDIN_FOLDER, VllmModel, adapted_name
 
-WHOLE = 1 << 20  # values of a tensor, and bytes of a file, up to which all of them are looked at
-SAMPLE = 4096  # of a larger one so many values, or blocks of so many bytes
+WHOLE = 1 << 20  # tensors up to this many values, and files up to this many bytes, are hashed completely
+SAMPLE = 4096  # of a larger tensor this many values, of a larger file blocks of this many bytes
 BLOCKS = 256
 # Generation settings that change no answer.
 _SAME_ANSWERS = {
@@ -33,9 +34,9 @@ _SAME_ANSWERS = {
 def asked_model(chat: Any) -> Answer:
     """A loaded or a served model as JSON has it: name, weights, generation settings, address and image format.
 
-    Weights are those in memory, adapters and 4-bit formats among them, rounded to bfloat16: a model counts as the
-    same in float32 and in bfloat16, and as another one with an adapter, merged or not. A model without any of this
-    is identified by its name.
+    The weights are those in memory, with adapters and 4-bit formats, rounded to bfloat16. So a model counts as the
+    same in float32 and in bfloat16, but as another one with an adapter, merged or not. A model that has none of
+    these facts is identified by its name.
     """
     about: Answer = {"name": chat.name}
     model = getattr(chat, "model", None)
@@ -51,7 +52,7 @@ def asked_model(chat: Any) -> Answer:
 
 
 def model_to_load(name: str, adapter: str | os.PathLike[str] | None = None) -> Answer:
-    """The same of a model that workers will load, from the files that are here.
+    """The same facts about a model that workers will load, from the files on this machine.
 
     A name on Hugging Face stands for itself.
     """
@@ -65,15 +66,15 @@ def model_to_load(name: str, adapter: str | os.PathLike[str] | None = None) -> A
 
 
 def weights_hash(weights: Iterable[tuple[str, torch.Tensor]]) -> str:
-    """16 letters that tell named weights: of tensors over `WHOLE` values, a sample spread over all of it."""
+    """A hash of 16 letters for named weights. Of a tensor over `WHOLE` values, it uses a sample from all parts."""
     digest = hashlib.sha256()
     for name, weight in sorted(weights, key=lambda named: named[0]):
         digest.update(f"{name} {tuple(weight.shape)}".encode())
-        if weight.is_meta:  # its values are elsewhere, on a disk say
+        if weight.is_meta:  # its values are elsewhere, for example on a disk
             continue
         flat = weight.detach().flatten()
         if len(flat) > WHOLE:
-            flat = flat[:: len(flat) // SAMPLE | 1]  # an odd step does not stay in one column of a matrix
+            flat = flat[:: len(flat) // SAMPLE | 1]  # an odd step visits all columns of a matrix
         if flat.is_floating_point():
             flat = flat.to(torch.bfloat16)
         digest.update(flat.cpu().contiguous().view(torch.uint8).numpy().tobytes())
@@ -81,7 +82,7 @@ def weights_hash(weights: Iterable[tuple[str, torch.Tensor]]) -> str:
 
 
 def folder_hash(folder: Path) -> str:
-    """16 letters that tell the weights and settings in a folder; of a file over `WHOLE`, blocks all over it."""
+    """A hash of 16 letters for the weights and settings in a folder. Of a file over `WHOLE`, it uses blocks."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if file.suffix not in (".safetensors", ".json", ".jinja", ".model") or not file.is_file():
@@ -89,7 +90,7 @@ def folder_hash(folder: Path) -> str:
         size = file.stat().st_size
         digest.update(json.dumps([file.name, size]).encode())
         with file.open("rb") as stream:
-            digest.update(stream.read(WHOLE))  # of weights, with their names and shapes
+            digest.update(stream.read(WHOLE))  # the header of weights has their names and shapes
             for k in range(BLOCKS if size > WHOLE else 0):
                 stream.seek(WHOLE + (size - WHOLE) * k // BLOCKS)
                 digest.update(stream.read(SAMPLE))

@@ -1,7 +1,7 @@
 """Ask a model cases, group by group, and keep the facts of each answer.
 
-What asks is a model on this machine, where cases that show the same images share one reading of them, an engine
-that takes many prompts at once, or a server.
+The model may be on this machine, where cases that show the same images share one reading of them, or in an engine
+that takes many prompts at once, or on a server.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Asked(Protocol):
 
     id: str
     kind: str  # "ct", "mri", "slide", "image" ...
-    group: str  # of cases about one volume or patient, which are not independent
-    condition: str  # "" where there is none
-    options: Sequence[str]  # what can be answered; empty for all else
-    truth: str  # an option, a sentence, a JSON list of one box or none, or a number where it has a ``quantity``
+    group: str  # the same for cases about one volume or patient, which are not independent
+    condition: str  # "" if there is none
+    options: Sequence[str]  # the possible answers; empty for any other question
+    truth: str  # an option, a sentence, a JSON list with one box or none, or a number (``quantity``)
 
     @property
     def messages(self) -> list[Message]:
@@ -48,7 +48,7 @@ class Asked(Protocol):
 
 
 def by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
-    """Cases that may share images. A patient's files are taken one by one, since a group is held in memory."""
+    """Group cases that may share images, by file and not by patient: memory holds the images of a group."""
     groups: dict[tuple[str, Any], list[Asked]] = {}
     for case in cases:
         groups.setdefault((case.group, getattr(case, "path", None)), []).append(case)
@@ -56,12 +56,12 @@ def by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
 
 
 def draw_prompts(cases: Iterable[Asked]) -> list[tuple[Asked, list[Message] | str]]:
-    """Each case with its prompt, its images read and drawn, or with the reason why there is none."""
+    """Each case with its prompt and its images, or with the reason why it has none."""
     drawn: list[tuple[Asked, list[Message] | str]] = []
     for case in cases:
         try:
             drawn.append((case, case.messages))
-        except Exception as error:  # a file that cannot be read is that case's, not the run's
+        except Exception as error:  # a file that cannot be read fails its case, not the run
             drawn.append((case, reason(error)))
     return drawn
 
@@ -72,11 +72,11 @@ def ask_group(
     max_new_tokens: int = MAX_NEW_TOKENS,
     batch_size: int = 8,
 ) -> Iterator[Answer]:
-    """Answers to drawn cases of one group, each batch as soon as it is there; errors take the place of answers.
+    """Yield answers to cases of one group, each batch as soon as it is complete. A failed case gives its error.
 
     vLLM gets all prompts at once and makes batches of its own.
     """
-    from helpers.models import ChatModel, VllmModel  # torch, which a report of answers can do without
+    from helpers.models import ChatModel, VllmModel  # loads torch, which a report of answers does not need
 
     ready: list[tuple[Asked, list[Message]]] = []
     for case, prompt in drawn:
@@ -84,7 +84,7 @@ def ask_group(
             yield failed_answer(chat.name, case, prompt)
         else:
             ready.append((case, prompt))
-    if isinstance(chat, VllmModel):  # it finds by itself what prompts have in common
+    if isinstance(chat, VllmModel):  # it finds shared beginnings of prompts by itself
         fitting = []
         for case, prompt in ready:
             try:
@@ -109,7 +109,7 @@ def ask_group(
             fitting = [pair for pair in ready if session.fits(pair[1])]
             for start in range(0, len(fitting), batch_size):
                 for answer in _ask_batch(chat, session, fitting[start : start + batch_size], max_new_tokens):
-                    if "error" not in answer:  # its share of reading the images
+                    if "error" not in answer:  # adds its share of the time to read the images
                         answer["seconds"] = round(answer["seconds"] + session.seconds / len(fitting), 4)
                     yield answer
         asked = {case.id for case, _ in fitting}
@@ -118,10 +118,10 @@ def ask_group(
 
 def _ask_alone(chat: Any, case: Asked, prompt: list[Message], limit: int) -> Answer:
     try:
-        if hasattr(chat, "recorded"):  # of `helpers.models.RecordedModel`
+        if hasattr(chat, "recorded"):  # a `helpers.models.RecordedModel`
             reply, likelihoods = chat.recorded(prompt, limit)
             return _answer(chat, case, prompt, reply, likelihoods or UNKNOWN)
-        if _is_yes_no(case) and hasattr(chat, "generate_with_likelihoods"):  # of `helpers.endpoints`
+        if _is_yes_no(case) and hasattr(chat, "generate_with_likelihoods"):  # a model of `helpers.endpoints`
             reply, steps = chat.generate_with_likelihoods(prompt, max_new_tokens=limit)
             return _answer(chat, case, prompt, reply, of_server(reply, steps))
         return _answer(chat, case, prompt, chat.generate(prompt, max_new_tokens=limit))
@@ -135,14 +135,14 @@ def _ask_batch(
     batch: Sequence[tuple[Asked, list[Message]]],
     limit: int,
 ) -> list[Answer]:
-    """Answers to prompts asked together; if that fails, to each of them alone, to find the one at fault."""
+    """Ask prompts together. If this fails, ask each of them alone to find the faulty one."""
     prompts = [prompt for _, prompt in batch]
     try:
         replies = asker.generate_all(prompts, batch_size=len(batch), max_new_tokens=limit)
         closed = [k for k, (case, prompt) in enumerate(batch) if _is_yes_no(case) and images_of(prompt)]
         found = of_model(chat, asker, [prompts[k] for k in closed], [replies[k] for k in closed]) if closed else []
         likelihoods = dict(zip(closed, found, strict=True))
-        if hasattr(chat, "keep_likelihoods"):  # its replies are recorded
+        if hasattr(chat, "keep_likelihoods"):  # true if its replies are recorded
             for k, values in likelihoods.items():
                 chat.keep_likelihoods(prompts[k], limit, values)
     except Exception as error:
@@ -166,7 +166,7 @@ def _answer(
     return {
         **about_case(case),
         **_by(chat.name),
-        "engine": getattr(chat, "engine", None),  # of a server it is not known
+        "engine": getattr(chat, "engine", None),  # not known for a server
         **truth,
         "prompt": prompt_key(prompt),
         "text": reply.text,
@@ -248,7 +248,7 @@ def _by(model: str) -> Answer:
     return {"model": model, **versions()}
 
 
-@functools.cache  # reads files, and stands in every answer
+@functools.cache  # it reads files, and every answer needs it
 def versions() -> dict[str, str]:
     """The versions of this package, transformers and torch."""
     return {name: version(name) for name in ("medgemma-tutorials", "transformers", "torch")}

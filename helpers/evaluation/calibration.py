@@ -1,7 +1,7 @@
 """Test whether 0.8 means 80 %: calibration, a threshold that is tested on other groups, and abstaining.
 
-All measures are of ``p_yes``, the likelihood of yes where the reply states its answer. Intervals come from drawing
-whole groups.
+All measures use ``p_yes``, the likelihood of yes at the place where the reply states its answer. For the
+intervals, whole groups are drawn.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from helpers.evaluation.intervals import Statistic, macro, of_each_weighted, of_weighted
 from helpers.evaluation.marks import Answer, mark
 
-DRAWS = 500  # each looks at all answers
+DRAWS = 500  # few, because each draw uses all answers
 BINS = 10  # of equal width
 COVERAGES = (0.25, 0.5, 0.75, 0.9, 1.0)
 HALF = 0.5
@@ -32,11 +32,11 @@ def brier(answers: Sequence[Answer], draws: int = DRAWS) -> dict[str, Any]:
 
 
 def calibration_error(answers: Sequence[Answer], draws: int = DRAWS, bins: int = BINS) -> dict[str, Any]:
-    """Expected calibration error: how far, on the mean over answers, the share of yes is from its likelihood.
+    """Expected calibration error: the mean distance, in bins, between likelihoods of yes and shares of true yes.
 
-    Returns ``mean``, ``n``, the interval, and ``bins``: of each that is not empty where it begins and ends, its
-    number ``n`` of answers, their mean likelihood ``said`` and the share ``true`` of them whose truth is yes.
-    Few answers a bin make the error too large: with 10 answers in each of 10 bins a perfect model has about 0.1.
+    Returns ``mean``, ``n``, the interval, and ``bins``. Each bin that is not empty has its ends, its number ``n``
+    of answers, their mean likelihood ``said``, and the share ``true`` of answers whose truth is yes. If bins have
+    few answers, the error is too large: with 10 answers in each of 10 bins, a perfect model has about 0.1.
     """
     share, truth = np.array([_share(a) for a in answers]), np.array([float(_is_yes(a)) for a in answers])
     place = np.minimum((share * bins).astype(int), bins - 1)
@@ -67,8 +67,8 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
     Returns:
         ``mean`` (balanced accuracy), ``n`` and the interval on the half that is shown, its ``sensitivity`` and
         ``specificity``, the ``threshold`` (yes from there on), ``when fitted`` (balanced accuracy and n on the
-        other half) and ``at 0.5`` (balanced accuracy on the half that is shown). None where a half has not both
-        truths.
+        other half) and ``at 0.5`` (balanced accuracy on the half that is shown). None if one half does not have
+        both truths.
     """
     with_yes = {a["group"] for a in answers if _is_yes(a)}
     names = sorted({a["group"] for a in answers})
@@ -77,11 +77,11 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
     halves = [[a for a in answers if a["group"] in chosen] for chosen in (set(names[::2]), set(names[1::2]))]
     if any(len({_is_yes(a) for a in half}) < 2 for half in halves):
         return None
-    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+    from sklearn.metrics import roc_curve  # takes a second, and is not needed to ask a model
 
     fitted, shown = halves
     misses, hits, thresholds = roc_curve([_is_yes(a) for a in fitted], [_share(a) for a in fitted])
-    best = int(np.argmax((hits - misses)[1:])) + 1  # the first one is infinity, at which nothing is yes
+    best = int(np.argmax((hits - misses)[1:])) + 1  # the first threshold is infinity, where nothing is yes
     threshold = float(thresholds[best])
     rates = [
         float(np.mean([(_share(a) >= threshold) == truth for a in shown if _is_yes(a) == truth]))
@@ -100,13 +100,13 @@ def fitted_threshold(answers: Sequence[Answer], draws: int = DRAWS, seed: int = 
 def abstaining(answers: Sequence[Answer], silent: Sequence[Answer] = (), draws: int = DRAWS) -> dict[str, Any]:
     """The error of the model if it may leave out the cases that it is least sure of.
 
-    An answer is as sure as its own likelihood: ``p_yes`` of a yes, the rest of a no. ``silent`` are answers that
-    state neither; they are wrong, and the first to be left out. If answers are equally sure and only a part of
-    them is left out, their mean is used.
+    The sureness of an answer is its likelihood: ``p_yes`` for a yes, and 1 minus ``p_yes`` for a no. ``silent``
+    holds the answers that state neither. They count as wrong, and are left out first. If answers are equally sure
+    and only a part of them is left out, their mean is used.
 
     Returns:
-        ``mean``: the error of the surer half, with ``n`` and the interval; ``curve``: for each ``coverage``, the
-        share that is answered, the error ``mean`` of these answers with its interval.
+        ``mean``: the error of the surer half, with ``n`` and the interval. ``curve``: for each ``coverage`` (the
+            share of answers that are kept), their error ``mean`` with its interval.
     """
     sure = [_share(a) if a["parsed"] == "yes" else 1 - _share(a) if a["parsed"] == "no" else -1.0 for a in answers]
     _, level = np.unique([-value for value in sure] + [1.0] * len(silent), return_inverse=True)
@@ -136,7 +136,7 @@ def _balanced(answers: Sequence[Answer], threshold: float) -> Statistic:
     said = np.array([_share(a) >= threshold for a in answers])
 
     def of(weight: np.ndarray) -> float:
-        """Mean of sensitivity and specificity; NaN where a truth is missing."""
+        """The mean of sensitivity and specificity; NaN if a truth is missing."""
         rates = [
             (weight * (said == truth))[truth == value].sum() / total
             for value in (True, False)

@@ -16,7 +16,7 @@ from helpers.evaluation.marks import MEASURES, Answer, Mark, errors_of, mark, me
 from helpers.findings import Terms
 
 FLIPS = 9_999
-RIGHT_OR_WRONG = ("choice", "number")  # forms whose first measure is 1 or 0
+RIGHT_OR_WRONG = ("choice", "number")  # forms for which an answer's first measure is 1 or 0
 MARKED_BY = ("form", "truth", "unit", "tolerance")
 Pair = tuple[Answer, Answer]
 
@@ -27,11 +27,11 @@ def compare(
     """Compare the second run with the first on the cases that both answered.
 
     Returns for each kind and measure ``difference`` (second minus first, macro over conditions) with its paired
-    bootstrap interval by groups, and ``by group``: the two-sided p of exchanging the two runs in whole groups.
-    ``terms`` is as in `helpers.evaluation.score`.
-    An error of numbers is compared where both runs gave one, as ``n`` says, and a difference below 0 is better.
-    For right-or-wrong answers also ``McNemar``: how many only one of them got right, and the exact two-sided p
-    (Psychometrika 12:153, 1947). It takes cases as independent; where groups have several, ``ignores`` says so.
+    bootstrap interval by groups, and ``by group``, the two-sided p of a test that exchanges the two runs in whole
+    groups. ``terms`` is as in `helpers.evaluation.score`. Errors of numbers are compared for the ``n`` cases in
+    which both runs gave a number, and a difference below 0 is better. For answers that are right or wrong, there
+    is also ``McNemar``: how many cases only one run got right, and the exact two-sided p (Psychometrika 12:153,
+    1947). This test treats cases as independent. If groups have several cases, ``ignores`` says so.
     """
     before, after = ({a["id"]: a for a in run if "error" not in a} for run in (first, second))
     both = [(before[name], after[name]) for name in before if name in after]
@@ -54,16 +54,17 @@ def compare(
 
 
 def exchanged(effects: Sequence[float], seed: int = 0) -> float:
-    """Two-sided p of the sum of ``effects``, one of each group, under exchange of the two runs in whole groups.
+    """Two-sided p of the sum of ``effects`` (one for each group) if the two runs are exchanged in whole groups.
 
-    Exact where the groups that differ have at most 9,999 exchanges, else from as many at random.
+    The p is exact if the groups that differ allow at most 9,999 exchanges. Otherwise it comes from 9,999 random
+    ones.
     """
     found = np.array([effect for effect in effects if effect])
-    size = abs(found.sum()) - 1e-9 * np.abs(found).sum()  # the same sum in another order counts as the same
+    size = abs(found.sum()) - 1e-9 * np.abs(found).sum()  # rounding must not make equal sums differ
     if 2 ** len(found) <= FLIPS:
         return float(np.mean([abs(np.dot(signs, found)) >= size for signs in product((1, -1), repeat=len(found))]))
     rng, at_once = np.random.default_rng(seed), max(1, 2_000_000 // len(found))
-    as_large = 1  # the runs as they are
+    as_large = 1  # counts the runs themselves, without exchange
     for start in range(0, FLIPS, at_once):
         signs = 1 - 2.0 * rng.integers(0, 2, (min(at_once, FLIPS - start), len(found)), np.int8)
         as_large += np.sum(np.abs(signs @ found) >= size)
@@ -71,7 +72,7 @@ def exchanged(effects: Sequence[float], seed: int = 0) -> float:
 
 
 def _difference(pairs: Sequence[Pair], measure: Mark, draws: int) -> dict[str, Any] | None:
-    """The second run's measure less the first's, of the pairs where both have it; None where none has."""
+    """The second run's measure minus the first's, over pairs in which both have it; None if no pair has."""
     parts: dict[str, list[tuple[str, float]]] = {}
     for a, b in pairs:
         before, after = measure(a), measure(b)
@@ -79,7 +80,7 @@ def _difference(pairs: Sequence[Pair], measure: Mark, draws: int) -> dict[str, A
             parts.setdefault(a["condition"], []).append((a["group"], after - before))
     if not parts:
         return None
-    effects: Counter[str] = Counter()  # of each group, its part in the difference
+    effects: Counter[str] = Counter()  # the part of each group in the difference
     for part in parts.values():
         for group, change in part:
             effects[group] += change / len(part) / len(parts)

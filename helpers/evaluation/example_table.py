@@ -47,7 +47,7 @@ def columns_text(width: int = 100) -> str:
 
 
 def write_example(path: str | os.PathLike[str]) -> list[Path]:
-    """Write a table of a few questions and, beside it, the bundled pictures they ask about; returns the files.
+    """Write a table of a few questions and the bundled pictures that they ask about. Returns the files.
 
     The pictures go into a folder with the table's name and ``_images``.
 

@@ -1,12 +1,13 @@
 """Score whether two texts say the same about the same findings, with attention to negation.
 
-The findings of truth and reply, each asserted, negated or in doubt (`helpers.findings.finding_states`), are
-compared as sets of pairs. What is asserted here and negated there is wrong twice: missed, and added. Doubt is a
-third state, and agrees with doubt alone. A finding that is not named is not negated.
+`helpers.findings.finding_states` finds the findings in the truth and in the reply, each asserted, negated or in
+doubt. Both are compared as sets of pairs of finding and state. If the truth asserts a finding and the reply
+negates it, the reply is wrong twice: one pair is missed, and one is added. Doubt agrees only with doubt. A finding
+that a text does not name does not count as negated.
 
-It does not see what is not a term of the list (``terms.txt`` in `helpers.findings`, or your own), nor where a
-finding is, on which side, how large or how severe. A narrower term is another finding. Texts in other languages
-than English have none.
+The score does not see findings that are not in the list of terms (``terms.txt`` in `helpers.findings`, or your
+own), nor the place, side, size or severity of a finding. A narrower term counts as another finding. In texts of
+other languages than English, it finds nothing.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from helpers.findings import Statements, Terms, finding_states
 class Agreement(NamedTuple):
     """How a reply agrees with the truth on findings, each 0 to 1."""
 
-    precision: float  # of what the reply says, the share that the truth says too; 0 where it says nothing
-    recall: float  # of what the truth says, the share that the reply says too
+    precision: float  # the share of the reply's pairs that the truth has too; 0 if the reply has none
+    recall: float  # the share of the truth's pairs that the reply has too
     f1: float  # 2 in common / (said by the truth + said by the reply)
 
 
 def finding_agreement(truth: str, text: str, terms: Terms | None = None) -> Agreement | None:
-    """Precision, recall and F1 of the pairs of finding and state; None where the truth names no finding.
+    """Precision, recall and F1 of the pairs of finding and state; None if the truth names no finding.
 
     ``terms`` is a list of `helpers.findings.read_terms`, by default the usual one.
     """
@@ -41,13 +42,13 @@ def finding_agreement(truth: str, text: str, terms: Terms | None = None) -> Agre
 
 
 def finding_counts(answers: Iterable[dict[str, Any]], terms: Terms | None = None) -> dict[str, Any]:
-    """What answers in words say of each finding, by what the truth says of it.
+    """Count for each finding how the answers agree with the truth.
 
-    Returns ``answers``, how many there are; ``with findings``, those whose truth names any, which alone count in
-    "findings F1"; and ``by finding``, in alphabetical order, those that truth or reply names: how often the truth
-    says ``asserted``, ``negated`` or ``uncertain``, and of these how often the reply says the same (``agreed``),
-    only another state (``other state``) or nothing (``missed``). ``added`` is what the reply says of a finding
-    that the truth does not name.
+    Returns ``answers``, the number of answers; ``with findings``, the number of those whose truth names a finding,
+    which alone count in "findings F1"; and ``by finding``, in alphabetical order, the findings of truths and
+    replies. For each of them, it has the number of truths that are ``asserted``, ``negated`` or ``uncertain``, and
+    the number of replies that say the same (``agreed``), only another state (``other state``) or nothing
+    (``missed``). ``added`` counts the replies that name the finding although the truth does not.
     """
     pairs = [(finding_states(a["truth"], terms), finding_states(stated(a["text"]), terms)) for a in answers]
     counts: dict[str, Counter[str]] = {}

@@ -1,8 +1,9 @@
-"""95 % intervals of scores, each named by its method.
+"""Compute 95 % intervals of scores, each with the name of its method.
 
 Answers about one patient or volume are not independent, so whole groups are drawn with replacement. A single group
-says nothing about other groups, so it has no interval. A score whose drawings are all equal has none either,
-except a share that is all 0 or all 1: its interval is Wilson's, for as many answers as groups (JASA 22:209, 1927).
+says nothing about other groups, so it has no interval. A score has none either if it is the same in all drawings.
+The exception is a share whose answers are all 0 or all 1: it gets Wilson's interval, with the number of groups as
+the number of answers (JASA 22:209, 1927).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-Statistic = Callable[[np.ndarray], float]  # of how often each answer counts
+Statistic = Callable[[np.ndarray], float]  # a function of how often each answer counts
 DRAWS = 2_000
 AT_ONCE = 2_000_000  # groups times drawings, 16 MB
-KEPT = 3 * AT_ONCE  # for the next score of as many groups
+KEPT = 3 * AT_ONCE  # drawings that are kept for the next score with as many groups
 BY_GROUP = "bootstrap by group"
 WILSON = "Wilson, a group as one answer"
 
@@ -29,8 +30,8 @@ def macro(
 ) -> dict[str, Any]:
     """Mean of the means of ``parts``, each a list of (group, mark), with a 95 % interval.
 
-    Returns ``mean``, ``n``, and where there is one ``interval`` with its ``method``. ``shares`` says that values
-    of 0 and 1 are wrong and right, so that Wilson's interval holds where all are alike.
+    Returns ``mean``, ``n``, and if it can be computed ``interval`` with its ``method``. ``shares`` says that 0
+    means wrong and 1 right, so that Wilson's interval can be used if all values are alike.
     """
     mean = float(np.mean([np.mean([value for _, value in part]) for part in parts]))
     values = {value for part in parts for _, value in part}
@@ -51,7 +52,7 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
 def of_ratios(
     parts: Sequence[Sequence[tuple[str, float, float]]], draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Any]:
-    """Interval of the mean over ``parts`` of a ratio, each (group, numerator, denominator) to be summed."""
+    """The interval of the mean over ``parts`` of a ratio: sums of (group, numerator, denominator)."""
     names = sorted({group for part in parts for group, *_ in part})
     place = {name: k for k, name in enumerate(names)}
     cells = [
@@ -64,7 +65,7 @@ def of_ratios(
     totals = csr_array((values, (rows, columns)), shape=(2 * len(parts), len(names)), dtype=float)
     sums, numbers = np.split(np.hstack([totals @ w.T for w in _drawn(len(names), draws, seed)]), 2)
     ratios = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
-    there = ~np.isnan(ratios).all(axis=0)  # a drawing may hold nothing that counts
+    there = ~np.isnan(ratios).all(axis=0)  # a drawing may have no case that counts
     return _percentiles(np.nanmean(ratios[:, there], axis=0), len(names))
 
 
@@ -79,7 +80,7 @@ def of_weighted(statistic: Statistic, groups: Sequence[str], draws: int = 500, s
 def of_each_weighted(
     statistics: Callable[[np.ndarray], Sequence[float]], groups: Sequence[str], draws: int = 500, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Intervals of several statistics that are worked out together, each as in `of_weighted`."""
+    """The intervals of several statistics that are computed together, each as in `of_weighted`."""
     names, place = np.unique(groups, return_inverse=True)
     drawn = itertools.chain.from_iterable(_drawn(len(names), draws, seed))
     found = np.array([statistics(weights[place]) for weights in drawn])
@@ -87,16 +88,16 @@ def of_each_weighted(
 
 
 def bounds(low: float, high: float, method: str) -> dict[str, Any]:
-    """An interval as it is kept beside a mean."""
+    """An interval in the form in which it is kept beside a mean."""
     return {"interval": [round(float(low), 4), round(float(high), 4)], "method": method}
 
 
 def _drawn(groups: int, draws: int, seed: int) -> Iterable[np.ndarray]:
-    """How often each group is in each drawing, (drawings, groups), some drawings at a time for their memory."""
+    """How often each group is in each drawing, (drawings, groups), in parts that fit into memory."""
     return _kept(groups, draws, seed) if groups * draws <= KEPT else _draw(groups, draws, seed)
 
 
-@functools.lru_cache(maxsize=3)  # conditions of one study often have as many groups
+@functools.lru_cache(maxsize=3)  # conditions of one study often have the same number of groups
 def _kept(groups: int, draws: int, seed: int) -> tuple[np.ndarray, ...]:
     return tuple(_draw(groups, draws, seed))
 

@@ -1,8 +1,8 @@
 """Keep answers that belong to the same question, model and settings, and ask all other cases again.
 
 An answer's ``key`` stands for the hash of its prompt (words and pixels), its options, the model, and the settings.
-To draw every prompt again would make a resumed run slow, so an answer also keeps the ``state`` of its case. While
-that is the same, so is the prompt; otherwise the prompt is drawn and compared.
+If a resumed run made every prompt again, it would be slow. So an answer also keeps the ``state`` of its case. If
+the state is the same, the prompt is the same. Otherwise the prompt is made again and compared.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Asking:
     Raises `InputError` if an answer has no room for a token.
     """
 
-    model: Mapping[str, Any]  # as `helpers.evaluation.asked_model` tells it
+    model: Mapping[str, Any]  # as from `helpers.evaluation.asked_model`
     max_new_tokens: int
-    decoding: str = field(default="greedy", init=False)  # no model here is asked in another way
+    decoding: str = field(default="greedy", init=False)  # this package asks every model in this way
 
     def __post_init__(self) -> None:
         check_max_new_tokens(self.max_new_tokens)
@@ -41,7 +41,7 @@ class Asking:
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def note(self, answer: Answer, state: str) -> Answer:
-        """The answer with its key; ``state`` is that of the case before its prompt was drawn."""
+        """Add its key to an answer. ``state`` is the state of the case before its prompt was made."""
         if "error" in answer:
             return answer
         return answer | {"state": state, "key": self.key(answer["prompt"], answer["options"])}
@@ -62,9 +62,9 @@ class Asking:
 
 
 def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, now: Mapping[str, Any]) -> str:
-    """A line that says how many of the ``known`` answers are asked again, and what has changed; "" for none.
+    """A line with the number of ``known`` answers that are asked again, and the change; "" for none.
 
-    ``before`` and ``now`` are what ``run.json`` holds, "" where there was none yet.
+    ``before`` and ``now`` are the old and the new content of ``run.json``; "" if there was no file.
     """
     answered = {answer["id"] for answer in known if "error" not in answer}
     n = sum(case.id in answered for case in missing)
@@ -72,7 +72,7 @@ def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, n
         return ""
     try:
         was = json.loads(before or "{}")
-    except ValueError:  # it was being written when an earlier run died
+    except ValueError:  # an earlier run died while it wrote the file
         was = {}
     changes = [
         f"{name} was {old[name]} and is {value}" if part == "settings" else f"the model's {name} changed"
@@ -85,10 +85,10 @@ def asked_anew(known: Iterable[Answer], missing: Iterable[Asked], before: str, n
 
 
 def state_of(case: Asked) -> str:
-    """A text that identifies everything in the prompt; "" if the case must draw its prompt to know it."""
+    """A text that identifies the whole prompt; "" if only the prompt itself can tell."""
     try:
         return getattr(case, "state", "")
-    except OSError:  # the file is not there, as drawing it will say
+    except OSError:  # the missing file is reported when the prompt is made
         return ""
 
 
@@ -97,8 +97,8 @@ def sort_out(
 ) -> tuple[list[Answer], list[Asked]]:
     """The answers that belong to these cases, and the cases that have none yet.
 
-    Where the same question has another id, group or truth since, the answer has these too. Raises `InputError`
-    where two cases have one id.
+    If a question has got another id, group or truth since then, the answer gets it, too. Raises `InputError` if
+    two cases have one id.
     """
     by_state, by_id = defaultdict(list), defaultdict(list)
     for answer in answers:
@@ -112,7 +112,7 @@ def sort_out(
         ids.add(case.id)
         state = state_of(case)
         found = [a for a in by_state[state] if a["options"] == list(case.options)] if state else []
-        if not found and case.id in by_id:  # the prompt may be the same all the same
+        if not found and case.id in by_id:  # the prompt may be the same although the id is not
             key = _drawn_key(case, asking)
             found = [a for a in by_id[case.id] if a["key"] == key]
         answer = _of_case(found[-1], case, state) if found else None
@@ -124,23 +124,23 @@ def sort_out(
 
 
 def _is_of(answer: Answer, asking: Asking) -> bool:
-    """Whether an answer is the model's, asked in this way; one from before answers had a key is not."""
+    """Whether this model gave the answer with these settings. An old answer without a key does not count."""
     return "key" in answer and answer["key"] == asking.key(answer["prompt"], answer["options"])
 
 
 def _drawn_key(case: Asked, asking: Asking) -> str:
     try:
         return asking.key(prompt_key(case.messages), case.options)
-    except Exception:  # as when it is asked, where the reason is kept
+    except Exception:  # asking the case will raise it again, and keep the reason
         return ""
 
 
 def _of_case(answer: Answer, case: Asked, state: str) -> Answer | None:
-    """The answer under the present name and truth of its case; None where it would have to be read otherwise."""
+    """The answer with the present id and truth of its case; None if it would have to be parsed in another way."""
     truth = truth_of(case)
     if truth["form"] != answer["form"]:
         return None
-    if truth["form"] == "number":  # what is allowed may have changed, which no prompt says
+    if truth["form"] == "number":  # the allowed range may have changed, which no prompt tells
         answer = {name: value for name, value in answer.items() if name not in KEPT}
         reply = Reply(**{part.name: answer[part.name] for part in fields(Reply)})
         truth["parsed"] = parsed_of(case, truth["form"], reply)

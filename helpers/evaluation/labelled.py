@@ -1,4 +1,4 @@
-"""Your own images with known answers: a table (CSV or JSONL) to cases that `helpers.evaluation` asks.
+"""Turn a table of your own images with known answers (CSV or JSONL) into cases for `helpers.evaluation`.
 
 One row is one question. The whole table is checked before anything is asked, and one error lists all faults.
 """
@@ -77,7 +77,7 @@ COLUMNS = {
     "id": "a name for the row; if empty, made from the other columns",
 }
 REQUIRED = ("path", "modality", "answer")
-_version = functools.cache(version)  # reads files, and is asked for each case
+_version = functools.cache(version)  # it reads files, and each case needs it
 
 
 @functools.lru_cache(maxsize=1)
@@ -101,10 +101,10 @@ class LabelledCase:
     options: tuple[str, ...]
     group: str
     id: str
-    prepared: Prepared | None = None  # its images, where they come from there
-    prior: Path | None = None  # of a 2D image, one that is shown before it
+    prepared: Prepared | None = None  # its prepared images, if it uses them
+    prior: Path | None = None  # an earlier 2D image that is shown before it
     reading: Reading = field(default_factory=Reading)  # how a volume is read
-    quantity: Quantity | None = None  # what its number is, where one answers it
+    quantity: Quantity | None = None  # the quantity, if a number answers the question
     table: tuple[str, str] = field(default=("", ""), compare=False)  # the file's name and its SHA-256
 
     @property
@@ -114,7 +114,7 @@ class LabelledCase:
 
     @property
     def sources(self) -> list[Path | Prepared]:
-        """All of it, where a prior image is shown too."""
+        """All sources, with that of a prior image."""
         return [self.source, *([self.prior] if self.prior else [])]
 
     @property
@@ -124,9 +124,9 @@ class LabelledCase:
 
     @property
     def state(self) -> str:
-        """As long as it is the same, so is the prompt: of the words, of how images are read, and of their files.
+        """A text that stays the same as long as the words, the images and the way to read them do.
 
-        Nothing is opened for it (`helpers.evaluation.source_state`). Raises OSError where there is no such file.
+        No file is opened for it (`helpers.evaluation.source_state`). Raises OSError if a file does not exist.
         """
         words = (self.kind, self.question, *astuple(self.reading), _version("medgemma-tutorials"))
         before = source_state(self.prior, self.kind) if self.prior else []
@@ -137,14 +137,14 @@ class LabelledCase:
         """The prompt; the images of the last file are kept, so that rows about one file read it once."""
         try:
             state = tuple(source_state(self.path, self.kind, self.prepared))
-        except OSError:  # what is wrong with the file is its reader's to say
+        except OSError:  # the reader of the file reports its fault
             state = ()
         images = _last_images(self.path, self.kind, self.prepared, self.reading, state)
         if self.prior:
             images = [*read_images(self.prior, self.kind, reading=self.reading), *images]
         if self.kind == "image":
             return image_messages(images, self.question)
-        limit = {"limit": len(images)} if self.prepared else {}  # as many as prepare --limit was told to take
+        limit = {"limit": len(images)} if self.prepared else {}  # as many as --limit of prepare allowed
         return (slide_messages if self.kind == "slide" else volume_messages)(images, self.question, **limit)
 
 
@@ -210,7 +210,7 @@ def read_cases(
 
 
 def _case(cells: Mapping[str, str], folder: Path, held: Mapping[str, Prepared] | None) -> LabelledCase:
-    """A row as a case; its id is "" where the row has none."""
+    """A row as a case, with the id "" if the row has none."""
     name, options = _plain_path(cells["path"], folder, held), options_of(cells)
     question, quantity = cells["question"], quantity_of(cells)
     if cells["condition"] and not question:
@@ -243,7 +243,7 @@ def _plain_path(name: str, folder: Path, held: Mapping[str, Prepared] | None) ->
 
 
 def _with_ids(cases: Sequence[LabelledCase]) -> list[LabelledCase]:
-    """The cases, each without an id called by its file, its question, and how the file is read."""
+    """The cases with ids. A missing id is made from the file, the question, and how the file is read."""
     names = short_names(path for case in cases for path in (case.path, case.prior) if path)
     named = []
     for case in cases:
@@ -257,7 +257,8 @@ def _with_ids(cases: Sequence[LabelledCase]) -> list[LabelledCase]:
 def short_names(paths: Iterable[Path]) -> dict[Path, str]:
     """A name for each path, all different, that stay the same when all files move together.
 
-    It is the file's or folder's own name; of several with one name, the way there from the folder that holds them.
+    It is the file's or folder's own name. If several have one name, it is the path from the folder that holds
+    them.
     """
     alike: dict[str, set[Path]] = defaultdict(set)
     for path in paths:
@@ -269,7 +270,7 @@ def _ways(paths: Collection[Path]) -> dict[Path, str]:
     whole = {path: Path(os.path.abspath(path)) for path in paths}  # noqa: PTH100 (links are not followed)
     try:
         root = os.path.commonpath([path.parent for path in whole.values()])
-    except ValueError:  # on several drives
+    except ValueError:  # the paths are on several drives
         return {path: full.as_posix() for path, full in whole.items()}
     return {path: full.relative_to(root).as_posix() for path, full in whole.items()}
 
@@ -282,7 +283,7 @@ def _file_problem(path: Path, kind: str, reading: Reading) -> str | None:
     """The fault of a file, from its headers (a picture is read completely)."""
     try:
         check_readable(path, kind, reading)
-    except (InputError, OSError) as error:  # a name that is too long, a folder that may not be entered
+    except (InputError, OSError) as error:  # e.g. a name that is too long, or a folder without access
         return str(error)
     return None
 
@@ -314,7 +315,7 @@ def cases_from(
             path=prepared,
             remedy="Leave out --prepared.",
         )
-    from helpers.teaching import generate  # reads the bundled volumes
+    from helpers.teaching import generate  # it reads the bundled volumes
 
     if n < 1:
         raise InputError(f"The number of cases is {n}, which is less than 1.", remedy="Give 1 or more.")

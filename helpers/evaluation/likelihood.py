@@ -1,11 +1,11 @@
-"""The likelihood of "yes" of yes-or-no questions: a score to rank cases by (AUROC).
+"""Read the likelihood of "yes" for yes-or-no questions, a score by which cases can be ranked (AUROC).
 
-It is read at two places. ``p_yes`` stands where the reply itself states its answer, behind the model's own
-argument and its last "Final Answer:"; ``p_yes_direct`` stands behind "Final Answer:" alone, before any argument.
-Whether 0.8 means 80 % is what a calibration plot shows.
+It is read at two places. ``p_yes`` is read where the reply states its answer, after the model's own argument and
+its last "Final Answer:". ``p_yes_direct`` is read directly behind "Final Answer:", without any argument. A
+calibration plot shows whether 0.8 means 80 %.
 
-Beside each stands the mass: the likelihood, among all tokens there are, of yes and no together. Where it is low
-the model was about to say something else, and the share of yes means little.
+Each comes with its mass: the likelihood of yes and no together among all tokens. If the mass is low, the model was
+about to say something else, and the share of yes means little.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from helpers.errors import InputError
 from helpers.prompts import Message, Reply, find_final_answer
 
 if TYPE_CHECKING:
-    from helpers.endpoints import Step  # with openai, whose import takes half a second
+    from helpers.endpoints import Step  # loads openai, which takes half a second
     from helpers.models import ChatModel, Session, VllmModel
 
-ANSWER_BEGUN = "Final Answer:"  # what is put into the model's mouth where it has not argued
+ANSWER_BEGUN = "Final Answer:"  # the words that the model is made to say if it has not argued
 YES_NO = ("yes", "no")
 AFTER, DIRECT = ("p_yes", "yes_no_mass"), ("p_yes_direct", "yes_no_mass_direct")
 UNKNOWN: dict[str, float | None] = dict.fromkeys((*AFTER, *DIRECT))
@@ -28,10 +28,10 @@ _AROUND = " \t\r\n▁*_`'\".,:;!()[]{}"
 
 
 def text_before_answer(text: str, options: Sequence[str] = YES_NO) -> str | None:
-    """A reply up to the words of the answer that is read from it, spaces before them left out.
+    """A reply up to the words of its answer, without the spaces before them.
 
     So it ends with "Final Answer:" (or another form of `helpers.prompts.find_final_answer`) and the quotes and
-    Markdown behind it, also where none of the options follows. None where the reply states no answer.
+    Markdown behind it, even if none of the options follows. None if the reply states no answer.
     """
     found = find_final_answer(text, options)
     return None if found is None else text[: found.start].rstrip(" ")
@@ -45,14 +45,14 @@ def of_model(
 ) -> list[dict[str, float | None]]:
     """Likelihoods and masses of each prompt with its reply: one forward pass over the words of each reply.
 
-    The reply is given back to the model as text, so it may be cut into other tokens than the model wrote, of the
-    same words. ``p_yes`` and its mass are None of a reply that states no answer.
+    The reply is given back to the model as text, so the same words may be divided into other tokens than the model
+    wrote. ``p_yes`` and its mass are None if the reply states no answer.
     """
     before = [text_before_answer(reply.text) for reply in replies]
     traces = [f"<unused94>thought\n{reply.thinking}<unused95>" if reply.thinking else "" for reply in replies]
     places = [(k, ANSWER_BEGUN) for k in range(len(prompts))]
     places += [(k, traces[k] + text) for k, text in enumerate(before) if text is not None]
-    places = list(dict.fromkeys(places))  # a reply that is an answer and nothing else has one place
+    places = list(dict.fromkeys(places))  # a reply with nothing but an answer has one place
     read = _at_places(chat, asker, [prompts[k] for k, _ in places], [begun for _, begun in places])
     found = dict(zip(places, read, strict=True))
     out = []
@@ -65,16 +65,16 @@ def of_model(
 def direct_likelihoods(
     chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
 ) -> list[dict[str, float | None]]:
-    """``p_yes_direct`` and its mass of each prompt: one forward pass, and not a word of a reply is written."""
+    """``p_yes_direct`` and its mass for each prompt, by one forward pass. The model writes no reply."""
     read = _at_places(chat, asker, prompts, [ANSWER_BEGUN] * len(prompts))
     return [dict(zip(DIRECT, values, strict=True)) for values in read]
 
 
 def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | None]:
-    """Likelihood and mass in the tokens of a served model's reply; all None where the server told none.
+    """Likelihood and mass from the tokens of a served model's reply; all None if the server sent none.
 
-    It tells the likeliest tokens of each place, so the mass is the least that it can be, and ``p_yes`` is None
-    where yes or no is not among them. Before an argument a server is not asked.
+    A server sends only the likeliest tokens at each place. So the true mass may be larger, and ``p_yes`` is None
+    if yes or no is not among them. A server is not asked for the likelihood without an argument.
     """
     before, whole = text_before_answer(reply.text), b"".join(step.spelled for step in steps or ())
     start = whole.rfind(reply.text.encode())
@@ -93,7 +93,7 @@ def of_server(reply: Reply, steps: Sequence[Step] | None) -> dict[str, float | N
 
 
 def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The tokens for the word yes and those for no, by form: " yes", "Yes", "YES" ...
+    """The tokens for the word yes and those for no, in the same order of forms: " yes", "Yes", "YES" ...
 
     A form counts only if both words are one token in it; otherwise it would count for one side only. Raises
     `InputError` for a tokenizer that has no such form.
@@ -114,8 +114,8 @@ def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 def _at_places(
     chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]], begun: Sequence[str]
 ) -> list[tuple[float | None, float | None]]:
-    """The share of yes and the mass of yes and no, of what follows each prompt and its reply's first words."""
-    import torch  # which a report of answers that are there can do without
+    """The share of yes, and the mass of yes and no, as the next token after prompts and words of replies."""
+    import torch  # a report of existing answers does not need it
 
     from helpers.models import VllmModel
 
@@ -126,7 +126,7 @@ def _at_places(
         logs = torch.log_softmax(asker.next_token(prompts, begun, batch_size=len(prompts)).double(), dim=-1)
         logs = logs[:, yes + no]
     each = torch.stack([part.logsumexp(-1) for part in logs.split(len(yes), dim=-1)])
-    # In double precision, since behind an argument shares differ in their last digits, and these rank.
+    # In double precision: after an argument, shares differ only in their last digits, and these decide the rank.
     shares, masses = torch.sigmoid(each[0] - each[1]), each.exp().sum(0).clamp(max=1)
     return [(_rounded(p), _rounded(m)) for p, m in zip(shares.tolist(), masses.tolist(), strict=True)]
 

@@ -16,11 +16,11 @@ LIKELIHOODS = (
     ("", "p_yes", "yes_no_mass"),
     (" without argument", "p_yes_direct", "yes_no_mass_direct"),
 )
-LOW_MASS = 0.5  # on yes and no together: below it the model was about to say something else
+LOW_MASS = 0.5  # of yes and no together; below this, the model was about to say something else
 
 
 def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
-    """Measures of the yes-or-no answers of one condition, those that their likelihoods allow.
+    """The measures of the yes-or-no answers of one condition that can be computed from their likelihoods.
 
     ``AUROC`` and ``mass on yes and no``, each also ``without argument``; of ``p_yes`` the measures of
     `helpers.evaluation.calibration`. A likelihood that is not a number from 0 to 1 is ignored.
@@ -52,14 +52,14 @@ def of_likelihoods(answers: Sequence[Answer], draws: int) -> dict[str, Any]:
 
 
 def roc_points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
-    """The ROC curve of ``p_yes``, of the yes-or-no answers of one condition that their AUROC is of.
+    """The ROC curve of ``p_yes`` for the answers of one condition that its AUROC uses.
 
-    Returns points (1 - specificity, sensitivity) from (0, 0) to (1, 1); none where a truth is missing.
+    Returns points (1 - specificity, sensitivity) from (0, 0) to (1, 1); none if a truth is missing.
     """
     known = _ranked(answers, *LIKELIHOODS[0][1:])
     if len({a["truth"] for a in known}) < 2:
         return []
-    from sklearn.metrics import roc_curve  # takes a second, and who asks a model needs none of it
+    from sklearn.metrics import roc_curve  # takes a second, and is not needed to ask a model
 
     false_alarms, hits, _ = roc_curve([a["truth"] == "yes" for a in known], [a["p_yes"] for a in known])
     return list(zip(false_alarms.tolist(), hits.tolist(), strict=True))
@@ -68,30 +68,32 @@ def roc_points(answers: Sequence[Answer]) -> list[tuple[float, float]]:
 def _ranked(answers: Sequence[Answer], share: str, mass: str) -> list[Answer]:
     """The answers that have a likelihood called ``share``.
 
-    Earlier versions kept a ``p_yes`` without argument and without mass: the two are not ranked together.
+    Earlier versions kept a ``p_yes`` that was read without an argument, and no mass. It is not ranked with the
+    others.
     """
     known = [a for a in answers if valid_likelihood(a, share) is not None]
     return [a for a in known if valid_likelihood(a, mass) is not None] or known
 
 
 def valid_likelihood(answer: Answer, name: str) -> float | None:
-    """A likelihood of an answer; None where it is not a number from 0 to 1."""
+    """A likelihood of an answer; None if it is not a number from 0 to 1."""
     value = answer.get(name)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and 0 <= value <= 1 else None  # NaN is not
+    return float(value) if number and 0 <= value <= 1 else None  # NaN fails both tests
 
 
 def auroc(answers: Sequence[Answer], share: str = "p_yes", draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
     """How well the likelihoods called ``share`` tell the cases whose truth is yes from the others.
 
-    Returns ``mean``, ``n``, and the interval from drawing whole groups, unless all drawings are alike, as where
-    the two are wholly apart. All answers have the likelihood, and both truths are among them.
+    Returns ``mean``, ``n``, and the interval from drawing whole groups. There is no interval if all drawings are
+    alike, for example if the two kinds of cases do not overlap. All answers must have the likelihood, and both
+    truths must occur.
     """
     positive = np.array([a["truth"] == "yes" for a in answers])
     _, level = np.unique([a[share] for a in answers], return_inverse=True)
 
     def of(weight: np.ndarray) -> float:
-        """Pairs that stand in the right order, a tie as half a pair; NaN where a truth is missing."""
+        """The share of pairs in the right order, with a tie as half a pair; NaN if a truth is missing."""
         above, below = (np.bincount(level, weight * part) for part in (positive, ~positive))
         pairs = above.sum() * below.sum()
         return float(above @ (np.cumsum(below) - below / 2) / pairs) if pairs else math.nan

@@ -11,7 +11,7 @@ from helpers.evaluation.text_scores import common_order, common_words, stated
 from helpers.findings import Terms
 
 Answer = dict[str, Any]  # one line of the file of answers
-Mark = Callable[[Answer], float | None]  # None of an answer that has no such measure, and does not count in it
+Mark = Callable[[Answer], float | None]  # None for an answer that does not count in the measure
 
 
 def overlap(a: Sequence[float], b: Sequence[float]) -> float:
@@ -27,7 +27,7 @@ def _choice(answer: Answer) -> float:
 
 
 def _box(answer: Answer) -> float:
-    if not answer["truth"]:  # nothing is there
+    if not answer["truth"]:  # the truth is that nothing is there
         return float(answer["parsed"] == [])
     return overlap(answer["parsed"][0], answer["truth"]) if answer["parsed"] else 0.0
 
@@ -36,7 +36,7 @@ def _near(answer: Answer) -> float:
     said, truth = answer["parsed"], answer["truth"]
     if said is None:
         return 0.0
-    rounding = 1e-9 * max(abs(said), abs(truth))  # between units: 12 mm are 1.2000000000000002 cm
+    rounding = 1e-9 * max(abs(said), abs(truth))  # because of units: 12 mm become 1.2000000000000002 cm
     return float(abs(said - truth) <= answer["tolerance"] + rounding)
 
 
@@ -86,10 +86,10 @@ def errors_of(answers: Iterable[Answer]) -> dict[str, Mark]:
 def mark(answer: Answer) -> float:
     """The mark of one answer, 0 to 1: right or wrong, the overlap of boxes, or ROUGE-L of a sentence.
 
-    A number is right where it is as near to the truth as its question's tolerance says. An answer that cannot be
-    parsed is worth 0. Where the truth is that nothing is there (``[]``), the answer ``[]`` is worth 1 and any
-    other 0. ROUGE-L is the F1 of the longest common subsequence of words, of what the reply states behind its last
-    "Final Answer:", or of the whole reply where there is none.
+    A number is right if its distance from the truth is within the tolerance of its question. An answer that cannot
+    be parsed is worth 0. If the truth is that nothing is there (``[]``), the answer ``[]`` is worth 1 and any
+    other 0. ROUGE-L is the F1 of the longest common subsequence of words. It uses the words behind the last "Final
+    Answer:" of the reply, or the whole reply if it has none.
     """
     (first, *_) = MEASURES[answer["form"]].values()
     return first(answer)

@@ -1,9 +1,9 @@
 """Evaluate with many workers at once, each with the model in memory, on one machine or a Ray cluster.
 
 The cases are those of `helpers.evaluation`, and so are the answers. A worker takes a group of cases (a volume,
-whose images are read once), answers it, and writes one whole file (`helpers.evaluation.answer_shards`). So what a
-killed worker, a killed run or a lost machine costs is the groups that were being answered; the next run asks these
-and no others.
+whose images are read once), answers it, and writes one whole file (`helpers.evaluation.answer_shards`). So if a
+worker or a run is killed, or a machine is lost, only the groups in work are lost, and the next run asks only
+these.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from helpers.parallel import ray_cluster
 from helpers.prompts import MAX_NEW_TOKENS
 from helpers.storage import Store, filesystem, is_local, json_text
 
-# How often a group is given out, and each time how often to the same worker, anew after its death. A lost machine
-# takes its worker's place along, and only giving out anew brings its group to another one.
+# How often a group is given out, and how often each time to the same worker after it died and started again. If a
+# machine is lost, its group only comes to another machine when it is given out again.
 ROUNDS, TRIES = 2, 2
-RESTARTS = 20  # of one worker; without an end, one that dies while it loads the model would start for ever
+RESTARTS = 20  # of one worker; otherwise a worker that dies while it loads the model would start for ever
 
 
 def evaluate_on_ray(
@@ -66,32 +66,33 @@ def evaluate_on_ray(
 ) -> dict[str, Any]:
     """Ask a model on a cluster every case that ``output`` has no answer to yet; write and return the scores.
 
-    Answers and scores are those of `helpers.evaluation.run_evaluation`, but that on another kind of processor the
-    last digits of likelihoods may differ, and in vLLM an answer where two words are nearly as likely. A case that
-    fails is noted with its error and asked again by the next run; so is a group that every worker died of that
-    took it.
+    Answers and scores are those of `helpers.evaluation.run_evaluation`, except that the last digits of likelihoods
+    may differ on another kind of processor, and that an answer of vLLM may differ if two words are nearly equally
+    likely. A case that fails is noted with its error, and the next run asks it again. The same holds for a group
+    that killed every worker.
 
     Args:
         model: as in `helpers.models.load_model`; each worker loads it. No endpoint: a server has its own workers.
-        cases: with the files they name where every worker finds them. A group's prompts are held in memory.
+        cases: the cases. Every worker must find the files that they name. Memory holds the prompts of a whole
+            group.
         output: a folder that all workers share, or an address of fsspec (``s3://``, ``gs://`` ...).
             ``scores.json`` goes there, and the answers, in Parquet, into its folder ``answers``.
         address: of a running cluster; by default one is started on this machine (`helpers.parallel.cluster`).
-        workers: how many, at most; by default as many as the cluster has room for.
-        gpus_per_worker: e.g. 0.5 for two workers on each GPU; by default 1, or 0 where the cluster has none.
-            Without a GPU a worker computes on one core.
-        max_new_tokens: of one answer.
+        workers: the largest number of workers; by default as many as the cluster has room for.
+        gpus_per_worker: GPUs of each worker, e.g. 0.5 for two workers on each GPU; by default 1, or 0 if the
+            cluster has none. Without a GPU, a worker computes on one core.
+        max_new_tokens: the most tokens of an answer.
         adapter: folder of an adapter, on every node.
         engine: "transformers" or "vllm"; by default a worker with a whole GPU takes vLLM where that can run the
             model (`helpers.models.server.best_kind`), unless there is an adapter or another ``vision_batch``.
             Answers name it.
-        context: tokens of a prompt, at most, as for `helpers.models.load_model`.
+        context: the most tokens of a prompt, as for `helpers.models.load_model`.
         vision_batch: as for `helpers.models.load_model`; vLLM makes its own batches.
-        scored: as of `run_evaluation`.
+        scored: as for `run_evaluation`.
 
     Raises:
-        InputError: as `run_evaluation` does; Ray is not installed or not reached; the model cannot be loaded; the
-            answers of a worker cannot be seen from here.
+        InputError: as `run_evaluation` raises it, or Ray is not installed or cannot be reached, the model cannot
+            be loaded, or this machine cannot see the answers of a worker.
     """
     if model.startswith(ENDPOINT_PREFIX):
         raise InputError(
@@ -166,12 +167,12 @@ def _evaluate(
 
 
 def _only_run(folder: str) -> AbstractContextManager[None]:
-    """Hold a folder of this machine; a bucket has no locks."""
+    """Lock a folder of this machine. A bucket has no locks."""
     return only_run(check_output(folder)) if is_local(filesystem(folder)[0]) else nullcontext()
 
 
 class Worker:
-    """What an actor holds: the model, and where its answers go."""
+    """A Ray actor that holds the model and the place of its answers."""
 
     def __init__(
         self,
@@ -192,11 +193,11 @@ class Worker:
         try:
             chat = load_engine(engine, model, adapter, context=context, vision_batch=vision_batch)
             self.chat = replace(chat, name=name)
-        except Exception as error:  # told as an answer: what is raised here would come out as a worker that died
+        except Exception as error:  # returned, because Ray would report a dead worker
             self.problem = str(error) if isinstance(error, InputError) else reason(error)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Answer one group; gives its number, where its answers are, and what is wrong if they are nowhere."""
+        """Answer one group. Returns its number, the file of its answers, and the fault if there is no file."""
         import ray
 
         shard, problem, began = "", self.problem, time.time()
@@ -214,7 +215,7 @@ class Worker:
 
 
 def _row(ray: Any, number: int, group: list[Asked]) -> dict[str, Any]:
-    # The states are those before the images are read, as this machine sees the files.
+    # The states are those before the images are read, seen from this machine.
     states = {case.id: state_of(case) for case in group}
     pickled = {"cases": ray.cloudpickle.dumps(group), "states": ray.cloudpickle.dumps(states)}
     return {"group": number, "drawn": False, **pickled}
@@ -229,17 +230,17 @@ def _draw(row: dict[str, Any]) -> dict[str, Any]:
 def _rows(
     ray: Any, groups: dict[int, list[Asked]], settings: dict[str, Any], workers: int, each: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
-    """What the workers give of each group, as it comes; nothing of a group whose workers died."""
+    """Yield the workers' results for each group as they come. A group whose workers died has none."""
     data = ray.data.from_items(
         [_row(ray, k, group) for k, group in groups.items()],
-        override_num_blocks=len(groups),  # a group is what is given out, tried again, and lost
+        override_num_blocks=len(groups),  # each block is one group, tried again or lost as a whole
     )
     data.context.enable_progress_bars = False
-    data.context.max_errored_blocks = -1  # of groups that kill every worker; a worker tells all other errors
+    data.context.max_errored_blocks = -1  # for groups that kill every worker; workers return all other errors
     ahead = 1
     if "num_gpus" in each:
-        # Images are read and drawn by the cores beside the GPU, a group ahead of it. Without a GPU the cores are
-        # what the model runs on, so a worker reads its images itself, and no pixels are copied between processes.
+        # With a GPU, the CPU cores read the images of the next group meanwhile. Without a GPU, the model runs on
+        # the cores, so each worker reads its own images, and no pixels are copied between processes.
         data, ahead = data.map(_draw, num_cpus=1), 2
     pool = ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=ahead)
     with warnings.catch_warnings():
@@ -249,21 +250,21 @@ def _rows(
     try:
         yield from data.iter_rows()
     finally:
-        gc.collect()  # the traceback of a lost group holds workers, which would keep their place in the cluster
+        gc.collect()  # the traceback of a lost group refers to workers, which would stay in the cluster
 
 
 def _room(ray: Any, workers: int | None, gpus: float | None, address: str | None) -> tuple[int, dict[str, float]]:
-    """How many workers there are to be, and what each takes of the cluster."""
+    """The number of workers, and the resources of the cluster for each."""
     have = ray.cluster_resources()
     gpus = float(have.get("GPU", 0) > 0) if gpus is None else gpus
     room = int(have.get("GPU", 0) / gpus) if gpus else max(1, int(have.get("CPU", 1)))
-    if not room and (workers is None or address is None):  # a cluster may grow when workers are asked of it
+    if not room and (workers is None or address is None):  # a cluster may grow when it is asked for workers
         raise InputError(
             f"The cluster has no GPU, but each worker was to get {gpus:g}.",
             path=address,
             remedy="Give gpus_per_worker=0, or use a cluster with GPUs.",
         )
-    # By default each worker would hold a core, and of few cores none would be left to draw for it.
+    # By default, each worker would hold a core. With few cores, none would be left to read images.
     return workers or room, {"num_gpus": gpus, "num_cpus": 0} if gpus else {"num_cpus": 1}
 
 
@@ -280,7 +281,7 @@ def _check(row: dict[str, Any], folder: str) -> None:
 
 
 def _note_lost(model: str, cases: list[Asked], folder: str) -> None:
-    """Note cases of which nothing came back, unless the last worker died after it had written."""
+    """Note the cases without a result, except those that the last worker wrote before it died."""
     known = _known(folder)
     lost = [case for case in cases if "error" in known.get(case.id, {"error": ""})]
     for group in by_group(lost):
@@ -300,6 +301,6 @@ def _known(folder: str) -> dict[str, Answer]:
 
 
 def _everywhere(path: str | os.PathLike[str]) -> str:
-    """A path that means the same to a worker, which need not run in this folder."""
+    """A path that is also right for a worker, which may run in another folder."""
     path = os.fspath(path)
     return path if "://" in path else str(Path(path).absolute())

@@ -12,20 +12,20 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.prompts import COUNT, parse_number, unit_name
 
-KEPT = ("unit", "tolerance", "low", "high")  # of an answer that is a number; the last two where they are given
+KEPT = ("unit", "tolerance", "low", "high")  # fields of an answer that is a number; the last two may be missing
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a question asks for that one number answers."""
+    """A quantity that one number answers."""
 
-    unit: str = COUNT  # as `helpers.prompts.unit_name` knows it
-    tolerance: float = 0.0  # how far from the truth is right, in the unit
-    low: float | None = None  # the least that is an answer, in the unit; what is under it is unparsable
-    high: float | None = None  # the most
+    unit: str = COUNT  # a unit of `helpers.prompts.unit_name`
+    tolerance: float = 0.0  # the largest error of a right answer, in the unit
+    low: float | None = None  # the least possible answer, in the unit; a lower number is unparsable
+    high: float | None = None  # the largest possible answer
 
     def read(self, reply: str) -> float | None:
-        """The number that a reply ends on, in the unit; None where it states none, several or one out of range."""
+        """The number that a reply ends on, in the unit; None if it states none, several, or one out of range."""
         return parse_number(reply, self.unit, self.low, self.high)
 
     def read_truth(self, cell: str) -> float:
@@ -53,7 +53,7 @@ class Quantity:
         return value
 
     def write(self, value: float) -> str:
-        """The number with its unit: "12 mm", or "3" of a count."""
+        """The number with its unit: "12 mm", or "3" for a count."""
         name = unit_name(self.unit)
         return f"{value:.12g}" if name == COUNT else f"{value:.12g} {name}"
 

@@ -13,7 +13,7 @@ from helpers.evaluation.quantities import Quantity
 from helpers.images import MODALITIES, Reading
 from helpers.prompts import RESERVED, check_options, read_truth_boxes, unit_name
 
-NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # would else be scored as a sentence
+NEAR_YES_NO = ("yes", "no", "y", "n", "true", "false", "1", "0")  # otherwise it would be scored as a sentence
 SAYS_HOW = "final answer"  # a question with these words is asked as it stands
 
 
@@ -71,7 +71,7 @@ def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
             yield error.problem.removesuffix(".")
     if options and answer not in options:
         yield f"the answer {answer!r} is not one of {', '.join(options)}"
-    open_question = SAYS_HOW in cells["question"].lower()  # how many there are may be answered by 1
+    open_question = SAYS_HOW in cells["question"].lower()  # 1 may be the answer to "how many"
     try:
         number = quantity_of(cells)
     except InputError as error:
@@ -87,7 +87,7 @@ def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
 
 
 def _box_problems(answer: str) -> Iterator[str]:
-    """Why an answer is neither one box, of 1000 or of 1, nor none."""
+    """The faults of an answer that begins like boxes but is neither one box nor []."""
     try:
         boxes = read_truth_boxes(answer)
     except InputError as error:
@@ -129,7 +129,7 @@ def quantity_of(cells: Mapping[str, str]) -> Quantity | None:
 
 
 def reading_of(cells: Mapping[str, str]) -> Reading:
-    """How the images of a row are read. Raises `InputError` for cells that say it in no known way."""
+    """How the images of a row are read. Raises `InputError` for cells with unknown values."""
     if cells["reformat"] not in ("", "axial"):
         raise InputError(f"reformat is {cells['reformat']!r}, not axial")
     for name in ("uneven", "icc"):
@@ -167,6 +167,6 @@ def _number(cells: Mapping[str, str], name: str, unit: str = "") -> float | None
 
 def _whole(cells: Mapping[str, Any], name: str, unit: str = "") -> int | None:
     number = _number(cells, name, unit)
-    if number is not None and not number.is_integer():  # 3.0 is what pandas makes of 3 in a column with gaps
+    if number is not None and not number.is_integer():  # pandas writes 3 as 3.0 in a column with gaps
         raise InputError(f"{name} is {cells[name]!r}, not a whole number")
     return None if number is None else int(number)

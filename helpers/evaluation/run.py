@@ -53,10 +53,10 @@ def run_evaluation(
 
     Cases of one group are asked together, those that show the same images in one session
     (`helpers.models.sessions`), and yes-or-no questions are then also answered by the likelihood of "yes" against
-    "no" (``p_yes``). ``chat`` is a `ChatModel`, a `VllmModel`, which sees by itself what prompts have in common,
-    or anything with ``name`` and ``generate``, which has neither. One that takes several requests ``at_once``
-    (`helpers.endpoints`) is asked so many cases together, and the answers come in the order in which they are
-    ready.
+    "no" (``p_yes``). ``chat`` is a `ChatModel`, a `VllmModel`, which finds shared beginnings of prompts by itself,
+    or any object with ``name`` and ``generate``, for which there are no sessions and no likelihoods. A model that
+    takes several requests ``at_once`` (`helpers.endpoints`) is asked that many cases together, and the answers
+    come in the order in which they are ready.
 
     An answer belongs to exactly one question. If the images, the words, the options, ``max_new_tokens``, the
     weights or the server's address have changed, the case is asked again, and the old answer goes to
@@ -98,7 +98,7 @@ def run_evaluation(
                 bar.update()
                 if "error" not in answer:
                     right.append(mark(answer))
-                if right and scored is None:  # with ``scored`` an answer need not be right or wrong
+                if right and scored is None:  # with ``scored``, answers may be neither right nor wrong
                     bar.set_postfix(score=f"{sum(right) / len(right):.2f}", refresh=False)
         scores = (scored or scores_of)(chat.name, read_answers(path))
         with explained(folder):
@@ -122,7 +122,7 @@ def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
 
 
 def _answers_to(chat: Any, cases: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
-    """Answers as they come: group by group from a model here, several cases together from a server."""
+    """Yield answers as they come: group by group from a model here, several cases together from a server."""
     at_once = getattr(chat, "at_once", 1)
     if at_once == 1:
         for group in by_group(cases):
@@ -130,16 +130,16 @@ def _answers_to(chat: Any, cases: Sequence[Asked], asking: Asking, batch_size: i
         return
     pool = ThreadPoolExecutor(at_once)
     try:
-        # A case draws its images when its turn comes, so no more than at_once prompts are held.
+        # A case reads its images when its turn comes, so memory holds at most ``at_once`` prompts.
         asked = [pool.submit(lambda case: list(_answers_of(chat, [case], asking, 1)), case) for case in cases]
         for future in as_completed(asked):
             yield from future.result()
-    finally:  # an interrupted run waits for what is on its way, and asks nothing more
+    finally:  # an interrupted run waits for open requests, and sends no more
         pool.shutdown(cancel_futures=True)
 
 
 def _answers_of(chat: Any, group: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
-    # Looked up before the images are read: of a file that changes meanwhile the answer then counts as unsure.
+    # The state is looked up before the images are read. If a file changes meanwhile, its case is checked again.
     states = {case.id: state_of(case) for case in group}
     for answer in ask_group(chat, draw_prompts(group), asking.max_new_tokens, batch_size):
         yield asking.note(answer, states[answer["id"]])

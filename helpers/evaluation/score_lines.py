@@ -40,7 +40,7 @@ def summary(scores: Mapping[str, Any]) -> str:
 
 def failure_lines(scores: Mapping[str, Any]) -> list[str]:
     """A line for each of the most frequent reasons why cases failed, with the number of cases."""
-    reasons = scores.get("failures", {}).items()  # earlier versions kept none
+    reasons = scores.get("failures", {}).items()  # earlier versions did not keep them
     return [f"  {n} failed: {shorten(reason.removeprefix('InputError: '), REASON_SHOWN)}" for reason, n in reasons]
 
 

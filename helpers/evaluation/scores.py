@@ -35,12 +35,12 @@ def score(answers: Iterable[Answer], draws: int = DRAWS, terms: Terms | None = N
     Where sentences name findings of ``terms`` (`helpers.findings.read_terms`; by default the usual ones),
     ``findings`` holds what `helpers.evaluation.finding_counts` counts; "findings F1" is the mean over those whose
     truth names any, so many as its ``n``.
-    Every score comes with its number of answers, and with its 95 % interval and the ``method`` of that, unless it
-    is of one group alone. ``unparsable`` (of all but sentences), ``runaway`` and ``cut`` (at the token limit) are
-    shares of the answers; ``cut ids`` are the first of those that were cut.
-    Failed cases are counted and left out; ``failures`` has the most frequent reasons, each with its number. An
-    answer that cannot be parsed is wrong in every measure, but for the error of numbers, which is that of those
-    that were read: so many as its ``n``, and ``unparsable`` others.
+    Every score comes with its number of answers and, unless all answers are of one group, with its 95 % interval
+    and the ``method`` of the interval. ``unparsable`` (of all but sentences), ``runaway`` and ``cut`` (at the
+    token limit) are shares of the answers; ``cut ids`` are the first of those that were cut. Failed cases are
+    counted and left out; ``failures`` has the most frequent reasons, each with its number. An answer that cannot
+    be parsed is wrong in every measure except the error of numbers. That error is over the ``n`` numbers that
+    could be read, and ``unparsable`` counts the others.
     """
     answers = list(answers)
     done = [a for a in answers if "error" not in a]
@@ -81,7 +81,7 @@ def failures_of(answers: Iterable[Answer]) -> dict[str, int]:
 def _measured(
     parts: Sequence[Sequence[Answer]], form: str, draws: int, terms: Terms | None = None
 ) -> dict[str, Any]:
-    """The measures of answers of a form, means over ``parts``, as far as any answer has them."""
+    """The measures of answers of one form as means over ``parts``. A measure that no answer has is left out."""
     out: dict[str, Any] = {}
     for label, measure in measures_of(form, terms).items():
         if marks := [found for part in parts if (found := _marks(part, measure))]:
@@ -100,8 +100,8 @@ def _named(kind: str, condition: str) -> str:
 def macro_f1(parts: Sequence[Sequence[Answer]], draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
     """Mean over ``parts`` (the answers of a condition each) of the F1 of yes, with its interval by groups.
 
-    An answer that is neither yes nor no counts as the wrong one of the two. F1 is 0 where yes is neither right nor
-    said.
+    An answer that is neither yes nor no counts as the wrong one of the two. F1 is 0 if yes is neither true nor
+    said in any case.
     """
     counts = [[(a["group"], *_counts(a)) for a in part] for part in parts]
     totals = np.array([np.sum([of for _, *of in part], axis=0) for part in counts])
@@ -137,7 +137,7 @@ def _was_cut(answer: Answer) -> bool:
 
 
 def _ran_away(answer: Answer) -> bool:
-    kept = answer.get("runaway")  # earlier versions did not look
+    kept = answer.get("runaway")  # earlier versions did not keep it
     return is_runaway(answer["text"]) if kept is None else kept
 
 

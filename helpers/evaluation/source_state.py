@@ -12,16 +12,16 @@ from pathlib import Path
 from helpers.preparing import Prepared
 from helpers.storage import filesystem
 
-# Slides that are one file; of other kinds OpenSlide also opens files that lie beside it.
+# Endings of slides that consist of one file. For other kinds, OpenSlide also opens files beside it.
 ONE_FILE = {".svs", ".tif", ".tiff", ".ndpi", ".scn", ".bif", ".svslide"}
-# How file systems and buckets name the size of a file, when it was changed, and what stands for its content.
+# The names that file systems and buckets use for a file's size, time of change, and hash.
 _FACTS = ("size", "ino", "mtime", "LastModified", "last_modified", "updated", "ETag", "etag")
 
 
 def source_state(path: Path, kind: str, prepared: Prepared | None = None) -> list[str]:
-    """Size, times and inode of each file that is read for a case. Raises OSError where there is none.
+    """Size, times and inode of each file that is read for a case. Raises OSError if a file does not exist.
 
-    The time of the last change to the inode is among them, which no program can set back. For prepared images, the
+    They include the time of the last change to the inode, which no program can set back. For prepared images, the
     state of their shard is used.
     """
     if prepared is not None:

@@ -1,8 +1,8 @@
 """Ask a case in other ways: in other words, as its opposite, and with other images or none.
 
-The variants of a case lie beside it as cases of their own, ``ID#words: polite`` and the like, that
-`helpers.evaluation.run_evaluation` asks as it asks all others. Those about the same images are asked together.
-What stands before the question (images, labels, the system's turn) stays as it is.
+The variants of a case are cases of their own, with ids such as ``ID#words: polite``, and
+`helpers.evaluation.run_evaluation` asks them like all others. Variants about the same images are asked together.
+Everything before the question (images, labels, the system's turn) stays as it is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from helpers.evaluation.kept_answers import state_of
 from helpers.evaluation.stress_wordings import asked_sentence, opposite_questions, other_wordings, turned_answers
 from helpers.prompts import Message, images_of, with_images
 
-WORDS, NEGATED = "words: ", "negated: "  # what a variant's name begins with; the rest tells which
+WORDS, NEGATED = "words: ", "negated: "  # the beginnings of names of variants
 REMOVED, BLACK, SWAPPED, EXCHANGED = "images removed", "images black", "images swapped", "images exchanged"
 
 
@@ -34,9 +34,10 @@ REMOVED, BLACK, SWAPPED, EXCHANGED = "images removed", "images black", "images s
 class Variant:
     """A case asked in another way.
 
-    ``truth`` is that of what is asked, where there is one: of an opposite the other answer, of swapped images that
-    of the case whose images they are, of exchanged ones the change turned round. Without images, and with black
-    ones, nothing is true; there it is the truth of the case as it was, to mark whether the answer stays.
+    ``truth`` is the right answer to the variant. For an opposite question, it is the other answer. For swapped
+    images, it is the truth of the case that they come from. For exchanged images, it is the opposite change.
+    Without images, or with black ones, no answer is right. Then ``truth`` is that of the plain case, to see
+    whether the answer stays.
     """
 
     case: Asked
@@ -44,7 +45,7 @@ class Variant:
     question: str
     truth: str
     make: Callable[[Variant], list[Message]] = field(repr=False)
-    other: Asked | None = None  # whose images are shown
+    other: Asked | None = None  # the case whose images are shown
 
     @property
     def id(self) -> str:
@@ -53,7 +54,7 @@ class Variant:
 
     @property
     def kind(self) -> str:
-        """That of the case."""
+        """The same as for the plain case."""
         return self.case.kind
 
     @property
@@ -63,7 +64,7 @@ class Variant:
 
     @property
     def condition(self) -> str:
-        """That of the case."""
+        """The same as for the plain case."""
         return self.case.condition
 
     @property

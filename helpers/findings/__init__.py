@@ -4,7 +4,7 @@ In: a report or a reply in English. Out: its pairs of finding and state.
 
 - ``terms``: the list of terms by which findings are recognised: ``terms.txt`` or your own list.
 - ``cues``: words of negation and doubt, after NegEx and ConText.
-- ``statements``: which cue speaks of which finding, in a text that ``words`` and ``items`` read.
+- ``statements``: finds which cue speaks of which finding, in a text that ``words`` and ``items`` read.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
-"""The words that say whether a finding is there: of negation, of doubt, and where what they say ends.
+"""The words that say whether a finding is there (cues): words of negation and doubt, and words that end them.
 
-After NegEx (Chapman et al., J Biomed Inform 34:301, 2001) and ConText (Harkema et al., J Biomed Inform 42:839,
-2009): cues before a finding and after it, words that only look like negation ("no change in"), and words that end
-what a cue says. We added further words from reports by hand.
+They follow NegEx (Chapman et al., J Biomed Inform 34:301, 2001) and ConText (Harkema et al., J Biomed Inform
+42:839, 2009). There are cues before and after a finding, words that only look like negation ("no change in"), and
+words that end the reach of a cue. We added further words from reports by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class State(StrEnum):
     ASSERTED = "asserted"
     NEGATED = "negated"
     UNCERTAIN = "uncertain"
-    ASIDE = "aside"  # names it and says nothing of the image: history, a request, a question
+    ASIDE = "aside"  # the text names it but says nothing about the image: history, a request, a question
 
 
 class Kind(Enum):
@@ -48,7 +48,7 @@ class Kind(Enum):
 
 
 class Cue(NamedTuple):
-    """A cue, and for some kinds what it says."""
+    """A cue, and for some kinds the state that it gives."""
 
     kind: Kind
     state: State | None = None
@@ -134,7 +134,7 @@ _LISTS: dict[Cue, str] = {
     Cue(Kind.NOR): "nor",
     Cue(Kind.YES): "yes | positive | present",
 }
-# Phrases of several parts, and one of each list makes one.
+# Lists of parts. One part of each list makes a phrase.
 _MADE: list[tuple[Cue, tuple[str, ...]]] = [
     (Cue(Kind.AFTER, State.NEGATED), ("not | no longer", _SURELY, _SEEN)),
     (Cue(Kind.SKIP), ("not", _MORE_SURELY, _CHANGED)),
@@ -156,5 +156,5 @@ _KEYS = {tuple(map(key, phrase)) for phrase, _ in _all()}
 
 
 def is_cue(phrase: tuple[str, ...]) -> bool:
-    """Whether words, as keys (`helpers.findings.words.key`), are a cue, and so no finding."""
+    """Whether words, as keys (`helpers.findings.words.key`), are a cue. A cue cannot be a finding."""
     return phrase in _KEYS

@@ -19,20 +19,20 @@ class Mention:
     """A finding where the text names it."""
 
     term: Term
-    state: State | None = None  # None: nothing is said of it, so that naming it asserts it
-    known: bool = False  # whatever is said of other findings: "within the mass"
+    state: State | None = None  # None: the text only names it, which asserts it
+    known: bool = False  # True if it is there whatever the text says of other findings: "within the mass"
 
     def say(self, state: State) -> None:
-        """Take a state; doubt takes no negation back, and nothing speaks of history."""
+        """Set the state. Doubt does not replace a negation, and nothing changes the state of history."""
         if not (self.known or self.state in (State.NEGATED, State.ASIDE)):
             self.state = state
 
 
-Item = str | Cue | Mention  # of a text: a word or sign, a cue, a finding
+Item = str | Cue | Mention  # a word or sign, a cue, or a finding of a text
 
 
 def read_items(text: str, terms: Terms) -> list[Item]:
-    """A text with its phrases put together, findings and cues; nothing where it names no finding."""
+    """Read a text as words, findings and cues. Empty if the text names no finding."""
     words = [part for word in tokens(text) for part in _without_non(word, terms)]
     keys = [word if word in SIGNS else key(word) for word in words]
     items: list[Item] = []
@@ -44,11 +44,11 @@ def read_items(text: str, terms: Terms) -> list[Item]:
         cue_end, cue = CUES.at(words, at) if CUES.begin(words[at]) else (-1, None)
         if term and term_end >= cue_end:
             items += _shared(keys, at, term_end, terms)
-            denied = at > 0 and words[at - 1] == "non"  # "non-calcified nodule" denies what follows alone
+            denied = at > 0 and words[at - 1] == "non"  # "non-calcified nodule" denies only "calcified"
             items.append(Mention(term, State.NEGATED, known=True) if denied else Mention(term))
             at = term_end
             if term.absent and words[at] in ("of", "for", "from", "by"):
-                items.append(NO)  # "margins are free of tumour" speaks of tumour too
+                items.append(NO)  # "margins are free of tumour" also speaks of tumour
         elif cue:
             items.append(cue)
             at = cue_end
@@ -59,7 +59,7 @@ def read_items(text: str, terms: Terms) -> list[Item]:
 
 
 def _without_non(word: str, terms: Terms) -> Sequence[str]:
-    """A word, cut behind its "non" where only the rest begins a finding: "nonenhancing"."""
+    """A word, divided after "non" if only the rest begins a finding, as in "nonenhancing"."""
     begins = terms.phrases.begin
     if word.startswith("non") and not begins(key(word)) and begins(key(word[3:])):
         return "non", word[3:]
@@ -67,7 +67,7 @@ def _without_non(word: str, terms: Terms) -> Sequence[str]:
 
 
 def _shared(keys: Sequence[str], start: int, end: int, terms: Terms) -> Iterable[Item]:
-    """The finding that has its last word with the next in common: "pleural or pericardial effusion"."""
+    """The finding that shares its last word with the next one, as in "pleural or pericardial effusion"."""
     if end - start < 2 or start < 2 or keys[start - 1] not in ("and", "or", "and/or"):
         return []
     term = terms.named(keys[start - 2], keys[end - 1])

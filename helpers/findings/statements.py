@@ -23,23 +23,23 @@ from helpers.findings.items import NO, SPEAK, STOPS, Item, Mention, look_ahead, 
 from helpers.findings.terms import Terms, usual_terms
 from helpers.findings.words import ITEM, SIGNS
 
-Statements = frozenset[tuple[str, str]]  # of finding and state
+Statements = frozenset[tuple[str, str]]  # pairs of finding and state
 _TURNED = {State.ASSERTED: State.NEGATED, State.NEGATED: State.ASSERTED}
 _AND = Cue(Kind.AND)
 _GONE = frozenset({"removal", "withdrawal", "resolution"})  # of what was there: after chest tube removal
-# What may follow a statement that is complete.
+# Words that may follow a complete statement.
 _BOUND = STOPS | {",", "(", ")", "-", "|", "in", "at", "on", "given"}
 _BOUND_CUES = frozenset({Kind.AND, Kind.OR, Kind.END, Kind.PLACE})
 _EVIDENCE = frozenset({"evidence", "sign", "signs", "indication", "suggestion", "definite", "such", "of", "this"})
-_HEADED = 8  # findings that one ":" may be about
+_HEADED = 8  # the most findings before one ":"
 _FILLERS = frozenset({"i", "we", "see", "do", "can", "be", "it"})
 
 
-@functools.lru_cache(maxsize=131_072)  # every measure, and every comparison of runs, asks for the same texts
+@functools.lru_cache(maxsize=131_072)  # all measures and comparisons ask for the same texts
 def finding_states(text: str, terms: Terms | None = None) -> Statements:
     """The findings that a text names, each as "asserted", "negated" or "uncertain".
 
-    If the text says two things of one finding, for example of two sides, the finding occurs in both states.
+    If the text says two things about one finding, for example about two sides, the finding occurs in both states.
     ``terms`` is a list from `helpers.findings.read_terms`; by default, the list of this package. The text must be
     in English; in other languages, no findings are found.
     """
@@ -55,39 +55,39 @@ def finding_states(text: str, terms: Terms | None = None) -> Statements:
 
 
 class _Reader:
-    """Goes through a text once, and tells each finding what the cues say."""
+    """Goes through a text once, and gives each finding the state that the cues say."""
 
     def __init__(self, items: list[Item]) -> None:
         self.items = items
         self.or_ahead, self.verb_in_part, self.joined_in_part = look_ahead(items)
         self.mentions: list[Mention] = []
-        self.headings: list[Mention] = []  # in front of the last ":" of this line
-        self.in_front: list[Mention] = []  # all headings of this line
-        self.asked: list[Mention] = []  # by the question before
-        self.in_line = 0  # where in the mentions the line begins
-        self.lead: State | None = None  # what the line before a list says of its items
+        self.headings: list[Mention] = []  # findings before the last ":" of this line
+        self.in_front: list[Mention] = []  # all findings before a ":" of this line
+        self.asked: list[Mention] = []  # findings in the question before
+        self.in_line = 0  # the first mention of the line
+        self.lead: State | None = None  # the state that the line before a list gives to its items
         self._begin_sentence()
 
     def _begin_sentence(self) -> None:
         self._end_scope()
         self.outer: list[State | None] = []  # scopes around open brackets
         self.in_sentence = len(self.mentions)
-        self.fresh = True  # nothing has been said since it began, or since ":"
+        self.fresh = True  # no words since the sentence began, or since ":"
         self._begin_subject()
 
     def _begin_subject(self) -> None:
         self.subject: list[Mention] = []
-        self.part = 0  # where in the subject its last part begins, behind a comma
-        self.joined = False  # by "and" or "or", in that part
-        self.closed = False  # by a verb
+        self.part = 0  # the beginning of the last part of the subject, after a comma
+        self.joined = False  # whether "and" or "or" is in that part
+        self.closed = False  # whether a verb ended the subject
 
     def _end_scope(self, of: State | None = None) -> None:
-        """What the last cue says ends here; ``of`` one state only."""
+        """End the reach of the last cue; with ``of``, only if it gives this state."""
         if of and self.scope is not of:
             return
         self.scope: State | None = None
-        self.used = True  # whether it has spoken of a finding
-        self.crossed = False  # it has come behind a comma or "and"
+        self.used = True  # whether the cue has reached a finding
+        self.crossed = False  # whether it has passed a comma or "and"
         self.place: int | None = None
 
     def read(self) -> list[Mention]:
@@ -138,7 +138,7 @@ class _Reader:
             self.place = at
 
     def _answers(self, cue: Cue, at: int) -> bool:
-        """Whether a cue says all of the question before it, or of the heading."""
+        """Whether a cue answers the question or the heading before it."""
         state = State.ASSERTED if cue.kind is Kind.YES else cue.state
         about = self.headings or self.asked
         after = at + 1
@@ -152,7 +152,7 @@ class _Reader:
         return True
 
     def _speak(self, cue: Cue, at: int) -> None:
-        """What a cue says of the findings in front of it, or is to say of those behind it."""
+        """Apply a cue to the findings before it, or remember it for those behind it."""
         kind, state, last = cue.kind, cue.state, self._at(at - 1)
         assert state
         bound = self._is_bound(at + 1)
@@ -178,7 +178,7 @@ class _Reader:
         self.scope, self.used, self.crossed, self.place = state, False, False, None
 
     def _join(self, kind: Kind, at: int) -> None:
-        """And, or, nor, versus."""
+        """Handle "and", "or", "nor" and "versus"."""
         self.joined, self.place = True, None
         before = self._at(at - 1)
         if kind is Kind.VERSUS and self.subject:
@@ -227,7 +227,7 @@ class _Reader:
         if sign == "?":
             self.asked = [m for m in self.mentions[self.in_sentence :] if m.state is not State.ASIDE]
             for mention in self.asked:
-                mention.state = State.ASIDE  # unless it is answered
+                mention.state = State.ASIDE  # unless an answer follows
         elif not self.fresh:
             self.asked = []
         if sign == "\n":
@@ -235,7 +235,7 @@ class _Reader:
         self._begin_sentence()
 
     def _end_line(self, *, leads: bool, listed: bool) -> None:
-        """What a line says that ends in ":" is said of the items below it; what has come of its headings, else."""
+        """End a line. If it ends in ":", its state is that of the items below. Otherwise finish its headings."""
         if not listed:
             self.lead = None
         elif leads:
@@ -246,7 +246,7 @@ class _Reader:
         below = {m.term.finding for m in self.mentions[self.in_line :] if id(m) not in headings}
         for heading in self.in_front:
             if heading.state is None and heading.term.finding in below:
-                heading.state = State.ASIDE  # what is said of it is said there
+                heading.state = State.ASIDE  # its state is in the items
         self.headings, self.in_front, self.in_line = [], [], len(self.mentions)
 
     def _at(self, at: int) -> Item | None:

@@ -16,7 +16,7 @@ _FORM = 'Write one finding a line: "pneumothorax: ptx | hydropneumothorax".'
 
 
 class Term(NamedTuple):
-    """What a phrase stands for."""
+    """The finding for which a phrase stands."""
 
     finding: str
     absent: bool  # the phrase itself says that the finding is not there: "normal heart size"
@@ -31,7 +31,7 @@ class Terms:
         self._exact = phrases
 
     def named(self, *words: str) -> Term | None:
-        """What exactly these words, as keys, stand for."""
+        """The term for exactly these words, given as keys."""
         return self._exact.get(words)
 
 
@@ -83,7 +83,7 @@ def read_terms(path: str | os.PathLike[str]) -> Terms:
 
 
 def _add(found: dict[tuple[str, ...], Term], name: str, words: str) -> str | None:
-    """Note one term; gives what is wrong with it, or None."""
+    """Add one term. Returns its fault, or None."""
     term = Term(name, absent=words.startswith("!"))
     phrase = tuple(
         part if part == GAP else key(token)

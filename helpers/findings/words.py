@@ -1,4 +1,4 @@
-"""The words and signs of a report's text, in one spelling, and phrases found among them.
+"""Divide a report's text into words and signs in one spelling, and find phrases among them.
 
 Letter case, Unicode forms, accents, hyphens, Markdown and wrapped lines make no difference. A line break ends a
 sentence, unless the line before is unfinished ("no evidence of"), or long as wrapped text is.
@@ -13,15 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
-GAP = "*"  # up to two words of a phrase
-ITEM = "•"  # begins an item of a list
+GAP = "*"  # stands for up to two words in a phrase
+ITEM = "•"  # stands at the beginning of an item of a list
 SIGNS = frozenset(".;:!?,()|-\n/" + ITEM)
 _NO_GAP = SIGNS | {"no", "not", "without", "and", "or", "nor", "but", "with"}
-_WRAPPED = 60  # letters of a line that may go on in the next
+_WRAPPED = 60  # a line with this many letters may continue on the next line
 _UNSEEN = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _BULLET = re.compile(r"\s*(?:[-*+•‣▪◦·–—]|\(?\d{1,2}[.)])\s+(?=\S)")
 _UNFINISHED = re.compile(r"(?:,|\b(?:of|or|and|nor|the|an?|without|with|for|from|any|to|in|is|are|was|were))$")
-_SPELLED = (  # what is written in several ways
+_SPELLED = (  # words with several spellings
     (re.compile(r"\b(?:can['’]t|cannot)\b"), "can not"),
     (re.compile(r"n['’]t\b"), " not"),
     (re.compile(r"\b(e)\.\s?(g)\.|\b(i)\.\s?(e)\.|\b(vs|approx|dr|resp)\."), r"\1\2\3\4\5"),
@@ -35,7 +35,7 @@ _SPELLED = (  # what is written in several ways
 _TOKEN = re.compile(
     r"\b(?:w/o|r/o|h/o|s/p|and/or)\b|\d+(?:[.,]\d+)+|[^\W_]+|[.;:!?,()|/•]|(?:(?<=\s)[-–]+(?=\s)|—)"
 )
-_SINGULAR = (  # the first that fits; Latin and Greek plurals among them
+_SINGULAR = (  # the first rule that fits is used; some are Latin and Greek plurals
     (re.compile(r"(?<=.)mata$"), "ma"),
     (re.compile(r"(?<=thor)aces$"), "ax"),
     (re.compile(r"(?<=o)ses$|(?<=[sc]ta)ses$"), "sis"),
@@ -49,7 +49,7 @@ _BRITISH = ((re.compile(r"[ao]e"), "e"), (re.compile(r"(?<=..)our(?=s?$)"), "or"
 
 
 def tokens(text: str) -> list[str]:
-    """Words and signs (`SIGNS`) of a text, in order, case-folded; each line's end is a sign of its own."""
+    """The words and signs (`SIGNS`) of a text, in order, case-folded. The end of a line is also a sign."""
     found: list[str] = []
     for line in _lines(_folded(text)):
         for pattern, new in _SPELLED:
@@ -61,7 +61,7 @@ def tokens(text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=65_536)
 def key(word: str) -> str:
-    """What the spellings and numbers of a word have in common: of "haemorrhages" and "hemorrhage" one key."""
+    """One key for all spellings of a word, singular or plural, such as "haemorrhages" and "hemorrhage"."""
     for pattern, new in _SINGULAR:
         word, changed = pattern.subn(new, word)
         if changed:
@@ -72,7 +72,7 @@ def key(word: str) -> str:
 
 
 class Phrases(Generic[Value]):
-    """Phrases of words, each with a value; the longest that begins at a place is found."""
+    """Phrases of words, each with a value. The longest phrase that begins at a place is found."""
 
     def __init__(self, phrases: Iterable[tuple[Sequence[str], Value]]) -> None:
         self._root: _Node[Value] = _Node()
@@ -87,20 +87,20 @@ class Phrases(Generic[Value]):
         return word in self._root.then
 
     def at(self, words: Sequence[str], start: int) -> tuple[int, Value | None]:
-        """Where the longest phrase ends that begins at ``start``, and its value; -1 and None if none does."""
+        """The end of the longest phrase that begins at ``start``, and its value; -1 and None without one."""
         node = self._root.then.get(words[start])
         return (-1, None) if node is None else node.longest(words, start + 1)
 
 
 class _Node(Generic[Value]):
-    """What phrases that begin alike have in common: the value of what ends here, and the words that follow."""
+    """A node of the tree of phrases: the value of a phrase that ends here, and the next words."""
 
     def __init__(self) -> None:
         self.value: Value | None = None
         self.then: dict[str, _Node[Value]] = {}
 
     def longest(self, words: Sequence[str], at: int) -> tuple[int, Value | None]:
-        """Where the longest phrase ends that goes on at ``at``, and its value."""
+        """The end of the longest phrase that continues at ``at``, and its value."""
         best = (-1, None) if self.value is None else (at, self.value)
         if at < len(words) and (node := self.then.get(words[at])):
             best = max(best, node.longest(words, at + 1), key=_end)
@@ -125,7 +125,7 @@ def _folded(text: str) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines as they were before they were wrapped, without Markdown; items of a list begin with `ITEM`."""
+    """The lines before wrapping, without Markdown. Items of a list begin with `ITEM`."""
     held: list[str] = []
     for raw in text.splitlines():
         item = _BULLET.match(raw)

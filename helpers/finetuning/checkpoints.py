@@ -23,7 +23,7 @@ from helpers.errors import InputError
 from helpers.storage import write_json
 
 PARTS = ("*model*", "optimizer*", "scheduler.pt", "rng_state*", "trainer_state.json")  # of a whole checkpoint
-MINUTES = 15  # between two checkpoints at most, however long a step takes
+MINUTES = 15  # the longest time between two checkpoints, unless one step takes longer
 
 
 class Checkpoint(NamedTuple):
@@ -31,15 +31,15 @@ class Checkpoint(NamedTuple):
 
     folder: str
     step: int
-    steps: int  # of the whole run
-    ended: bool  # nothing is left to train: all epochs are done, or the validation loss no longer fell
+    steps: int  # steps of the whole run
+    ended: bool  # whether training is finished: all epochs are done, or the validation loss did not fall any more
 
 
 class Checkpoints(TrainerCallback):
     """Asks for a checkpoint every so many steps, and when the last one is `MINUTES` old.
 
-    The Trainer writes one after each epoch, once it is evaluated; none is asked for on its last step before, as a
-    run that went on from there would miss the evaluation.
+    The Trainer writes one after the evaluation at the end of each epoch. None is asked for on the last step of an
+    epoch, because a run that continues from there would miss the evaluation.
     """
 
     def __init__(self, steps: int) -> None:
@@ -47,11 +47,11 @@ class Checkpoints(TrainerCallback):
         self.saved = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """From here the minutes count."""
+        """Start the clock for the minutes between checkpoints."""
         self.saved = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """All processes save together, so the main one's clock counts."""
+        """Ask for a checkpoint if one is due. All processes save together, so the main process's clock decides."""
         due = [state.global_step % self.steps == 0 or time.monotonic() - self.saved >= 60 * MINUTES]
         if args.world_size > 1:
             broadcast_object_list(due)
@@ -60,7 +60,7 @@ class Checkpoints(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """From here they count again."""
+        """Start the clock again."""
         self.saved = time.monotonic()
 
 
@@ -68,7 +68,7 @@ class Numbers(TrainerCallback):
     """Ends a run at the first loss that is not a number, instead of after its last step."""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-        """Raise `InputError` for it."""
+        """Raise `InputError` for a loss that is not a number."""
         if not all(math.isfinite(logs[name]) for name in ("loss", "eval_loss") if name in logs):
             raise InputError(
                 f"The loss was infinite or not a number at step {state.global_step}.",
@@ -78,19 +78,20 @@ class Numbers(TrainerCallback):
 
 
 class StepSeeds(TrainerCallback):
-    """Draws each step's dropout from the seed and its number, so that a run that goes on draws the same."""
+    """Seeds each step's dropout with the run's seed and the step's number, so a continued run draws the same."""
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Seed torch, on each process otherwise."""
+        """Seed torch, with another number on each process."""
         torch.manual_seed(1_000_003 * args.seed + 1_009 * state.global_step + args.process_index)
 
 
 @contextmanager
 def names_as_in_memory(model: Any) -> Iterator[None]:
-    """While it is open, a whole model is saved with the names that its weights have in memory.
+    """Within the ``with`` block, save a whole model with the names that its weights have in memory.
 
-    By those the Trainer loads a checkpoint, and passes over others: a run would go on from the base's weights, and
-    end with those of its last step instead of its best. What is saved later has the names that others read.
+    The Trainer loads a checkpoint by these names and ignores all others. With other names, a run would continue
+    from the base model's weights, and would end with the weights of its last step and not of its best. Files saved
+    after the block have the names that other programs read.
     """
     model.save_pretrained = partial(model.save_pretrained, save_original_format=False)
     try:
@@ -113,7 +114,7 @@ def last_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """Whether all that the Trainer goes on from is there to its end; it would begin anew what is missing."""
+    """Whether all files that the Trainer needs are complete. It would silently start missing parts again."""
     try:
         for file in checkpoint.glob("*.safetensors"):
             with safe_open(file, "np"):
@@ -121,17 +122,17 @@ def _is_whole(checkpoint: Path) -> bool:
         _with_its_best(checkpoint)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return False
-    zipped = [*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]  # with the list of what is in them at the end
+    zipped = [*checkpoint.glob("*.pt"), *checkpoint.glob("*.pth")]  # their list of contents is at the end
     return all(any(checkpoint.glob(kind)) for kind in PARTS) and all(map(zipfile.is_zipfile, zipped))
 
 
 def _with_its_best(checkpoint: Path) -> Checkpoint:
-    """The checkpoint, once its file names the best one where that is now."""
+    """The checkpoint, after its file was changed to name the best one at its present place."""
     file = checkpoint / "trainer_state.json"
     state = json.loads(file.read_text("utf-8"))
     ended = state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
     found = Checkpoint(str(checkpoint), int(state["global_step"]), int(state["max_steps"]), bool(ended))
-    # The best one is named by its whole path, and a run's folder may have been moved since.
+    # The file names the best checkpoint by its whole path, but the run's folder may have been moved.
     kept = checkpoint.with_name(f"checkpoint-{state['best_global_step']}")
     best: dict[str, Any] = {"best_model_checkpoint": str(kept) if state["best_global_step"] else None}
     if state["best_global_step"] and not kept.is_dir():

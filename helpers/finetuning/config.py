@@ -42,7 +42,7 @@ class Source(BaseModel):
 
     cases: str  # a .csv or .jsonl file, or teaching:KIND
     n: Count = 100  # teaching cases
-    seed: Number = 0  # of teaching cases
+    seed: Number = 0  # seed of the teaching cases
 
     @field_validator("cases")
     @classmethod
@@ -185,9 +185,9 @@ def finetune_from(config: FinetuneConfig) -> Path:
         [case for source in sources for case in cases_from(source.cases, source.n, source.seed)]
         for sources in (config.train, config.validation)
     )
-    check_apart(train, validation)  # before a model is loaded
-    device = str(processes().device)  # each process its own GPU
-    # Full tuning loses small updates in anything less.
+    check_apart(train, validation)  # checked before a model is loaded
+    device = str(processes().device)  # each process has its own GPU
+    # In a smaller format, full tuning would lose small updates.
     dtype = None if config.tuning.rank else torch.float32
     chat = load_model(config.model, device=device, dtype=dtype, quantized=config.quantized)
     settings: dict[str, Any] = {"features": config.features, "allow_teaching": config.allow_teaching}
@@ -196,7 +196,7 @@ def finetune_from(config: FinetuneConfig) -> Path:
 
 
 def _known(place: Place) -> list[str]:
-    """The names of settings beside the one at ``place``; at the top those of tuning too, where they belong."""
+    """The names of settings beside the one at ``place``. At the top, these include the settings of tuning."""
     if len(place) < 2:
         return [*FinetuneConfig.model_fields, *(f"tuning.{name}" for name in Tuning.__dataclass_fields__)]
     return list(Tuning.__dataclass_fields__ if place[0] == "tuning" else Source.model_fields)

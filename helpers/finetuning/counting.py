@@ -1,4 +1,4 @@
-"""Count, from the shapes of a model, its weights, the trained part of them, and its operations."""
+"""Count a model's weights, the trained part of them, and its operations, from the shapes of the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from helpers.finetuning.tracing import on_meta, weights_dtype
 from helpers.finetuning.tuning import Tuning, to_train
 from helpers.models import KEPT_WHOLE, REAL_MODELS, STANDIN, STANDIN_FOLDER
 
-NF4_TABLES = 1092  # bytes that bitsandbytes keeps with each matrix: 16 and 256 float32 levels, and an offset
+NF4_TABLES = 1092  # bytes of bitsandbytes' tables for each matrix: 16 and 256 float32 levels, and an offset
 
 
 def model_config(model: str) -> Gemma3Config:
@@ -53,8 +53,9 @@ def model_config(model: str) -> Gemma3Config:
 def weight_bytes(config: Gemma3Config, quantized: bool, width: int = 2) -> int:
     """Bytes of the weights: ``width`` a parameter.
 
-    With NF4 half a byte in the linear layers of the language model, and for 64 of them a scale of a byte and its
-    share of a float32 for 256 scales (Dettmers et al., QLoRA, arXiv:2305.14314), whatever type they are stored as.
+    With NF4, a number in the linear layers of the language model takes half a byte. Each 64 numbers also have a
+    scale of one byte, and each 256 scales have a float32 (Dettmers et al., QLoRA, arXiv:2305.14314). The type in
+    which they are stored does not matter.
     """
     model = on_meta(config)
     everything = sum(p.numel() for p in model.parameters())
@@ -82,8 +83,8 @@ def trained_parameters(config: Gemma3Config, tuning: Tuning) -> int:
 def trained_bytes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype) -> int:
     """Bytes of the numbers that are trained, their gradients, and Adam's two averages of each.
 
-    An adapter is float32, around 4-bit weights too; a whole copy of embeddings and head is of the model's type
-    ``dtype``. In full tuning the numbers are the weights, and so not counted here.
+    An adapter is float32, also around 4-bit weights. A whole copy of embeddings and head has the model's type
+    ``dtype``. In full tuning, the trained numbers are the weights, which are not counted here.
     """
     model = to_train(on_meta(config, weights_dtype(tuning, dtype)), tuning)
     kinds = 4 if tuning.rank else 3
@@ -93,8 +94,8 @@ def trained_bytes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype) -> i
 def language_operations(config: Gemma3Config, tokens: int, tuning: Tuning) -> float:
     """Operations of one example's step: forward, forward again for the checkpoints, backward.
 
-    Going back takes as much as forward through weights that are not trained, twice as much through others, and
-    two and a half times as much through attention, which masks leave at all pairs of tokens.
+    The backward pass takes as much as the forward pass for weights that are not trained, twice as much for trained
+    weights, and two and a half times as much for attention, which computes all pairs of tokens in spite of masks.
     """
     text = config.text_config
     weights = sum(p.numel() for n, p in on_meta(config).named_parameters() if "language_model.layers" in n)

@@ -1,4 +1,4 @@
-"""Get replies to many cases side by side: random ones, as for learning from a reward, or the likeliest ones."""
+"""Get replies to many cases at the same time: random replies, to learn from a reward, or the likeliest ones."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from helpers.prompts import Reply, reply_from
 def draw_replies(
     chat: ChatModel, cases: Sequence[Asked], max_new_tokens: int, *, temperature: float = 0.0, at_once: int = 32
 ) -> list[Reply]:
-    """A reply to each case, in order. The prompts are read side by side, so their seconds are not known one by
-    one.
+    """A reply to each case, in order. The prompts are read together, so no reply has its own seconds.
 
     Args:
         chat: the model.
         cases: the cases. A case that occurs several times gets several replies.
         max_new_tokens: the largest number of tokens of a reply.
         temperature: the temperature of the draw. At 0 each token is the likeliest one, as in `ChatModel.generate`.
-            Draws follow from `torch.manual_seed`.
-        at_once: prompts in the model at a time, filled up on the left to one length.
+            `torch.manual_seed` decides the draws.
+        at_once: the number of prompts in the model at a time. Shorter ones are padded on the left.
     """
     how = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
     replies = []
@@ -46,7 +45,7 @@ def draw_replies(
 
 
 def answers_of(cases: Sequence[Asked], replies: Sequence[Reply]) -> list[Answer]:
-    """Replies as an evaluation marks and compares them (`helpers.evaluation.mark`, `compare`)."""
+    """Replies in the form that an evaluation marks and compares (`helpers.evaluation.mark`, `compare`)."""
     kept = []
     for case, reply in zip(cases, replies, strict=True):
         truth = truth_of(case)

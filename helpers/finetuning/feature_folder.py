@@ -9,7 +9,7 @@ from helpers.storage import existing
 
 
 def check_features(features: str | Path | None, output: Path) -> None:
-    """Raise `InputError` if the folder of image tokens is not a folder, or lies where the adapter is to be."""
+    """Raise `InputError` if the place for image tokens is no folder, or is the place of the adapter."""
     if features is None:
         return
     try:

@@ -13,13 +13,13 @@ class Gpu(NamedTuple):
     """The figures of a GPU's data sheet."""
 
     memory: int  # GB
-    operations: float  # a second, dense products
+    operations: float  # operations a second in dense products
     dtype: torch.dtype = torch.bfloat16  # as `helpers.models.dtype_for` chooses
 
 
-# From NVIDIA's data sheets, and for the RTX 4090 the white paper of its architecture (Ada). Where they print
-# figures of sparse weights (L4, H100 SXM), half of those. The T4's 65e12 are of float16, in which Gemma 3
-# overflows; it has no bfloat16, and so computes in float32.
+# From NVIDIA's data sheets, and for the RTX 4090 the white paper of its architecture (Ada). If they print figures
+# for sparse weights (L4, H100 SXM), half of them is used. The T4's 65e12 are for float16, in which Gemma 3
+# overflows. It has no bfloat16, so it computes in float32.
 GPUS = {
     "T4": Gpu(16, 8.1e12, torch.float32),
     "L4": Gpu(24, 121e12),
@@ -28,8 +28,8 @@ GPUS = {
     "A100 80 GB": Gpu(80, 312e12),
     "H100 80 GB": Gpu(80, 989e12),
 }
-USABLE = 0.92  # of a GPU's memory: the rest is the runtime's and lost between blocks
-UTILISATION = 0.35  # of the peak, which training at batch 1 reaches at best; an assumption
+USABLE = 0.92  # share of a GPU's memory; the runtime and gaps between blocks take the rest
+UTILISATION = 0.35  # share of the peak that training at batch 1 reaches at best; an assumption
 
 
 def find_gpu(name: str) -> Gpu:

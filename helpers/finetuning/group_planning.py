@@ -1,7 +1,8 @@
 """Estimate the GPU memory for learning from a reward: the larger of drawing the replies and learning from them.
 
-Computed, not measured, by the same counts as `helpers.finetuning.plan`. TRL reads the prompts of all replies of a
-step at once, each with its own copy of the images, and then learns from `Reinforcement.at_once` of them at a time.
+The numbers are computed, not measured, by the same counts as in `helpers.finetuning.plan`. TRL reads the prompts
+of all replies of a step at once, each with its own copy of the images, and then learns from
+`Reinforcement.at_once` of them at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class GroupPlan:
     """The bytes by part on a GPU that computes in bfloat16."""
 
     model: str
-    tokens: int  # of a prompt and the longest reply
+    tokens: int  # tokens of a prompt and the longest reply together
     always: dict[str, int]
     drawing: dict[str, int]
     learning: dict[str, int]
@@ -39,7 +40,7 @@ class GroupPlan:
         return sum(self.always.values()) + max(sum(self.drawing.values()), sum(self.learning.values()))
 
     def fits(self, gpu: str) -> bool:
-        """Whether a GPU of `GPUS` has that much; False for one without bfloat16, for which nothing was counted."""
+        """Whether a GPU of `GPUS` has enough memory. False for a GPU without bfloat16, which is not counted."""
         found = find_gpu(gpu)
         return found.dtype is torch.bfloat16 and self.total <= USABLE * found.memory * 1e9
 
@@ -67,11 +68,11 @@ def plan_groups(
     """Estimate the memory of a run of `helpers.finetuning.reinforce` on one GPU.
 
     Args:
-        model: a name that `helpers.models.load_model` knows; a folder is not looked into.
-        images: of a prompt.
+        model: a name that `helpers.models.load_model` knows, but no folder.
+        images: images in a prompt.
         settings: by default `Reinforcement()`.
         quantized: whether the weights are 4-bit NF4.
-        text_tokens: of a prompt.
+        text_tokens: tokens of the text in a prompt.
 
     Raises:
         InputError: a number is too small, the prompt is over the budget, or the model is not known.
@@ -88,8 +89,8 @@ def plan_groups(
     always = {name: parts.pop(name) for name in ALWAYS}
     drawn = settings.step_replies
     drawing = {f"{drawn} prompts read at once": drawn * prompt_bytes(config.text_config, tokens)}
-    if images:  # whole batches pass the tower, which lets go before the language model begins
-        tower = tower_peak(config, drawn * images, Tuning(), dtype)  # nothing is kept for a way back
+    if images:  # whole batches pass the tower, which frees its memory before the language model begins
+        tower = tower_peak(config, drawn * images, Tuning(), dtype)  # without a backward pass
         drawing["images beside them"] = max(0, tower - sum(drawing.values()))
         tower = tower_peak(config, tuning.at_once * images, tuning, dtype)
         others = sum(n for name, n in parts.items() if name != "images")

@@ -39,7 +39,7 @@ class ImageFeatures:
         return load_file(self.path(key))["image_tokens"]
 
     def path(self, key: str) -> Path:
-        """Where they are kept."""
+        """The file of the image tokens with this key."""
         return self.folder / f"{key}.safetensors"
 
     def encode(self, rows: Sequence[Row], examples: Sequence[Taught]) -> int:
@@ -65,7 +65,8 @@ class ImageFeatures:
                 path=self.folder,
                 remedy="Free some space, use fewer slices, choose another folder, or train with cached=False.",
             )
-        state.wait_for_everyone()  # all list the same before one writes: each image then has its process
+        # All processes list the same files before one writes, so that each image has one process.
+        state.wait_for_everyone()
         mine = list(missing.items())[state.process_index :: state.num_processes]
         for key, (_, example) in tqdm(mine, desc="encoding images", disable=not state.is_main_process):
             images_here, batch = images_of(example.messages), self.chat.vision_batch
@@ -91,7 +92,7 @@ def _is_whole(file: Path) -> bool:
     try:
         with safe_open(file, "np") as tensors:
             return "image_tokens" in tensors.keys()  # noqa: SIM118 - it is not a dict
-    except (OSError, SafetensorError):  # not there, or cut off
+    except (OSError, SafetensorError):  # the file is missing or cut off
         return False
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from IPython.display import Markdown, display
 from transformers import TrainerCallback
 
-EVERY = 10  # steps; a picture of each would take longer than the step
+EVERY = 10  # steps; drawing after each step would take longer than the step
 
 
 class LiveLoss(TrainerCallback):
     """Draws the loss of all steps so far under the cell that trains. Each picture replaces the previous one.
 
-    Give one to `helpers.finetuning.finetune`: ``callbacks=[LiveLoss()]``. ``losses`` holds what was logged.
+    Give one to `helpers.finetuning.finetune`: ``callbacks=[LiveLoss()]``. ``losses`` holds the losses that were
+    logged.
     """
 
     def __init__(self) -> None:

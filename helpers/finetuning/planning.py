@@ -31,7 +31,7 @@ from helpers.prompts import CONTEXT_BUDGET
 
 RUNTIME = 1_000_000_000  # bytes that CUDA and its libraries take of a GPU; an assumption
 HOST_RUNTIME = 4_000_000_000  # bytes that Python, torch and CUDA take of the machine; an assumption
-HEAD_TILE = 32_768  # words whose logits TRL's loss makes at once, of labelled tokens alone
+HEAD_TILE = 32_768  # words whose logits TRL's loss computes at once, only for labelled tokens
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Plan:
     """The bytes by part, and the work, of one run."""
 
     model: str
-    tokens: int  # of one example
+    tokens: int  # tokens of one example
     memory: dict[str, int]  # bytes on a GPU that computes in bfloat16
-    memory_float32: dict[str, int]  # bytes on one that cannot
-    host_memory: int  # bytes of the machine's own
+    memory_float32: dict[str, int]  # bytes on a GPU without bfloat16
+    host_memory: int  # bytes of the machine's main memory
     disk: int  # bytes of kept image tokens
     steps: int
-    operations: float  # of all steps
+    operations: float  # operations of all steps
     encoding: float  # operations that encode the images once
 
     @property
@@ -58,7 +58,7 @@ class Plan:
         return self.total if find_gpu(gpu).dtype is torch.bfloat16 else sum(self.memory_float32.values())
 
     def fits(self, gpu: str) -> bool:
-        """Whether a GPU of `GPUS` has that much."""
+        """Whether a GPU of `GPUS` has enough memory."""
         return self.total_on(gpu) <= USABLE * find_gpu(gpu).memory * 1e9
 
     def hours(self, gpu: str) -> float:
@@ -126,7 +126,7 @@ def plan(
     )
     products, attention = tower_operations(config)
     images = examples * slices
-    # Forward, again for the group, again for its layers, and back.
+    # Forward, forward again for the group, forward again for its layers, and backward.
     step = slices * (4 * products + 5.5 * attention if tuning.adapt_vision else products + attention)
     each = language_operations(config, tokens, tuning) + (0 if tuning.cached else step)
     one_prompt = image_tokens * config.text_config.hidden_size * 2
@@ -152,7 +152,7 @@ def memory_parts(
     dtype: torch.dtype,
     quantized: bool = False,
 ) -> dict[str, int]:
-    """Bytes of a GPU by part, at the fullest moment of a step.
+    """The bytes on a GPU by part, at the moment of a step with the most bytes.
 
     Args:
         config: of the model.
@@ -166,28 +166,30 @@ def memory_parts(
     text, width, batch = config.text_config, dtype.itemsize, tuning.at_once
     hidden = tokens * text.hidden_size * weights_dtype(tuning, dtype).itemsize * batch
     kept, layer = text.num_hidden_layers * hidden, language_peak(config, tokens, tuning, dtype)
-    if not tuning.rank and dtype is not torch.float32:  # autocast keeps weights in bfloat16 while it goes forward
+    if not tuning.rank and dtype is not torch.float32:  # in the forward pass, autocast keeps weights in bfloat16
         layer = max(layer, trained_parameters(config, tuning) * width)
-    # Image tokens beside the embeddings they are put into, and the pixels that a tower runs again with.
+    # Image tokens beside the embeddings into which they are put, and the pixels with which a tower runs again.
     images = batch * slices * config.mm_tokens_per_image * text.hidden_size * width
     if tuning.adapt_vision:
         images += batch * slices * 3 * config.vision_config.image_size**2 * width
-    if slices and not tuning.cached:  # the tower runs before the layers keep anything, and back after they let go
+    # The tower runs before the layers keep anything, and its backward pass after they freed it.
+    if slices and not tuning.cached:
         group = ADAPTED_AT_ONCE if tuning.adapt_vision else min(slices, VISION_BATCH)
         images += max(0, tower_peak(config, group, tuning, dtype) - kept - layer)
     tile = min(HEAD_TILE, text.vocab_size)
     logits = 2 * learned * batch * (tile + 3 * text.hidden_size) * 4
-    whole = text.vocab_size * text.hidden_size * 4  # a gradient of all words in float32, at no moment with a layer
-    if not tuning.rank:  # embeddings and head are one: both gradients, and then their sum
+    # A float32 gradient for all words, never at the same time as a layer.
+    whole = text.vocab_size * text.hidden_size * 4
+    if not tuning.rank:  # embeddings and head are one tensor: both gradients, and then their sum
         logits += max(0, 2 * whole - layer)
-    elif tuning.train_embeddings:  # the head's is made before that of the embeddings
+    elif tuning.train_embeddings:  # the head's gradient is computed before that of the embeddings
         logits += max(0, whole - whole * width // 4 - layer)
     return {
         "weights": weight_bytes(config, quantized, weights_dtype(tuning, dtype).itemsize),
         "trained: weights, gradients, Adam": trained_bytes(config, tuning, dtype),
         "kept at each layer": kept,
         "one layer, there and back": layer,
-        "attention masks": 2 * tokens**2 * batch,  # a byte a pair, of sliding and of full layers
+        "attention masks": 2 * tokens**2 * batch,  # a byte for each pair, for sliding and for full layers
         "images": images,
         "logits of what is learned": logits,
         "runtime": RUNTIME,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from helpers.errors import InputError
 
-Place = tuple[str | int, ...]  # of a setting: ("tuning", "rank"), ("train", 0, "cases")
+Place = tuple[str | int, ...]  # place of a setting: ("tuning", "rank"), ("train", 0, "cases")
 UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 

@@ -1,4 +1,4 @@
-"""Check, before the work, that a model can be tuned with the settings in the processes that were started."""
+"""Check before the training that these settings can tune the model in the processes that were started."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from helpers.errors import InputError
 from helpers.finetuning.tuning import Tuning
 from helpers.models import ChatModel
 
-# What every launcher tells a process of the others: how many there are, and which one it is.
+# The variables in which every launcher tells a process the number of processes and its own number.
 LAUNCHED = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
-# What ``accelerate launch`` sets for ways to share a run with which this training was never tried.
+# Variables that ``accelerate launch`` sets for ways to share a run that were never tried with this training.
 UNTRIED = {
     "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
     "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
     "ACCELERATE_USE_PARALLELISM_CONFIG": "a parallelism_config",
 }
-# Settings of FSDP with which it was: the second version; whole weights in what is saved, as others read them; and
-# on each process all weights before it begins, as each encodes images.
+# The settings of FSDP that were tried: the second version, saved files with whole weights, which other programs
+# can read, and all weights on each process at the beginning, because each process encodes images.
 SHARDED = {
     "FSDP_VERSION": "2",
     "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
@@ -53,26 +53,26 @@ def check_model(chat: Any, tuning: Tuning) -> None:
 
 
 def processes() -> PartialState:
-    """This process among those that it was launched with; whoever asks accelerate first does it by this.
+    """The state of this process among all launched processes. Call this before anything else asks accelerate.
 
-    On CPUs accelerate must be told that there are no GPUs. Else each process would take itself for the only one:
-    all would write the same files, and a step's batch would be theirs together, several times too large.
+    On CPUs, accelerate must be told that there are no GPUs. Otherwise each process would act as the only one: all
+    would write the same files, and the batch of a step would be several times too large.
 
-    Raises `InputError` for a launch that tells it too little of the others, or what cannot be.
+    Raises `InputError` if the launcher's variables are incomplete or impossible.
     """
     try:
         launched, rank = (int(os.environ.get(name, alone)) for name, alone in (("WORLD_SIZE", 1), ("RANK", 0)))
-        if launched > 1 and not 0 <= rank < launched:  # it would wait for half an hour
+        if launched > 1 and not 0 <= rank < launched:  # it would wait half an hour for the others
             raise ValueError(f"RANK={rank} is not the rank of one of {launched} processes")
         on_cpus = not torch.cuda.is_available() and launched > 1
         state = PartialState(cpu=on_cpus)
-        if on_cpus and state.num_processes == 1:  # somebody asked before
+        if on_cpus and state.num_processes == 1:  # accelerate was already asked before
             PartialState._reset_state()
             state = PartialState(cpu=True)
         if launched > state.num_processes:
             raise ValueError(f"WORLD_SIZE={launched}, but the process would train alone")
     except (ValueError, RuntimeError) as error:
-        PartialState._reset_state()  # of what was begun
+        PartialState._reset_state()  # ends what was begun
         said = str(error).partition("\n")[0]
         raise InputError(
             f"This process does not find the other processes of its launch ({said}).",
@@ -104,7 +104,7 @@ def check_processes(chat: ChatModel, tuning: Tuning) -> None:
 
 
 def _is_set(flag: str) -> bool:
-    """Whether a variable of accelerate's is true; raises `InputError` where it is neither true nor false."""
+    """Whether a variable of accelerate is true. Raises `InputError` if it is neither true nor false."""
     try:
         return parse_flag_from_env(flag)
     except ValueError as error:
@@ -113,9 +113,9 @@ def _is_set(flag: str) -> bool:
 
 
 def _check_sharded(chat: ChatModel, tuning: Tuning) -> None:
-    """Raise `InputError` for ways to share weights by FSDP that hang, or lose weights, or were never tried."""
+    """Raise `InputError` for settings of FSDP that hang, lose weights, or were never tried."""
     if not tuning.cached:
-        # A layer is gathered from all processes whenever it runs, and rows have more images, or fewer, or none.
+        # Whenever a layer runs, all processes must gather it, but rows differ in their number of images.
         raise InputError(
             "With FSDP, all processes must run the same layers, but the vision tower runs once for "
             "each image of a row.",
@@ -146,7 +146,7 @@ def repeated(tuning: Tuning, examples: int) -> int:
 
 
 def has_adapter(model: Any) -> bool:
-    """Whether an adapter of PEFT acts in a model, or around it, unmerged."""
+    """Whether an adapter of PEFT, not merged, is in a model or around it."""
     from peft import PeftModel
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -161,7 +161,7 @@ def is_quantized(chat: ChatModel) -> bool:
 def accumulated(tuning: Tuning) -> int:
     """How many times `Tuning.at_once` examples make a step's batch on each process.
 
-    Raises `InputError` where they do not make it.
+    Raises `InputError` if the numbers do not divide evenly.
     """
     number = PartialState().num_processes
     times, rest = divmod(tuning.batch_size, tuning.at_once * number)

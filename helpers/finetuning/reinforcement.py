@@ -11,7 +11,7 @@ from helpers.errors import InputError
 from helpers.finetuning.problems import input_errors
 from helpers.finetuning.tuning import Count, Positive, Tuning, with_recipe
 
-# What Google's own notebook sets otherwise, https://github.com/Google-Health/medgemma, commit 80a1de1,
+# The settings in which Google's own notebook differs, https://github.com/Google-Health/medgemma, commit 80a1de1,
 # notebooks/reinforcement_learning_with_hugging_face.ipynb. Its 3 replies at once, accumulated 4 times, are three
 # prompts with 4 replies each. It sets no kl, which TRL then leaves out, and no schedule, which is then a line.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -86,7 +86,7 @@ class Reinforcement:
     """The temperature of the draw. Near 0, all replies of a group are alike."""
 
     kl: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.02
-    """The cost of a distance from the model at the start; 0 neither counts nor measures the distance."""
+    """How much a distance from the model at the start costs. With 0, the distance is not even measured."""
 
     adapt_vision: Annotated[bool, Field(strict=True)] = False
     """Whether the vision tower also gets an adapter."""
@@ -97,7 +97,7 @@ class Reinforcement:
     @model_validator(mode="before")
     @classmethod
     def _take_recipe(cls, given: Any) -> Any:
-        return with_recipe(given, RECIPES, "sets nothing here; begin with Reinforcement")
+        return with_recipe(given, RECIPES, "has no settings for learning from a reward; leave its name out")
 
     @model_validator(mode="after")
     def _check_together(self) -> Any:

@@ -42,12 +42,13 @@ def reinforce(
     callbacks: Sequence[Any] = (),
     allow_teaching: bool = False,
 ) -> ChatModel:
-    """Train an adapter (LoRA; QLoRA with 4-bit weights) on rewards of the model's own replies; return both.
+    """Train an adapter (LoRA; QLoRA with 4-bit weights) on rewards of the model's own replies. Return the model.
 
-    This changes ``chat``, so use the returned model. The rewards of a reply are added up. The folder ``output``
-    appears at the end, with the adapter and ``training.json``: base model, settings, versions, and for each step
-    the rewards, ``kl`` (how far the model is from its start, in nats a token), the length of the replies and the
-    share of groups from which nothing was learned. A run that is stopped begins anew.
+    The training changes ``chat``, so use the returned model, which has the adapter. The rewards of a reply are
+    added up. The folder ``output`` appears at the end, with the adapter and ``training.json``: base model,
+    settings, versions, and for each step the rewards, ``kl`` (how far the model is from its start, in nats a
+    token), the length of the replies and the share of groups from which nothing was learned. A run that was
+    stopped starts again from the beginning.
 
     Args:
         chat: the model, from `helpers.models.load_model`.
@@ -116,8 +117,8 @@ def _processor(chat: ChatModel, case: Asked) -> Any:
     """A copy of the processor that makes the tokens of a prompt with which the model is asked.
 
     TRL renders a prompt and tokenizes its text. A tokenizer that puts a token of its own before a text that begins
-    with that token would shift, by one, which tokens are taken for those of images. Raises `InputError` where the
-    tokens are others all the same.
+    with that token would shift, by one, which tokens are taken for those of images. Raises `InputError` if the
+    tokens still differ.
     """
     processor = copy.deepcopy(chat.processor)
     processor.tokenizer.add_bos_token = False
@@ -164,7 +165,7 @@ def _trainer(
 def _as_trl_calls_it(
     name: str, reward: Reward, cases: Sequence[Asked], chat: ChatModel
 ) -> Callable[..., list[float]]:
-    """A reward of a case and its reply as a function of lists, of token ids and of the numbers of cases."""
+    """Wrap a reward of one case and one reply as a function of two lists: token ids, and numbers of cases."""
 
     def rewarded(completion_ids: Sequence[list[int]], row: Sequence[int], **_: Any) -> list[float]:
         replies = [reply_from(ids, 0, 0.0, chat) for ids in completion_ids]
@@ -194,7 +195,7 @@ def _arguments(chat: ChatModel, settings: Reinforcement, folder: Path) -> Any:
         weight_decay=0.0,
         bf16=on_gpu and computes_bfloat16(device),
         use_cpu=chat.model.device.type == "cpu",
-        activation_checkpointing=on_gpu,  # the stand-in needs none
+        activation_checkpointing=on_gpu,  # the stand-in is small enough without it
         dataloader_pin_memory=on_gpu,
         logging_steps=1,
         save_strategy="no",
@@ -210,7 +211,7 @@ def _arguments(chat: ChatModel, settings: Reinforcement, folder: Path) -> Any:
 def _record(
     chat: ChatModel, cases: Sequence[Asked], rewards: Mapping[str, Reward], settings: Reinforcement
 ) -> dict[str, Any]:
-    """What a run is, as it is kept with the adapter."""
+    """The settings and data of a run, which are kept with the adapter."""
     digest = hashlib.sha256("".join(f"{prompt_key(c.messages)}{c.truth}" for c in cases).encode())
     return {
         "base": chat.name,

@@ -18,7 +18,7 @@ MERGE = "tag:yaml.org,2002:merge"  # of the key <<
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's, with the numbers of YAML 1.2.
+    """PyYAML's loader, with the numbers of YAML 1.2.
 
     PyYAML takes 1e-4 for a text, 010 for 8, 1:30 for 90 and 2024-01-02 for a date. Here the first is a number, and
     the others are texts, so that none becomes a number that nobody wrote.
@@ -58,7 +58,7 @@ class SettingsFile:
     twice: list[tuple[int, str]]  # keys that are given more than once: the line, and what to say
 
     def line(self, place: Place) -> int:
-        """The line of a setting; of one that is missing, that of the part in which it is missing."""
+        """The line of a setting. For a missing setting, the line of the part that lacks it."""
         while place not in self.lines:
             place = place[:-1]
         return self.lines[place]
@@ -69,7 +69,7 @@ def read_settings(path: Path) -> SettingsFile:
     try:
         loader = _Loader(path.read_text(encoding="utf-8-sig"))
         node = loader.get_single_node()
-        parts = list(_parts(node, ()))  # before the data, for which PyYAML puts merged names among the others
+        parts = list(_parts(node, ()))  # before the data, because there PyYAML mixes merged names with the others
         data = None if node is None else loader.construct_document(node)
     except UnicodeDecodeError as error:
         raise InputError(
@@ -81,7 +81,7 @@ def read_settings(path: Path) -> SettingsFile:
             path=path,
             remedy="Check that the file exists and may be read.",
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is none of
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise InputError(
@@ -109,7 +109,7 @@ def _parts(
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             at = key.start_mark.line + 1
-            if key.tag == MERGE:  # its names stand here too, unless given here
+            if key.tag == MERGE:  # its names also count here, unless they are given here
                 merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 inside = [(place, at, one) for one in merged] + inside
                 continue
@@ -119,5 +119,5 @@ def _parts(
         inside = [((*place, k), value.start_mark.line + 1, value) for k, value in enumerate(node.value)]
     yield place, line, names
     for below, at, value in inside:
-        if value not in above:  # an alias of what it is in
+        if value not in above:  # otherwise an alias of a part that contains it
             yield from _parts(value, below, at, (*above, value))

@@ -2,8 +2,8 @@
 
 The Trainer collates all micro-batches of an optimiser step ahead, and accelerate lays each on the GPU: 16 volumes
 of 85 slices would be 1.8 GB of image tokens there, or 6.5 GB of pixels. So a batch only carries the numbers of its
-rows (`helpers.finetuning.batches`), and their image tokens are read from disk, or made from the images, as the
-forward begins.
+rows (`helpers.finetuning.batches`). Their image tokens are read from disk, or made from the images, when the
+forward pass begins.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from helpers.finetuning.training_data import Row, Taught
 from helpers.models import ChatModel, pixel_batches
 from helpers.prompts import images_of
 
-IMAGE_ROWS = "image_rows"  # what a batch carries: int64 (rows with images)
-ADAPTED_AT_ONCE = 1  # images that pass a tower that learns; more keep more, and 4,096 patches fill a GPU
+IMAGE_ROWS = "image_rows"  # the key in a batch: int64 (rows with images)
+ADAPTED_AT_ONCE = 1  # images at once in a tower that learns; each keeps activations for 4,096 patches
 
 
 class ImageTokens:
     """Image tokens (images, tokens, hidden size) of a row, by its number, on the model's device.
 
-    They come finished from ``features`` (a row's image key to its image tokens); without, images pass the vision
-    tower each time.
+    They come from ``features`` (a function from a row's image key to its image tokens). Without it, the vision
+    tower encodes the images each time.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ImageTokens:
 
     @contextmanager
     def given_to_forward(self) -> Iterator[None]:
-        """While it is open, the model takes batches with ``image_rows``, whoever wraps it: PEFT, DDP or FSDP."""
+        """Let the model take batches with ``image_rows`` in the block, also inside PEFT, DDP or FSDP."""
 
         def give(_: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             if (numbers := kwargs.pop(IMAGE_ROWS, None)) is not None:
@@ -59,7 +59,8 @@ class ImageTokens:
                 kwargs["mm_encoder_outputs"] = {"image": BaseModelOutputWithPooling(pooler_output=tokens)}
             return args, kwargs
 
-        # On the model inside: wrappers come and go around it, and in FSDP its weights are whole by then.
+        # This hooks into the inner model, because wrappers come and go around it, and because FSDP has gathered
+        # its weights by then.
         handle = self.chat.model.model.register_forward_pre_hook(give, with_kwargs=True)
         try:
             yield
@@ -68,24 +69,25 @@ class ImageTokens:
 
 
 def learns(module: torch.nn.Module) -> bool:
-    """Whether a weight or an adapter of it is being trained."""
+    """Whether a weight of the module, or an adapter of it, is trained."""
     return any(p.requires_grad for p in module.parameters())
 
 
 def through_tower(model: Any, groups: Iterable[torch.Tensor]) -> torch.Tensor:
     """Image tokens (images, tokens, hidden size) of groups of pixels (images, 3, height, width), group by group.
 
-    A tower that does not learn keeps nothing for the backward pass. One that learns keeps a group's pixels, and
-    runs again in the backward pass: its activations exist for one group at a time, in any number of images.
+    A tower that does not learn keeps nothing for the backward pass. A tower that learns keeps only the pixels of a
+    group, and runs again in the backward pass. So its activations exist for one group at a time, however many
+    images there are.
 
     Args:
         model: with ``get_image_features``, ``vision_tower`` and ``multi_modal_projector``.
-        groups: float32, of at least one image together.
+        groups: float32 tensors with at least one image in all.
     """
     weight = next(model.vision_tower.parameters())
 
     def encode(pixels: torch.Tensor) -> torch.Tensor:
-        # Checkpointing asks for gradients of the patches, which nobody needs: 19 MB an image, kept to the end.
+        # Checkpointing would compute gradients of the patches, which nobody needs, and keep 19 MB for each image.
         patches = model.vision_tower.get_input_embeddings()
         handle = patches.register_forward_hook(lambda module, _, made: made if learns(module) else made.detach())
         try:

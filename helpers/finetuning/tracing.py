@@ -1,7 +1,8 @@
-"""Find the most bytes that a part of the training holds at once, by a run on tensors without numbers.
+"""Find the most bytes that a part of the training holds at once, by running it on tensors without numbers.
 
-PyTorch's fake tensors have shapes and no memory. The model's own code runs on them, with what a GPU does otherwise
-put in: a fused attention kernel, a fused dropout, and bfloat16 products around weights of other types (autocast).
+PyTorch's fake tensors have shapes and no memory. The model's own code runs on them. Where a GPU works differently,
+its way is put in: a fused attention kernel, a fused dropout, and bfloat16 products around weights of other types
+(autocast).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from helpers.finetuning.tuning import Tuning, to_train
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes that operations made and that are still held (``live``), and the most ever (``peak``)."""
+    """Counts the bytes of tensors that operations made and that still exist (``live``), and the ``peak``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,13 +49,13 @@ class LiveBytes(TorchDispatchMode):
 
 
 def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torch.dtype) -> int:
-    """Bytes at the fullest moment of one layer's way there and back, beside its input and the attention masks.
+    """The most bytes in one layer's forward and backward pass, without its input and the attention masks.
 
     Args:
-        config: of the whole model.
-        tokens: of one example.
+        config: the configuration of the whole model.
+        tokens: the number of tokens of one example.
         tuning: the settings; ``at_once`` examples are traced together.
-        dtype: that the model computes in.
+        dtype: the type in which the model computes.
     """
     shape = (tuning.at_once, tokens, config.text_config.hidden_size)
     with fakes(shortened(config, 1), tuning, dtype) as model:
@@ -69,7 +70,7 @@ def language_peak(config: Gemma3Config, tokens: int, tuning: Tuning, dtype: torc
 
 
 def tower_peak(config: Gemma3Config, images: int, tuning: Tuning, dtype: torch.dtype) -> int:
-    """Bytes at the fullest moment of one group of images in the vision tower, and back where it is adapted."""
+    """The most bytes for one group of images in the vision tower, with the backward pass if it is adapted."""
     side, layers, peaks = config.vision_config.image_size, config.vision_config.num_hidden_layers, []
     for few in (1, 2):
         with fakes(shortened(config, few), tuning, dtype) as model:
@@ -79,7 +80,7 @@ def tower_peak(config: Gemma3Config, images: int, tuning: Tuning, dtype: torch.d
 
 
 def shortened(config: Gemma3Config, layers: int) -> Gemma3Config:
-    """A configuration of the same width with so many layers, in the language model and in the tower."""
+    """The same configuration with only ``layers`` layers in the language model and in the tower."""
     short = deepcopy(config)
     short.text_config.num_hidden_layers = short.vision_config.num_hidden_layers = layers
     short.text_config.layer_types = ["full_attention"] * layers
@@ -87,7 +88,7 @@ def shortened(config: Gemma3Config, layers: int) -> Gemma3Config:
 
 
 def on_meta(config: Gemma3Config, dtype: torch.dtype = torch.float32) -> Any:
-    """A model of shapes alone."""
+    """A model that has only shapes and no numbers."""
     with torch.device("meta"), no_init_weights():
         model = Gemma3ForConditionalGeneration._from_config(config, dtype=dtype)
     model.tie_weights()
@@ -95,26 +96,26 @@ def on_meta(config: Gemma3Config, dtype: torch.dtype = torch.float32) -> Any:
 
 
 def weights_dtype(tuning: Tuning, dtype: torch.dtype) -> torch.dtype:
-    """The type of weights, and of what goes from layer to layer: in full tuning float32 in any case."""
+    """The type of weights and of the values between layers. In full tuning, it is always float32."""
     return dtype if tuning.rank else torch.float32
 
 
 @contextmanager
 def fakes(config: Gemma3Config, tuning: Tuning, dtype: torch.dtype) -> Iterator[Any]:
-    """A model to train, without PEFT's wrapper, its layers checkpointed; tensors are fake while it is open."""
+    """A model to train, without PEFT's wrapper, with checkpointed layers. Tensors are fake within the block."""
     model = on_meta(config, weights_dtype(tuning, dtype))
     to_train(model, tuning)
     with FakeTensorMode():
         _make_fake(model)
         model.train().set_attn_implementation("fused")
-        # Random numbers are not kept: there are none.
+        # There are no random numbers whose state must be kept.
         model.activation_checkpointing_enable({"use_reentrant": False, "preserve_rng_state": False})
         yield model
 
 
 def _make_fake(model: Any) -> None:
-    """Put fake tensors in place of those of shapes alone."""
-    made: dict[torch.nn.Parameter, torch.nn.Parameter] = {}  # head and embeddings are one
+    """Replace the tensors without numbers by fake tensors."""
+    made: dict[torch.nn.Parameter, torch.nn.Parameter] = {}  # head and embeddings may be one tensor
     for module in model.modules():
         for name, weight in module._parameters.items():
             if weight is None:
@@ -126,7 +127,8 @@ def _make_fake(model: Any) -> None:
             module._parameters[name] = made[weight]
         for name, buffer in module._buffers.items():
             module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
-        if isinstance(module, torch.nn.Dropout):  # on a CPU it would keep a number for each number, not a byte
+        # On a CPU, it would keep a whole number and not a byte for each value.
+        if isinstance(module, torch.nn.Dropout):
             module.forward = lambda x, p=module.p: torch.native_dropout(x, p, True)[0]
 
 
@@ -145,7 +147,7 @@ def as_on_gpu(dtype: torch.dtype) -> Any:
 
 
 class _Fused(torch.autograd.Function):
-    """Makes what torch's memory-efficient attention makes: results, a number a row, and gradients."""
+    """Makes the tensors of torch's memory-efficient attention: results, a number a row, and gradients."""
 
     @staticmethod
     def forward(context: Any, query: Any, key: Any, value: Any, bias: Any) -> torch.Tensor:
@@ -156,7 +158,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Any) -> tuple[Any, ...]:
         query, key, value, *_ = context.saved_tensors
-        # Gradients of queries are added up in float32, beside a number a row.
+        # Gradients of queries are added up in float32, beside one number for each row.
         workspace = (
             torch.empty_like(query, dtype=torch.float32),
             query.new_empty(query.shape[:3], dtype=torch.float32),
@@ -170,7 +172,7 @@ def _fused_attention(layer: Any, query: Any, key: Any, value: Any, mask: Any, **
     repeats, bias = getattr(layer, "num_key_value_groups", 1), None
     if repeats > 1:
         key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
-    if mask is not None:  # becomes numbers, padded to whole eights
+    if mask is not None:  # it becomes a mask of numbers, padded to multiples of eight
         bias = mask.to(query.dtype)
         bias = torch.nn.functional.pad(bias, (0, -bias.shape[-1] % 8)) if bias.shape[-1] % 8 else bias
     return _Fused.apply(query, key, value, bias).transpose(1, 2).contiguous(), None

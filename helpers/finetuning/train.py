@@ -39,10 +39,10 @@ from helpers.models import ChatModel, adapted_name, computes_bfloat16
 from helpers.storage import free_place
 from helpers.teaching import for_model
 
-# peft asks transformers for this by its old name.
+# peft imports this from transformers by its old name.
 warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing. is deprecated", category=FutureWarning)
 FULL = (errno.ENOSPC, errno.EDQUOT)
-PROMPTS_IN_MEMORY = 500_000_000  # bytes of pixels that are drawn once; more is drawn at each look
+PROMPTS_IN_MEMORY = 500_000_000  # bytes of pixels that stay in memory; further prompts are made again each time
 
 
 def finetune(
@@ -108,11 +108,12 @@ def finetune(
     open_work(work, record)
     store = ImageFeatures(chat, features or work / "features") if tuning.cached else None
     images = ImageTokens(rows, examples, chat, store)
-    held = only_run(work) if PartialState().is_main_process else nullcontext()  # one holds it for all of its run
+    # One process holds the lock for the whole run.
+    held = only_run(work) if PartialState().is_main_process else nullcontext()
     with held, advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
-        set_seed(tuning.seed)  # of the adapter's first weights
+        set_seed(tuning.seed)  # for the adapter's first weights
         tuned = replace(chat, model=to_train(chat.model, tuning))
         with off_again(tuned.model):
             trainer = _trainer(tuned, tuning, rows, len(train), work / "checkpoints", callbacks)
@@ -126,7 +127,7 @@ def finetune(
 
 @contextmanager
 def off_again(model: Any) -> Iterator[None]:
-    """Where the block fails, an adapter is taken off its model, so that the same call can be made again."""
+    """If the block fails, take the adapter off its model, so that the same call can be made again."""
     try:
         yield
     except BaseException:
@@ -138,7 +139,7 @@ def off_again(model: Any) -> Iterator[None]:
 def _trainer(
     chat: ChatModel, tuning: Tuning, rows: Sequence[Row], trained: int, folder: Path, callbacks: Sequence[Any]
 ) -> Any:
-    """TRL's trainer of a run; ``trained`` of the rows are learned from, the others only measure the loss."""
+    """TRL's trainer of a run. It learns from the first ``trained`` rows; the others only measure the loss."""
     from trl import SFTTrainer  # takes a second
 
     own = [(weight, weight.data) for weight in chat.model.parameters() if weight.requires_grad]
@@ -152,8 +153,8 @@ def _trainer(
         callbacks=[StepSeeds(), Numbers(), Checkpoints(tuning.save_steps), *callbacks],
     )
     for weight, numbers in own:
-        # Beside weights of 4 bits TRL has rounded them to bfloat16, which older GPUs emulate, and which a run that
-        # goes on from a checkpoint would not have: PEFT loads them as float32.
+        # Beside 4-bit weights, TRL has rounded the adapter to bfloat16. Older GPUs only emulate this format, and a
+        # continued run would differ, because PEFT loads adapters as float32.
         if weight.dtype != numbers.dtype:
             weight.data = numbers.to(weight.device)
     if (again := repeated(tuning, trained)) and PartialState().is_main_process:
@@ -164,13 +165,13 @@ def _trainer(
 
 
 def _train(trainer: Any, folder: Path) -> None:
-    """Train from the start, or from the newest checkpoint; raises `InputError` where nothing was learned."""
+    """Train from the start, or from the newest checkpoint. Raises `InputError` if nothing was learned."""
     before = sums(trainer.model)
     if checkpoint := last_checkpoint(folder):
         if PartialState().is_main_process:
             print(f"Going on from step {checkpoint.step} of {checkpoint.steps}.")
         if checkpoint.ended:
-            trainer.args.max_steps = checkpoint.step  # else the Trainer would begin another epoch
+            trainer.args.max_steps = checkpoint.step  # otherwise the Trainer would begin another epoch
     trainer.train(resume_from_checkpoint=checkpoint and checkpoint.folder)
     if not trainer.is_fsdp_enabled and sums(trainer.model) == before:  # sharded weights have other names
         raise InputError(
@@ -181,7 +182,7 @@ def _train(trainer: Any, folder: Path) -> None:
 
 
 def sums(model: Any) -> list[float]:
-    """A number for each weight that is trained; raises `InputError` where none is."""
+    """A number for each weight that is trained. Raises `InputError` if there is none."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     if not trained:
         raise InputError(
@@ -237,37 +238,38 @@ def _arguments(chat: ChatModel, tuning: Tuning, folder: Path, examples: int, val
         weight_decay=0.0,
         bf16=on_gpu and computes_bfloat16(device),
         use_cpu=chat.model.device.type == "cpu",
-        activation_checkpointing=on_gpu,  # a third more time for a tenth of the memory; the stand-in needs none
+        # A third more time for a tenth of the memory; not needed for the stand-in.
+        activation_checkpointing=on_gpu,
         dataloader_pin_memory=on_gpu,
         logging_steps=1,
-        logging_nan_inf_filter=False,  # would put the mean in place of a loss that is not a number
+        logging_nan_inf_filter=False,  # True would replace a loss that is not a number by the mean
         eval_strategy="epoch" if validated else "no",
-        save_strategy="epoch",  # and as `Checkpoints` asks
+        save_strategy="epoch",  # and when `Checkpoints` asks
         save_total_limit=2,  # the newest and the best
         load_best_model_at_end=validated,
         metric_for_best_model="eval_loss" if validated else None,
         greater_is_better=False if validated else None,
-        restore_callback_states_from_checkpoint=True,  # how long the loss has not fallen
+        restore_callback_states_from_checkpoint=True,  # keeps how long the loss has not fallen
         seed=tuning.seed,
         data_seed=tuning.seed,
-        max_length=None,  # a cut prompt would lose image tokens; over-long ones were refused
+        max_length=None,  # cutting would lose image tokens; prompts that are too long were refused before
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
         report_to="none",
     )
-    # One process takes one GPU. To all that it sees the Trainer would copy the model, which TRL refuses.
+    # Each process takes one GPU. Otherwise the Trainer would copy the model to all GPUs, which TRL refuses.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
 
 
 def _warmup_steps(tuning: Tuning, examples: int) -> int:
-    """Steps in which the rate rises. It begins at 0, so one step at least is left at the full rate."""
+    """The steps in which the rate rises. It begins at 0, and at least one step has the full rate."""
     steps = tuning.steps(examples)
     return min(math.ceil(steps * tuning.warmup), steps - 1)
 
 
 def _numbered(start: int, end: int) -> Any:
-    """What the trainer shuffles: the numbers of rows; the collator has all else."""
+    """The dataset that the trainer shuffles. It has only the numbers of rows, and the collator has the rows."""
     from datasets import Dataset
 
     return Dataset.from_dict({"row": list(range(start, end))})

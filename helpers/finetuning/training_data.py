@@ -39,13 +39,13 @@ STRUCTURE = re.compile(r"<(mask|unused\d+|[a-z]+_of_[a-z]+|image_soft_token)>|\[
 class Taught(Protocol):
     """A prompt and the answer to it.
 
-    One that has a ``truth`` too, as evaluation scores by, is held to it.
+    If it also has a ``truth``, by which an evaluation scores, its answer must agree with it.
     """
 
     id: str
-    group: str  # of examples from one patient or volume; never in training and validation both
-    options: Sequence[str]  # what can be answered; empty for a sentence
-    answer: str  # what the model is to say
+    group: str  # the same for examples of one patient or volume, which must not be in training and validation
+    options: Sequence[str]  # the possible answers; empty for a sentence
+    answer: str  # the answer that the model should learn
 
     @property
     def messages(self) -> list[Message]:
@@ -53,10 +53,10 @@ class Taught(Protocol):
 
 
 class Kept:
-    """An example whose prompt stays in memory after the first look, as long as there is ``room`` for its pixels.
+    """An example whose prompt stays in memory after its first use, if there is ``room`` for its pixels.
 
-    Drawing a prompt (reading, turning, windowing) can take longer than encoding it, and it is looked at more than
-    once. ``room`` is one list for all examples that share it: the bytes left.
+    Making a prompt (reading, turning, windowing) can take longer than encoding it, and it is used more than once.
+    ``room`` is one list for all examples that share it: the bytes left.
     """
 
     def __init__(self, example: Taught, room: list[int]) -> None:
@@ -81,10 +81,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Row:
-    """An example as tokens: the prompt's, then those of the answer and of the end of the turn."""
+    """An example as tokens: those of the prompt, of the answer, and of the end of the turn."""
 
     ids: list[int]
-    labels: list[int]  # the token itself where it is learned, `IGNORED` elsewhere
+    labels: list[int]  # the token itself if it is learned, else `IGNORED`
     answer_tokens: int
     images: int
     image_key: str  # hash of the images' pixels; "" without any
@@ -97,9 +97,9 @@ def prepare(
 
     Args:
         examples: prompts with answers.
-        processor: of the model.
+        processor: the processor of the model.
         what: the purpose of the examples, for errors.
-        learn_prompt: whether the loss is on the prompt's words too; image tokens are left out in any case.
+        learn_prompt: whether the loss is also on the prompt's words. Image tokens are always left out.
 
     Raises:
         InputError: lists all faults by the id of their example: an empty answer, options that a reply cannot tell
@@ -180,7 +180,7 @@ def _check_stated(example: Taught, answer: str) -> None:
     if not isinstance(truth, str):
         raise InputError(f"The truth {truth!r} is not text.", remedy="Give the truth as text, or leave it out.")
     kept = truth_of(example)
-    if kept["form"] == "text":  # any sentence may say it
+    if kept["form"] == "text":  # any sentence may state the answer
         return
     reply = Reply(answer, "", 0, 0, 0.0, finished=True)
     if not mark({**kept, "parsed": parsed_of(example, kept["form"], reply)}):
@@ -191,7 +191,7 @@ def _check_stated(example: Taught, answer: str) -> None:
 
 
 def _reserved(tokenizer: Any) -> dict[int, str]:
-    """The tokens by id that make up a prompt's structure, and so are nobody's words."""
+    """The tokens, by id, that form the structure of a prompt and must not occur in words."""
     added = tokenizer.added_tokens_decoder.items()
     named = {k: token.content for k, token in added if token.special or STRUCTURE.fullmatch(token.content)}
     return dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)) | named

@@ -15,7 +15,7 @@ from helpers.finetuning.problems import input_errors
 LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 VISION_LAYERS = r".*vision_tower.*\.(q_proj|k_proj|v_proj|out_proj|fc1|fc2)"
 EMBEDDINGS = ["lm_head", "embed_tokens"]
-# What Google's own notebook sets otherwise, https://github.com/Google-Health/medgemma, commit ff57e8c,
+# The settings in which Google's own notebook differs, https://github.com/Google-Health/medgemma, commit ff57e8c,
 # notebooks/fine_tune_with_hugging_face.ipynb. Its batch of 4 at once, accumulated 4 times, is one of 16.
 RECIPES: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -150,7 +150,7 @@ class Tuning:
         return math.ceil(examples / self.batch_size) * self.epochs
 
 
-# What `help` shows; it leaves the docstrings of fields out.
+# The text for `help`, which would leave out the docstrings of fields.
 Tuning.__doc__ = "\n    ".join(
     [f"{Tuning.__doc__}", *(f"{name}: {field.description}" for name, field in Tuning.__pydantic_fields__.items())]
 )
@@ -172,9 +172,7 @@ def with_recipe(given: Any, recipes: dict[str, dict[str, Any]], refused: str) ->
 
 
 def lora_config(tuning: Tuning) -> Any:
-    """The configuration of the adapter: on all projections of the language model, and of the tower if it is
-    adapted.
-    """
+    """The adapter's configuration: on all projections of the language model, and of the tower if adapted."""
     from peft import LoraConfig
 
     layers = f"({LANGUAGE_LAYERS})|({VISION_LAYERS})" if tuning.adapt_vision else LANGUAGE_LAYERS
@@ -189,14 +187,14 @@ def lora_config(tuning: Tuning) -> Any:
 
 
 def to_train(model: Any, tuning: Tuning) -> Any:
-    """The model with its adapter around it; in full tuning itself, its tower and projector frozen.
+    """The model inside its adapter. In full tuning, the model itself, with frozen tower and projector.
 
     The matrices of an adapter are float32, as PEFT makes them around weights of any format; whole copies of
     embeddings and head have the model's own.
     """
     from peft import get_peft_model
 
-    if tuning.rank:  # of a model of shapes alone the adapter is that too
+    if tuning.rank:  # for a model without numbers, the adapter has none either
         return get_peft_model(model, lora_config(tuning), low_cpu_mem_usage=model.device.type == "meta")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("vision_tower" not in name and "multi_modal_projector" not in name)

@@ -21,7 +21,7 @@ from helpers.models import ADAPTER_RECORD, ChatModel, fingerprint
 from helpers.storage import make_folder, write_json
 
 PACKAGES = ("medgemma-tutorials", "transformers", "peft", "trl", "torch")
-NAMES = {  # of the record's parts, where two runs differ in them
+NAMES = {  # names of the record's parts, for errors
     "base": "model",
     "base_fingerprint": "weights of the model",
     "dtype": "number format",
@@ -66,16 +66,16 @@ def open_work(work: Path, record: dict[str, Any]) -> None:
 
 
 def finish(trainer: Any, record: dict[str, Any], work: Path, output: Path) -> None:
-    """Write the result under a temporary name, give it its own, and clear the working folder away."""
+    """Write the result under a temporary name, rename it, and remove the working folder."""
     whole, state = output.with_name(f".{output.name}.whole.partial"), PartialState()
     if state.is_main_process:
-        shutil.rmtree(whole, ignore_errors=True)  # of a run that ended here
+        shutil.rmtree(whole, ignore_errors=True)  # left by a run that was stopped here
     state.wait_for_everyone()
-    trainer.save_model(str(whole))  # on all processes: sharded weights are gathered from them
+    trainer.save_model(str(whole))  # on all processes, because sharded weights are gathered from all of them
     if state.is_main_process:
-        for file in ("training_args.bin", "README.md"):  # a pickle; an empty form with a path of this machine
+        for file in ("training_args.bin", "README.md"):  # a pickle, and a model card with a path of this machine
             (whole / file).unlink(missing_ok=True)
-        if (settings := whole / "adapter_config.json").is_file():  # names a folder of this machine
+        if (settings := whole / "adapter_config.json").is_file():  # it names a folder of this machine
             kept = json.loads(settings.read_text("utf-8")) | {"base_model_name_or_path": record["base"]}
             write_json(settings, kept)
         write_json(whole / ADAPTER_RECORD, record)
@@ -85,7 +85,7 @@ def finish(trainer: Any, record: dict[str, Any], work: Path, output: Path) -> No
 
 
 def _differences(path: Path, record: dict[str, Any]) -> list[str]:
-    """In what the record at ``path`` is another than ``record``, in words."""
+    """The differences between the record at ``path`` and ``record``, in words."""
     try:
         there = json.loads(path.read_text("utf-8"))
         if not isinstance(there, dict) or not isinstance(there.get("settings"), dict):

@@ -1,7 +1,7 @@
 """Read the package's public names with their signatures and docstrings from the source, without importing it.
 
-Public is what a folder's face hands on (its ``__init__.pyi``). `griffe` follows each name to where it is defined,
-and reads the docstring there.
+The public names are those in a folder's face (its ``__init__.pyi``). `griffe` finds the definition of each name,
+and reads its docstring.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TITLES = {"parameters": "Arguments", "returns": "Returns", "raises": "Raises", 
 class Part:
     """A part of a docstring: words, or rows of name and words under a title. Both are Markdown."""
 
-    title: str  # empty for words alone
+    title: str  # empty if there are only words
     rows: list[tuple[str, str]]
 
 
@@ -33,7 +33,7 @@ class Part:
 class Name:
     """A public function, class, method, attribute or constant."""
 
-    name: str  # of a method with its class: "Volume.slices"
+    name: str  # for a method with its class: "Volume.slices"
     kind: str  # "function", "class" or "value"
     signature: str  # as in the source
     parts: list[Part]
@@ -93,7 +93,7 @@ def read_api(package: Path = PACKAGE) -> list[Face]:
 
 
 def addresses(faces: list[Face]) -> dict[str, str]:
-    """Where each folder, function and class is explained, from the site's root.
+    """The address of each folder, function and class on the site, relative to its root.
 
     The keys are full names (``helpers.data``, ``helpers.data.fetch``; of a file, ``helpers.data.idc``, it is its
     folder's page) and, where only one object has it, the last part of a function's or class's name (``fetch``).
@@ -122,7 +122,7 @@ def _members(parent: griffe.Class, prefix: str) -> Iterator[Name]:
         if name.startswith("_") or member.is_alias or not member.lineno:
             continue
         found = _name(prefix + name, member)
-        if not found.signature.startswith("self."):  # set in __init__: its arguments say it
+        if not found.signature.startswith("self."):  # set in __init__, whose arguments describe it
             yield found
 
 
@@ -141,14 +141,14 @@ def _signature(member: griffe.Object) -> str:
 
 
 def _of_class(member: griffe.Class) -> str:
-    """With how one is made, where it has an ``__init__`` of its own in the source."""
+    """A class, with the arguments of its ``__init__`` if the source has one."""
     made = member.members.get("__init__")
     own = made is not None and not made.is_alias and made.lineno
     return _signature(member) + (":\n" + textwrap.indent(_signature(made), "    ") if own else "")
 
 
 def _value(name: str, member: griffe.Attribute) -> Name:
-    """A constant or a field; the comment at the end of its line is what is said of it."""
+    """A constant or a field. The comment at the end of its line is its description."""
     source = textwrap.dedent("\n".join(_lines(member)[member.lineno - 1 : member.endlineno]))
     line, _, comment = source.partition("  # ") if "\n" not in source else (source, "", "")
     parts = _parts(member) or ([Part("", [("", comment)])] if comment else [])

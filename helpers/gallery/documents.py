@@ -1,4 +1,4 @@
-"""The guide: Markdown pages of the repository, in the order in which ``docs/README.md`` lists them.
+"""Read the guide: the Markdown pages of the repository, in the order of ``docs/README.md``.
 
 A page's anchors are those that GitHub gives its headings, so a link works there and on the site.
 """
@@ -29,7 +29,7 @@ from helpers.gallery.page import (
 CONTENTS = "README.md"  # in the folder of the guide
 FRONT = "question.jpg"  # the picture of the front page; its JPEG comment says it in words (docs/make_picture.py)
 _LISTED = re.compile(r"\[([^\]]+)\]\(([^)#\s]+\.md)\)")  # the words of the link; the file
-_COMMAND = re.compile(r"[a-z]+")  # `report` is a command in the guide, though a function has that name too
+_COMMAND = re.compile(r"[a-z]+")  # in the guide, `report` is a command, although a function also has this name
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def document_page(document: Document, addresses: Mapping[str, str], places: Plac
 
 
 def front_picture(docs: Path) -> tuple[Path, str] | None:
-    """The picture of the front page with its text; None where there is none."""
+    """The picture of the front page with its text; None without one."""
     path = docs / FRONT
     if not path.is_file():
         return None

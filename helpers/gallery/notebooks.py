@@ -1,4 +1,4 @@
-"""An executed notebook as a page of the gallery: its HTML, its sections, one sentence and one small picture."""
+"""Turn an executed notebook into a page of the gallery: HTML, sections, one sentence and one small picture."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ from helpers.gallery.page import (
     rewrite_links,
 )
 
-TAG = "gallery"  # of the cell whose first picture stands for its notebook; without one, the first picture does
+# Tag of the cell whose first picture is on the card; by default, the first picture of the notebook.
+TAG = "gallery"
 CARD = (640, 400)  # pixels of a card's picture
 _PICTURES = ("image/png", "image/jpeg")
 _LABELS = re.compile(r"""(?:label|title)\s*[=(]\s*f?(["'])(.+?)\1""")
-_NO_TEXT = "No description has been provided"  # what nbconvert says of such a picture, with a warning
+_NO_TEXT = "No description has been provided"  # nbconvert writes this for a picture without a text
 _LOG = logging.getLogger("nbconvert.gallery")
 _LOG.setLevel(logging.ERROR)
 _STOPPED = "**The run stopped here.** The cells below were not run."
@@ -73,7 +74,7 @@ def notebook_page(
     make_accessible(soup)
     _describe_pictures(soup)
     parts = soup.select(".text_cell_render > *, .input_area")
-    sections = find_sections(parts, _anchor)  # before the HTML is written: it sets the anchors
+    sections = find_sections(parts, _anchor)  # before the HTML is written, because it sets the anchors
     title = notebook_title(notebook)
     return Page(title, one_sentence(notebook), str(soup), sections, picture, alt or f"A picture from {title}")
 
@@ -95,7 +96,7 @@ def one_sentence(notebook: nbformat.NotebookNode) -> str:
 
 
 def _mark_the_end(notebook: nbformat.NotebookNode) -> None:
-    """Put a line before the first cell of code that was not run, where an earlier one was."""
+    """Put a line before the first cell of code that was not run, if an earlier one was."""
     code = [k for k, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     ran = [k for k in code if notebook.cells[k].execution_count is not None]
     left = [k for k in code if ran and k > ran[-1]]
@@ -104,7 +105,7 @@ def _mark_the_end(notebook: nbformat.NotebookNode) -> None:
 
 
 def _card_picture(notebook: nbformat.NotebookNode) -> tuple[bytes | None, str]:
-    """The picture of a card, on a ground of its own corner's colour, and its text; None where there is none."""
+    """The picture of a card, on a background in the colour of its corner, and its text; None without one."""
     tagged = [cell for cell in notebook.cells if TAG in cell.metadata.get("tags", [])]
     for cell in [*tagged, *notebook.cells]:
         for output in cell.get("outputs", []):
@@ -117,7 +118,7 @@ def _card_picture(notebook: nbformat.NotebookNode) -> tuple[bytes | None, str]:
 def _card(encoded: str) -> bytes:
     image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     ground = image.getpixel((1, 1))
-    drawn = ImageChops.difference(image, Image.new("RGB", image.size, ground)).getbbox()  # less its margins
+    drawn = ImageChops.difference(image, Image.new("RGB", image.size, ground)).getbbox()  # without its margins
     framed = ImageOps.expand(image.crop(drawn), border=image.width // 40, fill=ground)
     card = ImageOps.pad(framed, CARD, Image.Resampling.LANCZOS, color=ground)
     out = io.BytesIO()

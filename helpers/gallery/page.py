@@ -52,14 +52,14 @@ class Places:
 
     checkout: Path
     pages: Mapping[str, str]  # files ("docs/ask.md") to their pages ("docs/ask.html"), from the roots of both
-    repository: str = ""  # its address, for files without a page; empty where it is not known
+    repository: str = ""  # its address, for files without a page; empty if not known
 
     def resolved(self, target: str, source: str) -> str:
-        """The file, from the repository's root, that a relative address in the file ``source`` means."""
+        """The file, relative to the repository's root, to which a relative address in ``source`` leads."""
         return posixpath.normpath(posixpath.join(posixpath.dirname(source), unquote(target)))
 
     def address(self, target: str, source: str) -> str | None:
-        """Where a relative address in the file ``source`` leads, from that file's page; None: nowhere."""
+        """The target of a relative address in ``source``, relative to the page of ``source``; None without one."""
         file = self.resolved(target, source)
         if file in self.pages:
             return quote(posixpath.relpath(self.pages[file], posixpath.dirname(self.pages[source]) or "."))
@@ -70,7 +70,7 @@ class Places:
 
 
 def templates() -> Environment:
-    """The gallery's templates; a name that a template uses and is not given is an error."""
+    """The gallery's templates. If a template uses a name that it does not get, this is an error."""
     return Environment(
         loader=FileSystemLoader(SITE),
         autoescape=True,
@@ -81,14 +81,14 @@ def templates() -> Environment:
 
 
 def write_search_index(entries: Iterable[Entry], path: Path) -> None:
-    """Write the entries as a script: a page opened as a file may load a script beside it, but no JSON."""
+    """Write the entries as a script, because a page that is opened from disk may load a script but no JSON."""
     rows = [[*entry[:4], " ".join(entry.text.split())] for entry in entries]
     content = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
     path.write_text(f"window.SEARCH_INDEX = {content};\n", encoding="utf-8")
 
 
 def from_markdown(text: str, addresses: Mapping[str, str], root: str) -> str:
-    """Markdown as HTML, in which code that is a public name leads to its page (`link_names`)."""
+    """Turn Markdown into HTML, in which public names in code become links to their pages (`link_names`)."""
     soup = BeautifulSoup(markdown2html(text), "html.parser")
     link_names(soup, addresses, root)
     make_offline(soup)
@@ -97,7 +97,7 @@ def from_markdown(text: str, addresses: Mapping[str, str], root: str) -> str:
 
 
 def link_names(soup: BeautifulSoup | Tag, addresses: Mapping[str, str], root: str) -> None:
-    """Make a link of each inline code that is a key of ``addresses``, as it is or before its bracket."""
+    """Make a link of inline code that is a key of ``addresses``, with or without a bracket behind it."""
     for code in soup.find_all("code"):
         address = addresses.get(code.get_text().partition("(")[0])
         if address and not code.find_parent(["a", "pre"]):
@@ -105,7 +105,7 @@ def link_names(soup: BeautifulSoup | Tag, addresses: Mapping[str, str], root: st
 
 
 def rewrite_links(soup: BeautifulSoup, source: str, places: Places) -> None:
-    """Lead links of the file ``source`` to the site's pages or to the repository; others become plain words."""
+    """Change the links of ``source`` to pages of the site or the repository. Others become plain words."""
     for link in soup.find_all("a", href=True):
         target, _, anchor = link["href"].partition("#")
         if not target or re.match(r"\w+:|//", target):
@@ -123,7 +123,7 @@ def heading_text(tag: Tag) -> str:
 
 
 def find_sections(parts: Iterable[Tag], anchor_of: Callable[[str], str]) -> list[Section]:
-    """A page by its headings; nbconvert's marks beside them become links that only a mouse or a key shows.
+    """Divide a page by its headings. nbconvert's marks beside them become links that appear on hover or focus.
 
     Args:
         parts: headings and what stands between them, in order.
@@ -157,7 +157,7 @@ def soup_tag(name: str, text: str = "", **attributes: str) -> Tag:
 
 
 def make_offline(soup: BeautifulSoup) -> None:
-    """Take out, in place, all that a browser would run or load from another host; a left-out picture is named."""
+    """Remove, in place, everything that a browser would run or load from another host. Name removed pictures."""
     for tag in soup.find_all(["script", "iframe", "object", "embed", "link", "base", "meta"]):
         tag.decompose()
     for style in soup.find_all("style"):
@@ -178,7 +178,7 @@ def make_offline(soup: BeautifulSoup) -> None:
 
 
 def make_accessible(soup: BeautifulSoup) -> None:
-    """In place: what may be wider than a phone gets a frame that scrolls, by the keyboard too."""
+    """Put wide elements, in place, into frames that scroll on a phone, also by the keyboard."""
     for table in soup.find_all("table"):
         table.wrap(soup_tag("div", class_="scroll", tabindex="0", role="region", aria_label="Table"))
         frame = table.parent

@@ -19,7 +19,7 @@ MODEL_CARD = STANDIN_FOLDER / "README.md"
 
 
 class Teaching(NamedTuple):
-    """Where a notebook's results count the teaching cases that were right, for one kind of images."""
+    """The names in a notebook's results that count right teaching cases, for one kind of images."""
 
     kind: str
     notebook: str
@@ -33,7 +33,7 @@ MEASURED = (
     Teaching("whole slide", "04_wsi_patch_prompting", "teaching_cases_exact", "stain, the exact sentence"),
     Teaching("single image", "01_load_medgemma", "teaching_cases_right", "kind of image, open, yes or no, choice"),
 )
-# Notebooks whose results are scores, with the keys that say something else.
+# Notebooks whose results are scores, with the keys of other results.
 SCORED = {
     "05_evaluation": ("model", "is_standin", "data"),
     "06_fine_tuning": ("model", "is_standin", "data", "seconds", "cpu_seconds"),
@@ -79,7 +79,7 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
 
 
 def _published(kind: str) -> list[Published]:
-    """The report's rows; the model card's are of subsets of the same data."""
+    """The rows of the report. Those of the model card are about subsets of the same data."""
     return [row for row in PUBLISHED if row.kind == kind and row.source == REPORT]
 
 

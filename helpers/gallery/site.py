@@ -1,7 +1,7 @@
 """A static site from the executed notebooks of a run and the guide: ``medgemma-tutorials gallery``.
 
-Cards, the notebooks, the guide, scores, the public names of the package, and a search over all of it. It opens
-from a folder without a server, and asks no outside host for anything.
+The site has cards, the notebooks, the guide, scores, the public names of the package, and a search. It opens from
+a folder without a server, and loads nothing from other hosts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from helpers.storage import whole_folder
 
 DOCS = NOTEBOOKS.parent / "docs"
 _ASSETS = ("gallery.css", "search.js")
-_MARK = "search-index.js"  # a folder with it is a gallery, and may be replaced
+_MARK = "search-index.js"  # a folder with this file is a gallery, which may be replaced
 
 
 def build_gallery(
@@ -126,7 +126,7 @@ def _read_summary(run: Path) -> dict[str, Any]:
 
 
 def _publishable(content: Any, run: Path) -> Any:
-    """The content less the values of tokens and the names of this machine's folders."""
+    """The content without the values of tokens and the names of this machine's folders."""
     text = json.dumps(without_tokens(content))
     for place, name in ((NOTEBOOKS.parent, "."), (run.resolve(), run.name), (Path.home(), "~")):
         text = text.replace(json.dumps(str(place))[1:-1], name)
@@ -134,7 +134,7 @@ def _publishable(content: Any, run: Path) -> Any:
 
 
 def _records(summary: Mapping[str, Any], notebooks: Path) -> list[dict[str, Any]]:
-    """The run's records and blank ones of the notebooks that it left out, in order."""
+    """The records of the run, and empty records for notebooks that it left out, in order."""
     records = {record["notebook"]: dict(record) for record in summary["notebooks"]}
     for path in find_notebooks(notebooks):
         blank = {"notebook": path.name, "status": "not run", "error": None, "seconds": 0.0, "results": {}}
@@ -148,7 +148,7 @@ def _notebook(run: Path, record: dict[str, Any]) -> nbformat.NotebookNode:
     source = record["source"] and nbformat.read(record["source"], as_version=4)
     executed = run / record["notebook"]
     record["changed"] = False
-    if record["status"] == "not run":  # a copy that an earlier run left is not a part of this one
+    if record["status"] == "not run":  # ignores a copy of an earlier run
         return source or nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# {record['stem']}")])
     if not executed.is_file():
         raise InputError(
@@ -173,7 +173,7 @@ def _write_notebooks(
     names: Mapping[str, str],
     places: Places,
 ) -> Iterator[Entry]:
-    """Write a page of each notebook, fill in its record for the card, and give what the search finds in it."""
+    """Write a page for each notebook, complete its record for the card, and return the entries for the search."""
     made: list[Page] = []
     for record in records:
         notebook = _notebook(run, record)

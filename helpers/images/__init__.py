@@ -8,8 +8,8 @@ In: a file or folder. Out: a `Study` of its parts, or square RGB images.
 - ``study``: finds out from headers whether a file is CT, MR, a slide or a 2D image.
 - ``reading``: the options that say how to read a path, for example which of several volumes.
 - ``model_images``: the images of a volume, slide or picture, in the form that prompts, tables and shards share.
-- ``deidentified``: checks by the headers of files whether their images may leave this machine; ``hashed_files``
-  checks that they are still the same files.
+- ``deidentified``: checks by the headers of files whether their images may leave this machine. ``hashed_files``:
+  checks that the files have not changed.
 """
 
 import lazy_loader

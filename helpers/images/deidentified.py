@@ -21,7 +21,8 @@ from helpers.errors import InputError
 from helpers.images.hashed_files import HashedFiles
 from helpers.volumes import RemoteSeries, begins_as_dicom, header_text
 
-# May hold a pseudonym where Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality Profile).
+# These may hold a pseudonym if Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality
+# Profile).
 PSEUDONYMS = ("PatientName", "PatientID", "AccessionNumber")
 IDENTIFIERS = (
     "PatientBirthDate",
@@ -39,7 +40,7 @@ IDENTIFIERS = (
     "ResponsiblePerson",
     "AdmissionID",
 )
-# Said by the file about itself: attribute -> the value that speaks against sending.
+# Statements of a file about itself: attribute -> the value that forbids sending.
 FLAGS = {"PatientIdentityRemoved": "NO", "BurnedInAnnotation": "YES", "RecognizableVisualFeatures": "YES"}
 # Kinds of images that often have words drawn into them: ultrasound, screenshots and scans, photographs, endoscopy.
 TEXT_MODALITIES = ("US", "IVUS", "SC", "XC", "ES", "OT")
@@ -59,7 +60,7 @@ class HeadersRead(Protocol):
         """The result of `identifying`; None if there were no headers."""
 
     def may_show_text(self) -> list[str]:
-        """What was found by `may_show_text`."""
+        """The result of `may_show_text`."""
 
 
 ImageSource = str | os.PathLike[str] | HeadersRead | HashedFiles
@@ -67,37 +68,37 @@ ImageSource = str | os.PathLike[str] | HeadersRead | HashedFiles
 
 @dataclass(frozen=True)
 class SeriesHeaders:
-    """The headers of a DICOMweb series, as its server told them: what they were found to hold."""
+    """The headers of a DICOMweb series, from its server, with the results of both checks."""
 
-    path: str  # its address
+    path: str  # address of the series
     found: tuple[str, ...]
     text: tuple[str, ...]
 
     def identifying(self) -> list[str]:
-        """As `HeadersRead` has it."""
+        """As in `HeadersRead`."""
         return list(self.found)
 
     def may_show_text(self) -> list[str]:
-        """As `HeadersRead` has it."""
+        """As in `HeadersRead`."""
         return list(self.text)
 
 
 def check_may_leave(sources: Iterable[ImageSource]) -> list[ImageSource]:
-    """Read the header of every file of ``sources``; say nothing if all are clean.
+    """Read the header of every file of ``sources``, and raise an error if one names a patient.
 
-    Returns the sources as they were checked: files by their hash, so that no other is taken for them later.
+    Returns the checked sources, with the hashes of files, so that no other file can take their place later.
 
-    A source is a file, a folder of a series, or the address of a DICOMweb series, whose headers its server tells
-    (``DICOMWEB_TOKEN``). Of images that were prepared, what their headers said then is taken. Warns of images that
-    often have words drawn into them (`may_show_text`).
+    A source is a file, a folder of a series, or the address of a DICOMweb series, whose server sends the headers
+    (``DICOMWEB_TOKEN``). For prepared images, the results of their preparation are used. Warns of kinds of images
+    that often have words drawn into them (`may_show_text`).
 
     Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
     Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
 
     Raises:
-        InputError: attributes that identify a patient (their names, never their values), a file whose header
-            cannot be checked because it is not DICOM, one that changes meanwhile, or an address that is not that
-            of a DICOMweb series, or does not answer.
+        InputError: attributes identify a patient (the error shows their names, never their values), a file is not
+            DICOM, so that its header cannot be checked, a file changes meanwhile, or an address is not that of a
+            DICOMweb series, or does not answer.
     """
     public = _public_paths()
     checked: list[ImageSource] = []
@@ -191,7 +192,7 @@ def _check_read(source: HeadersRead) -> None:
 
 def _check(source: HashedFiles) -> None:
     headers = list(_headers_of(source.files))
-    source.check_unchanged()  # what was hashed is what was read
+    source.check_unchanged()  # the hashed files are those that were read
     if found := _counted(map(identifying, headers)):
         listed = ", ".join(_listed(found, len(headers), "files"))
         raise InputError(
@@ -235,7 +236,7 @@ def _warn_of_text(path: str, kinds: Iterable[str]) -> None:
 
 
 def _public_paths() -> set[Path]:
-    """Files of the manifest as they lie here, and the folders of its series."""
+    """The local files of the manifest, and the folders of its series."""
     paths: set[Path] = set()
     for entry in manifest().values():
         root = own_manifest().parent if entry.bundled else cache_folder()

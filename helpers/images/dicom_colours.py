@@ -16,7 +16,7 @@ from helpers.images.rgb import as_bytes
 
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_RCT", "YBR_ICT")
 _NAMES = ("Red", "Green", "Blue")
-# RGB of Y, Cb and Cr (ITU-T T.871), each less its zero, as shares of the full range.
+# RGB from Y, Cb and Cr (ITU-T T.871), each minus its zero, as shares of the full range.
 _TO_RGB = np.array([[1, 1, 1], [0, -0.114 * 1.772 / 0.587, 1.772], [1.402, -0.299 * 1.402 / 0.587, 0]])
 
 
@@ -27,7 +27,7 @@ def rgb_colours(dataset: Dataset, frame: int) -> np.ndarray:
     YBR_PARTIAL_422. Raises the errors of pydicom.
     """
     kind, bits = dataset.PhotometricInterpretation, int(dataset.get("BitsStored") or dataset.BitsAllocated)
-    if kind == "YBR_PARTIAL_422":  # stored as YBR_FULL_422 is, with other numbers for black and white
+    if kind == "YBR_PARTIAL_422":  # stored like YBR_FULL_422, with other numbers for black and white
         dataset.PhotometricInterpretation = "YBR_FULL_422"
         shares = pixel_array(dataset, index=frame, raw=True) / 255
         shares = (shares - np.array([16, 128, 128]) / 255) * (255 / np.array([219, 224, 224]))
@@ -59,10 +59,10 @@ def palette_colours(stored: np.ndarray, dataset: Dataset, little: bool) -> np.nd
 def supplemental_colours(
     stored: np.ndarray, dataset: Dataset, little: bool
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Where a grey image has colours of a supplemental palette (PS3.3 C.8.16.2.1.1.1), and its colours.
+    """The pixels of a grey image with colours of a supplemental palette (PS3.3 C.8.16.2.1.1.1), and these colours.
 
     Returns:
-        A mask (rows, columns) and uint8 (rows, columns, 3); None where the image has no such palette.
+        A mask (rows, columns) and uint8 (rows, columns, 3); None if the image has no such palette.
     """
     table = table_in(dataset, little, f"{_NAMES[0]}PaletteColorLookupTable")
     if table is None:
@@ -75,7 +75,7 @@ def _through(stored: np.ndarray, tables: Sequence[LookupTable | None]) -> np.nda
     known = [table for table in tables if table]
     highest = max(table.highest for table in known)
     if max(int(table.entries.max()) for table in known) <= 255:
-        highest = 255  # 8 bits that are said to be 16: everything would be black
+        highest = 255  # 8 bits that the file calls 16; otherwise all would be black
     return as_bytes(np.stack([table.of(stored) for table in known], axis=-1) / highest)
 
 

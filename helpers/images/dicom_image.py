@@ -27,15 +27,16 @@ from helpers.volumes import (
     undecodable,
 )
 
-# Made of images, and no image themselves, though some have rows and columns.
+# Objects that are made from images but are no images, although some have rows and columns.
 _NO_IMAGES = ("Segmentation", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated", "Height Map")
 _NO_MODALITIES = {"SEG": "a segmentation", "RTDOSE": "a radiation dose", "RTSTRUCT": "an RT structure set"}
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _WHOLE_NUMBERS = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
-# Functional groups with what the pipeline of a frame asks for (PS3.3 C.7.6.16.2).
+# Functional groups with the attributes that the pipeline of a frame needs (PS3.3 C.7.6.16.2).
 _GROUPS = ("FrameVOILUTSequence", "PixelValueTransformationSequence", "PixelMeasuresSequence")
-_SQUARE, _ODD = 1.01, 20  # how much longer than wide a pixel is shown as it is, and is not believed
+# Ratios of a pixel's sides: up to the first it counts as square, over the second as wrong.
+_SQUARE, _ODD = 1.01, 20
 
 
 def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
@@ -112,7 +113,7 @@ def _frames(dataset: Dataset) -> int:
 
 
 def _check_length(path: Path, dataset: Dataset) -> None:
-    """Refuse pixels of several frames in a file that says nothing of them: the first is not all of it."""
+    """Refuse pixels of several frames in a file that does not state them, because the first is not the whole."""
     said = _frames(dataset)
     if said > 1 or not isinstance(dataset.get("PixelData"), bytes):
         return
@@ -130,14 +131,14 @@ def _check_length(path: Path, dataset: Dataset) -> None:
 
 
 def _check_coded(path: Path, dataset: Dataset, frame: int) -> None:
-    """Refuse a compressed frame that is another than the header says; correct what the frame alone tells."""
+    """Refuse a compressed frame that differs from the header. Correct attributes that the frame decides."""
     coded = coded_frame(dataset.PixelData, dataset, frame, _frames(dataset))
     if coded is None:
         return
     said = (dataset.Columns, dataset.Rows, int(dataset.get("SamplesPerPixel") or 1))
     check_coded(coded, dataset.file_meta.TransferSyntaxUID, said, int(dataset.BitsAllocated), path)
     if coded.coarse and dataset.get("PhotometricInterpretation") == "RGB":
-        dataset.PhotometricInterpretation = "YBR_FULL_422"  # only Cb and Cr are ever stored more coarsely
+        dataset.PhotometricInterpretation = "YBR_FULL_422"  # only Cb and Cr may be stored more coarsely
 
 
 def _of_many(dataset: Dataset) -> str:
@@ -147,14 +148,14 @@ def _of_many(dataset: Dataset) -> str:
 
 
 def _correct_types(dataset: Dataset) -> None:
-    """Give the decoders numbers and words in the type that they ask for, where they are clear.
+    """Give the decoders numbers and words in the types that they need, if their meaning is clear.
 
-    What is missing is what every viewer takes for it.
+    Missing attributes get the value that every viewer assumes.
     """
     for keyword in (*_WHOLE_NUMBERS, "PixelRepresentation"):
         value = header_value((dataset,), keyword)
         if value is not None and not isinstance(value, int):
-            del dataset[keyword]  # and with it what type it was said to have
+            del dataset[keyword]  # this also removes its stated type
             setattr(dataset, keyword, int(float(header_text(value).split("\\")[0])))
     kind = header_text(header_value((dataset,), "PhotometricInterpretation")).upper().replace("_COLOR", " COLOR")
     if kind and kind != dataset.get("PhotometricInterpretation"):
@@ -172,7 +173,7 @@ def _correct_types(dataset: Dataset) -> None:
 
 
 def _levels(dataset: Dataset, frame: int) -> list[Dataset]:
-    """Where an attribute of a frame is looked up, in this order."""
+    """The datasets in which an attribute of a frame is looked up, in this order."""
     frames = header_value((dataset,), "PerFrameFunctionalGroupsSequence") or ()
     shared = header_value((dataset,), "SharedFunctionalGroupsSequence") or ()
     groups = [*frames[frame : frame + 1], *shared[:1]]
@@ -213,7 +214,7 @@ def _in_colours(colours: np.ndarray, levels: Sequence[Dataset], icc: bool) -> Im
 
 
 def _stored(path: Path, dataset: Dataset, frame: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values in all bits allocated, and in the bits stored (overlays of old lie in the others)."""
+    """The values of all allocated bits, and of the stored bits. Old overlays are in the other bits."""
     allocated = int(dataset.BitsAllocated)
     bits = int(dataset.get("BitsStored") or allocated)
     if bits >= allocated or allocated not in (8, 16, 32) or "PixelData" not in dataset:
@@ -226,7 +227,7 @@ def _stored(path: Path, dataset: Dataset, frame: int) -> tuple[np.ndarray, np.nd
 
 
 def _squared(image: Image.Image, levels: Sequence[Dataset], path: Path) -> Image.Image:
-    """With square pixels: PixelAspectRatio and spacings give the height of a pixel first, then its width."""
+    """Make pixels square. PixelAspectRatio and spacings state the height of a pixel first, then its width."""
     spacings = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
     for keyword in spacings:
         parts = header_text(header_value(levels, keyword)).replace(",", ".").split("\\")

@@ -34,9 +34,9 @@ def grey_levels(
 
     Args:
         stored: the stored values of the frame, (rows, columns).
-        padding: where they are padding (`padding_in_frame`); None where nothing is.
-        levels: where attributes are looked up, in this order: functional groups of the frame, of all frames, the
-            file itself.
+        padding: a mask of padding (`padding_in_frame`); None without padding.
+        levels: the datasets in which attributes are looked up, in this order: functional groups of the frame,
+            those of all frames, the file itself.
         little: whether the file is little endian.
         path: the file, for errors.
 
@@ -61,8 +61,8 @@ def padding_in_frame(whole: np.ndarray, stored: np.ndarray, levels: Sequence[Dat
     """The mask of padding in a frame (PS3.3 C.7.5.1.1.2): bool of the same shape; None if no padding is stated.
 
     Args:
-        whole: its values in all bits allocated, as padding may lie outside of those that are stored.
-        stored: its values in the bits stored.
+        whole: the values of all allocated bits, because padding may lie outside of the stored bits.
+        stored: the values of the stored bits.
         levels: as for `grey_levels`.
     """
     floating = whole.dtype.kind == "f"
@@ -78,7 +78,7 @@ def padding_in_frame(whole: np.ndarray, stored: np.ndarray, levels: Sequence[Dat
     if floating:
         ends = [float(whole.dtype.type(end)) for end in ends]
         return (whole >= min(ends)) & (whole <= max(ends))
-    # US and SS are often mistaken for each other: 63536 in signed values of 16 bits is -2000.
+    # Files often confuse the types US and SS: 63536 in signed values of 16 bits means -2000.
     kind = np.iinfo(whole.dtype)
     ends = [(int(end) - kind.min) % 2**kind.bits + kind.min for end in ends]
     beyond = min(ends) < stored_ends(levels, kind)[0] or max(ends) > stored_ends(levels, kind)[1]
@@ -87,7 +87,7 @@ def padding_in_frame(whole: np.ndarray, stored: np.ndarray, levels: Sequence[Dat
 
 
 def stored_ends(levels: Sequence[Dataset], kind: np.iinfo) -> tuple[int, int]:
-    """The lowest and the highest value of BitsStored bits, of a type that is signed or not."""
+    """The lowest and the highest value of BitsStored bits, signed or not."""
     bits = int(header_value(levels, "BitsStored") or kind.bits)
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind.min < 0 else (0, 2**bits - 1)
 
@@ -149,7 +149,7 @@ def _numbers(value: Any) -> list[float | None]:
 
 def _number(text: str) -> float | None:
     try:
-        number = float(text.replace(",", "."))  # a comma is what some systems write
+        number = float(text.replace(",", "."))  # some systems write a comma
     except ValueError:
         return None
     return number if math.isfinite(number) else None

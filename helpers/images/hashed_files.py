@@ -1,4 +1,4 @@
-"""Files as they were at one moment, by their hash: so that none is read, checked or sent in another's place."""
+"""Keep the hashes of files at one moment, so that no other file is read, checked or sent in their place."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.volumes import find_dicom_files
 
-WHOLE = 64_000_000  # bytes of all files of a source, up to which each is hashed from its first byte to its last
-ENDS = 1 << 16  # of larger ones so many bytes at both ends: the header, and the end of the pixels
-OFTEN = 0.1  # seconds; a look at all files that takes longer is repeated only after ten times as long
+WHOLE = 64_000_000  # bytes of all files of a source; up to this sum, each file is hashed completely
+ENDS = 1 << 16  # bytes at both ends that are hashed of larger sources: the header, and the end of the pixels
+OFTEN = 0.1  # seconds; if a check of all files takes longer, the next one waits ten times as long
 _AGAIN = "Read the images and load the model again, so that the headers of these very files are checked."
 
 
@@ -40,9 +40,9 @@ class HashedFiles:
         return list(self._seen)
 
     def check_unchanged(self) -> None:
-        """Raise `InputError` where a file is gone, has another content, or has come since.
+        """Raise `InputError` if a file is missing, has changed, or is new.
 
-        A file that was only touched passes where it was hashed as a whole, and counts as changed where it was not.
+        If a file was only touched, it passes if it was hashed completely. Otherwise it counts as changed.
         """
         for file in find_dicom_files(self.path):
             stamp, seen = self._seen.get(file, (None, ""))
@@ -66,7 +66,7 @@ class HashedFiles:
 def check_all_unchanged(sources: Iterable[Any], looked: dict[str, float]) -> None:
     """Raise `InputError` as `HashedFiles.check_unchanged` for any of the ``sources`` that are such files.
 
-    ``looked`` keeps when to look again: where there are very many files, a look takes at most a tenth of the time.
+    ``looked`` keeps the time of the next check. With very many files, checks take at most a tenth of the time.
     """
     began = time.monotonic()
     if began < looked.get("again", 0.0):

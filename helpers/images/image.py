@@ -22,7 +22,7 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
     - DICOM goes through the grayscale pipeline of the standard (PS3.4 N.2) once: modality LUT or rescale, VOI LUT
       or the first window that is valid (PS3.3 C.11.2), inversion where MONOCHROME1. Without a window, values go
       from the lowest to the highest that is not padding. Padding is black. Pixels that are not square become
-      square. `helpers.images.dicom_image` and ``grey_levels`` say the rest.
+      square. `helpers.images.dicom_image` and ``grey_levels`` describe the details.
     - Pictures of 8 bits keep their values, colours of more bits are scaled by their depth, grey of more bits from
       the lowest to the highest value. Transparency is composed on white, and the image is turned upright.
     - A page of a PDF is drawn with 1,792 pixels on its longer side, twice what the model sees.
@@ -42,7 +42,7 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
     """
     path = Path(path)
     kind = _kind(path)
-    # The first page of a slide, or the picture in its file, is not the slide.
+    # The first page of a slide's file, or a picture in it, is not the slide.
     if kind in ("tiff", "picture") and is_slide(path):
         raise InputError(
             "This is a whole slide, not a 2D image.",
@@ -54,7 +54,7 @@ def read_image(path: str | os.PathLike[str], page: int | None = None, *, icc: bo
 
 
 def page_count(path: str | os.PathLike[str]) -> int:
-    """How many pages a PDF or TIFF holds; 1 of every other file, whatever is in it. Raises as `read_image`."""
+    """The number of pages of a PDF or TIFF; 1 for any other file. Raises `InputError` as `read_image` does."""
     path = Path(path)
     count = {"pdf": pdf_page_count, "tiff": tiff_page_count}.get(_kind(path))
     return count(path) if count else 1

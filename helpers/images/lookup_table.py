@@ -20,7 +20,8 @@ class LookupTable(NamedTuple):
     def of(self, values: np.ndarray) -> np.ndarray:
         """The entries of ``values``; those below and above the table get its first and its last one."""
         first = self.first
-        # US and SS are often mistaken for each other: 64512 as the first of values that lie below it is -1024.
+        # Files often confuse the types US and SS: if 64512 is the first input and the values are lower, it means
+        # -1024.
         if first > 32767 and values.size and np.nanmax(values) < first:
             first -= 65536
         places = np.clip(np.rint(np.nan_to_num(values)) - first, 0, len(self.entries) - 1)
@@ -33,9 +34,9 @@ class LookupTable(NamedTuple):
 
     @property
     def white(self) -> int:
-        """The value of white of a VOI LUT, whose descriptor is not believed where all would be nearly black.
+        """The value of white of a VOI LUT. The descriptor is ignored if it would make everything nearly black.
 
-        Agfa's, among others, say 16 bits of an entry, which is what they allocate, where 12 are used.
+        Some files, such as Agfa's, state 16 allocated bits for an entry, but use only 12.
         """
         needed = int(self.entries.max()).bit_length()
         return 2**needed - 1 if 0 < needed <= self.bits - 4 else self.highest
@@ -59,7 +60,7 @@ def table_in(item: Dataset, little: bool, kind: str = "LUT") -> LookupTable | No
     if said is None or data is None:
         return None
     count, first, bits = (int(float(part)) for part in header_text(said).split("\\"))
-    count = count % 65536 or 65536  # 0 stands for 65536, which does not fit
+    count = count % 65536 or 65536  # 0 means 65536, which does not fit into the field
     entries = _entries(data, count, "<" if little else ">")
     return LookupTable(entries, first, max(bits, int(entries.max()).bit_length()))
 
@@ -74,6 +75,6 @@ def _entries(data: Any, count: int, order: str) -> np.ndarray:
         data = (np.atleast_1d(np.asarray(data, np.int64)) & 0xFFFF).astype(f"{order}u2").tobytes()
     if len(data) >= 2 * count:
         return np.frombuffer(data[: 2 * count], f"{order}u2")
-    if len(data) >= count:  # two entries of 8 bits in a word
+    if len(data) >= count:  # a word holds two entries of 8 bits
         return np.frombuffer(data[:count], np.uint8)
     raise ValueError(f"a lookup table has {len(data) // 2} entries, but its descriptor says {count}")

@@ -49,7 +49,7 @@ def part_images(
     notes = [] if notes is None else notes
     if part.kind == "slide":
         with open_slide(part.files[0], **reading.of_slide) as slide:
-            slide.best_level(reading.patch_mpp)  # fail before the mask is read
+            slide.best_level(reading.patch_mpp)  # fails before the mask is read
             mask = tissue_mask(slide)
             patches = sample_patches(slide, reading.patch_mpp, limit or MAX_PATCHES, seed, mask=mask)
             notes += patch_notes(slide, mask, patches, reading.patch_mpp)

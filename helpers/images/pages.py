@@ -28,7 +28,7 @@ def chosen_page(path: Path, count: int, page: int | None, what: str = "pages", *
         raise InputError(f"The file holds {count} {what}.", path=path, remedy=f"{choice} {otherwise}".strip())
     try:
         index = operator.index(page)
-    except TypeError:  # no whole number
+    except TypeError:  # not a whole number
         index = -1
     if not 0 <= index < count:
         held = f"{count} {what}" if count > 1 else "one image"

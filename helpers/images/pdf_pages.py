@@ -1,4 +1,4 @@
-"""Pages of a PDF as pictures, drawn by PDFium (pypdfium2)."""
+"""Draw pages of a PDF as pictures with PDFium (pypdfium2)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from helpers.errors import InputError
 from helpers.images.pages import chosen_page
 from helpers.prompts import IMAGE_SIDE
 
-# The longer side of a page in pixels: twice what the model sees, so that a person can read it too.
+# The longer side of a page in pixels, twice the model's side, so that a person can also read the page.
 PAGE_SIDE = 2 * IMAGE_SIDE
-MAX_PAGES = 20  # of one PDF in a prompt, where no other limit is given
-_HEAD = 1024  # bytes in which the mark of a PDF may stand (ISO 32000-1, annex H.3.4.1)
+MAX_PAGES = 20  # the default for the most pages of one PDF in a prompt
+_HEAD = 1024  # the mark of a PDF is in the first bytes (ISO 32000-1, annex H.3.4.1)
 _PASSWORD = 4  # FPDF_ERR_PASSWORD
 _ONE_AT_A_TIME = threading.Lock()  # PDFium has one state for the whole process
 
@@ -31,7 +31,7 @@ def is_pdf(path: Path) -> bool:
 
 
 def pdf_page_count(path: Path) -> int:
-    """How many pages a PDF has, 1 or more. Raises `InputError` as `read_pdf_page`."""
+    """The number of pages of a PDF, 1 or more. Raises `InputError` as `read_pdf_page` does."""
     with _opened(path) as document:
         return len(document)
 
@@ -40,8 +40,8 @@ def read_pdf_page(path: Path, page: int | None = None, *, icc: bool = False) -> 
     """One page as RGB, its longer side `PAGE_SIDE` pixels. ``page`` is counted from 0; ``icc`` changes nothing.
 
     Raises:
-        InputError: no PDF, damaged, locked with a password, without pages, several pages of which none was chosen,
-            no such page, or a page on which nothing stands.
+        InputError: the file is no PDF, damaged, locked with a password, or has no pages; it has several pages and
+            none was chosen; or the page does not exist or is empty.
     """
     with _opened(path) as document:
         index = chosen_page(path, len(document), page)
@@ -52,10 +52,10 @@ def read_pdf_page(path: Path, page: int | None = None, *, icc: bool = False) -> 
 
 
 def pdf_images(path: Path, limit: int | None = None, notes: list[str] | None = None) -> Iterator[Image.Image]:
-    """All pages in order, each as `read_pdf_page` draws it; pages on which nothing stands are left out.
+    """All pages in order, drawn as by `read_pdf_page`. Empty pages are left out.
 
-    ``notes`` gets a line on those that were left out before the first image comes. Raises `InputError` as
-    `read_pdf_page`, for more than ``limit`` pages (by default `MAX_PAGES`), and where all pages are empty.
+    Before the first image comes, ``notes`` gets a line about empty pages. Raises `InputError` as `read_pdf_page`
+    does, and if there are more than ``limit`` pages (by default `MAX_PAGES`) or all pages are empty.
     """
     most = limit or MAX_PAGES
     with _opened(path) as document:
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
 
 
 def _drawn(document: pypdfium2.PdfDocument, index: int) -> Image.Image | None:
-    """A page as RGB; None where it has one colour only."""
+    """A page as RGB; None if it has only one colour."""
     page = document[index]
     scale = (PAGE_SIDE - 0.01) / max(page.get_size())  # the sides are rounded up
     image = page.render(scale=scale).to_pil().convert("RGB")

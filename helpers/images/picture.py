@@ -19,18 +19,19 @@ from helpers.slides import not_the_file
 _TIFF = {".tif", ".tiff"}
 _JPEG_2000 = {".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"}
 _HEIF = {".heic", ".heif", ".hif"}
-# Endings of pictures; a file of another name may be one too, its content tells.
+# Endings of pictures. A file with another name may also be a picture, and its content tells.
 SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif", ".gif", ".bmp", ".dib", ".pgm", ".ppm"}
     | {".pnm", ".tga", *_TIFF, *_JPEG_2000, *_HEIF}
 )
 # The brands of ISO 23008-12 (HEIF) that Pillow does not read by itself.
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-# How Pillow scales the grey of 2 and 4 bits of a PNG, but not the one that is transparent.
+# Pillow scales the grey levels of PNG files of 2 and 4 bits by these factors, but not the transparent level.
 _KEY_SCALES = {"L;2": 85, "L;4": 17}
-# The first of a JPEG with several is the picture, the others are previews or maps; layers of PSD are no pages.
+# In a JPEG with several images, the first is the picture, and the others are previews or maps. Layers of PSD are
+# not pages.
 _ONE_PAGE = {"MPO", "PSD"}
-# What Pillow knows by its first bytes and reads by another program (Ghostscript), or not at all.
+# Formats that Pillow recognises, but reads only with another program (Ghostscript), or not at all.
 _NO_PICTURES = {"EPS", "WMF", "HDF5", "GRIB", "BUFR", "MPEG"}
 
 
@@ -63,13 +64,14 @@ def read_picture(path: Path, page: int | None = None, *, icc: bool = False) -> I
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """The picture as Pillow opens it, no pixel decoded. Raises `InputError` where it is too large for Pillow."""
+    """Open a picture with Pillow, without decoding pixels. Raises `InputError` if it is too large for Pillow."""
     if _is_heif(path):
         _register_heif(path)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half the size that is refused
+        # Pillow warns at half the size that is refused.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            # From a stream: Pillow leaves what it maps from a file of a given name on its side.
+            # From a stream, because Pillow does not turn upright a picture that it maps from a named file.
             with path.open("rb") as stream, Image.open(stream) as image:
                 yield image
         except Image.DecompressionBombError as error:
@@ -79,7 +81,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def decoded(image: Image.Image, path: Path, *, icc: bool, inverted: bool = False) -> Image.Image:
-    """The page at which ``image`` stands as RGB; ``inverted`` where the lowest of many grey values is white."""
+    """The current page of ``image`` as RGB. ``inverted``: whether the lowest of many grey values is white."""
     _correct_key(image)
     fine = _with_fine_alpha(image)
     image.load()
@@ -95,12 +97,12 @@ def decoded(image: Image.Image, path: Path, *, icc: bool, inverted: bool = False
     if clear is not None:
         grey[clear] = 255
     shown = Image.fromarray(grey)
-    shown.getexif().update(image.getexif())  # which way is up
+    shown.getexif().update(image.getexif())  # keeps the orientation
     return to_rgb(shown, icc=icc)
 
 
 def damaged(path: Path, error: Exception) -> InputError:
-    """The error for a picture that a decoder gives up."""
+    """The error for a picture that a decoder cannot read."""
     return InputError(
         f"The image is damaged or cut off ({str(error) or type(error).__name__}).",
         path=path,
@@ -109,7 +111,7 @@ def damaged(path: Path, error: Exception) -> InputError:
 
 
 def _correct_key(image: Image.Image) -> None:
-    """Bring the transparent colour of a PNG to the bits that its pixels have once Pillow has decoded them."""
+    """Scale the transparent colour of a PNG to the bits that its pixels have after Pillow decodes them."""
     key, tile = image.info.get("transparency"), getattr(image, "tile", None)
     if image.format != "PNG" or key is None or not tile:
         return
@@ -121,7 +123,7 @@ def _correct_key(image: Image.Image) -> None:
 
 
 def _with_fine_alpha(image: Image.Image) -> bool:
-    """Whether this is a PNG of grey and alpha of 16 bits, of which Pillow leaves 8: all four bytes are kept then.
+    """Whether this is a PNG with grey and alpha of 16 bits. Pillow would keep only 8, so all bytes are kept here.
 
     The filters of a PNG go by the bytes of a pixel, so that RGBA of 8 bits is decoded to the same bytes.
     """

@@ -10,7 +10,7 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.prompts import MAGNIFICATION_MPP
 
-MAGNIFICATION = 10  # as the report's slides
+MAGNIFICATION = 10  # that of the report's slides
 _VOLUME = {"only": "--only", "uneven": "--uneven", "offset": "--offset", "reformat": "--reformat"}
 _SLIDE = {"mpp": "--mpp", "magnification": "--magnification", "icc": "--icc"}
 _IMAGE = {"page": "--page", "icc": "--icc"}
@@ -22,13 +22,13 @@ class Reading:
     """The options for reading a volume, slide or image, which ask, prepare and tables pass on."""
 
     only: tuple[tuple[str, str], ...] = ()  # DICOM keywords and values that choose one of several volumes
-    uniform: bool = True  # False takes slices with gaps as they are
+    uniform: bool = True  # False accepts slices with gaps
     offset: float | None = None  # added to the values of a CT
     reformat: str | None = None  # "axial" resamples
-    mpp: float | None = None  # microns per pixel of a slide's level 0, where it does not say
-    magnification: int | None = None  # of a slide's patches: 5, 10 (where None) or 20
-    icc: bool | None = None  # whether ICC profiles are honoured; by default those of slides are, and no others
-    page: int | None = None  # of a picture with several pages or frames, from 0
+    mpp: float | None = None  # microns per pixel of a slide's level 0, if the slide does not state them
+    magnification: int | None = None  # magnification of a slide's patches: 5, 10 (for None) or 20
+    icc: bool | None = None  # whether colours are converted by ICC profiles; by default only for slides
+    page: int | None = None  # page or frame of a picture with several, from 0
 
     @classmethod
     def of(

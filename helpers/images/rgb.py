@@ -1,4 +1,4 @@
-"""Convert decoded pictures of every mode to 8-bit sRGB, with transparent areas on white; refuse too large ones."""
+"""Convert decoded pictures of every mode to 8-bit sRGB, with transparent areas on white."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
     if image.mode == "CMYK":
         return (profile and _converted(image, _opened(profile), "RGB")) or image.convert("RGB")
     grey, alpha = image.mode in _GREY, image.has_transparency_data
-    if image.mode == "La":  # Pillow knows no straight way
+    if image.mode == "La":  # Pillow cannot convert it directly
         image = image.convert("LA")
     image = image.convert("RGBA" if alpha else "RGB")
     if profile and not grey:
@@ -47,8 +47,7 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
 def stretched(values: np.ndarray, path: Path, counted: np.ndarray | None = None) -> np.ndarray:
     """Grey values from the lowest to the highest that is finite and ``counted``, as uint8 of the same shape.
 
-    NaN is black; an infinite value is black or white by its sign. Raises `InputError` where there are no two
-    different values.
+    NaN is black; an infinite value is black or white by its sign. Raises `InputError` if all values are the same.
     """
     finite = np.isfinite(values)
     known = values[finite if counted is None else finite & counted].astype(np.float64)
@@ -94,7 +93,7 @@ def _opened(profile: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def _converted(image: Image.Image, profile: object, mode: str) -> Image.Image | None:
-    """``image`` from the colours of ``profile`` to sRGB; None where it does not fit, or is not a profile."""
+    """``image`` from the colours of ``profile`` to sRGB; None if the profile does not fit or is damaged."""
     if profile is None:
         return None
     try:

@@ -59,7 +59,7 @@ _CLASSES = {
 _TAGS = ["SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName"]
 _TAGS += ["ConvolutionKernel", "PatientID", "Rows", "ImagePositionPatient", "ImageType", "PyramidUID"]
 _TAGS += ["ContainerIdentifier"]
-_UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # of browsers and download tools
+_UNFINISHED = {".part", ".partial", ".crdownload", ".download"}  # endings that browsers and download tools use
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class Part:
 
     kind: str  # one of `KINDS`
     files: tuple[Path, ...]
-    series: str = ""  # SeriesNumber, where it is DICOM
+    series: str = ""  # SeriesNumber, for DICOM
     description: str = field(default="", repr=False)  # in the header's words, which may name a patient
     patient: str = field(default="", repr=False)
-    uid: str = field(default="", repr=False)  # SeriesInstanceUID, where it is DICOM
-    beside: str = field(default="", repr=False)  # why it is passed over beside a volume; empty where it is not
+    uid: str = field(default="", repr=False)  # SeriesInstanceUID, for DICOM
+    beside: str = field(default="", repr=False)  # why it is left out beside a volume; empty if it is not
 
     def __str__(self) -> str:
         """One line for the user. It is never sent to a model."""
@@ -130,7 +130,7 @@ def find_study(
     files = [f for f in listed if not (folder and is_hidden(f))]
     parts, passed_over = find_parts(files, modality, mpp=mpp, alone=not folder)
     if media := {f.parent for f in listed if folder and f.name.upper() == "DICOMDIR"}:
-        # A CD's pictures are those of its viewer, or copies of what lies there as DICOM.
+        # The pictures on a CD belong to its viewer, or are copies of its DICOM images.
         pictures = [part for part in parts if part.kind == "image" and not begins_as_dicom(part.files[0])]
         copies = [part for part in pictures if media.intersection(part.files[0].parents)]
         passed_over += (PassedOver(part.files[0], "a picture beside a DICOMDIR") for part in copies)
@@ -166,7 +166,7 @@ def find_study(
 
 
 def known_modality(path: str | os.PathLike[str]) -> str | None:
-    """ "ct" or "mri" where ``path`` is the name of such a volume in data_manifest.yaml."""
+    """ "ct" or "mri" if ``path`` is the name of such a volume in data_manifest.yaml."""
     entry = manifest().get(str(path))
     return {"ct-series": "ct", "mri-volume": "mri", "mri-series": "mri"}.get(entry.kind) if entry else None
 
@@ -203,7 +203,8 @@ def find_parts(
             found.setdefault(key, []).append((file, part))
     parts = []
     for members in found.values():
-        # A series is passed over where all of it is: a localizer within one is its reader's to leave out.
+        # A series is left out only if all of its files are. The reader of a series leaves out a localizer within
+        # it.
         beside = members[0][1].beside if all(part.beside for _, part in members) else ""
         parts.append(replace(members[0][1], files=tuple(file for file, _ in members), beside=beside))
         folders = sorted({file.parent for file in parts[-1].files}) if parts[-1].kind == "slide" else []
@@ -247,7 +248,7 @@ def part_volume(part: Part, reading: Reading = DEFAULT) -> Volume:
 def _part_of(
     file: Path, modality: str | None, mpp: float | None, alone: bool, named: bool
 ) -> tuple[str, Part | PassedOver]:
-    """What a file is a part of, and the name that it shares with that part's other files."""
+    """The part to which a file belongs, and the name that it shares with the other files of this part."""
     suffix, key = file.suffix.lower(), str(file)
     if suffix in _UNFINISHED and not alone:
         return key, PassedOver(file, "an unfinished download")
@@ -255,11 +256,11 @@ def _part_of(
         return key, _nifti_part(file, modality, named)
     if is_dicom_file(file):
         return _dicom_part(file)
-    if is_pdf(file):  # beside images it is their report
+    if is_pdf(file):  # beside images, it is usually their report
         return key, Part("image", (file,)) if alone else PassedOver(file, "a PDF, which is read by its own name")
     if is_slide(file, mpp):
         return key, Part("slide", (file,))
-    # A single file is read as an image, whatever its name, so that the reason is told where it is none.
+    # A single file is read as an image, whatever its name, so that an error gives the reason if it is none.
     return key, Part("image", (file,)) if alone or suffix in SUFFIXES else PassedOver(file, "not a medical image")
 
 
@@ -317,7 +318,7 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
 
 
 def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:
-    """One of `KINDS`, or None: objects made of images, and slices of what the model was not trained on (PET)."""
+    """One of `KINDS`. None for objects made from images, and for kinds that the model was not trained on (PET)."""
     if kind := _CLASSES.get(get("SOPClassUID")):
         return kind
     if not get("Rows") or is_no_image(what):

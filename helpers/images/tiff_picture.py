@@ -22,7 +22,7 @@ _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha in ExtraSamples
 _PHOTOMETRIC, _ORIENTATION, _ICC, _NODATA = 262, 274, 34675, 42113
 _FAX = (COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6)
-# What every Pillow decodes: where it fails, the file is damaged, and no decoder is missing.
+# Forms that every Pillow decodes. If it fails, the file is damaged, and no decoder is missing.
 _USUAL = {
     COMPRESSION.NONE,
     COMPRESSION.LZW,
@@ -31,7 +31,7 @@ _USUAL = {
     COMPRESSION.DEFLATE,
     COMPRESSION.PACKBITS,
 }
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there is told here, as an error
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its messages are raised here as an error
 
 
 def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False) -> Image.Image:
@@ -50,7 +50,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
             chosen = pictures[0 if stack is not None else index]
             check_size(path, chosen.imagewidth * chosen.imagelength, f"{chosen.imagewidth} x {chosen.imagelength}")
             said = _PHOTOMETRIC in chosen.tags
-            if not said and chosen.compression not in _FAX:  # what libtiff takes it for
+            if not said and chosen.compression not in _FAX:  # libtiff assumes this
                 chosen.photometric = PHOTOMETRIC.RGB if chosen.samplesperpixel > 2 else PHOTOMETRIC.MINISBLACK
             _check_form(path, chosen)
             if len(chosen.dataoffsets) < math.prod(chosen.chunked):
@@ -67,7 +67,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
 
 
 def tiff_page_count(path: Path) -> int:
-    """How many pages a TIFF has, as `read_tiff_picture` counts them. Raises `InputError` where it is damaged."""
+    """The number of pages of a TIFF, counted as in `read_tiff_picture`. Raises `InputError` if it is damaged."""
     try:
         with TiffFile(path) as tif:
             pictures, stack = _pictures(tif)
@@ -77,14 +77,14 @@ def tiff_page_count(path: Path) -> int:
 
 
 def _pictures(tif: TiffFile) -> tuple[list[TiffPage], np.ndarray | None]:
-    """The pages that are no reduced copies or masks, and what one page holds more of (`_stack`)."""
+    """The pages that are no reduced copies or masks, and the further images behind a single page (`_stack`)."""
     pages = [one for one in tif.pages if isinstance(one, TiffPage)]
     pictures = [one for one in pages if not one.subfiletype & (_REDUCED | _MASK)] or pages
     return pictures, _stack(tif, pages)
 
 
 def _check_form(path: Path, page: TiffPage) -> None:
-    """Refuse what holds more than one image, or bands that are not colours."""
+    """Refuse a page with more than one image, or with bands that are not colours."""
     count, extra = page.samplesperpixel, tuple(page.extrasamples)
     alpha = extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,))
     wanted = {PHOTOMETRIC.RGB: 3, PHOTOMETRIC.SEPARATED: 4}.get(page.photometric, 1)
@@ -104,14 +104,14 @@ def _check_form(path: Path, page: TiffPage) -> None:
 
 
 def _stack(tif: TiffFile, pages: list[TiffPage]) -> np.ndarray | None:
-    """The images of a file that describes one page and holds more behind it, as ImageJ writes large ones."""
+    """The images of a file that describes one page but holds more behind it, as ImageJ writes large files."""
     if len(pages) != 1 or not (tif.is_imagej or tif.is_shaped) or tif.series[0].size <= pages[0].size:
         return None
     return tif.series[0].asarray(out="memmap").reshape(-1, *pages[0].shape)
 
 
 def _shown(path: Path, page: TiffPage, icc: bool) -> Image.Image:
-    # Of 8 bits Pillow reads all that is usual, JPEG within TIFF too; beyond, tifffile keeps every bit.
+    # Pillow reads all usual forms of 8 bits, also JPEG within TIFF. For more bits, tifffile keeps all of them.
     ways = [_by_pillow, _by_tifffile]
     if page.dtype not in (np.uint8, bool) or _ASSOCIATED in page.extrasamples:
         ways.reverse()
@@ -156,8 +156,8 @@ def _by_pillow(path: Path, page: TiffPage, icc: bool) -> Image.Image:
     with opened(path) as image:
         image.seek(int(page.index))
         if image.mode == "P" and page.colormap is not None and page.colormap.max() <= 255:
-            image.putpalette(page.colormap.T.astype(np.uint8).tobytes())  # of 8 bits, where the format has 16
-        # Pillow turns round what is white at zero where it has 8 bits, and leaves what has more.
+            image.putpalette(page.colormap.T.astype(np.uint8).tobytes())  # of 8 bits, although the format has 16
+        # If zero is white, Pillow inverts pictures of 8 bits, but not those of more bits.
         return decoded(image, path, icc=icc, inverted=page.photometric == PHOTOMETRIC.MINISWHITE)
 
 
@@ -195,7 +195,7 @@ def _grey(path: Path, page: TiffPage, values: np.ndarray) -> Image.Image:
         grey = np.clip(np.rint(level), 0, 255).astype(np.uint8)
     else:
         counted = None if alpha is None else alpha > 0
-        if _NODATA in page.tags:  # GDAL's word for values that were never measured; black, as NaN is
+        if _NODATA in page.tags:  # GDAL's mark for values that were never measured; they become black, like NaN
             empty = level == _nodata(page)
             level, counted = np.where(empty, np.nan, level), ~empty if counted is None else counted & ~empty
         grey = stretched(level, path, counted)
@@ -206,14 +206,15 @@ def _grey(path: Path, page: TiffPage, values: np.ndarray) -> Image.Image:
 
 
 def _colours(page: TiffPage, values: np.ndarray) -> Image.Image:
-    extra = tuple(page.extrasamples) or (_UNASSOCIATED,)  # four bands without a word are RGBA, as for Pillow
+    # Four bands without a description count as RGBA, as in Pillow.
+    extra = tuple(page.extrasamples) or (_UNASSOCIATED,)
     kinds = dict(zip(extra, range(3, values.shape[-1]), strict=False))
     place = kinds.get(_ASSOCIATED, kinds.get(_UNASSOCIATED))
     if place is None:
         return Image.fromarray(as_bytes(_shares(page, values[..., :3])))
     shares = _shares(page, values[..., [0, 1, 2, place]])
     alpha = shares[..., 3:]
-    if _ASSOCIATED in kinds and _ICC not in page.tags:  # it is on white by one addition, and exact
+    if _ASSOCIATED in kinds and _ICC not in page.tags:  # one addition puts it on white exactly
         return Image.fromarray(as_bytes(np.clip(shares[..., :3] + 1 - alpha, 0, 1)))
     if _ASSOCIATED in kinds:
         shares[..., :3] = np.clip(np.divide(shares[..., :3], alpha, where=alpha > 0, out=shares[..., :3]), 0, 1)
@@ -221,12 +222,12 @@ def _colours(page: TiffPage, values: np.ndarray) -> Image.Image:
 
 
 def _whitest(page: TiffPage) -> int:
-    """The value of white in a palette: some writers give it 8 bits, where the format has 16."""
+    """The value of white in a palette. Some writers use 8 bits, although the format has 16."""
     return 65535 if page.colormap.max() > 255 else 255
 
 
 def _nodata(page: TiffPage) -> float:
-    """GDAL's value for what was not measured, rounded as the pixels are; NaN, which equals none, where unclear."""
+    """GDAL's value for unmeasured pixels, rounded like the pixels; NaN if the value is not clear."""
     try:
         value = float(page.tags[_NODATA].value)
     except (TypeError, ValueError):
@@ -254,7 +255,7 @@ def _shares(page: TiffPage, values: np.ndarray) -> np.ndarray:
 
 
 def _names(tif: TiffFile, count: int) -> str:
-    """The names of channels, where the file gives each page one."""
+    """The names of channels, if the file names each page."""
     if not tif.ome_metadata:
         return ""
     try:

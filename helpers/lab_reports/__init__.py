@@ -1,15 +1,16 @@
-"""Lab reports to rows: made reports whose truth is known, replies that are read and scored, a folder to a table.
+"""Turn lab reports into rows of a table, and score how well a model reads them on reports with known truth.
 
-In: pages of a report, as images or PDF, and a model. Out: typed rows, what was mended in them, scores, a table.
+In: pages of a report, as images or PDF, and a model. Out: typed rows, a note of every mended fault, scores, and a
+table.
 
-- ``made_reports``: invented reports from a seed, with ``analytes`` in four languages; ``page_layouts`` draws them,
-  ``scans`` spoils the pages.
-- ``schema``: what a row holds, the project's `LabRow` or your own JSON Schema, and the prompt that asks for it.
-- ``replies``: a reply to rows, with everything that was mended (``lenient_json``).
-- ``same_fields``: when two cells say the same, by ``printed_numbers`` and ``units`` (UCUM).
-- ``matching``: which row is which; ``row_scores``: precision, recall and F1 of each field.
-- ``made_replies``: replies that no model wrote, for runs without a model that reads.
-- ``folder_run``: a folder of reports asked page by page, and its table.
+- ``made_reports``: invents reports from a seed, with ``analytes`` in four languages. ``page_layouts`` draws them,
+  and ``scans`` makes the pages look badly scanned.
+- ``schema``: the fields of a row, from the project's `LabRow` or your own JSON Schema, and the prompt for them.
+- ``replies``: reads the rows of a reply, and mends JSON with faults (``lenient_json``).
+- ``same_fields``: decides whether two cells mean the same, by ``printed_numbers`` and ``units`` (UCUM).
+- ``matching``: pairs the rows of a reply with those of the report. ``row_scores``: precision, recall and F1.
+- ``made_replies``: invents replies with known errors, to test the scoring without a model that can read.
+- ``folder_run``: asks about each page of a folder of reports, and writes the table.
 """
 
 import lazy_loader

@@ -1,6 +1,7 @@
-"""What laboratories measure, in four languages and two systems of units, and the words of a report around it.
+"""The tests of a laboratory in four languages and two systems of units, and the other words of a report.
 
-The names, units and usual ranges stand in ``analytes.csv``. They make pictures and are no advice on any patient.
+The names, units and usual ranges are in ``analytes.csv``. They serve to draw pictures. Do not use them to judge
+the results of a patient.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ class Analyte:
 
     panel: str  # one of `PANELS`
     name: str
-    unit: str  # UCUM; "" where it has none
-    low: float | None  # the end of the usual range; None where it has none on that side
+    unit: str  # in UCUM; "" if the test has no unit
+    low: float | None  # lower end of the usual range; None if it has none
     high: float | None
-    decimals: int  # that its values are printed with
-    form: str  # of the usual range: "between", "below", "above", or "text" for negative
+    decimals: int  # decimals of a printed value
+    form: str  # form of the usual range: "between", "below", "above", or "text" for "negative"
 
 
 WORDS: dict[str, dict[str, str]] = {

@@ -1,7 +1,8 @@
-"""A folder of reports, images and PDFs, asked page by page, and one table of all rows.
+"""Ask about each page of a folder of reports (images and PDFs), and write one table of all rows.
 
-A run goes as every evaluation does (`helpers.evaluation.run_evaluation`): answers are kept as they come, the same
-command goes on after a stop, and a page that failed is asked again. What gives no rows is listed with the reason.
+A run works as every evaluation (`helpers.evaluation.run_evaluation`): it keeps each answer at once, and the same
+command continues a run that was stopped and asks again about pages that failed. Files and pages without rows are
+listed with the reason.
 """
 
 from __future__ import annotations
@@ -24,46 +25,46 @@ from helpers.lab_reports.schema import BEFORE, BEHIND, LabRow, lab_question
 from helpers.prompts import MAX_NEW_TOKENS, Message, image_messages
 from helpers.storage import whole_file, write_json
 
-MAX_PAGES = 20  # of one file, where no other limit is given
+MAX_PAGES = 20  # the default for the most pages of one file
 TABLE_CSV, TABLE_JSON, FAILED = "table.csv", "table.json", "failed.csv"
 
 
 @dataclass(frozen=True)
 class ReportPage:
-    """One page of a file, as `helpers.evaluation` asks it."""
+    """One page of a file, as a case that `helpers.evaluation` can ask about."""
 
     path: Path
     page: int  # from 0
-    pages: int  # of the file
-    name: str  # of the file, from the folder that was given
+    pages: int  # number of pages in the file
+    name: str  # path of the file, relative to the folder that was given
     question: str
     reading: Reading
 
     kind: ClassVar[str] = "image"
     condition: ClassVar[str] = ""
     options: ClassVar[tuple[str, ...]] = ()
-    truth: ClassVar[str] = ""  # not known
+    truth: ClassVar[str] = ""  # the truth is not known
 
     @property
     def id(self) -> str:
-        """The file and its page, which are also the group: pages are asked and held one by one."""
+        """The name of the file and the page. It is also the group, because each page is asked about on its own."""
         return f"{self.name}, page {self.page}"
 
     @property
     def group(self) -> str:
-        """As `id`."""
+        """The same as `id`."""
         return self.id
 
     @property
     def messages(self) -> list[Message]:
-        """The prompt: the page, then the question."""
+        """The prompt: the image of the page, then the question."""
         page = self.page if self.pages > 1 else None
         return image_messages([read_image(self.path, page, icc=bool(self.reading.icc))], self.question)
 
 
 @dataclass(frozen=True)
 class FoundPages:
-    """What a path holds."""
+    """The pages and files that were found at a path."""
 
     pages: list[ReportPage]
     failed: list[dict[str, Any]]  # files that cannot be read: ``file``, ``page`` (None) and ``why``
@@ -83,14 +84,14 @@ def find_pages(
 
     Args:
         path: the file or folder.
-        schema: what a row holds.
-        question: your own words in place of the report's.
-        limit: pages of one file, at most, by default `MAX_PAGES`; a file of more is listed as failed.
-        reading: whether ICC profiles are honoured.
-        outside: a folder that is left out: that of the output.
+        schema: the fields of a row.
+        question: your own words in place of those of the MedGemma 1.5 report.
+        limit: the most pages of one file; by default `MAX_PAGES`. A file with more pages is listed as failed.
+        reading: whether colours are converted by the ICC profile of a file.
+        outside: a folder to leave out, such as that of the output.
 
     Raises:
-        InputError: no such path, or nothing in it that can be a report.
+        InputError: there is nothing at the path, or no file that can be a report.
     """
     root, most = Path(path), limit or MAX_PAGES
     if not root.exists():
@@ -113,7 +114,7 @@ def find_pages(
             count = page_count(file)
             if count > most:
                 raise InputError(
-                    f"The file has {count} pages, over the limit of {most}.", remedy=f"Give --limit {count}."
+                    f"The file has {count} pages, but the limit is {most}.", remedy=f"Give --limit {count}."
                 )
         except InputError as error:
             found.failed.append({"file": name, "page": None, "why": f"{error.problem} {error.remedy}".strip()})
@@ -123,7 +124,7 @@ def find_pages(
         )
     if not found.pages and not found.failed:
         raise InputError(
-            f"There is no report here ({len(found.passed_over)} files were looked at).",
+            f"There is no report among the {len(found.passed_over)} files here.",
             path=root,
             remedy="Give images (PNG, JPEG, TIFF ...) or PDFs, or a folder of them.",
         )
@@ -138,21 +139,21 @@ def ask_reports(
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> dict[str, Any]:
-    """Ask ``chat`` about every page that ``output`` has no answer to yet, and write the table of all rows.
+    """Ask ``chat`` about every page that has no answer in ``output`` yet, and write the table of all rows.
 
-    Writes ``table.csv`` and ``table.json`` (the rows, each with its ``file``, its ``page`` from 0 and its number
-    ``row`` on the page from 1; what was ``mended`` in it, and whether the reply was ``cut`` in it), ``failed.csv``
-    (files and pages that gave no rows, or from which rows may be missing, with the reason), and the answers
-    themselves. Rows of `LabRow` also have their ``number``, empty where the value is words or can be read in two
-    ways. A ``limit`` sign such as "<" stays in ``value`` and stands in ``relation``.
+    The rows are in ``table.csv`` and ``table.json``. Each has its ``file``, its ``page`` from 0, its number
+    ``row`` on the page from 1, the faults that were ``mended``, and whether the reply was ``cut`` in the middle of
+    it. Rows of `LabRow` also have a ``number``, which is empty if the value is in words or can be read in two
+    ways. A sign such as "<" is in ``value`` and in ``relation``. ``failed.csv`` lists files and pages without
+    rows, or with rows that may be missing, and the reason. The folder also keeps the answers themselves.
 
     Returns:
-        ``pages``, ``rows`` (how many), ``failed``, ``unparsable`` and ``incomplete`` (lists of ``file``, ``page``,
-        ``why``), ``mended`` (rows), ``passed_over``, ``model``, ``is_standin`` and the paths ``table`` and
-        ``failures``.
+        ``pages``, ``rows`` and ``mended`` (the numbers of pages, rows and mended rows), ``failed``, ``unparsable``
+        and ``incomplete`` (lists of ``file``, ``page``, ``why``), ``passed_over``, ``model``, ``is_standin`` and
+        the paths ``table`` and ``failures``.
 
     Raises:
-        InputError: as `helpers.evaluation.run_evaluation`.
+        InputError: as `helpers.evaluation.run_evaluation` raises it.
     """
     folder = Path(output)
     run_evaluation(chat, found.pages, folder, max_new_tokens=max_new_tokens, scored=_counted)
@@ -166,7 +167,7 @@ def ask_reports(
             continue
         read = read_reply(answer["text"], schema, finished=answer["finished"])
         if not read.parsed:
-            why = "; ".join(read.left_out) or f"no list of rows in: {answer['text'][:80]!r}"
+            why = "; ".join(read.left_out) or f"the reply has no list of rows: {answer['text'][:80]!r}"
             problems["unparsable"].append({**place, "why": why})
         elif reasons := [*read.left_out, *(["the reply ends too early"] if read.cut else [])]:
             problems["incomplete"].append({**place, "why": "; ".join(reasons)})
@@ -216,8 +217,8 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
 
 
 def _is_report(file: Path) -> bool:
-    """Whether a file of a folder is a 2D image or a PDF. Raises `InputError` where its header is damaged."""
+    """Whether a file of a folder is a 2D image or a PDF. Raises `InputError` if its header is damaged."""
     if is_pdf(file):
         return True
-    parts, _ = find_parts([file], modality="ct")  # of NIfTI nobody asks which it is
+    parts, _ = find_parts([file], modality="ct")  # NIfTI needs some modality, and any will do here
     return any(part.kind == "image" for part in parts)

@@ -1,8 +1,9 @@
-"""JSON as models write it: read with its faults, and each fault named.
+"""Read JSON as models write it, with faults, and name each fault.
 
-Lists and objects are looked for in a text with words and fences around them. Scalars stay text as they were
-spelled. What is not JSON and has one meaning all the same is read, and told of. Where the text ends too early, the
-scalar that it ends in is left out, since ``12`` may have been the beginning of ``125``.
+The scanner finds lists and objects in a text that may have words and code fences around them. Numbers and other
+single values stay text, spelled as in the reply. Where the text breaks the rules of JSON but can only mean one
+thing, the scanner reads it and notes the fault. If the text ends too early, the scanner leaves out the last value,
+because ``12`` may have been the beginning of ``125``.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _NOTHING = {"null", "None", "none", "NaN", "nan", "undefined", "N/A", "n/a"}
 _JSON_WORDS = {"null", "true", "false"}
 _FENCE = "```"
-_DEPTH = 12  # lists and objects in one another; a reply has two
+_DEPTH = 12  # the deepest nesting of lists and objects; a usual reply has two
 _SPACE = re.compile(r"\s+|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_DECIMALS = re.compile(r",[0-9]+(?=\s*[,}\n])")  # behind 5 in {"value": 5,3}: no key can begin like this
+_DECIMALS = re.compile(r",[0-9]+(?=\s*[,}\n])")  # matches ",3" in {"value": 5,3}; no key can begin like this
 _BARE = re.compile(r"[^,\[\]{}\"\n:`]+")
 _KEY = re.compile(r"[\w .-]+?(?=\s*:)")
 
 
 @dataclass
 class Found:
-    """A list or object of a text, and what had to be mended outside of its objects."""
+    """A list or object of a text, and the faults that were mended outside of its objects."""
 
     value: Any  # lists, `Entry` objects, texts and None
     mended: list[str] = field(default_factory=list)
-    cut: bool = False  # the text ends in it
+    cut: bool = False  # whether the text ends before the value does
 
 
 class Entry(dict):
-    """An object, with what was mended in it."""
+    """An object, and the faults that were mended in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mended: list[str] = []
-        self.cut = False  # the text ends in it
+        self.cut = False  # whether the text ends before the object does
 
 
 class _EndError(Exception):
-    """The text ends where a value goes on."""
+    """The text ends in the middle of a value."""
 
 
 def scan_json(text: str) -> list[Found]:
@@ -62,16 +63,16 @@ def scan_json(text: str) -> list[Found]:
 
 
 class _Scanner:
-    """Reads one value from a place on, and stands behind it then."""
+    """Reads one value that begins at a place of the text, and moves the place behind it."""
 
     def __init__(self, text: str, start: int) -> None:
         self.text, self.at, self.cut = text, start, False
         self.outside: list[str] = []
-        self.open: list[Entry] = []  # the objects around the place
+        self.open: list[Entry] = []  # the objects that are open at this place
         self.depth = 0
 
     def value(self, *, in_object: bool = False) -> Any:
-        """The value that begins here. Raises ValueError where there is none, `_EndError` where the text ends."""
+        """The value that begins here. Raises ValueError if there is none, and `_EndError` if the text ends."""
         sign = self._peek()
         if sign not in "[{":
             return self._quoted() if sign in _QUOTES else self._bare(in_object)
@@ -88,7 +89,7 @@ class _Scanner:
             told.append(what)
 
     def _peek(self) -> str:
-        """The next sign that is neither space nor comment; a fence is the end of the text."""
+        """The next character that is neither space nor comment. A code fence counts as the end of the text."""
         while found := _SPACE.match(self.text, self.at):
             if found[0].startswith("/"):
                 self._mend("a comment was left out")
@@ -192,7 +193,7 @@ class _Scanner:
             if sign == "\\":
                 out.append(self._escaped())
             elif sign == closing and not (closing in "'’" and re.compile(r"\w").match(self.text, self.at)):
-                return "".join(out)  # an apostrophe within a word closes nothing
+                return "".join(out)  # an apostrophe within a word does not close the text
             else:
                 if sign == "\n":
                     self._mend("a line break in a text")

@@ -1,7 +1,7 @@
-"""Replies that no model wrote: the truth of made reports, spoiled by a seeded model of errors.
+"""Invent replies: take the truth of made reports, and put in errors by chance from a seed.
 
-They stand in for a model where none can read text. How often they are wrong is what `ErrorRates` says, so a score
-of them tells whether the scoring works, and nothing of any model.
+They stand in for a model, because the stand-in model cannot read text. `ErrorRates` says how often they are wrong.
+So their scores show whether the scoring works, and say nothing about any model.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ _HARDER = {
     "blurred": 1.8,
     "stamped": 1.2,
     "faint": 2.0,
-}  # times the rates
+}  # the rates are multiplied by these
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """How often a made reply errs, on a page of middling quality; each is a chance from 0 to 1."""
+    """How often a made reply is wrong, on a page of medium quality. Each number is a chance from 0 to 1."""
 
     row_missing: float = 0.03
     row_invented: float = 0.01
-    digit: float = 0.03  # one digit of the value for one that looks like it
-    decimal_sign: float = 0.015  # the value without its point or comma
-    letter: float = 0.03  # one letter of the name
-    unit: float = 0.05  # the unit of another row, or none
-    range: float = 0.05  # the range of the row below
-    flag: float = 0.06  # left out, or set where there is none
-    fenced: float = 0.5  # in a block of code, with words around it
-    sloppy: float = 0.2  # a comma too many, or Python's quotes
+    digit: float = 0.03  # a digit of the value becomes one that looks similar
+    decimal_sign: float = 0.015  # the value loses its point or comma
+    letter: float = 0.03  # a letter of the name is wrong
+    unit: float = 0.05  # the unit is that of another row, or missing
+    range: float = 0.05  # the range is that of the row below
+    flag: float = 0.06  # the flag is missing, or there is one too many
+    fenced: float = 0.5  # the list is in a block of code, with words around it
+    sloppy: float = 0.2  # the JSON has a comma too many, or Python's quotes
     truncated: float = 0.05
-    refused: float = 0.03  # words without any list
+    refused: float = 0.03  # the reply has words, but no list
 
 
 def made_reply(rows: Sequence[LabRow], seed: int, *, scan: str = "skewed", rates: ErrorRates | None = None) -> str:
-    """A reply to a page with these rows: ``seed`` decides the errors, ``scan`` how frequent those in rows are."""
+    """Make a reply to a page with these rows. ``seed`` draws the errors; a worse ``scan`` makes them likelier."""
     rates, rng = rates or ErrorRates(), np.random.default_rng([seed, 13])
     often = _HARDER[scan]
     said = [
@@ -73,8 +73,8 @@ def made_reply(rows: Sequence[LabRow], seed: int, *, scan: str = "skewed", rates
 def record_made_replies(pairs: Iterable[tuple[Sequence[Message], str]], folder: str | os.PathLike[str]) -> None:
     """Write prompts with their made replies into a folder of recorded replies, for ``"recorded:FOLDER"``.
 
-    ``about.json`` names them "made replies (no model wrote them)", so that they are never taken for a model's.
-    Raises `InputError` for a folder that holds the replies of a model.
+    ``about.json`` names them "made replies (no model wrote them)", so that nobody takes them for replies of a
+    model. Raises `InputError` if the folder already holds the replies of a model.
     """
     about = About(
         model=MODEL,
@@ -94,7 +94,7 @@ def record_made_replies(pairs: Iterable[tuple[Sequence[Message], str]], folder: 
 
 
 def _spoiled(rows: Sequence[LabRow], k: int, rates: ErrorRates, often: float, rng: np.random.Generator) -> LabRow:
-    """Row ``k`` as it is said, each cell with its own chance of an error."""
+    """Row ``k`` as the reply has it. Each cell has its own chance of an error."""
     row, below = rows[k], rows[(k + 1) % len(rows)]
     wrong = {name: rng.random() < often * getattr(rates, name) for name in ("digit", "decimal_sign", "letter")}
     wrong |= {name: rng.random() < often * getattr(rates, name) for name in ("unit", "range", "flag")}

@@ -1,6 +1,6 @@
-"""Made lab reports: invented tables of results, drawn as pages and scanned badly, with every row known.
+"""Invent lab reports: draw tables of results as pages, make the pages look badly scanned, and keep every row.
 
-Nothing in them is of a patient or of a laboratory: all is drawn from a seed, and each page says that it was made.
+No report belongs to a patient or a laboratory. A seed decides everything, and each page says that it was made.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from helpers.lab_reports.units import print_unit
 FLAG_STYLES = {"letters": ("L", "H"), "arrows": ("↓", "↑"), "star": ("*", "*")}
 _RANGE_STYLES = ("{} - {}", "{}-{}", "({} - {})", "[{} - {}]", "{} – {}")
 _BELOW, _ABOVE = ("< {}", "<{}", "≤ {}"), ("> {}", ">{}", "≥ {}")
-_ABNORMAL = 0.3  # of the results
-_UNDER_THE_LIMIT = 0.25  # of those results whose range is "below": too low to measure, printed as "<0.3"
+_ABNORMAL = 0.3  # share of the results
+_UNDER_THE_LIMIT = 0.25  # share of the results with a range "below" that are printed as a limit, such as "<0.3"
 _MOST_ROWS = {"lined": 16, "columns": 28, "pairs": 18, "pages": 40}
 
 
 @dataclass(frozen=True)
 class MadeReport:
-    """One made report: how it looks, its rows as they are printed, and its pages."""
+    """One made report: its language and look, its rows as they are printed, and its pages."""
 
     id: str
     seed: int
     language: str  # one of `LANGUAGES`
-    system: str  # of units, one of `SYSTEMS`
+    system: str  # system of units, one of `SYSTEMS`
     layout: str  # one of `LAYOUTS`
     scan: str  # one of `SCANS`
     rows: tuple[LabRow, ...]  # in the order of the pages
@@ -41,7 +41,7 @@ class MadeReport:
     sheet: Sheet
 
     def rows_of(self, page: int) -> list[LabRow]:
-        """The rows that stand on a page, from 0."""
+        """The rows on a page. Pages are counted from 0."""
         return [row for row, at in zip(self.rows, self.pages_of_rows, strict=True) if at == page]
 
     @property
@@ -63,9 +63,9 @@ def make_report(
     layout: str | None = None,
     scan: str | None = None,
 ) -> MadeReport:
-    """A report from a seed; what is not given is drawn too. The same seed and choices give the same pixels.
+    """Make a report from a seed, which also draws each choice that is None. Equal arguments give equal pixels.
 
-    Raises `InputError` for a language, system, layout or scan that there is not.
+    Raises `InputError` for an unknown language, system, layout or scan.
     """
     rng = np.random.default_rng([seed, 11])
     drawn = {
@@ -102,7 +102,7 @@ def make_report(
 
 
 def make_reports(count: int, seed: int = 0) -> list[MadeReport]:
-    """``count`` reports from seeds that follow one another; every layout, language and scan comes up in turn."""
+    """Make ``count`` reports from successive seeds. Every layout, language and scan comes in turn."""
     layouts, scans = tuple(LAYOUTS), tuple(SCANS)
     return [
         make_report(
@@ -137,7 +137,7 @@ def _known(name: str, value: str, options: tuple[str, ...]) -> str:
 
 
 def _choose(known: tuple[Analyte, ...], most: int, rng: np.random.Generator) -> list[Analyte]:
-    """Whole panels in their order, without some of their tests, as a doctor orders them."""
+    """Choose whole panels in their order, then leave out some of their tests, as a doctor's order would."""
     panels = set(rng.permutation(PANELS)[: rng.integers(2, len(PANELS))]) | {"chemistry"}
     if most > 30:
         panels = set(PANELS)
@@ -176,7 +176,7 @@ def _row(analyte: Analyte, style: _Style, rng: np.random.Generator) -> LabRow:
 
 
 def _value(analyte: Analyte, rng: np.random.Generator) -> tuple[float, str]:
-    """A result within its range or out of it, and "<" where it is under the limit of the method."""
+    """Draw a result within its range or outside of it. A result that is too low to measure gets "<"."""
     if analyte.form == "below":
         if rng.random() < _UNDER_THE_LIMIT:
             return max(analyte.high * 0.1, 10.0**-analyte.decimals), "<"

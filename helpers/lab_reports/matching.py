@@ -1,4 +1,4 @@
-"""Which row of a reply is which row of the report: the pairing with the most likeness in all."""
+"""Pair the rows of a reply with those of the report, so that the rows of all pairs together are most alike."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.optimize import linear_sum_assignment
 from helpers.lab_reports.same_fields import is_empty, letters, same_field
 from helpers.lab_reports.schema import LabRow
 
-# What counts for the likeness of two rows. The name alone makes a pair, and so do all the others together with
-# a part of the name.
+# How much each cell counts for the likeness of two rows. An equal name is enough for a pair. So is a similar name
+# if all other cells are equal.
 WEIGHTS = {"test": 0.6, "value": 0.2, "unit": 0.1, "range": 0.1}
 LEAST = 0.5
 
 
 def likeness(truth: LabRow, said: LabRow) -> float:
-    """How alike two rows are, 0 to 1: the share of the name's letters in common, and which other cells agree."""
+    """How alike two rows are, 0 to 1: by the share of letters that both names have, and by equal cells."""
     first, second = letters(truth.test), letters(said.test)
     name = SequenceMatcher(None, first, second, autojunk=False).ratio() if first or second else 0.0
     others = (
@@ -30,10 +30,10 @@ def likeness(truth: LabRow, said: LabRow) -> float:
 
 
 def match_rows(truth: Sequence[LabRow], said: Sequence[LabRow]) -> list[tuple[int, int]]:
-    """Pairs of indices, in the order of ``truth``; each row is in one pair at most.
+    """Pairs of indices into ``truth`` and ``said``, in the order of ``truth``. Each row is in one pair at most.
 
-    The pairs have the largest sum of `likeness` that there is (Hungarian method, scipy's
-    ``linear_sum_assignment``), and none of them is under `LEAST`.
+    Of all pairings, this one has the largest sum of `likeness` (Hungarian method, scipy's
+    ``linear_sum_assignment``). A pair whose likeness is below `LEAST` is dropped.
     """
     if not truth or not said:
         return []

@@ -1,4 +1,4 @@
-"""Pages of a report as pictures: four layouts, drawn with Pillow on A4 at 150 dots an inch."""
+"""Draw the pages of a report with Pillow, in four layouts, on A4 at 150 dots an inch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, MARGIN = 1240, 1754, 84
 _INK, _PALE, _LINE = (24, 26, 32), (96, 100, 110), (150, 154, 164)
-_COLOURS = ((22, 66, 120), (120, 28, 40), (16, 96, 84), (66, 66, 72))  # of letterheads
-_FACES = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono")  # with signs such as ⁹ and ↑
-_SMALLER = {"DejaVuSansMono": 0.86}  # as wide as the others
-_ROWS_A_PAGE = 14  # of the layout with several pages
+_COLOURS = ((22, 66, 120), (120, 28, 40), (16, 96, 84), (66, 66, 72))  # colours of letterheads
+_FACES = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono")  # these have signs such as ⁹ and ↑
+_SMALLER = {"DejaVuSansMono": 0.86}  # makes it as wide as the others
+_ROWS_A_PAGE = 14  # in the layout with several pages
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """All that is drawn."""
+    """Everything that the pages of one report show."""
 
     lines: tuple[Line, ...]
-    words: dict[str, str]  # of the report's language
+    words: dict[str, str]  # the words in the report's language
     layout: str  # one of `LAYOUTS`
     patient: str
     sample: str
@@ -53,20 +53,20 @@ class Sheet:
 
 
 def draw_pages(sheet: Sheet) -> list[Image.Image]:
-    """The pages of a sheet, RGB, `WIDTH` by `HEIGHT`."""
+    """Draw the pages of a sheet, RGB, `WIDTH` by `HEIGHT` pixels."""
     pages = sheet.split
     return [_Page(sheet, k, len(pages)).drawn(lines) for k, lines in enumerate(pages)]
 
 
 @functools.cache
 def font(face: str, size: int) -> ImageFont.FreeTypeFont:
-    """A typeface that comes with matplotlib, so that every machine draws the same."""
+    """A typeface that matplotlib brings along, so that every machine draws the same pixels."""
     size = round(size * _SMALLER.get(face.removesuffix("-Bold"), 1))
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{face}.ttf"), size)
 
 
 class _Page:
-    """One page while it is drawn, with the height at which the next thing goes."""
+    """One page while it is drawn, and the height at which the next line goes."""
 
     def __init__(self, sheet: Sheet, number: int, count: int) -> None:
         rng = np.random.default_rng(sheet.look)
@@ -95,7 +95,7 @@ class _Page:
         room: float = WIDTH,
         **how: object,
     ) -> None:
-        """Write a text, smaller where it would be wider than ``room``."""
+        """Write a text. If it is wider than ``room``, it becomes smaller."""
         face = self.bold if bold else self.face
         while size > 12 and self.pen.textlength(text, font(face, size)) > room:
             size -= 1
@@ -127,7 +127,7 @@ class _Page:
             self.text(x, y, f"{name}:", 20, fill=_PALE)
             self.text(x + 180, y, value, 20)
         x = WIDTH - MARGIN - 180
-        for k, width in enumerate(self.bars):  # a bar code of nothing
+        for k, width in enumerate(self.bars):  # a bar code that encodes nothing
             if x < WIDTH - MARGIN - 4:
                 self.pen.rectangle((x, 208, x + int(width) - 1, 262), fill=_INK if k % 2 == 0 else "white")
             x += int(width)
@@ -144,12 +144,12 @@ class _Page:
 
 
 def _lined(page: _Page, lines: Sequence[Line], y: int) -> int:
-    """A table with lines around every cell."""
+    """Draw a table with lines around every cell."""
     return _table(page, lines, y, grid=True)
 
 
 def _open_table(page: _Page, lines: Sequence[Line], y: int) -> int:
-    """A table without lines between its columns, as on reports of several pages."""
+    """Draw a table without lines between its columns, as on reports of several pages."""
     return _table(page, lines, y, grid=False)
 
 
@@ -184,7 +184,7 @@ def _table(page: _Page, lines: Sequence[Line], y: int, *, grid: bool) -> int:
 
 
 def _columns(page: _Page, lines: Sequence[Line], y: int) -> int:
-    """Two columns side by side, each row in two lines of text: the result above, its range below."""
+    """Draw two columns side by side. Each row has two lines of text, the result above and its range below."""
     width = (WIDTH - 2 * MARGIN - 60) // 2
     half = (len(lines) + 1) // 2
     ends = []
@@ -208,7 +208,7 @@ def _columns(page: _Page, lines: Sequence[Line], y: int) -> int:
 
 
 def _pairs(page: _Page, lines: Sequence[Line], y: int) -> int:
-    """Name and result as a pair with dots between, the range in brackets behind."""
+    """Draw each row as its name and its result with dots between them, then the range in brackets."""
     panel = None
     for line in lines:
         if line.panel != panel:

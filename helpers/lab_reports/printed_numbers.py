@@ -1,7 +1,7 @@
-"""Numbers and ranges as laboratories print them and as models copy them, read without a guess.
+"""Read numbers and ranges as laboratories print them and as models copy them, without guessing.
 
-Two spellings are the same where they mean the same number: 0.50, 0,5, .5 and 5e-1. What can be read in two ways is
-not read: ``1,234`` is a decimal in one country and over a thousand in the next.
+Different spellings can mean the same number, such as 0.50, 0,5, .5 and 5e-1. A number with two meanings is not
+read: ``1,234`` is between 1 and 2 in one country and over a thousand in another.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WORDS = {"up to": "<=", "bis": "<=", "jusqu'à": "<=", "hasta": "<="}
 
 @dataclass(frozen=True)
 class Number:
-    """A number, and "<" or the like where a report gives a limit in its place."""
+    """A number, and a sign such as "<" if the report gives a limit."""
 
     value: Decimal
     relation: str = ""  # "", "<", "<=", ">" or ">="
@@ -37,21 +37,22 @@ class Span:
 
     low: Decimal | None = None
     high: Decimal | None = None
-    relation: str = ""  # of a range with one end
+    relation: str = ""  # for a range with one end
 
 
 def plain(text: str) -> str:
-    """A text with usual dashes, spaces and digits: NFKC, but "10³" stays 10 to the power of 3."""
+    """A text with plain dashes, spaces and digits (Unicode NFKC), but "10³" stays 10 to the power of 3."""
     text = re.sub(r"(?<=10)[⁺⁻⁰¹²³⁴-⁹]+", lambda found: f"^{unicodedata.normalize('NFKC', found[0])}", text)
     text = unicodedata.normalize("NFKC", text)
     return re.sub(r"\s+", " ", re.sub(r"[‐‑‒–—−﹣-]", "-", text)).strip()
 
 
 def read_number(text: str) -> Number | None:
-    """The number that a whole text states, with "<" or the like before it.
+    """The number that a whole text states, with a sign such as "<" before it.
 
-    None for words, for more than a number (a unit, a flag), for NaN and infinity, and for what can be read in two
-    ways: one comma with three digits behind it and one to three before it, the first of them not 0.
+    Returns None for words, for a number with anything behind it (a unit, a flag), for NaN and infinity, and for a
+    number with two meanings. Such a number has one comma, three digits behind it, and one to three digits before
+    it that do not begin with 0.
     """
     text = plain(text)
     relation = _RELATION.match(text)
@@ -63,10 +64,10 @@ def read_number(text: str) -> Number | None:
 
 
 def read_span(text: str) -> tuple[Span, str] | None:
-    """The usual range at the beginning of a text, and what stands behind it (a unit); None where there is none.
+    """The usual range at the beginning of a text, and the rest of the text, such as a unit. None without a range.
 
-    Read are ``a-b`` with any dash, "to", "bis", "à" or "a" between, in brackets or not, and ``<x``, ``<=x``,
-    ``>x``, ``>=x``, "up to x". Ends that can be read in two ways make it none.
+    A range is ``a-b`` with any dash, "to", "bis", "à" or "a" between its ends, with or without brackets, or
+    ``<x``, ``<=x``, ``>x``, ``>=x`` or "up to x". If an end has two meanings, the result is None.
     """
     text = plain(text)
     inside = re.fullmatch(r"[(\[](.*)[)\]](.*)", text)

@@ -1,7 +1,7 @@
-"""A model's reply to the rows of a report: typed, with all that had to be mended or could not be read.
+"""Read the rows of a model's reply about a report, with types, and note what was mended or could not be read.
 
-Nothing is guessed without a word: a row tells what was mended in it, and a reply without a list of rows is told to
-be unparsable, which is another thing than an empty list.
+Every row names the faults that were mended in it, so no guess stays hidden. A reply without a list of rows counts
+as unparsable. An empty list is a valid reply.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from helpers.lab_reports.lenient_json import Entry, Found, scan_json
 from helpers.lab_reports.printed_numbers import read_number
 from helpers.lab_reports.schema import LabRow
 
-# Other names that replies have for a field, those of the report's prompt among them.
+# Other names that replies use for a field, with those of the report's prompt among them.
 OTHER_NAMES = {
     "test": ("name", "test_name", "analyte", "parameter"),
     "value": ("result", "test_result"),
@@ -33,36 +33,37 @@ _ONLY_NOTHING = re.compile(r"\[\s*\]")
 
 @dataclass(frozen=True)
 class ReadRow:
-    """A row, with what was mended in it."""
+    """A row, and the faults that were mended in it."""
 
     row: BaseModel
     mended: tuple[str, ...] = ()
-    cut: bool = False  # the reply ended in the middle of it: what is missing may have stood there
+    cut: bool = False  # the reply ended in the middle of the row, so cells may be missing
 
 
 @dataclass(frozen=True)
 class ReadReply:
-    """What a reply says of a report."""
+    """The rows of a reply, and how well they could be read."""
 
     rows: tuple[ReadRow, ...] = ()
-    parsed: bool = False  # whether it holds a list of rows that can be read, be it an empty one
-    mended: tuple[str, ...] = ()  # outside of rows
-    left_out: tuple[str, ...] = ()  # what stands there as a row and could not be read, with the reason
+    parsed: bool = False  # whether the reply holds a list of rows; an empty list counts too
+    mended: tuple[str, ...] = ()  # faults outside of rows
+    left_out: tuple[str, ...] = ()  # rows that could not be read, with the reason
     cut: bool = False  # the reply ended too early, so rows may be missing
 
     @property
     def clean(self) -> bool:
-        """Whether it is read as it stands, without mending."""
+        """Whether the reply could be read without mending."""
         return self.parsed and not (self.mended or self.left_out or any(row.mended for row in self.rows))
 
 
 def read_reply(text: str, schema: type[BaseModel] = LabRow, *, finished: bool = True) -> ReadReply:
-    """The rows of a reply, in its order. Never raises; a reply without rows is one with ``parsed`` false.
+    """Read the rows of a reply, in their order. Never raises: a reply without a list of rows has ``parsed`` false.
 
     Args:
-        text: the reply, its thinking taken out.
-        schema: what a row holds (`read_schema`). Its first field names the row; without it there is no row.
-        finished: whether the model came to an end by itself; where not, the reply counts as cut.
+        text: the reply without its thinking.
+        schema: the fields of a row (`read_schema`). The first field names the row, and a row without it is left
+            out.
+        finished: whether the model ended the reply by itself. If not, the reply counts as cut.
     """
     found = scan_json(text)
     entries, told = _entries(found, schema)
@@ -80,7 +81,7 @@ def read_reply(text: str, schema: type[BaseModel] = LabRow, *, finished: bool = 
 
 
 def join_pages(pages: Sequence[ReadReply]) -> ReadReply:
-    """The replies to the pages of one report as one; it is parsed where all of them are."""
+    """Join the replies to the pages of one report. The result is parsed if all of them are."""
     return ReadReply(
         rows=tuple(row for page in pages for row in page.rows),
         parsed=all(page.parsed for page in pages),
@@ -91,13 +92,13 @@ def join_pages(pages: Sequence[ReadReply]) -> ReadReply:
 
 
 def as_reply(rows: Sequence[BaseModel]) -> str:
-    """Rows as a model is asked to write them: a JSON list."""
+    """Write rows in the form that a model is asked for: a JSON list."""
     listed = [row.model_dump(mode="json") for row in rows]
     return json.dumps(listed, ensure_ascii=False, indent=1)
 
 
 def _entries(found: list[Found], schema: type[BaseModel]) -> tuple[list[Entry] | None, list[str]]:
-    """The objects that are rows, with what was mended around them; None where the text holds no list of rows."""
+    """The objects that are rows, and the faults mended around them. None if the text holds no list of rows."""
     lists: list[tuple[list[Entry], list[str]]] = []
     for one in found:
         told = list(one.mended)
@@ -114,11 +115,11 @@ def _entries(found: list[Found], schema: type[BaseModel]) -> tuple[list[Entry] |
     if sum(map(len, names)) == len(set().union(*names)):
         return [entry for entries, _ in lists for entry in entries], [*told, f"{len(lists)} lists were joined"]
     longest = max(lists, key=lambda one: len(one[0]))[0]
-    return longest, [*told, f"of {len(lists)} lists that share rows the longest was taken"]
+    return longest, [*told, f"the longest of {len(lists)} lists that share rows was taken"]
 
 
 def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry]:
-    """The rows in a list or object, however they are wrapped."""
+    """The rows in a list or object, also if other lists or objects are wrapped around them."""
     if isinstance(value, list):
         rows = [entry for item in value for entry in _rows_in(item, schema, told)]
         if rows and any(not isinstance(item, (dict, list)) for item in value):
@@ -145,7 +146,7 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
 
 
 def _by_field(entry: Mapping[str, Any], schema: type[BaseModel]) -> tuple[dict[str, Any], list[str]]:
-    """The entry's values by the names of the schema's fields, and what was mended for that."""
+    """The entry's values by the names of the schema's fields, and the faults that were mended."""
     wanted = {_key(name): name for name in schema.model_fields}
     other = {
         _key(alias): name
@@ -181,7 +182,7 @@ def _key(name: str) -> str:
 
 
 def _row(entry: Entry, schema: type[BaseModel]) -> ReadRow | str:
-    """A row, or the reason why there is none."""
+    """A row, or the reason why the entry is no row."""
     named, told = _by_field(entry, schema)
     told = [*entry.mended, *told]
     first = next(iter(schema.model_fields))
@@ -208,11 +209,11 @@ def _row(entry: Entry, schema: type[BaseModel]) -> ReadRow | str:
 
 
 def _part_value(values: dict[str, Any], told: list[str]) -> None:
-    """Take unit and flag out of the value, "5.2 mmol/L H", where their own fields are empty or say the same."""
+    """Move unit and flag out of a value like "5.2 mmol/L H", if their own fields are empty or say the same."""
     for name, known in (("flag", _FLAGS), ("unit", None)):
         value = values.get("value") or ""
         number, _, rest = value.partition(" ")
-        while read_number(number) is None and rest:  # "< 5 mg/L" has a space in its number
+        while read_number(number) is None and rest:  # in "< 5 mg/L", the number has a space
             more, _, rest = rest.partition(" ")
             number = f"{number} {more}"
         *before, last = value.split(" ")
@@ -230,7 +231,7 @@ def _part_value(values: dict[str, Any], told: list[str]) -> None:
 
 
 def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> Any:
-    """A text as the type of its field; None where it is none of that type, which is told."""
+    """Convert a text to the type of its field. If this fails, return None and note the fault."""
     if value is None:
         return None
     if str in kinds:
@@ -238,7 +239,7 @@ def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> An
     if bool in kinds:
         known = {"true": True, "yes": True, "false": False, "no": False}.get(value.casefold())
         if known is None:
-            told.append(f"{name}: {value!r} is neither true nor false, and was left out")
+            told.append(f"{name}: {value!r} is neither true nor false, so it was left out")
         elif value not in ("true", "false"):
             told.append(f"{name}: {value!r} was read as {str(known).lower()}")
         return known
@@ -251,13 +252,13 @@ def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> An
             or not math.isfinite(float(number.value))
             or (whole and number.value % 1)
         ):
-            told.append(f"{name}: {value!r} is not a {'whole ' if whole else ''}number, and was left out")
+            told.append(f"{name}: {value!r} is not a {'whole ' if whole else ''}number, so it was left out")
             return None
         if "," in value:
             told.append(f"{name}: the comma of {value!r} was read as decimal")
         return int(number.value) if whole else float(number.value)
     options = {option.casefold(): option for kind in kinds for option in get_args(kind)}
     if value.casefold() not in options:
-        told.append(f"{name}: {value!r} is none of the options, and was left out")
+        told.append(f"{name}: {value!r} is none of the options, so it was left out")
         return None
     return options[value.casefold()]

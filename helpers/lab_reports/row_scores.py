@@ -1,11 +1,11 @@
-"""Scores of replies about reports: precision, recall and F1 of each field and of all, with intervals by report.
+"""Score replies about reports: precision, recall and F1 of each field and of all fields, with intervals.
 
 Macro F1 and micro F1 are those of the MedGemma 1.5 model card: the mean of the F1 of each document, and the F1 of
-all fields of all documents together. How the published figures pair rows and compare cells is not printed. Here a
-cell counts as right where its row has a partner in the reply and both say the same (`same_fields`). A cell that
-the reply fills and the report does not, or fills otherwise, is wrong in precision; one that the report has and the
-reply has not, or has otherwise, is wrong in recall. Empty cells count nowhere. Rows that the reply left out and
-rows that it made up count with all their cells. So does a whole report whose reply could not be read.
+all fields of all documents together. The model card does not say how it pairs rows and compares cells. Here, a
+cell is right if its row has a partner in the reply and both cells mean the same (`same_fields`). A wrong or
+invented cell of the reply lowers precision. A cell of the report that the reply lacks or has wrong lowers recall.
+Empty cells do not count. All cells of a row that the reply left out or made up count as wrong, and so do all cells
+of a report whose reply could not be read.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MEASURES = ("precision", "recall", "F1")
 
 @dataclass(frozen=True)
 class Counts:
-    """Cells of one field in one report."""
+    """Numbers of cells, for one field in one report."""
 
     right: int = 0
-    said: int = 0  # that the reply fills
-    true: int = 0  # that the report fills
+    said: int = 0  # cells that the reply fills
+    true: int = 0  # cells that the report fills
 
     def ratio(self, measure: str) -> tuple[int, int]:
         """Numerator and denominator of one of `MEASURES`."""
@@ -42,7 +42,7 @@ class Counts:
 
 
 def count_fields(truth: Sequence[LabRow], said: Sequence[LabRow]) -> dict[str, Counts]:
-    """What is right, said and true of each field, once the rows are paired."""
+    """Pair the rows, then count for each field the cells that are right, said and true."""
     pairs = match_rows(truth, said)
     counts = {}
     for field in FIELDS:
@@ -57,22 +57,23 @@ def count_fields(truth: Sequence[LabRow], said: Sequence[LabRow]) -> dict[str, C
 
 
 def score_replies(truths: Sequence[Sequence[LabRow]], replies: Sequence[ReadReply | None]) -> dict[str, Any]:
-    """Scores of replies, one for each report; None in place of a reply that failed, which counts as unparsable.
+    """Score one reply for each report. None stands for a reply that failed, and counts as unparsable.
 
     Returns:
         ``reports``; ``fields``: for each field precision, recall and F1 over all reports together; ``macro F1``:
         the mean over reports of the F1 of all their cells; ``micro F1``: the F1 of all cells of all reports;
-        ``by report``: the F1 of each; ``unparsable``: the share of replies without a list of rows, ``mended`` and
-        ``cut``: the shares of those that had to be mended, and that end too early. Each score is ``mean`` with
-        ``n`` (reports) and, where there is one, a 95 % ``interval`` for which whole reports are drawn
-        (`helpers.evaluation`). A ratio with nothing to count is None.
+        ``by report``: the F1 of each; ``unparsable``, ``mended`` and ``cut``: the shares of replies that have no
+            list of rows, that had to be mended, and that end too early. Each score has a ``mean``, ``n`` (the
+            number of reports) and, if it can be computed, a 95 % ``interval``, for which whole reports are drawn
+            (`helpers.evaluation`). A score without any cell to count is None.
 
     Raises:
-        InputError: no report, or another number of replies.
+        InputError: there is no report, or the number of replies is another one.
     """
     if not truths or len(truths) != len(replies):
         raise InputError(
-            f"There are {len(truths)} reports and {len(replies)} replies.", remedy="Give one reply a report."
+            f"There are {len(truths)} reports, but {len(replies)} replies.",
+            remedy="Give one reply for each report.",
         )
     counted = [
         count_fields(truth, [read.row for read in reply.rows] if reply else [])
@@ -85,7 +86,7 @@ def score_replies(truths: Sequence[Sequence[LabRow]], replies: Sequence[ReadRepl
     every = [
         tuple(map(sum, zip(*(one.ratio("F1") for one in counts.values()), strict=True))) for counts in counted
     ]
-    by_report = [above / below if below else 1.0 for above, below in every]  # nothing there, and nothing said
+    by_report = [above / below if below else 1.0 for above, below in every]  # no cell in either
     return {
         "reports": len(truths),
         "fields": fields,
@@ -99,7 +100,7 @@ def score_replies(truths: Sequence[Sequence[LabRow]], replies: Sequence[ReadRepl
 
 
 def _score(ratios: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """The sum of numerators by the sum of denominators, one of each for a report, with its interval."""
+    """The sum of numerators divided by the sum of denominators, one pair a report, with its interval."""
     above, below = (sum(part) for part in zip(*ratios, strict=True))
     if not below:
         return {"mean": None, "n": len(ratios)}

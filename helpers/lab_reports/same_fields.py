@@ -1,12 +1,13 @@
-"""When two cells of a report say the same: the rules by which answers are right or wrong.
+"""Decide whether two cells of a report mean the same. By these rules, an answer is right or wrong.
 
-- ``test``: the same letters and digits in the same order, small or capital. Accents and Greek letters count.
-- ``value``: the same number with the same sign before it (0.50, 0,5 and 5e-1 are one; <0.1 is no 0.1), or the
-  same words. What can be read in two ways (1,234) is the same as the same spelling alone.
-- ``unit``: the same unit by UCUM (`same_unit`): 10^3/µL is 10^9/L, g/dl is g/dL, mg/dL is no mmol/L.
-- ``range``: the same ends with the same signs, whatever dash or bracket; a unit behind it does not count. Else the
-  same words.
-- ``flag``: high (H, ↑, high), low (L, ↓, low), very high and very low (HH, LL), or marked without a side (*, A).
+- ``test``: the letters and digits have to be the same, small or capital. Accents and Greek letters count.
+- ``value``: the number and the sign before it, or the words, have to be the same. 0.50, 0,5 and 5e-1 are the same
+  number, but <0.1 and 0.1 differ. A value with two meanings (1,234) equals only the same spelling.
+- ``unit``: the units have to be the same by UCUM (`same_unit`). So 10^3/µL equals 10^9/L, but mg/dL differs from
+  mmol/L.
+- ``range``: the ends and their signs, or the words, have to be the same. Dashes, brackets and a unit do not count.
+- ``flag``: the meanings have to be the same. These are high (H, ↑, high), low (L, ↓, low), very high and very low
+  (HH, LL), and abnormal without a side (*, A).
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ _BY_MARK = {mark: name for name, marks in _FLAGS.items() for mark in marks}
 
 
 def same_field(name: str, a: str, b: str) -> bool:
-    """Whether two cells of a column, one of `LabRow`'s fields, say the same. Both empty is the same."""
+    """Whether two cells of a field of `LabRow` mean the same. Two empty cells do."""
     return _RULES[name](a, b)
 
 
 def is_empty(name: str, cell: str) -> bool:
-    """Whether a cell says nothing: no letters, and of a flag also "N" or "normal"."""
+    """Whether a cell says nothing, because it has no letters or digits, or is the flag "N" or "normal"."""
     return _flag(cell) == "" if name == "flag" else not plain(cell)
 
 
 def letters(text: str) -> str:
-    """Letters, digits and their marks alone, small."""
+    """The letters, digits and accents of a text, in small letters."""
     text = unicodedata.normalize("NFKC", text).casefold()
     return "".join(sign for sign in text if unicodedata.category(sign)[0] in "LMN")
 

@@ -1,4 +1,4 @@
-"""What happens to a page on its way into a computer: a skewed scan, noise, blur, a stamp, pale ink."""
+"""Make a page look scanned: skewed, noisy, blurred, with a stamp, or with pale ink."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STAMP = (176, 30, 44)
 
 
 def scan(page: Image.Image, quality: str, seed: int) -> Image.Image:
-    """A page as a scanner of ``quality`` gives it, one of `SCANS`; the same seed gives the same pixels."""
+    """A page after a scan of ``quality``, one of `SCANS`. The same seed gives the same pixels."""
     return SCANS[quality](page, np.random.default_rng([seed, 7]))
 
 
@@ -22,27 +22,27 @@ def _clean(page: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _skewed(page: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Turned by one to three degrees, on the lid of a scanner."""
+    """Turn the page by one to three degrees, and show the lid of the scanner around it."""
     angle = float(rng.uniform(1, 3) * rng.choice([-1, 1]))
     return page.rotate(angle, Image.Resampling.BICUBIC, fillcolor=(206, 206, 202))
 
 
 def _noisy(page: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Grain and specks, as of a copy of a copy."""
+    """Add grain and specks, as on a copy of a copy."""
     values = np.asarray(page, np.float32) + rng.normal(0, 22, (HEIGHT, WIDTH, 1))
     specks = rng.random((HEIGHT, WIDTH, 1)) < 0.003
     return Image.fromarray(np.where(specks, 40, np.clip(values, 0, 255)).astype(np.uint8))
 
 
 def _blurred(page: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Out of focus, with the shadow of a hand, as of a photograph."""
+    """Put the page out of focus, and add the shadow of a hand, as on a photograph."""
     shadow = np.linspace(1, rng.uniform(0.6, 0.75), WIDTH, dtype=np.float32)[None, :, None]
     values = np.asarray(page.filter(ImageFilter.GaussianBlur(1.9)), np.float32) * shadow
     return Image.fromarray(values.astype(np.uint8))
 
 
 def _stamped(page: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A stamp over the rows, which show through."""
+    """Add a stamp over the rows, which stay visible below it."""
     stamp = Image.new("RGBA", (560, 190), (0, 0, 0, 0))
     pen = ImageDraw.Draw(stamp)
     pen.rounded_rectangle((6, 6, 553, 183), 22, outline=(*_STAMP, 190), width=9)
@@ -55,7 +55,7 @@ def _stamped(page: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _faint(page: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Pale ink on greyish paper, as of an old fax."""
+    """Make the ink pale and the paper grey, as on an old fax."""
     grey = ImageEnhance.Contrast(page.convert("L").convert("RGB")).enhance(0.28)
     values = np.asarray(grey, np.float32) - 20 + rng.normal(0, 5, (HEIGHT, WIDTH, 1))
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))

@@ -1,7 +1,7 @@
-"""Units as laboratories print them, to UCUM (ucum.org), and whether two of them mean the same.
+"""Turn printed units into UCUM (ucum.org), and decide whether two units mean the same.
 
-UCUM is the code of units that medical records use: ``10*9/L`` is what reports print as 10^9/L, G/L, Gpt/l or /nl.
-ucumvert reads its codes into units of pint, which tell that ``10*9/L`` and ``10*3/uL`` are one and the same.
+UCUM is the code for units in medical records. Reports print its code ``10*9/L`` as 10^9/L, G/L, Gpt/l or /nl. The
+package ucumvert turns UCUM codes into units of pint, and pint computes that ``10*9/L`` equals ``10*3/uL``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.lab_reports.printed_numbers import plain
 
-# Printed forms that are no UCUM code, each without spaces and in small letters.
+# Printed forms that are not UCUM codes, without spaces and in small letters.
 _SPELLINGS = {
     "10*3/uL": ("10^3/ul", "10e3/ul", "x10^3/ul", "k/ul", "thou/ul", "tsd/ul", "10**3/ul", "x10e3/ul", "k/mm3"),
     "10*6/uL": ("10^6/ul", "10e6/ul", "x10^6/ul", "m/ul", "mill/ul", "mio/ul", "10**6/ul", "x10e6/ul", "mill/mm3"),
@@ -30,9 +30,9 @@ _SPELLINGS = {
     "": ("-", "--", "none", "null", "n/a"),
 }
 _BY_SPELLING = {spelling: code for code, spellings in _SPELLINGS.items() for spelling in spellings}
-_BY_LETTERS = {"G/L": "10*9/L", "T/L": "10*12/L"}  # where a small letter would be another unit
-_NOT_MEASURED = re.compile(r"\{[^}]*\}|\[[^\]]*\]")  # annotations, and units of an arbitrary kind such as [IU]
-# How reports of a language print a code; what is not here is printed as it is.
+_BY_LETTERS = {"G/L": "10*9/L", "T/L": "10*12/L"}  # in small letters, these would be other units
+_NOT_MEASURED = re.compile(r"\{[^}]*\}|\[[^\]]*\]")  # UCUM's remarks, and arbitrary units such as [IU]
+# How reports in a language print a code. A code that is not here is printed as it is.
 PRINTED = {
     "en": {"10*3/uL": "K/uL", "10*6/uL": "M/uL", "10*9/L": "10^9/L", "10*12/L": "10^12/L", "meq/L": "mEq/L"},
     "de": {"10*3/uL": "Tsd/µl", "10*6/uL": "Mio/µl", "10*9/L": "Gpt/l", "10*12/L": "Tpt/l", "meq/L": "mval/l"},
@@ -42,7 +42,7 @@ PRINTED = {
 
 
 def print_unit(code: str, language: str) -> str:
-    """A UCUM code as a report in a language prints it: "10*3/uL" is "K/uL" in English and "Tsd/µl" in German."""
+    """Print a UCUM code as reports in a language do: "10*3/uL" is "K/uL" in English and "Tsd/µl" in German."""
     if code in PRINTED[language]:
         return PRINTED[language][code]
     comma = "." if language == "en" else ","
@@ -52,9 +52,9 @@ def print_unit(code: str, language: str) -> str:
 
 
 def ucum_code(text: str) -> str | None:
-    """The UCUM code of a printed unit; "" of none, and None where it is not known.
+    """The UCUM code of a printed unit; "" for an empty text, and None for an unknown unit.
 
-    Raises `InputError` where the package ucumvert is missing.
+    Raises `InputError` if the package ucumvert is missing.
     """
     text = plain(text)
     small = text.replace(" ", "").lower().replace("μ", "u").replace("µ", "u")
@@ -72,9 +72,9 @@ def ucum_code(text: str) -> str | None:
 
 
 def same_unit(a: str, b: str) -> bool:
-    """Whether two printed units are one: letter for letter, or by UCUM, where 10^3/µL is 10^9/L.
+    """Whether two printed units are the same: letter for letter, or by UCUM, where 10^3/µL equals 10^9/L.
 
-    Arbitrary units ([IU]) and remarks ({1.73_m2}) have to be the same too, as UCUM compares neither.
+    Arbitrary units ([IU]) and remarks ({1.73_m2}) have to be spelled the same, because UCUM compares neither.
     """
     if plain(a).replace(" ", "") == plain(b).replace(" ", ""):
         return True
@@ -89,13 +89,13 @@ def same_unit(a: str, b: str) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def _measure(code: str) -> tuple[float, Any] | None:
-    """Size and dimensions of a UCUM code in SI base units; None where it is none."""
+    """Size and dimensions of a UCUM code in SI base units; None if the text is no code."""
     try:
         unit = (1 * _registry().from_ucum(code)).to_base_units()
         return float(unit.magnitude), unit.dimensionality
     except InputError:
         raise
-    except Exception:  # the parser, its tree and pint raise errors of many unrelated kinds for what is no code
+    except Exception:  # the parser, its tree and pint raise errors of many unrelated kinds
         return None
 
 
@@ -105,7 +105,7 @@ def _registry() -> Any:
         from ucumvert import PintUcumRegistry
     except ImportError as error:
         raise InputError(
-            "Units are compared with the package ucumvert, which is not installed.",
+            "The package ucumvert, which compares units, is not installed.",
             remedy="Run: pip install 'medgemma-tutorials[labs]'",
         ) from error
     return PintUcumRegistry()

@@ -20,16 +20,16 @@ from helpers.errors import InputError
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft names them
 ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
 
-# What these do is all in the layers that they change. Other kinds act in the call of the adapted model, as the
-# words that prompt tuning puts before a prompt, and would be lost wherever the model inside is called.
+# These kinds act only in the layers that they change. Other kinds, such as prompt tuning, act when the adapted
+# model is called. They would be lost where this package calls the model inside of it.
 KINDS = ("LORA", "ADALORA", "LOHA", "LOKR", "OFT", "BOFT", "IA3", "HRA", "LN_TUNING", "TRAINABLE_TOKENS")
-# Settings of LoRA with which an adapter is more than its matrices: acts on some tokens only, draws lots, repeats
-# layers, or imports a module by name.
+# With these settings of LoRA, an adapter is more than its matrices: it acts on some tokens only, draws random
+# numbers, repeats layers, or imports a module by name.
 BEYOND_MATRICES = (
     *("alora_invocation_tokens", "arrow_config", "monteclora_config", "velora_config", "kasa_config"),
     *("layer_replication", "megatron_config", "use_bdlora"),
 )
-# With all other words for it, training began by changing the base's own weights, which are not in the adapter.
+# With any other value, training began by changing the base model's own weights, which the adapter does not hold.
 PLAIN_STARTS = ("gaussian", "eva", "orthogonal")
 _RELEASE = re.compile(r"medgemma-(1\.5-)?(\d+b)", re.IGNORECASE)
 
@@ -130,7 +130,7 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
         raise InputError(
             "The adapter holds no weights.", path=folder, remedy="Save the adapter again where it was trained."
         )
-    # Other trainers may write a file of that name too.
+    # Other trainers may also write a file with this name.
     return AdapterFiles(folder, config, record if "base_fingerprint" in record else {}, names)
 
 

@@ -19,8 +19,8 @@ from helpers.errors import InputError
 from helpers.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, AdapterFiles, release
 
 FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-DAMAGE = (SafetensorError, re.error)  # of weights that are cut off, of layers named by a broken expression
-# Parts of weights' names that versions of transformers put in other places, or leave out.
+DAMAGE = (SafetensorError, re.error)  # weights that are cut off, or a broken pattern of layer names
+# Parts of weights' names that differ between versions of transformers.
 _PREFIXES = {"base_model", "model", "language_model", "vision_model"}
 
 
@@ -30,12 +30,12 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
     This checks that every tensor of the adapter's file is in the model unchanged (in the number format of the
     model), in its own layer, and that the model has no other adapter tensors.
 
-    Raises `InputError` where that is not so; where the adapter was trained on other weights: of other shapes, or
-    of the same, as MedGemma 1 and 1.5 have, by the fingerprint kept with it or by the name that it keeps; and
-    where it holds what is not a number.
+    Raises `InputError` if this is not so, if the adapter holds values that are not numbers, or if it was trained
+    on other weights. These may have other shapes. If they have the same shapes, as in MedGemma 1 and 1.5, the
+    fingerprint or the name in the adapter's files tells.
     """
     check_base(adapter, name, fingerprint(model))
-    # One with a record was just found to be of these very weights.
+    # An adapter with a record was checked above: it belongs to these weights.
     if not adapter.record and adapter.sha256()[:16] in (getattr(model.config, "merged_adapters", None) or ()):
         raise InputError(
             f"The adapter is already merged into the weights of {name}, and would be applied twice.",
@@ -47,12 +47,12 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what peft warns of is checked below
+            warnings.simplefilter("ignore")  # the checks below replace peft's warnings
             adapted = PeftModel.from_pretrained(model, adapter.folder, config=config)
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError, OSError, *DAMAGE) as error:
-        # torch writes a line for every tensor, under one that tells nothing.
+        # torch writes a line for every tensor. The first line tells nothing.
         said = str(error).strip().splitlines() or [type(error).__name__]
         said = [f"it has no {error}"] if isinstance(error, KeyError) else said
         raise misfit(adapter, said[-1].strip().rstrip(".")[:300]) from error
@@ -61,14 +61,14 @@ def put_adapter(model: Any, adapter: AdapterFiles, name: str) -> Any:
 
 
 def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
-    """The model with its adapter merged into its weights: no longer a ``PeftModel``; ``adapted`` is used up.
+    """Merge an adapter into its model's weights. Returns the plain model; ``adapted`` cannot be used any more.
 
-    A separate adapter adds one percent to the arithmetic of a token, but half as many operations again, and a GPU
-    waits for each operation. Sums are computed in float32, one layer at a time, and rounded once to the format of
-    the weights. In bfloat16, updates that are far smaller than a weight are lost. The model's settings note the
-    adapter, so the `fingerprint` changes.
+    A separate adapter adds only one percent to the arithmetic of a token, but it adds half as many operations, and
+    a GPU waits for each operation. The sums are computed in float32, one layer at a time, and rounded once to the
+    format of the weights. In bfloat16, updates that are far smaller than a weight are lost. The model's settings
+    note the adapter, so the `fingerprint` changes.
 
-    Raises `InputError` where a sum is not a number.
+    Raises `InputError` if a sum is not a number.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -76,7 +76,7 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
     _untie(base)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of layers that are merged already, below, and of tied ones, above
+            warnings.simplefilter("ignore")  # of merged layers (checked below) and tied ones (above)
             for layer in adapted.modules():
                 if isinstance(layer, BaseTunerLayer):
                     inner = layer.get_base_layer()
@@ -85,7 +85,7 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
                     layer.merge(safe_merge=True)
                     inner.to(dtype)
             merged = adapted.merge_and_unload(safe_merge=True)
-    except ValueError as error:  # of peft's own check
+    except ValueError as error:  # raised by peft's own check
         raise misfit(adapter, f"the merged weights are not finite numbers: {error}") from error
     if not _tied(merged):
         merged.config.tie_word_embeddings = merged.config.get_text_config().tie_word_embeddings = False
@@ -103,8 +103,8 @@ def fingerprint(model: Any) -> str:
     """A hash of a model's norm weights. It is the same in float32, bfloat16 and 4 bits, and differs between
     models.
 
-    Norms are never quantized, and rounding them to bfloat16 forgets in which precision they were loaded. Adapters
-    seldom change them, so those that were merged count too.
+    Norms are never quantized. They are rounded to bfloat16, so that the precision in which they were loaded does
+    not matter. Adapters seldom change norms, so the hash also includes the names of merged adapters.
     """
     norms = [(name, weight) for name, weight in model.named_parameters() if "norm" in name and weight.dim() == 1]
     return _digest([one for one in norms if "lora_" not in one[0]], getattr(model.config, "merged_adapters", None))
@@ -144,13 +144,13 @@ def misfit(adapter: AdapterFiles, why: str) -> InputError:
 
 
 def check_base(adapter: AdapterFiles, name: str, print_of_base: str) -> None:
-    """Raise for another base than the adapter's; say it where nothing but a name tells."""
+    """Raise `InputError` if the adapter has another base model. Print a line if only its name can tell."""
     if adapter.record:
         if adapter.record["base_fingerprint"] != print_of_base:
             raise misfit(adapter, "it was trained on other weights")
         return
     ours, its = release(name), release(adapter.base)
-    if ours and its and ours != its:  # of one size all shapes are the same
+    if ours and its and ours != its:  # models of one size have the same shapes
         raise misfit(adapter, "it was trained on another release of MedGemma")
     if adapter.base.rstrip("/").rpartition("/")[2] != name.rstrip("/").rpartition("/")[2]:
         trained = (
@@ -162,7 +162,7 @@ def check_base(adapter: AdapterFiles, name: str, print_of_base: str) -> None:
 
 
 def _peft_config(adapter: AdapterFiles) -> Any:
-    """The adapter's settings for peft; a setting that this version does not know is not passed over."""
+    """The adapter's settings for peft. Raises `InputError` for a setting that this version does not know."""
     try:
         from peft import PeftConfig, __version__
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
@@ -193,13 +193,13 @@ def _peft_config(adapter: AdapterFiles) -> Any:
 
 
 def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
-    """Raise unless the adapter in the model is that of the file, tensor by tensor."""
+    """Raise `InputError` unless every tensor of the adapter in the model equals that of the file."""
     from peft import get_peft_model_state_dict
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-        # Where embeddings are adapted a file may hold the base's own too.
+        # If embeddings are adapted, a file may also hold the embeddings of the base model.
         there = own | get_peft_model_state_dict(adapted, save_embedding_layers=True)
     wanted, there = {_place(key) for key in own}, {_place(key): value for key, value in there.items()}
     found: set[str] = set()
@@ -227,7 +227,7 @@ def _check_exact(adapted: Any, adapter: AdapterFiles) -> None:
 
 
 def _place(key: str) -> str:
-    """A weight's name without what differs between versions: the same for the same layer, tower and matrix."""
+    """A weight's name without the parts that differ between versions, so that one matrix always has one name."""
     return ".".join(part for part in key.split(".") if part not in _PREFIXES)
 
 
@@ -237,7 +237,7 @@ def _tied(model: Any) -> bool:
 
 
 def _untie(model: Any) -> None:
-    """Give the head weights of its own where an adapter changes it, or the embeddings that it shares, alone."""
+    """Give the head weights of its own if an adapter changes only the head, or only the embeddings it shares."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     words, head = model.get_input_embeddings(), model.get_output_embeddings()

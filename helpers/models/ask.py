@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from helpers.models.recorded_chat import RecordedModel
 
 YES_NO = ("yes", "no")
-HISTORY_TOKENS = 2_000  # of a patient's history, beside some 22,000 of 85 slices
-# Ours; the report has the history in its questions on CT and MRI, where it asks for one condition.
+HISTORY_TOKENS = 2_000  # tokens of a patient's history; 85 slices have about 22,000
+# These words are the project's own. The report gives a history only in its questions about one condition on CT or
+# MRI.
 _WITH_HISTORY = 'Patient history: "{history}"\n\n{question}'
 
 
@@ -122,7 +123,7 @@ def ask_path(
     check_context(context)
     check_count(history_tokens, f"{history_tokens} tokens are no history.", remedy="Give 1 or more.")
     if adapter is not None:
-        read_adapter(adapter)  # a mistake in it shows before images are read
+        read_adapter(adapter)  # so that its faults show before images are read
     reading = Reading.of(
         only,
         uniform=uniform,
@@ -135,7 +136,7 @@ def ask_path(
     )
     study = find_study(path, modality=modality, series=series, mpp=mpp)
     print(study)
-    # Hashed before they are read, so that what is sent comes from the very files whose headers are checked.
+    # Files are hashed before they are read, so that the images come from the same files whose headers are checked.
     to_send = model.startswith(ENDPOINT_PREFIX) and not may_leave
     sources = [HashedFiles(file) for file in study.files] if to_send else study.files
     facts = Facts()
@@ -156,7 +157,7 @@ def ask_path(
         )
 
     chat, told = None, ""
-    if record is not None:  # its tokens are those of the model
+    if record is not None:  # the model counts its tokens
         chat = load()
         told = record.text(history_tokens, count=lambda text: chat.count_tokens(_text_alone(text)).total)
         facts.notes += record.notes
@@ -197,8 +198,8 @@ def _text_alone(text: str) -> list[Message]:
 class Facts:
     """Facts about the images of a prompt, for the user."""
 
-    notes: list[str] = field(default_factory=list)  # what was estimated, turned or left out
-    tissue_shown: float | None = None  # of slides: the share of their tissue that is in the patches, 0 to 1
+    notes: list[str] = field(default_factory=list)  # sentences about anything estimated, turned or left out
+    tissue_shown: float | None = None  # for slides: the share of the tissue that the patches show, 0 to 1
 
 
 def study_messages(
@@ -262,7 +263,7 @@ def _patches(study: Study, reading: Reading, facts: Facts, limit: int) -> list[l
 
 
 def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volume]:
-    """The volumes of a study by the names that they get in the prompt; one error for all that cannot be read."""
+    """The volumes of a study by their names in the prompt. One error lists all volumes that cannot be read."""
     names = prompt_names([part.description for part in study.parts])
     volumes: dict[str, Volume] = {}
     problems: list[tuple[Part, InputError]] = []

@@ -22,13 +22,13 @@ from transformers.masking_utils import sdpa_mask
 from helpers.models.block_masks import block_mask
 from helpers.models.faults import Faults, described
 
-Way = Literal["flex_attention", "sdpa"]  # how a prompt is read: by blocks, or with masks of a byte for each pair
+Way = Literal["flex_attention", "sdpa"]  # by blocks, or with dense masks (a byte a pair)
 FAULTS = Faults("The model reads prompts with dense masks, because attention by blocks does not work")
 NAMES: dict[Way, str] = {"flex_attention": "prompts_by_blocks", "sdpa": "prompts_dense"}
 
 
 class SharedKeys:
-    """A mask for few queries and many keys: heads that share keys take turns as rows, so no key is copied.
+    """A mask for few queries and many keys. Heads that share keys become rows of one matrix, so no key is copied.
 
     Args:
         seen: whether a query sees a key, of bools: (queries, keys).
@@ -40,7 +40,7 @@ class SharedKeys:
     def bias(self, groups: int, dtype: torch.dtype) -> torch.Tensor:
         """The bias of the scores, (1, 1, groups x queries, keys).
 
-        It is made for the first layer and kept for all.
+        It is made for the first layer, and all other layers use it again.
         """
         if self._bias is None:
             bias = torch.zeros_like(self._seen, dtype=dtype).masked_fill_(~self._seen, -torch.inf)
@@ -57,7 +57,7 @@ def attend(
             return by_blocks(query, key, value, mask, settings["scaling"]), None
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # a compiler's, of whatever kind, on a prompt unlike those that were tried
+        except Exception as error:  # the compiler may raise any error on a prompt of another kind
             FAULTS.note(query.device, described(error))
         mask = create_mask(mask.mask_mod, 1, 1, *mask.seq_lengths, device=query.device)
     if isinstance(mask, SharedKeys):
@@ -72,7 +72,7 @@ def attend(
 def by_blocks(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: BlockMask, scaling: float
 ) -> torch.Tensor:
-    """Attention by blocks, (1, tokens, heads, numbers); raises the errors of its compiler."""
+    """Attention by blocks, (1, tokens, heads, numbers). Errors of its compiler are passed on."""
     if query.device.type == "cuda" and (fault := FAULTS.on(query.device)):
         raise RuntimeError(fault)
     flex = _compiled() if query.device.type == "cuda" else flex_attention
@@ -82,7 +82,8 @@ def by_blocks(
 
 @functools.cache
 def _compiled() -> Callable[..., torch.Tensor]:
-    # Where it cannot be compiled it fails: not compiled, it would keep a number for each pair of tokens and head.
+    # If it cannot be compiled, it must fail: without compiling, it would store a number for each head and pair of
+    # tokens.
     return torch.compile(flex_attention, fullgraph=True)
 
 
@@ -95,7 +96,7 @@ def _prompt_masks(
     mask_function: Callable,
     **settings: Any,
 ) -> BlockMask | torch.Tensor | None:
-    """A mask by blocks for a prompt that is read whole; for anything else the one that sdpa takes."""
+    """A mask by blocks for a prompt that is read as a whole, and the mask of sdpa for anything else."""
     padding = settings.get("attention_mask")
     if batch_size == 1 and 1 < q_length == kv_length and (padding is None or bool(padding.all())):
         return block_mask(mask_function, q_length, device)
@@ -116,7 +117,7 @@ for _name, _masks in ((NAMES["flex_attention"], _prompt_masks), (NAMES["sdpa"], 
 
 @contextmanager
 def reading(model: Any, way: Way) -> Iterator[None]:
-    """Within the block the masks of prompts are made the given way; afterwards, as by default, densely.
+    """Make the masks of prompts in the given way within the ``with`` block, and densely again after it.
 
     Args:
         model: a Gemma 3 of transformers, with an adapter or without.
@@ -131,5 +132,5 @@ def reading(model: Any, way: Way) -> Iterator[None]:
 
 
 def without_adapter(model: Any) -> Any:
-    """The model of transformers itself, in which an adapter's layers act."""
+    """The model of transformers inside an adapted model. The adapter's layers still act in it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model

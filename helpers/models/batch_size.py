@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.errors import check_count
 
-VISION_BATCH = 8  # images that pass the tower at once, unless somebody says otherwise
+VISION_BATCH = 8  # the default number of images that pass the tower at once
 
 
 def check_batch(size: int) -> int:

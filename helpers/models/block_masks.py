@@ -12,16 +12,17 @@ import torch
 from torch.nn.attention.flex_attention import BlockMask
 
 SIDE = 128  # tokens of a block, which torch's kernels take by default
-_BAND = 8 * SIDE  # rows looked at together, a byte for each of their pairs
+_BAND = 8 * SIDE  # rows that are computed together, with a byte for each pair
 
 
 def block_mask(sees: Callable[..., torch.Tensor], tokens: int, device: torch.device | str) -> BlockMask:
     """The blocks of a prompt of one row.
 
     Args:
-        sees: whether a query sees a key, of tensors that broadcast: batch, head, query, key.
-        tokens: of the prompt.
-        device: where the mask is made and used.
+        sees: a function that tells whether a query sees a key, from tensors that broadcast: batch, head, query,
+            key.
+        tokens: the number of tokens in the prompt.
+        device: the device where the mask is made and used.
     """
     zero = torch.zeros((), dtype=torch.long, device=device)
     keys = torch.arange(tokens, device=device)
@@ -31,7 +32,7 @@ def block_mask(sees: Callable[..., torch.Tensor], tokens: int, device: torch.dev
         queries = torch.arange(start, min(start + _BAND, tokens), device=device)
         seen = sees(zero, zero, queries[:, None], keys).expand(len(queries), tokens)
         rows = -(-len(queries) // SIDE)
-        # What lies beyond the end is not seen, so that a block over the edge is never called full.
+        # Places beyond the end are not seen, so a block over the edge never counts as full.
         padding = (0, blocks * SIDE - tokens, 0, rows * SIDE - len(queries))
         squares = torch.nn.functional.pad(seen, padding).view(rows, SIDE, blocks, SIDE)
         some.append(squares.any(3).any(1))
@@ -44,6 +45,6 @@ def block_mask(sees: Callable[..., torch.Tensor], tokens: int, device: torch.dev
 
 
 def _listed(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many blocks each row of blocks has, (1, 1, rows), and their columns in front, (1, 1, rows, columns)."""
+    """The number of blocks in each row, (1, 1, rows), and their columns at the front, (1, 1, rows, columns)."""
     order = torch.argsort(blocks.int(), dim=-1, descending=True, stable=True)
     return blocks.sum(-1, dtype=torch.int32)[None, None], order.int()[None, None].contiguous()

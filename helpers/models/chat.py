@@ -45,17 +45,17 @@ class ChatModel:
     model: Any
     processor: Any
     is_standin: bool
-    vision_batch: int = VISION_BATCH  # images in the vision tower at once; it halves itself where memory runs out
-    prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best that is there
-    decoding: str | None = None  # how a session writes (`decoding_way`); None takes the best that is there
-    context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
+    vision_batch: int = VISION_BATCH  # images in the vision tower at once; halved if memory runs out
+    prefill: str | None = None  # how prompts are read (`prefill_attention`); None takes the best way
+    decoding: str | None = None  # how a session writes (`decoding_way`); None takes the best way
+    context: int = CONTEXT_BUDGET  # the most tokens of a prompt
     kept_images: dict[str, torch.Tensor] | None = field(default=None, repr=False, compare=False)
     engine: ClassVar[str] = "transformers"
 
     def keeping_images(self) -> Self:
         """The same model, which encodes each image once and keeps its tokens for further prompts.
 
-        Of MedGemma an image takes 1.3 MB in bfloat16. They are let go with the model that this returns.
+        With MedGemma, the tokens of an image take 1.3 MB in bfloat16. The memory is freed with the returned model.
         """
         return replace(self, kept_images={})
 
@@ -107,7 +107,7 @@ class ChatModel:
         return Session(self, messages, cache_limit=cache_limit)
 
     def _plainly_greedy(self, max_new_tokens: int) -> Any:
-        """The model, its weights shared, without the settings it was saved with, which fill what is left out."""
+        """The model with the same weights, but without its saved settings, which would fill in missing ones."""
         model, saved = copy.copy(without_adapter(self.model)), self.model.generation_config
         model.generation_config = GenerationConfig(
             do_sample=False,
@@ -125,7 +125,7 @@ class ChatModel:
     def inputs(self, messages: Sequence[Message]) -> dict[str, Any]:
         """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
         ids = torch.tensor([prompt_ids(messages, self.processor)], device=self.model.device)
-        # Marks image tokens: inside one image attention goes both ways, which these types switch on.
+        # These types mark image tokens. They switch on attention in both directions within one image.
         types = (ids == self.model.config.image_token_id).long()
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}
         if images := images_of(messages):
@@ -134,7 +134,7 @@ class ChatModel:
         return inputs
 
     def _encoded(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Image tokens: (images, tokens an image, hidden size); of those that are kept, nothing is computed."""
+        """Image tokens: (images, tokens an image, hidden size). Tokens that are kept are not computed again."""
         if self.kept_images is None:
             return encode_images(self.model, self.processor.image_processor, images, self.vision_batch)
         keys = [images_key([image]) for image in images]

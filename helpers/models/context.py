@@ -20,7 +20,7 @@ from helpers.prompts import (
     check_budget,
 )
 
-BESIDE = 4_096  # tokens of a server's length beside the budget: four around each of 126 images, and an answer
+BESIDE = 4_096  # a server's tokens beside the budget: four around each of 126 images, and an answer
 
 
 def window_of(config: Any) -> int:
@@ -58,7 +58,7 @@ def context_for(asked: int | None, window: int, name: str) -> int:
 def count_within(messages: Sequence[Message], processor: Any, context: int, window: int) -> TokenCount:
     """The tokens of a prompt; raises `InputError` if they are over the budget, or leave no room for an answer."""
     count = check_budget(messages, processor, context, window=window)
-    if count.total >= window:  # four tokens around each image, which a budget does not count
+    if count.total >= window:  # the total has four tokens around each image, the budget has not
         raise InputError(
             f"The prompt has {count.total:,} tokens, including the tokens around its images ({count}). "
             f"The model can read {window:,} tokens, including the answer.",

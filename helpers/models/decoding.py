@@ -1,9 +1,9 @@
-"""How the tokens of packed questions are written: by Python's calls, or by a step that the GPU has recorded.
+"""Write the tokens of packed questions, by calls from Python or by a step that the GPU has recorded.
 
-For each token Python calls some thousands of operations, most of them small, and a GPU may wait for the calls. A
-CUDA graph is called once. It holds the kernels of the eager step and no others, and takes one step to record; a
-compiler would begin anew with every new length of a prompt. We have not measured what it gains, because we had no
-GPU.
+For each token, Python calls some thousands of operations. Most of them are small, so a GPU may wait for the calls.
+A CUDA graph is called only once for all of them. It holds the same kernels as the eager step, and recording it
+takes one step. A compiler would have to begin again with every new length of a prompt. How much time a graph saves
+was not measured.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from helpers.models.packed import FixedStep, PackedQuestions
 Way = Literal["eager", "graph"]
 FAULTS = Faults("The model writes tokens without a CUDA graph, because the graph does not work")
 
-# Tokens that are written before a step is recorded. That and its trial take three steps and more, which an answer
-# of a few words would not get back.
+# The number of tokens that are written before a step is recorded. The recording and its trial take at least three
+# steps, so for an answer of a few words they are not worth their time.
 FROM = 8
-# Tokens that a recorded step serves. Each looks back on as many places as the last of them needs, which with room
-# for answers of 2,000 tokens would be nearly all empty at first.
+# The number of tokens for which a recorded step is used. Each of these tokens looks back on as many places as the
+# last one needs. With room for answers of 2,000 tokens, nearly all places would be empty at first.
 SPAN = 256
 
 
 def _cuda_graph(step: FixedStep) -> Callable[[], torch.Tensor]:
     graph, now = torch.cuda.CUDAGraph(), torch.cuda.current_stream(step.ids.device)
     recording = torch.cuda.graph(graph, stream=_beside(now.device), capture_error_mode="thread_local")
-    with torch.cuda.stream(now), recording:  # the outer block takes the stream back where the inner one fails
+    with torch.cuda.stream(now), recording:  # the outer block restores the stream if the inner one fails
         logits = step()
 
     def replay() -> torch.Tensor:
         graph.replay()
-        return logits  # each run writes into the same
+        return logits  # every run writes into this tensor
 
     return replay
 
 
-@functools.cache  # torch keeps memory for each stream that has multiplied matrices
+@functools.cache  # torch keeps memory for each stream that multiplies matrices
 def _beside(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-# By type of device: what makes of a step that has run once another that gives the same with fewer calls.
+# By type of device: a function that turns a step into another one with the same result and fewer calls.
 RECORDERS: dict[str, Callable[[FixedStep], Callable[[], torch.Tensor]]] = {"cuda": _cuda_graph}
 
 
@@ -56,7 +56,7 @@ def decoding_way(device: torch.device, asked: str | None = None) -> Way:
     """The way that the tokens of a session's answers are written.
 
     Args:
-        device: of the model.
+        device: the device of the model.
         asked: "graph" for a recorded step or "eager" for calls from Python; None takes the best that works.
 
     Raises:
@@ -77,14 +77,15 @@ def decoding_way(device: torch.device, asked: str | None = None) -> Way:
 class Steps:
     """The steps of one batch, after its questions were read.
 
-    With a graph the first `FROM` tokens are written eagerly, and so is the next one, by a step whose shapes stay,
-    which is then recorded. The token after that is written both ways. Where their logits agree the recorded step
-    goes on from there, else the eager one. After `SPAN` tokens another is recorded, for the rows that are left.
+    With a graph, the first `FROM` tokens are written eagerly. So is the next token, by a step with fixed shapes,
+    which is then recorded. The token after it is written in both ways. If their logits agree, the recorded step
+    writes the next tokens, else the eager step does. After `SPAN` tokens, another step is recorded for the rows
+    that are left.
 
     Args:
         packed: questions that have been read.
         way: from `decoding_way`.
-        asked: whether somebody asked for that way. Then it is an error that it fails; else it is told, once.
+        asked: whether the caller asked for this way. If so, a failure is an error. Otherwise it is printed once.
     """
 
     def __init__(self, packed: PackedQuestions, way: Way, *, asked: bool = False) -> None:
@@ -92,14 +93,14 @@ class Steps:
         self._packed, self._asked = packed, asked
         self._eager_left = FROM if way == "graph" else math.inf
         self._fixed: FixedStep | None = None
-        self._rows = torch.empty(0, dtype=torch.long)  # of the fixed step's, those that go on
+        self._rows = torch.empty(0, dtype=torch.long)  # the rows of the fixed step that go on
         self._recorded: Callable[[], torch.Tensor] | None = None
-        self._records, self._passed = True, False  # whether it is tried, and whether it has passed
+        self._records, self._passed = True, False  # whether a recording is tried, and whether one has passed
 
     def go_on(self, chosen: torch.Tensor, keep: Sequence[int] | None = None) -> torch.Tensor:
         """Logits after one more token of each row, as `PackedQuestions.go_on` gives them, until the next call.
 
-        Raises `InputError` where a graph was asked for and does not work.
+        Raises `InputError` if the caller asked for a graph and it does not work.
         """
         if self._eager_left > 0:
             self._eager_left -= 1
@@ -116,14 +117,14 @@ class Steps:
         return logits if len(self._rows) == len(logits) else logits[self._rows]
 
     def _start(self, chosen: torch.Tensor) -> torch.Tensor:
-        self._recorded, self._passed = None, False  # what was recorded holds memory
+        self._recorded, self._passed = None, False  # a recording holds memory
         self._fixed = self._packed.fixed(chosen, self._rows, SPAN)
         self._rows = torch.arange(len(chosen), device=chosen.device)
-        logits = self._fixed()  # loads what a recording must find loaded
+        logits = self._fixed()  # loads everything that must be loaded before a recording
         if self._records:
             try:
                 self._recorded = RECORDERS[chosen.device.type](self._fixed)
-            except Exception as error:  # of the driver, of torch, or of a library that computes in the model
+            except Exception as error:  # from the driver, torch, or another library
                 self._give_up(chosen.device, error)
         return logits
 
@@ -137,9 +138,9 @@ class Steps:
         except Exception as error:
             self._give_up(fixed.ids.device, error)
             return fixed()
-        logits = fixed()  # writes the same places once more
+        logits = fixed()  # writes into the same places again
         if not logits.isfinite().all():
-            return logits  # of a model that is broken: whoever asked will find it
+            return logits  # the model is broken, which the caller will find
         if fault := difference(tried, logits):
             self._give_up(fixed.ids.device, fault)
         else:
@@ -147,10 +148,10 @@ class Steps:
         return logits
 
     def _give_up(self, device: torch.device, fault: Exception | str) -> None:
-        """Go on without a recording: in this batch and, unless it was memory that was short, in all that come."""
+        """Go on without a recording in this batch and, unless only memory was short, in all later ones."""
         self._recorded, self._records, short = None, False, None
         if isinstance(fault, Exception):
-            # A recording in which memory runs out fails once more as it is ended.
+            # If memory runs out in a recording, ending the recording fails, too.
             causes = (fault, fault.__context__)
             short = next((error for error in causes if isinstance(error, torch.OutOfMemoryError)), None)
             fault = described(short or fault)
@@ -162,7 +163,7 @@ class Steps:
 
 def difference(tried: torch.Tensor, logits: torch.Tensor) -> str:
     """The difference between the logits of a recorded and of an eager step, in one line; empty if they agree."""
-    allowed = max(4 * torch.finfo(logits.dtype).eps, 1e-4)  # by the digits of the format
+    allowed = max(4 * torch.finfo(logits.dtype).eps, 1e-4)  # from the precision of the format
     apart, largest = float((tried.float() - logits.float()).abs().max()), float(logits.float().abs().max())
     if apart <= allowed * largest:
         return ""

@@ -1,4 +1,4 @@
-"""How much tokens of a prompt looked at each other: the weights of attention, which fast kernels never store."""
+"""Compute how much the tokens of a prompt look at each other, which fast kernels for attention never store."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from helpers.prompts import Message, images_of
 def attention_weights(chat: ChatModel, messages: Sequence[Message], begun: Sequence[int] = ()) -> torch.Tensor:
     """The weights of attention of a prompt, mean over the heads: float32 (layers, tokens, tokens), on the CPU.
 
-    A row is the token that looks, a column the one that it looks at; each row adds up to 1. ``begun`` are token
-    ids of the answer's first words. The prompt is read in transformers' "eager" way, which keeps a number for each
-    pair of tokens and each head: that is for short prompts.
+    Each row is a token that looks, and each column is a token that it looks at. Each row adds up to 1. ``begun``
+    holds the token ids of the answer's first words. The prompt is read in transformers' "eager" way, which stores
+    a number for each head and each pair of tokens. So this is only for short prompts.
 
     Raises:
-        InputError: memory does not suffice, or the prompt is over the budget.
+        InputError: memory is too small, or the prompt is over the budget.
     """
     full = without_adapter(chat.model)
     text, tokens = full.config.get_text_config(), chat.count_tokens(messages).total + len(begun)
@@ -57,9 +57,9 @@ def attention_weights(chat: ChatModel, messages: Sequence[Message], begun: Seque
 
 
 def _check_memory(chat: ChatModel, text: Any, tokens: int, images: int) -> None:
-    """Raise `InputError` where one layer's weights do not fit on the device, or the means of all do not here."""
+    """Raise `InputError` if one layer's weights do not fit on the device, or all means not into main memory."""
     for device, needed in (
-        (torch.device("cpu"), 2 * 4 * text.num_hidden_layers * tokens**2),  # twice while they are put together
+        (torch.device("cpu"), 2 * 4 * text.num_hidden_layers * tokens**2),  # two copies while they are joined
         (chat.model.device, 4 * 4 * text.num_attention_heads * tokens**2),  # scores, softmax in float32, masks
     ):
         free = SHARE * free_bytes(device)

@@ -1,8 +1,8 @@
-"""What follows a prompt when some of its images are exchanged for others, and none is encoded twice for it.
+"""Exchange images of a prompt and compute the next token, without encoding an image twice.
 
-A token sees all tokens before it. So an exchanged image leaves the keys and values of the tokens before it as they
-are, and changes all that come after: these are read anew, and only these. Prompts are asked from the one whose
-first exchanged image stands last, since each reading writes over what the next ones do not need.
+A token sees all tokens before it. So if an image is exchanged, the keys and values before it stay the same, and
+all that come after it change. Only these are read again. The prompt whose first exchanged image comes last is read
+first, because each reading may then overwrite keys and values that no later reading needs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from helpers.prompts import Message, images_of, prompt_ids
 
 
 class ImageExchange:
-    """A prompt with images, read once, that can be asked again with some of its images exchanged.
+    """A prompt that is read once, and then asked again with some of its images exchanged.
 
     Args:
         chat: a model that is loaded here.
         messages: the prompt.
-        begun: token ids of the answer's first words, which the model is to go on from.
+        begun: token ids of the answer's first words. The model writes the next token after them.
 
     Raises:
-        InputError: there is no image, the prompt is over the budget, or memory does not suffice.
+        InputError: there is no image, the prompt is over the budget, or memory is too small.
     """
 
     def __init__(self, chat: ChatModel, messages: Sequence[Message], begun: Sequence[int] = ()) -> None:
@@ -55,11 +55,13 @@ class ImageExchange:
         self.features = encode_images(chat.model, chat.processor.image_processor, images, chat.vision_batch)
         is_image = ids == full.config.image_token_id
         starts = is_image & ~torch.nn.functional.pad(is_image, (1, 0))[:-1]
-        # The image of each token, -1 of words; behind the prompt there is nothing to see.
+        # The number of the image to which each token belongs, and -1 for words. Behind the prompt, there is
+        # nothing to see.
         self._image = torch.full((aligned(self.tokens),), -1, device=ids.device)
         self._image[: self.tokens] = torch.where(is_image, starts.cumsum(0) - 1, -1)
         self._starts = starts.nonzero()[:, 0].tolist()
-        # As many tokens together as a sliding layer sees: no mask then holds all pairs of the prompt's tokens.
+        # As many tokens are read together as a sliding layer sees, so that no mask holds all pairs of the prompt's
+        # tokens.
         self._cuts = _cuts(self._starts, self.tokens, self._text.sliding_window)
         with torch.inference_mode():
             self._embedded = full.get_input_embeddings()(ids.masked_fill(is_image, 0))
@@ -70,8 +72,8 @@ class ImageExchange:
                 for kind in self._text.layer_types
             ]
         )
-        self._intact = 0  # tokens from the first on, whose keys and values are those of the prompt as it is
-        self.plain = check_numbers(self._read(self._embedded, 0), chat.name)  # logits of the prompt as it is
+        self._intact = 0  # first tokens whose keys and values are those of the plain prompt
+        self.plain = check_numbers(self._read(self._embedded, 0), chat.name)  # logits of the plain prompt
         self._intact = self.tokens
 
     def encode(self, images: Sequence[Any]) -> torch.Tensor:
@@ -82,11 +84,11 @@ class ImageExchange:
         """Logits of the next token for each set of exchanged images: (exchanges, vocabulary).
 
         Args:
-            exchanges: of each, the number of an image of the prompt, from 0, and its new tokens, of `encode`. An
-                empty one is the prompt as it is.
+            exchanges: each maps the number of an image, from 0, to its new tokens from `encode`. An empty one
+                stands for the prompt with its own images.
 
         Raises:
-            InputError: a number that no image has, no room in memory, or logits that are not numbers.
+            InputError: no image has this number, memory is too small, or logits are not numbers.
         """
         for number in (number for exchange in exchanges for number in exchange):
             if not 0 <= number < len(self._starts):
@@ -107,7 +109,7 @@ class ImageExchange:
 
     def _exchanged(self, exchange: Mapping[int, torch.Tensor]) -> torch.Tensor:
         start = self._starts[min(exchange)]
-        if self._intact < start:  # another reading has written over these
+        if self._intact < start:  # another reading has overwritten these
             self._read(self._embedded, self._intact, start)
         embedded = self._embedded[start:].clone()
         for number, features in exchange.items():
@@ -162,12 +164,12 @@ class ImageExchange:
                 f"Keys and values of all {self.tokens:,} tokens take {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB "
                 "can be used.",
                 path=self.chat.name,
-                remedy="Use fewer images, or close what else uses the memory.",
+                remedy="Use fewer images, or close other programs that use the memory.",
             )
 
     def _no_memory(self) -> InputError:
         return InputError(
-            f"The memory of {self.chat.model.device} does not suffice to read this prompt again.",
+            f"{self.chat.model.device} does not have enough memory to read this prompt again.",
             path=self.chat.name,
             remedy="Use fewer images, or load_model(..., quantized=True).",
         )
@@ -176,8 +178,8 @@ class ImageExchange:
 class WholeLayer(CacheLayerMixin):
     """Keys and values of one layer for every token of a prompt, written in place from token ``begin`` on.
 
-    ``window`` is how far back a token of the layer sees; attention gets no keys before that, and a few behind the
-    last, up to a multiple of `helpers.models.kept_keys.ALIGNED`, which its mask hides.
+    ``window`` is how far back a token of the layer sees, and attention gets no keys before that. It gets a few
+    keys behind the last one, up to a multiple of `helpers.models.kept_keys.ALIGNED`, and its mask hides them.
     """
 
     is_sliding = False
@@ -193,7 +195,7 @@ class WholeLayer(CacheLayerMixin):
         return 0 if self.window is None else max(0, self.begin - self.window + 1) // 8 * 8
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Have room for all tokens; what is never written may be no NaN."""
+        """Make room for all tokens, filled with zeros, because places that are never written must not be NaN."""
         self.keys, self.values = (
             states.new_zeros(*states.shape[:2], self.room, states.shape[3])
             for states in (key_states, value_states)
@@ -212,20 +214,20 @@ class WholeLayer(CacheLayerMixin):
         return self.keys[:, :, self.first : aligned(end)], self.values[:, :, self.first : aligned(end)]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """How many keys there are, from which on; the masks are made here, not by transformers."""
+        """The number of keys and the first of them. This package makes the masks, not transformers."""
         return self.begin + query_length, 0
 
     def get_seq_length(self) -> int:
-        """Tokens before the newest."""
+        """The number of tokens before the newest ones."""
         return self.begin
 
     def get_max_length(self) -> int:
-        """No limit of its own."""
+        """-1, because this cache sets no limit."""
         return -1
 
 
 def _cuts(starts: Sequence[int], tokens: int, at_once: int) -> list[int]:
-    """Where a prompt is cut, about ``at_once`` tokens at a time: where images begin, and never inside one."""
+    """Places to cut a prompt, about every ``at_once`` tokens: where images begin, never inside of one."""
     cuts = [0]
     for start, following in pairwise([*starts, tokens]):
         if following - cuts[-1] > at_once and start > cuts[-1]:

@@ -6,7 +6,7 @@ import torch
 
 
 class Faults:
-    """Devices on which one way has failed, and how.
+    """The devices on which a way to compute has failed, and the fault of each.
 
     Args:
         instead: a sentence about the way that is used instead; the device and the fault are added to it.
@@ -17,7 +17,7 @@ class Faults:
         self.known: dict[tuple[str, int], str] = {}
 
     def on(self, device: torch.device | str) -> str:
-        """The fault on a device, in one line; empty where none was noted."""
+        """The fault on a device, in one line; "" if there was none."""
         return self.known.get(_place(device), "")
 
     def note(self, device: torch.device | str, fault: str) -> None:
@@ -29,7 +29,7 @@ class Faults:
 
 def _place(device: torch.device | str) -> tuple[str, int]:
     device = torch.device(device)
-    return device.type, device.index or 0  # a GPU without a number is the first
+    return device.type, device.index or 0  # a GPU without a number is the first GPU
 
 
 def described(error: Exception) -> str:

@@ -8,8 +8,8 @@ import torch
 
 from helpers.errors import InputError
 
-# Not in 4 bits: image tokens stay those that adapters are trained on, and the head is that of the embeddings. They
-# are a tenth of the weights.
+# These parts are not loaded in 4 bits, so that image tokens stay as adapters were trained on them, and because the
+# head shares its weights with the embeddings. They are a tenth of the weights.
 KEPT_WHOLE = [r".*vision_tower", r".*multi_modal_projector", r".*lm_head"]
 
 

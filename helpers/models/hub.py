@@ -28,14 +28,15 @@ from helpers.storage import existing
 STANDIN = "standin"
 STANDIN_FOLDER = Path(__file__).resolve().parents[1] / "standin" / "standin_weights"
 REAL_MODELS = ("google/medgemma-1.5-4b-it", "google/medgemma-4b-it")
-MEDSIGLIP = "google/medsiglip-448"  # a vision tower alone, for `helpers.embeddings`
+MEDSIGLIP = "google/medsiglip-448"  # only a vision tower, for `helpers.embeddings`
 
-# Beside the weights, for 85 slices by each way to read them and for 16 on Gemma 3 4B in bfloat16, as
-# `helpers.models.prompt_memory` counts each prompt; then what CUDA takes for itself. Computed, not measured.
+# GB beside the weights for prompts of 85 slices (by each way to read them) and of 16 slices on Gemma 3 4B in
+# bfloat16, as `helpers.models.prompt_memory` counts them. The last number is the memory of CUDA itself. All are
+# computed, not measured.
 SLICES_TOKENS = 22_420  # of 85 slices
 PROMPT_GB, SMALL_PROMPT_GB = {"sdpa": 4.9, "flex_attention": 3.1}, 0.8
 RUNTIME_GB = 0.6
-# Never pickles: weights as safetensors, everything else text.
+# The files to download: weights as safetensors, and text files. Pickles are never downloaded.
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
 
 
@@ -112,7 +113,7 @@ def missing_files(folder: Path) -> list[str]:
     Raises `InputError` where the list of its weights' files cannot be read.
     """
     either = [("config.json",), ("processor_config.json", "preprocessor_config.json")]
-    if not is_siglip(folder):  # of which images are embedded, and no words
+    if not is_siglip(folder):  # a SigLIP embeds images and needs no files for words
         either.append(("tokenizer.json", "tokenizer.model"))
     missing = [names[0] for names in either if not any((folder / name).is_file() for name in names)]
     index = folder / "model.safetensors.index.json"
@@ -200,7 +201,7 @@ def _download(
             f"Hugging Face answered with an error ({status}).", path=name, remedy="Try again in a few minutes."
         ) from error
     except Exception as error:
-        # The hub's HTTP client raises errors of its own, httpx's or httpx2's by the version of huggingface-hub.
+        # The hub's HTTP client raises errors of httpx or httpx2, which depends on the version of huggingface-hub.
         of_client = type(error).__module__.startswith("httpx")
         if not of_client and not isinstance(error, (OfflineModeIsEnabled, LocalEntryNotFoundError, OSError)):
             raise
@@ -258,7 +259,7 @@ def check_memory(name: str, weights: int, device: str, quantized: bool, wide: bo
 
     A longer prompt is checked when it is asked (`helpers.models.prompt_memory`).
     """
-    if weights < 1e9:  # the prompt of a large model says nothing about a small one
+    if weights < 1e9:  # the numbers for a large model do not fit a small one
         return
     memory = memory_for(weights, device, quantized, wide)
     if memory.least_gb <= memory.free_gb:

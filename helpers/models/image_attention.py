@@ -1,8 +1,8 @@
-"""Whether a server lets the tokens of an image see each other, as MedGemma was trained: asked of it by a probe.
+"""Test whether a server lets the tokens of an image see each other, as in MedGemma's training.
 
-The same weights in transformers tell how likely each first token of an answer should be: with the tokens of an
-image seeing each other, and with each seeing only those before it. The server's log-probabilities lie near one of
-the two.
+The same weights in transformers tell how likely each first token of an answer should be, in two ways: if the
+tokens of an image see each other, and if each sees only the tokens before it. The server's log-probabilities are
+near those of one of the two ways.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from helpers.endpoints import EndpointModel
     from helpers.models.chat import ChatModel
 
-APART = 4  # the two have to differ so many times more than the server differs from the nearer one
+APART = 4  # the difference between the two ways must be this many times the server's distance to the nearer one
 
 
 @dataclass(frozen=True)
 class ImageAttention:
-    """How far a server's log-probabilities are from both, in nats: means over the tokens that it told."""
+    """The distance of a server's log-probabilities from both ways, in nats, mean over the tokens that it sent."""
 
-    from_whole: float  # where the tokens of an image see each other
-    from_causal: float  # where they see only those before them
+    from_whole: float  # if the tokens of an image see each other
+    from_causal: float  # if they see only the tokens before them
     tokens: int
 
 
@@ -37,19 +37,19 @@ def check_image_attention(served: EndpointModel, local: ChatModel, messages: Seq
     """Ask a server for the first token of an answer about images, and compare it with the same weights here.
 
     Args:
-        served: a server that tells log-probabilities, as vLLM does.
+        served: a server that sends log-probabilities, as vLLM does.
         local: the same weights in transformers.
         messages: a prompt with images.
 
     Raises:
-        InputError: the server lets the tokens of an image see only those before them; it tells no
-            log-probabilities; or the two cannot be told apart, since its weights are others or rounded, or since
-            the images matter little for this prompt.
+        InputError: the server lets the tokens of an image see only earlier tokens, it sends no log-probabilities,
+            or the result is not clear. This happens if its weights are others or rounded, or if the images matter
+            little for this prompt.
     """
     _, steps = served.generate_with_likelihoods(messages, 1)
     if not steps:
         raise InputError(
-            "The server tells no log-probabilities, so its attention cannot be checked.",
+            "The server sends no log-probabilities, so its attention cannot be checked.",
             path=served.url,
             remedy="Compare a few answers with those of transformers by hand.",
         )
@@ -60,7 +60,7 @@ def check_image_attention(served: EndpointModel, local: ChatModel, messages: Seq
     }
     if not told:
         raise InputError(
-            "None of the server's first tokens is likely here: its weights or its prompt are others.",
+            "None of the server's first tokens is likely here, so its weights or its prompt differ.",
             path=served.url,
             remedy="Serve the model that is loaded here.",
         )
@@ -68,15 +68,16 @@ def check_image_attention(served: EndpointModel, local: ChatModel, messages: Seq
     found = ImageAttention(*far, len(told))
     if max(far) < APART * min(far):
         raise InputError(
-            f"The probe tells nothing: the server is {far[0]:.3f} from what is right, and {far[1]:.3f} from what "
-            "is wrong (nats).",
+            f"The test has no clear result: the server's distance is {far[0]:.3f} nats from the right way, and "
+            f"{far[1]:.3f} from the wrong way.",
             path=served.url,
-            remedy="Load the very weights that it serves, in bfloat16 or float32, and ask about other images.",
+            remedy="Load the same weights that the server has, in bfloat16 or float32, and ask about other "
+            "images.",
         )
     if far[1] < far[0]:
         raise InputError(
-            "The server lets the tokens of an image see only those before them: its log-probabilities are "
-            f"{far[1]:.3f} from that, and {far[0]:.3f} from what is right (nats).",
+            "The server lets the tokens of an image see only earlier tokens. Its log-probabilities are "
+            f"{far[1]:.3f} nats from this way, and {far[0]:.3f} from the right way.",
             path=served.url,
             remedy="Update vLLM to 0.12 or newer, or serve the model with transformers.",
         )
@@ -88,7 +89,7 @@ def _causal(inputs: dict) -> dict[str, torch.Tensor]:
 
 
 def _first_token(local: ChatModel, inputs: dict) -> dict[str, float]:
-    """Log-probability of each likely first token, by its text; those of one text are left out."""
+    """The log-probability of each likely first token, by its text. Tokens with equal texts are left out."""
     with torch.inference_mode():
         logits = local.model(**inputs, logits_to_keep=1).logits[0, -1].float()
     values, ids = logits.log_softmax(-1).topk(min(50, len(logits)))

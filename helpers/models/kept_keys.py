@@ -1,4 +1,4 @@
-"""Keys and values that are held once for many questions, with room after them that each batch writes in place."""
+"""Keep keys and values once for many questions, with room behind them into which each batch writes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-ALIGNED = 8  # CUDA's kernels read masks by so many; what is between the end and a multiple is never seen
+ALIGNED = 8  # CUDA's kernels read masks in groups of this size; places after the end are never seen
 
 
 class KeptLayer(CacheLayerMixin):
-    """One layer's: first those of the prefix, then those of a batch.
+    """The keys and values of one layer: first those of the prefix, then those of a batch.
 
-    The first update brings the prefix. Attention gets it as it is, and the layer keeps a copy: all of it, or what
-    ``window`` lets later tokens see. Each later update is written behind what is there, and attention gets a view
-    of everything so far, up to a multiple of `ALIGNED`. Once there are ``slots``, an update is written where they
-    say, and attention always gets as much: no shape depends on how much is written.
+    The first update brings the prefix. Attention gets it unchanged, and the layer keeps a copy of all of it, or of
+    the part that ``window`` lets later tokens see. Each later update is written behind the earlier ones, and
+    attention gets a view of everything so far, up to a multiple of `ALIGNED`. Once there are ``slots``, an update
+    is written into these places, and attention always gets the same number of places. So no shape depends on how
+    much is written.
     """
 
-    slots: torch.Tensor | None = None  # places behind the prefix, a number for each token of an update
-    shown = 0  # keys and values that attention gets then
+    slots: torch.Tensor | None = None  # places behind the prefix, one for each token of an update
+    shown = 0  # the number of keys and values that attention gets with slots
 
     def __init__(self, window: int | None = None) -> None:
         super().__init__()
         self.window, self.is_sliding = window, window is not None
-        self.prefix = self.used = 0  # tokens, of the prefix and in all
-        self._read = 0  # tokens of the prefix before any was let go
+        self.prefix = self.used = 0  # tokens of the prefix, and of all
+        self._read = 0  # tokens of the prefix, with those that were dropped
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Keep the prefix, without room."""
@@ -58,23 +59,23 @@ class KeptLayer(CacheLayerMixin):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def length_with(self, tokens: int) -> int:
-        """How long the view for attention is when so many tokens stand behind the prefix."""
+        """The length of the view for attention with this many tokens behind the prefix."""
         return aligned(self.prefix + tokens)
 
     def resize(self, room: int) -> None:
-        """Room for so many tokens behind the prefix, and for no more. What a batch has written is forgotten."""
+        """Make room for exactly this many tokens behind the prefix. The tokens of the last batch are dropped."""
         self.used, self.slots = self.prefix, None
         size = aligned(self.prefix + room)
         if size == self.keys.shape[-2]:
             return
-        for name in ("keys", "values"):  # one after the other, so that no more than one is there twice
+        for name in ("keys", "values"):  # one after the other, so that only one is in memory twice
             old = getattr(self, name)
-            new = old.new_zeros(*old.shape[:2], size, old.shape[3])  # what is never written may be no NaN
+            new = old.new_zeros(*old.shape[:2], size, old.shape[3])  # unwritten places must not be NaN
             new[:, :, : self.prefix] = old[:, :, : self.prefix]
             setattr(self, name, new)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """For the prefix's own masks, which transformers makes: how many keys there are, from which on."""
+        """The number of keys and the first of them, for the prefix's own masks, which transformers makes."""
         return self.used + query_length, 0
 
     def get_seq_length(self) -> int:
@@ -87,7 +88,7 @@ class KeptLayer(CacheLayerMixin):
 
 
 class KeptKeys(Cache):
-    """Keys and values of all layers of a Gemma 3 language model, a row of one batch."""
+    """The keys and values of all layers of a Gemma 3 language model, for a batch of one row."""
 
     def __init__(self, text_config: Any) -> None:
         kinds = text_config.layer_types
@@ -99,20 +100,20 @@ class KeptKeys(Cache):
         self.room = 0  # tokens behind the prefix
 
     def make_room(self, tokens: int, *, exactly: bool = False) -> None:
-        """Forget a batch, and have room for the next one's tokens; room that is there stays unless ``exactly``."""
+        """Drop a batch, and make room for the next. Larger room from earlier stays, unless ``exactly`` is true."""
         room = tokens if exactly else max(tokens, self.room)
         for layer in self.layers:
             layer.resize(room)
         self.room = room
 
     def write_at(self, slots: torch.Tensor, places: int) -> None:
-        """Until the next batch, write where ``slots`` then says, and show so many places behind the prefix."""
+        """Until the next batch, write into ``slots``, and show ``places`` places behind the prefix."""
         for layer in self.layers:
             layer.slots, layer.shown = slots, layer.length_with(places)
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, room included."""
+        """The bytes of all keys and values, with the room behind them."""
         return sum(layer.keys.nbytes + layer.values.nbytes for layer in self.layers if layer.is_initialized)
 
 

@@ -24,8 +24,8 @@ from helpers.models.hub import find_model, weight_bytes
 from helpers.models.number_formats import dtype_for
 from helpers.models.recording_chat import recorded_if_asked
 
-FORMATS = ("BF16", "F16", "F32", "F64")  # of weights that are not quantized, as safetensors calls them
-# Parts of names that weights have inside peft, torch.compile and data-parallel wrappers.
+FORMATS = ("BF16", "F16", "F32", "F64")  # safetensors' names for weights that are not quantized
+# Parts of the names of weights inside the wrappers of peft, torch.compile and data parallelism.
 _WRAPPERS = {"base_model", "base_layer", "lora_A", "lora_B", "modules_to_save", "_orig_mod", "module"}
 
 
@@ -42,7 +42,7 @@ def load_local(
     token: str | None,
 ) -> ChatModel:
     """Load a model onto this machine; the arguments are those of `helpers.models.load_model`."""
-    files = None if adapter is None else read_adapter(adapter)  # what is wrong with it shows before a model loads
+    files = None if adapter is None else read_adapter(adapter)  # so that its faults show before a model loads
     device = device or best_device()
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
@@ -63,7 +63,7 @@ def load_local(
 
 
 def _adapted(model: Any, adapter: AdapterFiles, name: str, merge: bool) -> tuple[Any, str]:
-    """The model with an adapter, and how it has it."""
+    """The model with its adapter, and words that say how the adapter was added."""
     whole = getattr(model, "hf_quantizer", None) is None
     model = put_adapter(model, adapter, name)
     if merge and whole and adapter.can_merge:
@@ -120,7 +120,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         model = load_weights(AutoModelForImageTextToText, folder, device_map=device, **settings)
         _check_pair(model, processor)
         ends = folder / "generation_config.json"
-        if ends.is_file():  # a broken one is passed over by transformers, and answers run on
+        if ends.is_file():  # transformers ignores a broken file, and then answers do not end
             json.loads(ends.read_text(encoding="utf-8"))
     return model, processor
 
@@ -141,13 +141,13 @@ def _check_pair(model: Any, processor: Any) -> None:
 def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:
     """Load the model of a saved folder with ``kind.from_pretrained``, if all of its weights are there.
 
-    transformers fills missing weights with random numbers, and only warns about them. Raises `InputError` for
-    weights that are missing, for layers more than the model has, and for some that a trainer's wrapper left
-    unmerged or renamed, or that were rounded to whole numbers or 8 bits without the settings that tell how.
+    transformers fills missing weights with random numbers, and only warns about them. This function raises
+    `InputError` if weights are missing, belong to layers that the model does not have, were left unmerged or
+    renamed by a trainer's wrapper, or were rounded to whole numbers or 8 bits without the settings that tell how.
     """
     _check_formats(folder)
     said = logging.get_verbosity()
-    logging.set_verbosity_error()  # its table of missing weights, which advises to train them
+    logging.set_verbosity_error()  # hides its table of missing weights, which advises to train them
     try:
         model, found = kind.from_pretrained(
             folder, output_loading_info=True, ignore_mismatched_sizes=True, **settings
@@ -214,7 +214,7 @@ def load_processor(folder: Path) -> Any:
 
 
 def _introduction(loaded: ChatModel, folder: Path, device: str, precision: str) -> str:
-    parameters = loaded.model.num_parameters()  # which knows how many 4-bit weights a stored number holds
+    parameters = loaded.model.num_parameters()  # it knows how many 4-bit weights one stored number holds
     size = f"{parameters / 1e9:.1f}B" if parameters >= 1e8 else f"{parameters / 1e6:.1f}M"
     line = f"{loaded.name}: {size} parameters on {device} in {precision}."
     if loaded.is_standin:

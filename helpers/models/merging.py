@@ -83,7 +83,7 @@ def merge(
 
 
 def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
-    """The record of a merged model's sources, without a path of this machine."""
+    """The record of a merged model's sources, without paths of this machine."""
     return {
         "base": Path(model).resolve().name if Path(model).is_dir() else model,
         "adapter": adapter.folder.absolute().name,
@@ -93,7 +93,7 @@ def _made_of(model: str, adapter: AdapterFiles) -> dict[str, object]:
 
 
 def _check_disk(output: Path, stored: int) -> None:
-    # A small model is written in float32; of a large one the head may get weights of its own.
+    # A small model is written in float32. The head of a large model may get weights of its own.
     needed = stored * (2 if stored < 1e9 else 1.2)
     free = shutil.disk_usage(existing(output)).free
     if free < needed:

@@ -9,8 +9,9 @@ from transformers import LogitsProcessor
 
 from helpers.errors import InputError
 
-# From here on GPUs multiply bfloat16. Older ones (T4, V100) emulate it, and torch calls that supported: attention
-# then takes the way that keeps a number for each pair of tokens, 2.2 GB an image and 40 GB a volume.
+# GPUs from this compute capability on can multiply bfloat16. Older ones (T4, V100) only emulate it, although torch
+# says that they support it. Attention then stores a number for each pair of tokens: 2.2 GB for an image and 40 GB
+# for a volume.
 BFLOAT16_CAPABILITY = (8, 0)
 
 
@@ -67,7 +68,7 @@ def not_numbers(name: str, dtype: torch.dtype) -> InputError:
 
 
 def check_numbers(values: torch.Tensor, name: str) -> torch.Tensor:
-    """``values`` themselves; raises `not_numbers` where one is NaN or infinite."""
+    """Return ``values``. Raises `not_numbers` if one of them is NaN or infinite."""
     if not torch.isfinite(values).all():
         raise not_numbers(name, values.dtype)
     return values
@@ -87,7 +88,7 @@ class NumbersOnly(LogitsProcessor):
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Look at the logits ``scores`` of the next token, and give them back as they are."""
-        broken = scores.isnan().any() | scores.isposinf().any()  # words that are ruled out are minus infinity
+        broken = scores.isnan().any() | scores.isposinf().any()  # minus infinity marks words that are not allowed
         if self._broken is None:
             self._broken = broken
             self.check()

@@ -13,7 +13,7 @@ from helpers.models.context import check_context
 from helpers.models.hub import STANDIN
 from helpers.models.recordings import RECORDED_PREFIX
 
-if TYPE_CHECKING:  # what an answer from elsewhere can do without
+if TYPE_CHECKING:  # a served or recorded model does not need it
     import torch
 
     from helpers.endpoints import EndpointModel
@@ -79,7 +79,7 @@ def load_model(
         )
     if image_format and not name.startswith(ENDPOINT_PREFIX):
         raise InputError(
-            "Only to a server are images sent in a format.", path=name, remedy="Leave image_format out."
+            "Only a server gets images in a format that you choose.", path=name, remedy="Leave image_format out."
         )
     if name.startswith(RECORDED_PREFIX):
         from helpers.models.recorded_chat import open_recorded

@@ -15,23 +15,24 @@ import torch
 from helpers.models.attention import SharedKeys
 from helpers.models.kept_keys import KeptKeys
 
-AT_ONCE = 512  # tokens of questions that are read together: their mask has so many rows
+AT_ONCE = 512  # tokens of questions that are read together; this is the number of rows of their mask
 
 
 class PackedQuestions:
     """A batch of questions that go on from the prefix whose keys and values are kept.
 
     Args:
-        language_model: Gemma 3's, which attends by `helpers.models.attention`.
-        head: hidden states to logits.
-        kept: keys and values of the prefix, with room for all tokens of the batch, those to come included.
-        prefix: tokens of the prefix.
+        language_model: Gemma 3's language model, whose attention is in `helpers.models.attention`.
+        head: the layer that turns hidden states into logits.
+        kept: keys and values of the prefix, with room for all tokens of the batch, also for those to come.
+        prefix: the number of tokens of the prefix.
     """
 
     def __init__(self, language_model: Any, head: Any, kept: KeptKeys, prefix: int) -> None:
         self._model, self._head, self._kept, self._prefix = language_model, head, kept, prefix
         self._window, self._device = language_model.config.sliding_window, head.weight.device
-        # Of each token behind the prefix; and who goes on, with the position of each one's newest token.
+        # Owner and position of each token behind the prefix, then the questions that go on and the positions of
+        # their newest tokens.
         self._owner, self._position = torch.full((2, kept.room), -1, device=self._device)
         self._going = self._newest = torch.empty(0, dtype=torch.long, device=self._device)
         self._used = 0
@@ -55,7 +56,7 @@ class PackedQuestions:
 
         Args:
             chosen: the token that each row of the last logits got, on the device.
-            keep: numbers of the rows that go on, where not all do; only they are computed from here on.
+            keep: the numbers of the rows that go on, if not all do. Only these rows are computed from here on.
         """
         if keep is not None:
             index = self.to_device(keep)
@@ -64,12 +65,12 @@ class PackedQuestions:
         return self._head(self._forward(chosen, self._going, self._newest))
 
     def fixed(self, chosen: torch.Tensor, rows: torch.Tensor, steps: int) -> FixedStep:
-        """The next ``steps`` as one whose shapes stay. After it there are others of its kind, and no `go_on`.
+        """The next ``steps`` steps as one step with fixed shapes. After it, `go_on` can no longer be used.
 
         Args:
-            chosen: the token that each row got that goes on, on the device.
-            rows: the numbers of these rows among those of the last step, there too.
-            steps: tokens of each row.
+            chosen: the new token of each row that goes on, on the device.
+            rows: the numbers of these rows among those of the last step, also on the device.
+            steps: the number of tokens to come in each row.
         """
         self._going, self._newest = self._going[rows], self._newest[rows]
         return FixedStep(self, chosen, steps)
@@ -83,7 +84,7 @@ class PackedQuestions:
     def _look_back(
         self, ids: torch.Tensor, owners: torch.Tensor, positions: torch.Tensor, places: int
     ) -> torch.Tensor:
-        """Hidden states of tokens that are noted among the first ``places`` behind the prefix."""
+        """Hidden states of tokens that stand in the first ``places`` places behind the prefix."""
         behind = self._position[:places]
         own = (self._owner[:places] == owners[:, None]) & (behind <= positions[:, None])
         back = positions[:, None] - self._window  # the newest position that a sliding layer no longer sees
@@ -113,15 +114,15 @@ class PackedQuestions:
 
 
 class FixedStep:
-    """One more token of each row, always of the same shapes, so that it can be recorded once and run again.
+    """A step that writes one token of each row, with fixed shapes, so that it can be recorded and run again.
 
-    From step to step only numbers change, in tensors that stay where they are: those of this step, and the keys,
-    values, owners and positions of the packed row. A row that has ended is computed on: no other sees its tokens,
-    and there is room for them.
+    From step to step, only the numbers in tensors change, and the tensors stay at their places in memory. These
+    are the tensors of this step, and the keys, values, owners and positions of the packed row. A row that has
+    ended is still computed. No other row sees its tokens, and there is room for them.
     """
 
     def __init__(self, packed: PackedQuestions, chosen: torch.Tensor, steps: int) -> None:
-        self._packed, self.left = packed, steps - 1  # steps after this one
+        self._packed, self.left = packed, steps - 1  # the number of steps after this one
         self.ids, self.owners, self.positions = chosen.clone(), packed._going, packed._newest + 1
         self.slots = packed._used + torch.arange(len(chosen), device=chosen.device)
         self._places = min(packed._used + len(chosen) * steps, packed._kept.room)
@@ -145,5 +146,5 @@ class FixedStep:
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
-    """Each token with its row and its place in it."""
+    """The ids of all tokens, the row of each, and its place in the row."""
     return [(token, k, place) for k, row in enumerate(rows) for place, token in enumerate(row)]

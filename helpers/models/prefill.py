@@ -24,7 +24,7 @@ from helpers.models.attention import FAULTS, NAMES, Way, by_blocks
 from helpers.models.faults import described
 from helpers.models.number_formats import BFLOAT16_CAPABILITY
 
-# A shorter prompt's masks take under 17 MB each, and are not worth the seconds in which the kernel is compiled.
+# The masks of a shorter prompt take less than 17 MB each, so it is not worth the seconds to compile the kernel.
 FROM = 4_096  # tokens, about 16 images
 
 
@@ -33,7 +33,7 @@ def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
 
     Args:
         model: a Gemma 3 of transformers, with an adapter or without.
-        tokens: of the prompt, those of images included.
+        tokens: the number of tokens in the prompt, with those of images.
         asked: "flex_attention" for blocks or "sdpa" for dense masks; None takes the best that works.
 
     Raises:
@@ -55,7 +55,7 @@ def prefill_attention(model: Any, tokens: int, asked: str | None = None) -> Way:
 
 
 def expected_attention(device: torch.device, tokens: int) -> Way:
-    """The way that a prompt will be read if the kernel works, as far as that is known before a model is there."""
+    """The way in which a prompt will be read if the kernel works, as far as this is known without a model."""
     by_default = tokens >= FROM and _is_new_gpu(device) and not FAULTS.on(device)
     return "flex_attention" if by_default else "sdpa"
 
@@ -65,14 +65,14 @@ def _is_new_gpu(device: torch.device) -> bool:
 
 
 def _shape(text_config: Any) -> tuple[int, int, int, int]:
-    """What a kernel is compiled for: heads, those of keys, numbers of each, the window."""
+    """The numbers for which a kernel is compiled: heads, heads of keys, numbers in each head, and the window."""
     heads, keys = text_config.num_attention_heads, text_config.num_key_value_heads
     return heads, keys, text_config.head_dim, text_config.sliding_window
 
 
 @functools.cache
 def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, int]) -> str:
-    """Why attention by blocks cannot be used, in one line, which is printed once; empty where it works.
+    """Why attention by blocks cannot be used, in one line, which is printed once; "" if it works.
 
     The kernel is tested on random numbers of several lengths that are not multiples of a block's side, because
     torch then compiles kernels for any length. The results are compared with those of dense masks. Many things can
@@ -83,7 +83,7 @@ def kernel_fault(device: str, dtype: torch.dtype, shape: tuple[int, int, int, in
     try:
         for tokens in (300, 500, FROM + 500) if place.type == "cuda" else (300, 500):
             apart = _difference(tokens, place, dtype, shape)
-            if not apart < 0.05:  # of the largest number, in bfloat16 with its 8 bits; NaN is not less either
+            if not apart < 0.05:  # of the largest number, for bfloat16; "not <" also catches NaN
                 fault = f"its results differ by {apart:.0%} from the results with dense masks."
                 break
     except torch.OutOfMemoryError:
@@ -116,7 +116,7 @@ def _difference(tokens: int, device: torch.device, dtype: torch.dtype, shape: tu
         got = by_blocks(query, key, value, blocks[kind], numbers**-0.5)
         wanted = scaled_dot_product_attention(query, *shared, attn_mask=dense[kind]).transpose(1, 2)
         apart.append((got - wanted).abs().max() / wanted.abs().max())
-    return float(torch.stack(apart).max())  # NaN where one is
+    return float(torch.stack(apart).max())  # NaN if one of them is NaN
 
 
 def _masks(config: Any, tokens: int, device: torch.device, dtype: torch.dtype, name: str) -> dict[str, Any]:

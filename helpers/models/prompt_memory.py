@@ -16,7 +16,8 @@ import torch
 from helpers.errors import InputError
 from helpers.models.attention import Way
 
-# Of one layer at once, numbers a token: the widest of the feed-forward part, then of attention with its copies.
+# The most numbers a token that one layer holds at once, in its feed-forward part, and in its attention with
+# copies.
 _FEED_FORWARD, _HIDDEN, _ATTENTION = 4, 5, 27_500 / 2560
 
 
@@ -24,10 +25,11 @@ def prompt_bytes(text_config: Any, tokens: int, width: int = 2, way: Way = "sdpa
     """The most bytes that a prompt takes while it is read, including its keys and values.
 
     Args:
-        text_config: of Gemma 3's language model.
-        tokens: of the prompt, those of images included.
-        width: bytes of a number: 2 of bfloat16, 4 of float32.
-        way: how it is read (`helpers.models.prefill_attention`); by blocks nothing grows with the tokens' square.
+        text_config: the configuration of Gemma 3's language model.
+        tokens: the number of tokens in the prompt, with those of images.
+        width: bytes of a number: 2 for bfloat16, 4 for float32.
+        way: how the prompt is read (`helpers.models.prefill_attention`). By blocks, nothing grows with the square
+            of the tokens.
     """
     one_layer = 2 * text_config.num_key_value_heads * text_config.head_dim * width
     full = text_config.layer_types.count("full_attention")
@@ -35,7 +37,8 @@ def prompt_bytes(text_config: Any, tokens: int, width: int = 2, way: Way = "sdpa
     kept = one_layer * (full * tokens + sliding * min(tokens, text_config.sliding_window))
     hidden = text_config.hidden_size
     feed_forward = (_FEED_FORWARD * text_config.intermediate_size + _HIDDEN * hidden) * width * tokens
-    # Two masks of a byte for each pair of tokens; attention adds one of numbers, and pads it to whole eights.
+    # Two masks have a byte for each pair of tokens. Attention adds a mask of numbers, padded to multiples of
+    # eight.
     pairs = tokens**2 if way == "sdpa" else 0
     masks = 2 * pairs
     attention = masks + 2 * width * pairs + round(_ATTENTION * hidden) * width * tokens
@@ -52,7 +55,7 @@ def free_bytes(device: torch.device) -> int:
     """The free bytes on a device: on a CUDA GPU with the unused memory of torch, else of this machine's memory."""
     if device.type != "cuda":
         return psutil.virtual_memory().available
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, for later
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch keeps it for later
     return torch.cuda.mem_get_info(device)[0] + unused
 
 

@@ -25,11 +25,11 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class RecordedModel:
-    """A recording with the methods of `helpers.models.ChatModel`. A prompt that was not recorded is an error."""
+    """A recording that answers like a `helpers.models.ChatModel`. A prompt that was not recorded is an error."""
 
     recording: Recording = field(repr=False)
 
-    model: ClassVar[None] = None  # both were where the recording was made: code that needs them asks for them
+    model: ClassVar[None] = None  # a recording has neither; code that needs them checks for None
     processor: ClassVar[None] = None
     engine: ClassVar[str] = "recorded"
 
@@ -45,16 +45,16 @@ class RecordedModel:
 
     @property
     def is_standin(self) -> bool:
-        """Whether it is the stand-in that was recorded."""
+        """Whether the recorded model is the stand-in."""
         return self.recording.about.is_standin
 
     @property
     def context(self) -> int:
-        """Tokens of a prompt, at most, as the model was loaded."""
+        """The most tokens of a prompt, as the recorded model was loaded."""
         return self.recording.about.context
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of a prompt: as they were counted where it was recorded, else an estimate.
+        """The tokens of a prompt: the recorded number if there is one, else an estimate.
 
         Raises `InputError` when they are over the budget that the model was loaded with.
         """
@@ -80,9 +80,9 @@ class RecordedModel:
         *,
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
-        """The reply that was recorded, with the tokens and seconds that it took then.
+        """The recorded reply, with the tokens and seconds that it took when it was recorded.
 
-        ``on_text`` is called once, with all of it. Raises `InputError` for a prompt that was not recorded.
+        ``on_text`` is called once, with the whole reply. Raises `InputError` for a prompt that was not recorded.
         """
         reply, _ = self.recorded(messages, max_new_tokens)
         if on_text:

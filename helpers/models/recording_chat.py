@@ -25,18 +25,18 @@ _VERSIONS_OF = ("medgemma-tutorials", "torch", "transformers")
 
 @dataclass(frozen=True)
 class RecordingModel(ChatModel):
-    """A `ChatModel` that writes its replies, those of its sessions too, into a folder."""
+    """A `ChatModel` that writes its replies into a folder, also those of its sessions."""
 
     recorder: Recorder | None = None
 
     def generate(self, messages: Sequence[Message], max_new_tokens: int = MAX_NEW_TOKENS, **how: Any) -> Reply:
-        """As `ChatModel.generate`."""
+        """Answer as `ChatModel.generate` does, and record the reply."""
         reply = super().generate(messages, max_new_tokens, **how)
         self.keep([messages], [reply], max_new_tokens)
         return reply
 
     def session(self, messages: Sequence[Message], *, cache_limit: float | None = None) -> Session:
-        """As `ChatModel.session`."""
+        """Open a session as `ChatModel.session` does, and record its replies."""
         return _RecordingSession(self, messages, cache_limit=cache_limit)
 
     def keep(self, prompts: Sequence[Sequence[Message]], replies: Sequence[Reply], max_new_tokens: int) -> None:
@@ -68,7 +68,8 @@ class _RecordingSession(Session):
 def recorded_if_asked(loaded: ChatModel, folder: Path, precision: str) -> ChatModel:
     """The model itself, or one that records its replies if the environment asks for a recording of this model.
 
-    Its weights lie in ``folder`` and were loaded as ``precision`` says. Raises `InputError` as `Recorder` does.
+    The model's weights are in ``folder``, and ``precision`` says in which number format they were loaded. Raises
+    `InputError` as `Recorder` does.
     """
     target, _, name = os.environ.get(RECORD_TO, "").rpartition("#")
     if not target or name != loaded.name:
@@ -93,7 +94,7 @@ def recorded_if_asked(loaded: ChatModel, folder: Path, precision: str) -> ChatMo
 
 
 def _revision(folder: Path, model: Any) -> str:
-    """The commit that a cache of Hugging Face names its folder by; of another folder a hash of its weights."""
+    """The commit in the name of a folder in Hugging Face's cache, or a hash of the weights of another folder."""
     return folder.name if folder.parent.name == "snapshots" else fingerprint(model)
 
 

@@ -18,9 +18,9 @@ from helpers.errors import InputError
 from helpers.prompts import Message, Reply, images_of, prompt_key
 from helpers.storage import make_folder, write_json
 
-RECORDED_PREFIX = "recorded:"  # before the folder, where a model's name is expected
-# Set for the notebooks that ``medgemma-tutorials record`` runs: FOLDER#MODEL. Replies of other models that they
-# load are not recorded.
+RECORDED_PREFIX = "recorded:"  # stands before the folder in a model's name
+# ``medgemma-tutorials record`` sets this variable to FOLDER#MODEL for the notebooks that it runs. If they load
+# other models, the replies of those are not recorded.
 RECORD_TO = "MEDGEMMA_RECORD"
 ABOUT, REPLIES = "about.json", "replies.jsonl"
 FORMAT = 1
@@ -40,12 +40,12 @@ class About:
     is_standin: bool
     dtype: str  # "bfloat16", "float32", "4-bit NF4"
     device: str  # the name of the GPU, or "cpu"
-    context: int  # tokens of a prompt, at most
-    image_tokens: int  # of one image
-    wrapper_tokens: int  # around one image
+    context: int  # the most tokens of a prompt
+    image_tokens: int  # tokens of one image
+    wrapper_tokens: int  # tokens around one image
     versions: Mapping[str, str]
-    date: str  # on which the recording began, "2026-01-31"
-    peak_memory_mb: int = 0  # 1e6 bytes: on a GPU what torch held there, else what the process held
+    date: str  # the day on which the recording began, "2026-01-31"
+    peak_memory_mb: int = 0  # in 1e6 bytes: the memory of torch on a GPU, else that of the process
     format: int = FORMAT
 
     @property
@@ -85,8 +85,8 @@ def recorded_folder(name: str) -> Path:
 def read_recording(folder: str | os.PathLike[str]) -> Recording:
     """Read all recorded replies of a folder.
 
-    Raises `InputError` where there is no recording, for one of another format, and for a line that is damaged. The
-    last line may be cut off, as an interrupted run leaves it; it does not count.
+    Raises `InputError` if there is no recording, if it has another format, or if a line is damaged. An interrupted
+    run may leave a last line that is cut off. This line does not count.
     """
     folder = Path(folder)
     recording = Recording(folder, read_about(folder))
@@ -132,10 +132,9 @@ def read_about(folder: Path) -> About:
 
 
 class Recorder:
-    """Adds replies to a folder. A reply that is there already is not written again.
+    """Adds replies to a folder. A reply that the folder already has is not written again.
 
-    Raises `InputError` for a folder of another model, revision or number format, because a folder holds those of
-    one.
+    Raises `InputError` if the folder holds replies of another model, revision or number format.
     """
 
     def __init__(self, folder: str | os.PathLike[str], about: About) -> None:
@@ -166,7 +165,7 @@ class Recorder:
         self._add((prompt_key(messages), max_new_tokens), {"likelihoods": dict(likelihoods)})
 
     def note_memory(self, megabytes: int) -> None:
-        """Keep the most memory that was held at any time."""
+        """Keep the largest memory that was in use at any time."""
         if megabytes > self._about.peak_memory_mb:
             self._about = replace(self._about, peak_memory_mb=megabytes)
             self._write_about()

@@ -30,17 +30,17 @@ from helpers.models.hub import STANDIN, find_model, is_standin, weight_bytes
 from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW
 
 HOST = "127.0.0.1"
-START_SECONDS = 600.0  # of 4B weights from a slow disk
+START_SECONDS = 600.0  # enough to load 4B weights from a slow disk
 STOP_SECONDS = 10.0
-LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the ranks that vLLM can make room for
 
 
 @dataclass(frozen=True)
 class Served:
     """A running server."""
 
-    url: str  # for the OpenAI client
-    name: str  # of the model, as the server knows it
+    url: str  # the address for the OpenAI client
+    name: str  # the server's name for the model
     kind: str  # "transformers" or "vllm"
     log: Path
     process: subprocess.Popen
@@ -67,12 +67,12 @@ def serve(
     is also removed at the end. vLLM serves plain LoRA of the language model without a merged copy.
 
     Args:
-        model: as for ``load_model``; downloaded first if need be.
-        port: the port; 0 takes a free one.
-        kind: "transformers" or "vllm"; by default that of `best_kind`.
+        model: as for ``load_model``. It is downloaded first if needed.
+        port: the port; 0 takes a free port.
+        kind: "transformers" or "vllm"; by default the result of `best_kind`.
         adapter: folder of an adapter to put on the model.
-        context: tokens of a prompt, at most, for which vLLM makes room, up to the model's window; by default
-            32,768. ``transformers serve`` makes none beforehand, and takes what memory allows.
+        context: the most tokens of a prompt for which vLLM makes room, up to the model's window; by default
+            32,768. ``transformers serve`` makes no room beforehand, and takes prompts as long as memory allows.
 
     Raises:
         InputError: packages are missing, the adapter does not fit, the port does not exist or is taken, the
@@ -90,13 +90,14 @@ def serve(
     port = port or _free_port()
     if not _is_free(port):
         raise InputError(f"Port {port} is taken.", remedy="Choose another port with --port, or leave out --port.")
-    # A folder is served under its own name, from the folder above: no path of this machine is in any answer.
+    # A folder is served under its own name from the folder above it, so that no answer holds a path of this
+    # machine.
     local = model == STANDIN or Path(model).is_dir()
     name, where = (folder.resolve().name, folder.resolve().parent) if local else (model, None)
     wide = (small_on_cpu and weight_bytes(folder) < 1e9) or (_cuda() and not _has_bfloat16())
     script = Path(__file__).with_name("server_process.py")
     Path(constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)  # without it /v1/models fails
-    # It needs no token, and the weights are here.
+    # The server needs no token, because the weights are already here.
     env = {k: v for k, v in os.environ.items() if not k.upper().endswith("_TOKEN")} | {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="medgemma-serve-", ignore_cleanup_errors=True) as scratch:
         lora: list[str] = []
@@ -109,7 +110,7 @@ def serve(
         arguments = command(kind, name, port, cpu=small_on_cpu, float32=wide, context=context) + lora
         log = Path(scratch) / "server.log"
         with log.open("wb") as stream:
-            # -P: the folder above the model, which may be this package's own, is no place to import from.
+            # -P: the server must not import from the folder above the model, which may be this package's own.
             process = subprocess.Popen(
                 [sys.executable, "-P", str(script), *arguments],
                 stdin=subprocess.PIPE,
@@ -127,7 +128,7 @@ def serve(
 
 
 def _adapted_name(name: str, adapter: AdapterFiles) -> str:
-    from helpers.models.adapters import adapted_name  # torch, which the command line need not wait for
+    from helpers.models.adapters import adapted_name  # loads torch, which the command line need not do
 
     return adapted_name(name, adapter.folder)
 
@@ -140,7 +141,7 @@ def _merged(adapter: AdapterFiles, called: str, model: str, scratch: Path) -> st
 
 
 def _lora(adapter: AdapterFiles, called: str, model: str, folder: Path, scratch: Path) -> list[str]:
-    """vLLM's arguments for an adapter; ``scratch`` becomes where it starts, so that no path is in any answer."""
+    """vLLM's arguments for an adapter. vLLM starts in ``scratch``, so that no answer holds a path."""
     from helpers.models.adapters import check_base, folder_fingerprint
 
     check_base(adapter, model, folder_fingerprint(folder))
@@ -178,7 +179,7 @@ def best_kind(model: str) -> str:
 
 
 def _has_bfloat16() -> bool:
-    from helpers.models.number_formats import computes_bfloat16  # torch, which the command line need not wait for
+    from helpers.models.number_formats import computes_bfloat16  # loads torch, so only here
 
     return computes_bfloat16("cuda")
 
@@ -206,7 +207,7 @@ def _free_port() -> int:
 
 def _is_free(port: int) -> bool:
     try:
-        with socket.create_server((HOST, port)):  # sets SO_REUSEADDR, as a server does that is started again
+        with socket.create_server((HOST, port)):  # sets SO_REUSEADDR, as a restarted server does
             return True
     except OSError:
         return False
@@ -236,6 +237,6 @@ def _stop(process: subprocess.Popen) -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.stdin.close()  # ends it and its children, whatever it is at
+        process.stdin.close()  # this ends the server and its children at once
         process.wait()
     process.stdin.close()

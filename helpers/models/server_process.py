@@ -1,7 +1,7 @@
 """Run a server's command line in this process, and end with the process that started it, however that ended.
 
-Started by `helpers.models.server` as a script, with a pipe as standard input: the starter holds its other end, so
-that it closes even when the starter is killed and can say no goodbye.
+`helpers.models.server` starts this file as a script, with a pipe as standard input. The starter holds the other
+end of the pipe. So the pipe closes when the starter ends, even if it is killed.
 """
 
 import importlib
@@ -11,7 +11,7 @@ import threading
 
 
 def main() -> None:
-    """The arguments are a module with a ``main``, and that main's own arguments."""
+    """Run the ``main`` of the module in the first argument, with the other arguments."""
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     module = sys.argv[1]
     sys.argv = [module, *sys.argv[2:]]

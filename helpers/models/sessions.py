@@ -36,7 +36,7 @@ from helpers.prompts import (
     with_question,
 )
 
-# Of what is free, keys and values may take so much. The rest is for what comes and goes while tokens are read.
+# The share of the free memory that keys and values may take. The rest is for results while tokens are read.
 SHARE = 0.8
 
 Row = list[int]  # token ids after the prefix
@@ -44,7 +44,7 @@ Result = TypeVar("Result")
 
 
 class Reader(Decoder, Protocol):
-    """The interface of a loaded model that a session needs: `helpers.models.ChatModel` has it."""
+    """The methods of a loaded model that a session needs. `helpers.models.ChatModel` has them."""
 
     name: str
     prefill: str | None
@@ -52,7 +52,7 @@ class Reader(Decoder, Protocol):
 
     @property
     def model(self) -> Any:
-        """As transformers loads it."""
+        """The model as transformers loads it."""
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of a prompt; raises `InputError` when they are over the budget."""
@@ -84,7 +84,7 @@ class Session:
         self._text, self._width = full.config.get_text_config(), torch.finfo(full.dtype).bits // 8
         self._window = window_of(self._text)
         self._way = decoding_way(chat.model.device, chat.decoding)
-        self.decoding: Way = "eager"  # how the newest answers were written; "graph" where one has passed its trial
+        self.decoding: Way = "eager"  # how the newest answers were written; "graph" if a graph passed its trial
         self._images = images_of(messages)
         if not self._images:
             raise InputError(
@@ -112,7 +112,7 @@ class Session:
         except torch.OutOfMemoryError as error:
             raise self._no_memory("to read these images", "Use fewer images") from error
         self._kept = kept
-        self.seconds = time.perf_counter() - start  # for reading the images, once
+        self.seconds = time.perf_counter() - start  # seconds to read the images once
 
     def __enter__(self) -> Session:
         return self
@@ -121,7 +121,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Free the keys and values. The session answers no more."""
+        """Free the keys and values. After this, the session cannot answer any more."""
         self._kept = None
         _release()
 
@@ -215,10 +215,10 @@ class Session:
     def _together(
         self, rows: Sequence[Row], batch_size: int, more: int, work: Callable[[PackedQuestions, list[Row]], Result]
     ) -> Iterator[tuple[list[Row], Result, float]]:
-        """Batches of rows in order, what ``work`` makes of each, and its seconds.
+        """Yield batches of rows in order, with the result of ``work`` and its seconds.
 
-        A batch takes as many rows, each with ``more`` tokens to come, as there is room for, and half as many from
-        where memory runs out.
+        A batch takes as many rows as there is room for, each with ``more`` tokens to come. If memory runs out,
+        batches have half as many.
         """
         check_count(
             batch_size,
@@ -241,7 +241,7 @@ class Session:
     def _try(
         self, batch: list[Row], more: int, tight: bool, work: Callable[[PackedQuestions, list[Row]], Result]
     ) -> Result | None:
-        """What ``work`` makes of a batch; None where memory runs out."""
+        """The result of ``work`` for a batch; None if memory runs out."""
         if self._kept is None:
             raise InputError("The session is closed.", remedy="Start another one.")
         try:
@@ -250,16 +250,16 @@ class Session:
                 packed = PackedQuestions(self._model.language_model, self._head, self._kept, len(self._prefix))
                 return work(packed, batch)
         except torch.OutOfMemoryError:
-            pass  # and what was made until here is let go with the error
+            pass  # the error also frees the results so far
         _release()
         return None
 
     def _continue(self, packed: PackedQuestions, rows: Sequence[Row], limit: int) -> list[Row]:
-        """Greedy tokens after each row, its end token included, as far as the model's window goes."""
+        """The greedy tokens after each row, with its end token, up to the end of the model's window."""
         ends, outputs, going = self.chat.end_tokens, [[] for _ in rows], list(range(len(rows)))
         logits, steps = packed.read(rows), Steps(packed, self._way, asked=self.chat.decoding is not None)
         for left in reversed(range(limit)):
-            # The one wait for the device a token: a row whose logits are not numbers chooses -1.
+            # This is the only wait for the device for each token. A row whose logits are not numbers gets -1.
             chosen = torch.where(torch.isfinite(logits).all(-1), logits.argmax(-1), -1)
             tokens = chosen.tolist()
             if min(tokens) < 0:
@@ -276,7 +276,7 @@ class Session:
         return outputs
 
     def _first_that_fit(self, rows: Sequence[Row], more: int) -> list[Row]:
-        """The first rows, one at least, whose keys and values have room together."""
+        """As many of the first rows, at least one, as have room for their keys and values together."""
         limit, n = self._allowed(), len(rows)
         while n > 1 and self._bytes(_room(rows[:n], more)) > limit:
             n -= 1
@@ -287,7 +287,7 @@ class Session:
         return kept_bytes(self._text, self._width, len(self._prefix), room)
 
     def _allowed(self) -> float:
-        """Bytes that keys and values may take, those that are there included."""
+        """The bytes that keys and values may take, with those that already exist."""
         if self._limit is not None:
             return self._limit
         held = self._kept.nbytes if self._kept else 0
@@ -315,7 +315,7 @@ class Session:
 
 
 def _room(rows: Sequence[Row], more: int) -> int:
-    """Tokens of rows, those to come included."""
+    """The tokens of rows, with those to come."""
     return sum(len(row) + more for row in rows)
 
 

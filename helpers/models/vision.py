@@ -1,8 +1,8 @@
 """Encode images with the vision tower in small batches.
 
-A processor called on 85 slices makes all their 896 x 896 float tensors at once, and the tower then keeps its
-activations for all of them: several GB before the first word. Here pixels and activations exist for one small
-batch, and only the image tokens stay.
+If a processor is called with 85 slices, it makes all their 896 x 896 float tensors at once, and the tower then
+keeps its activations for all of them. This takes several GB before the first word. Here, pixels and activations
+exist only for one small batch, and only the image tokens stay.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def pixel_batches(
 ) -> Iterator[torch.Tensor]:
     """Yield float32 tensors (up to ``batch_size``, 3, height, width), bit for bit the same as from the processor.
 
-    Only its resize is done by Pillow directly, in threads. Rescaling and normalisation map one byte to one
-    number, so the processor itself is asked once for those 256 numbers of each channel.
+    Pillow does the resizing directly, in threads. Rescaling and normalisation map each byte to one number, so the
+    processor is called once for the 256 numbers of each channel.
     """
     height, width = image_processor.size["height"], image_processor.size["width"]
     table = _value_table(image_processor)
@@ -81,7 +81,7 @@ def in_batches(
             if size == 1:
                 raise
             short = True
-        if short:  # by now the error has let go of what it held
+        if short:  # by now, the error has freed its memory
             size //= 2
             torch.cuda.empty_cache()
 
@@ -92,8 +92,8 @@ def encode_images(
 ) -> torch.Tensor:
     """Image tokens for the language model: (images, tokens an image, hidden size), on the model's device.
 
-    Images pass the tower ``batch_size`` at a time, and half as many wherever memory runs out. Raises `InputError`
-    where a result is not a number.
+    The tower encodes ``batch_size`` images at a time, and half as many if memory runs out. Raises `InputError` if
+    a result is not a number.
     """
 
     def encode(pixels: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ def encode_images(
 
 
 def weights_key(image_processor: Any, weights: Iterable[tuple[str, torch.Tensor]]) -> str:
-    """16 letters that tell weights, their last two names and types, and the settings of the image processor."""
+    """A hash of 16 letters for weights, the ends of their names, their types, and the image processor."""
     digest = hashlib.sha256(image_processor.to_json_string().encode())
     for name, weight in sorted(weights, key=lambda named: named[0]):
         digest.update(f"{name.rsplit('.', 2)[-2:]}{weight.dtype}".encode())

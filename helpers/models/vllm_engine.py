@@ -1,9 +1,8 @@
 """Run a model in vLLM's engine in this process, to evaluate many prompts together on a GPU.
 
-The engine writes the answers to all of them side by side and keeps the keys and values of what they begin with, so
-the images of a volume are read once for all questions about it, as in a session (`helpers.models.sessions`). It
-rounds in another order than transformers does, so where two words are nearly as likely an answer may be another
-one.
+The engine writes all answers at the same time, and keeps the keys and values of the beginnings that prompts share.
+So it reads the images of a volume once for all questions about it, as in a session (`helpers.models.sessions`). It
+rounds in another order than transformers. So if two words are nearly equally likely, an answer may differ.
 """
 
 from __future__ import annotations
@@ -48,16 +47,16 @@ from helpers.prompts import (
 
 @dataclass(frozen=True)
 class VllmModel:
-    """A model that vLLM runs; it is asked as a `helpers.models.ChatModel` is, or with many prompts at once."""
+    """A model in vLLM. It can be asked like a `helpers.models.ChatModel`, or with many prompts at once."""
 
     name: str
-    llm: Any  # vllm.LLM
+    llm: Any  # a vllm.LLM
     processor: Any
     end_tokens: frozenset[int]
     is_standin: bool
-    engine: str  # with its version, as answers name it
-    context: int = CONTEXT_BUDGET  # tokens of a prompt, at most
-    window: int = CONTEXT_WINDOW  # of prompt and answer
+    engine: str  # name and version, which answers keep
+    context: int = CONTEXT_BUDGET  # the most tokens of a prompt
+    window: int = CONTEXT_WINDOW  # the most tokens of prompt and answer together
 
     def count_tokens(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of a prompt; raises `InputError` when they are over the budget, 32K by default."""
@@ -73,7 +72,7 @@ class VllmModel:
         batch_size: int | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> list[Reply]:
-        """Answer all prompts, side by side as far as the engine has room; it makes its batches itself.
+        """Answer all prompts. The engine chooses how many it answers at the same time.
 
         An answer also ends where it and its prompt reach `helpers.models.context.served_length` tokens. Raises
         `InputError` for a prompt over the budget.
@@ -96,7 +95,8 @@ class VllmModel:
     ) -> torch.Tensor:
         """Log-likelihoods, in the whole vocabulary, of the tokens ``among``: (prompts, tokens).
 
-        Each stands after its prompt and ``begun``, its answer's first words: the same for all, or one for each.
+        They are those of the next token after each prompt and ``begun``, the first words of its answer, which are
+        one text for all prompts or one for each.
         """
         begun = [begun] * len(prompts) if isinstance(begun, str) else begun
         done = self._run(prompts, begun, max_tokens=1, logprob_token_ids=list(among))
@@ -107,14 +107,15 @@ class VllmModel:
     def _run(self, prompts: Sequence[Sequence[Message]], begun: Sequence[str], **settings: Any) -> list[Any]:
         from vllm import SamplingParams
 
-        made: dict[int, Image.Image] = {}  # of images that several prompts share
+        made: dict[int, Image.Image] = {}  # images that several prompts share
         requests = []
         for messages, text in zip(prompts, begun, strict=True):
             self.count_tokens(messages)
             images = images_of(messages)
             for image in images:
                 if id(image) not in made:
-                    # As the processor does for transformers; what vLLM then resizes has that size already.
+                    # Images are resized as the processor does for transformers. When vLLM resizes them, they
+                    # already have this size.
                     made[id(image)] = resized(image, self.processor.image_processor)
             ids = self._ids(render_prompt(messages, self.processor)) + (self._ids(text) if text else [])
             shown = {"multi_modal_data": {"image": [made[id(image)] for image in images]}} if images else {}
@@ -133,19 +134,19 @@ def load_vllm(
 
     Args:
         name: as in `helpers.models.load_model`, but no endpoint.
-        memory_share: of the GPU's memory, for weights, keys and values. While it loads, no other process may
-            start on that GPU.
-        context: tokens of a prompt, at most, as for `helpers.models.load_model`.
+        memory_share: the share of the GPU's memory for weights, keys and values. While the model loads, no other
+            process may start on this GPU.
+        context: the most tokens of a prompt, as for `helpers.models.load_model`.
         token: Hugging Face token.
 
     Raises:
-        InputError: vLLM or a CUDA GPU is not there, the model is not to be had, vLLM does not start, or it gives
-            the model another prompt than transformers does; a context beyond the model's window.
+        InputError: vLLM is not installed, there is no CUDA GPU, the model cannot be loaded, vLLM does not start,
+            it gives the model another prompt than transformers does, or the context is beyond the model's window.
     """
-    # In a process of its own the engine would outlive one that is killed, and keep the GPU.
+    # In a process of its own, the engine would live on if this process is killed, and keep the GPU.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     if not torch.cuda.is_available():
-        # On a CPU vLLM lets the tokens of an image see only those before them, and says nothing.
+        # On a CPU, vLLM lets the tokens of an image see only earlier tokens, and gives no error.
         raise InputError("vLLM needs a CUDA GPU.", path=name, remedy="Use engine='transformers'.")
     try:
         from vllm import LLM, __version__
@@ -165,13 +166,13 @@ def load_vllm(
             limit_mm_per_prompt={"image": served_images(context)},
             gpu_memory_utilization=memory_share,
         )
-    except Exception as error:  # it raises what its parts do, from a failed check to CUDA's own
+    except Exception as error:  # its parts raise many kinds of errors, also CUDA's own
         raise InputError(
             f"vLLM did not start ({error}).",
             path=name,
             remedy="Correct the error that it names, or use transformers.",
         ) from error
-    # Not all versions know that the tokens of an image see each other.
+    # Some versions do not let the tokens of an image see each other.
     if not getattr(llm.llm_engine.model_config, "is_mm_prefix_lm", False):
         raise InputError(
             f"In vLLM {__version__} the tokens of an image attend only to earlier tokens, but MedGemma "
@@ -196,11 +197,11 @@ def _end_tokens(folder: Path) -> frozenset[int]:
 
 
 def _check_prompt(loaded: VllmModel) -> None:
-    """vLLM puts the tokens of images into a prompt itself; the text must be the one that transformers makes."""
+    """Check that vLLM, which inserts the tokens of images itself, makes the same prompt as transformers."""
     messages = volume_messages([Image.new("RGB", (8, 8))] * 2, "Is this a test?")
     tokenizer = loaded.processor.tokenizer
     (done,) = loaded._run([messages], [""], max_tokens=1)
-    # Around an image vLLM may cut line ends into other tokens, of the same text.
+    # Around an image, vLLM may divide line ends into other tokens of the same text.
     if tokenizer.decode(done.prompt_token_ids) != tokenizer.decode(prompt_ids(messages, loaded.processor)):
         raise InputError(
             "vLLM does not give the model the same prompt as transformers does.",
@@ -217,7 +218,7 @@ def load_engine(
     context: int | None = None,
     vision_batch: int = VISION_BATCH,
 ) -> ChatModel | VllmModel:
-    """Load a model into "transformers" or "vllm"; by default into that of `helpers.models.server.best_kind`.
+    """Load a model into "transformers" or "vllm". By default, `helpers.models.server.best_kind` chooses.
 
     With an adapter, or with another ``vision_batch`` than the default, the default is "transformers". Raises
     `InputError` as `check_engine`, `load_vllm` and `helpers.models.load_model` do.

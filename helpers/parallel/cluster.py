@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from helpers.errors import InputError
 
-TRIES = 4  # of a piece of work whose worker dies: what kills four workers would kill every one
+TRIES = 4  # tries of a piece of work whose worker dies; one that kills four workers would kill every worker
 Source, Made = TypeVar("Source"), TypeVar("Made")
 
 
@@ -35,9 +35,10 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
     Raises:
         InputError: Ray is not installed, the cluster does not exist, or the address is one of Ray Client.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when a cluster starts
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reads it when a cluster starts
     if address is None:
-        # Who reaches the ports of a cluster can run code on it. Left to itself, Ray keeps a token in the home.
+        # Whoever reaches the ports of a cluster can run code on it. By default, Ray stores a token in the home
+        # folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = _ray()
     if address is not None and address.startswith("ray://"):
@@ -104,7 +105,7 @@ def ray_map(
                     source = going.pop(done)
                     going |= {task.remote(another): another for another in itertools.islice(waiting, 1)}
                     yield _result(ray, done, source, lost)
-            finally:  # not all results were wanted, or one failed
+            finally:  # the caller did not want all results, or one failed
                 for one in going:
                     ray.cancel(one)
 
@@ -130,5 +131,5 @@ def _ray() -> Any:
         raise InputError(
             f"Ray is not installed ({error}).", remedy="Run: pip install 'medgemma-tutorials[ray]'"
         ) from error
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised, or counted as lost
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # its errors are raised here, or counted as lost work
     return ray

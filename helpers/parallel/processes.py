@@ -1,4 +1,4 @@
-"""``map`` over processes of this machine. Results come in any order, and the death of a process is survived."""
+"""``map`` over processes of this machine. Results come in any order, and it goes on if a process dies."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def _alone(function: Callable[[Any], Any], item: Any) -> Any:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # Forked processes would share the locks of threads that they do not have.
+    # A forked process would inherit the locks of threads that do not exist in it.
     return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
 
 
 def _follow_parent() -> None:
-    """End this process with its parent, because it would wait for work for ever.
+    """End this process when its parent ends. Otherwise it would wait for work for ever.
 
     Only the parent handles an interrupt.
     """

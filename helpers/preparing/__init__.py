@@ -4,7 +4,7 @@ In: a folder with studies. Out: a shard for each volume, slide and image, and a 
 
 - ``preparation``: `prepare`, and functions to read the images back.
 - ``sources``: lists the folder or bucket, and finds out what has changed.
-- ``run``: one run: the missing shards, the index and the quarantine.
+- ``run``: one run, which makes the missing shards, the index and the quarantine.
 - ``shards``: writes and reads one volume, slide or image as a shard.
 """
 

@@ -1,9 +1,9 @@
 """Prepare a folder or bucket of series, volumes, slides and images once as Parquet shards of prompt-ready images.
 
-Later runs read PNG and decode no DICOM and no slide. An output holds a shard for each volume, slide or image
-(`helpers.preparing.shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (what each source gave) and
-``_quarantine.jsonl`` (what could not be read, and why). The last two hold paths, which may name patients, so keep
-them to yourself. You may hand on the shards.
+Later runs read only PNG, and need not decode DICOM or slides again. An output holds a shard for each volume, slide
+or image (`helpers.preparing.shards`), ``_prepared.json`` (the settings), ``_index.jsonl`` (the results for each
+source) and ``_quarantine.jsonl`` (the files that could not be read, with the reasons). The last two hold paths,
+which may name patients, so keep them to yourself. You may hand on the shards.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ __all__ = ["Prepared", "Summary", "find_sources", "prepare", "prepared_images", 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A volume, slide or image of an output. Nothing of its shard is read before it is asked for."""
+    """A volume, slide or image of an output. Its shard is only read when its images or facts are needed."""
 
-    path: str  # from the folder that was prepared
+    path: str  # relative to the folder that was prepared
     kind: str  # "ct", "mri", "slide" or "image"
     count: int
-    series: str = field(repr=False)  # SeriesInstanceUID, where it is DICOM
+    series: str = field(repr=False)  # SeriesInstanceUID, for DICOM
     shard: str = field(repr=False)
     output: str = field(repr=False)
-    notes: Sequence[str] = field(default=(), compare=False)  # what was estimated, turned or left out
+    # Sentences about anything estimated, turned or left out.
+    notes: Sequence[str] = field(default=(), compare=False)
 
     def images(self) -> list[Image.Image]:
         """The images, RGB, as `volume_messages`, `slide_messages` and `image_messages` take them."""
@@ -49,16 +50,16 @@ class Prepared:
         return shard_facts(Store(self.output), self.shard)[0]
 
     def provenance(self) -> dict[str, Any]:
-        """Files (bytes, SHA-256), series UID, settings, package version, and what `identifying` gives."""
+        """Files (bytes, SHA-256), series UID, settings, package version, and the attributes of `identifying`."""
         return shard_facts(Store(self.output), self.shard)[1]
 
     def identifying(self) -> list[str] | None:
-        """Attributes of the DICOM headers that named the patient; None of files without such headers."""
+        """Attributes of the DICOM headers that named the patient; None for files without such headers."""
         return self.provenance()["identifying"]
 
     def may_show_text(self) -> list[str]:
         """Kinds of images that often have words drawn into them, by the DICOM headers."""
-        return self.provenance().get("may_show_text", [])  # shards from before it was noted have none
+        return self.provenance().get("may_show_text", [])  # older shards do not have it
 
 
 def prepare(
@@ -93,7 +94,7 @@ def prepare(
         only, uniform, offset, reformat: how volumes are read, as for `helpers.volumes.read_volume`; ``only`` also
             as words such as "EchoTime=20".
         mpp, magnification, icc, page: how slides and pictures are read, as for `helpers.models.ask_path`.
-        retry: try again what was quarantined and has not changed since.
+        retry: whether files in the quarantine are tried again although they have not changed.
         mapped: how the work is spread: ``map``, `helpers.parallel.in_processes`, or anything that is called like
             ``map`` and gives results in any order; whatever does the work must see the same files.
 
@@ -101,7 +102,7 @@ def prepare(
         InputError: the path does not exist or holds no image, or the output was made from another folder or with
             other settings.
     """
-    parquet()  # fail before anything is listed
+    parquet()  # fails before anything is listed
     reading = Reading.of(
         only,
         uniform=uniform,
@@ -145,7 +146,7 @@ def read_prepared(output: str | os.PathLike[str]) -> dict[str, Prepared]:
 def prepared_images(output: str | os.PathLike[str], path: str) -> list[Image.Image]:
     """The images of one volume, slide or image, by its path relative to the folder that was prepared.
 
-    Raises `InputError` as `read_prepared`, and where the output holds no such path.
+    Raises `InputError` as `read_prepared` does, and if the output does not hold this path.
     """
     held = read_prepared(output)
     if path not in held:

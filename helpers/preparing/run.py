@@ -1,8 +1,8 @@
-"""One run of `helpers.preparing.prepare`: what was known before, what is in work, and what came of it.
+"""One run of `helpers.preparing.prepare`, with earlier results, tasks in work, and new results.
 
-A shard is whole or absent. When all parts of a source are made or refused, its receipt is written into ``_done``,
-and at the end the receipts become the index. So a run that was killed at any moment is gone on with by the same
-call, and ends in the same files.
+A shard is complete or absent. When all parts of a source are made or refused, its receipt is written into
+``_done``, and at the end the receipts become the index. So if a run was killed at any moment, the same call
+continues it, and the files are the same in the end.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from helpers.storage import Store, json_text
 
 INDEX, QUARANTINE, DONE = "_index.jsonl", "_quarantine.jsonl", "_done"
 ANOTHER = "Choose another output folder."
-Receipt = dict[str, Any]  # of a source: its path and state, its parts, problems and files that were passed over
+Receipt = dict[str, Any]  # path and state of a source, its parts, its problems, and files that are no images
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How a run ended."""
+    """The numbers at the end of a run."""
 
     prepared: int  # volumes, slides and images that the output holds
     images: int
-    made: int  # of them by this run
-    gone: int  # of them whose source is no longer there
+    made: int  # how many of them this run made
+    gone: int  # how many of them have lost their source
     quarantined: int
     passed_over: int  # files that are not images
     output: str
@@ -51,15 +51,15 @@ class Summary:
 
 @dataclass
 class _Open:
-    """A source with parts in work."""
+    """A source whose parts are in work."""
 
     receipt: Receipt
     left: int
-    files: ExitStack  # which keeps them on this machine
+    files: ExitStack  # keeps the files on this machine
 
 
 class Run:
-    """One run: what was known before, what is in work, and what came of it."""
+    """One run, with earlier results, tasks in work, and new results."""
 
     def __init__(
         self, root: Root, store: Store, modality: str | None, settings: dict[str, Any], retry: bool
@@ -86,7 +86,7 @@ class Run:
         self.made = 0
 
     def tasks(self) -> Iterator[Task]:
-        """What is to be made, source by source."""
+        """The tasks of this run, source by source."""
         for source in find_sources(self.root):
             self.found.add(source.path)
             nifti = source.path.endswith((".nii", ".nii.gz"))
@@ -104,7 +104,7 @@ class Run:
                 folder = stack.enter_context(self.root.local(source))
                 found = parts_of(source, folder, self.modality, self.settings["reading"]["mpp"])
                 parts, problems, passed_over = found.parts, found.problems, found.passed_over
-        except Exception as error:  # one source that cannot be looked into is its own affair
+        except Exception as error:  # one source that cannot be read must not stop the others
             problems = [(source.path, reason(error, folder))]
         receipt: Receipt = {"source": source.path, "state": state, "parts": [], "passed_over": passed_over}
         receipt["problems"] = [_problem(path, why) for path, why in problems if why]
@@ -118,7 +118,7 @@ class Run:
             self._close(source.path)
 
     def take(self, made: Made | Killed) -> None:
-        """Note what came of a task."""
+        """Note the result of a task."""
         if isinstance(made, Killed):
             made = Made(
                 made.item,
@@ -138,7 +138,7 @@ class Run:
     def _close(self, source: str) -> None:
         done = self.open.pop(source)
         done.files.close()
-        for key in ("parts", "problems"):  # they come in any order
+        for key in ("parts", "problems"):  # results come in any order
             done.receipt[key].sort(key=lambda entry: entry["path"])
         self.store.write(f"{DONE}/{digest(source)}.json", json_text(done.receipt))
         self.receipts[source] = done.receipt
@@ -147,7 +147,7 @@ class Run:
         """Hold back series that are in several places, and write the index."""
         self._hold_back_scattered()
         for path in self.receipts.keys() - self.found:
-            self.receipts[path]["problems"] = []  # nobody can put right what is no longer there
+            self.receipts[path]["problems"] = []  # nobody can correct a file that no longer exists
         kept = (path for path, receipt in self.receipts.items() if path in self.found or receipt["parts"])
         receipts = [self.receipts[path] for path in sorted(kept)]
         problems = [problem for receipt in receipts for problem in receipt["problems"]]
@@ -164,7 +164,7 @@ class Run:
         shards = {name for name in self.store.names() if name.endswith(".parquet")}
         self.store.remove(shards - {part["shard"] for part in parts})
         self.store.remove(f"{DONE}/{name}" for name in self.store.names(DONE))
-        self.store.remove_partial()  # of a process that was killed
+        self.store.remove_partial()  # left by a killed process
         return Summary(
             prepared=len(parts),
             images=sum(part["count"] for part in parts),
@@ -176,7 +176,7 @@ class Run:
         )
 
     def _hold_back_scattered(self) -> None:
-        """A series in several folders is not whole in any; a source that is gone was moved where it now is."""
+        """Hold back series with files in several folders, because none is complete. A missing source was moved."""
         homes: dict[str, set[str]] = {}
         for path, receipt in self.receipts.items():
             for part in receipt["parts"]:
@@ -217,9 +217,10 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], output: str) -> Non
 
 
 def _known(store: Store) -> dict[str, Receipt]:
-    """What earlier runs have done, by source; not where a shard of it is no longer there."""
+    """The receipts of earlier runs by source, without sources that have lost a shard."""
     texts = store.read(INDEX).splitlines() if store.has(INDEX) else []
-    texts += store.read_all(sorted(f"{DONE}/{name}" for name in store.names(DONE)))  # newer than the index
+    # These are newer than the index.
+    texts += store.read_all(sorted(f"{DONE}/{name}" for name in store.names(DONE)))
     receipts = {receipt["source"]: receipt for receipt in map(json.loads, texts)}
     shards = store.names()
     return {k: r for k, r in receipts.items() if all(part["shard"] in shards for part in r["parts"])}

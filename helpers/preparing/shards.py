@@ -1,9 +1,9 @@
-"""One volume, slide or image to a shard: a Parquet file with its images as the prompt shows them, and back.
+"""Write a volume, slide or image as a shard, a Parquet file with its images as in a prompt, and read shards.
 
-A row is an image: ``source`` and ``kind``, its place (``slice``, 0 is the lowest, or ``x``, ``y`` and ``size`` of
-a patch in level-0 pixels) and ``image``, the bytes of a PNG with the very pixels of `helpers.images.part_images`,
-not yet padded. The schema's metadata has the provenance. A shard names no file and no patient, and has of a DICOM
-header only the UID of the series.
+Each row is an image: ``source`` and ``kind``, its place (``slice``, 0 is the lowest, or ``x``, ``y`` and ``size``
+of a patch in level-0 pixels) and ``image``, the bytes of a PNG with exactly the pixels of
+`helpers.images.part_images`, without padding. The schema's metadata has the provenance. A shard names no file and
+no patient. From a DICOM header, it has only the UID of the series.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, PATCH_SIDE
 from helpers.slides import MIN_TISSUE
 from helpers.storage import Store, load_pyarrow
 
-PNG_LEVEL = 1  # 6 takes up to three times as long for about a tenth less
+PNG_LEVEL = 1  # level 6 takes up to three times as long to save a tenth
 ROWS = 16  # images in a row group, and in memory as PNG
-HASHED_BYTES = 256 << 20  # a source of more is not read whole for its SHA-256
+HASHED_BYTES = 256 << 20  # for larger sources, no SHA-256 is computed
 _PLACE = ("slice", "x", "y", "size")
 
 
@@ -39,11 +39,11 @@ def settings_of(
     seed: int = 0,
     reading: Reading | None = None,
 ) -> dict[str, Any]:
-    """All that decides which images a source gives, and how they look.
+    """The settings that decide which images a source gives, and how they look.
 
     Args:
-        limit: slices or patches of a source, at most; by default what fills MedGemma's context (85, 126).
-        seed: for the choice of patches.
+        limit: the most slices or patches of a source; by default as many as fill MedGemma's context (85, 126).
+        seed: the seed for the choice of patches.
         reading: how volumes, slides and pictures are read.
 
     Raises `InputError` for a limit that leaves nothing, and for a seed below 0.
@@ -69,23 +69,23 @@ def settings_of(
 class Task:
     """A shard to be made."""
 
-    source: str  # path of its source
-    path: str  # of the volume, slide or image, from the folder that is prepared
+    source: str  # path of the source
+    path: str  # path of the volume, slide or image, relative to the folder that is prepared
     part: Part
-    folder: str  # of this machine, from which that path goes
-    state: str  # of its files
+    folder: str  # folder of this machine to which that path is relative
+    state: str  # state of the files
     settings: dict[str, Any]
     output: str
 
     @property
     def shard(self) -> str:
-        """Name of the shard: another one when the source has changed."""
+        """The name of the shard. A changed source gets another name."""
         return f"{digest(self.path)}-{self.state}.parquet"
 
 
 @dataclass(frozen=True)
 class Made:
-    """How a task ended: with a shard of so many images, or with the reason why there is none."""
+    """The result of a task: the number of images in the shard, or the reason why there is none."""
 
     task: Task
     images: int = 0
@@ -94,11 +94,11 @@ class Made:
 
 
 class _UnreadableError(Exception):
-    """What the source is to blame for; all else, a full disk say, stops the run."""
+    """A fault of the source. Any other error, such as a full disk, stops the run."""
 
 
 def make_shard(task: Task) -> Made:
-    """Make one shard, unless it is there already. What cannot be read is told, not raised."""
+    """Make one shard, unless it exists already. Faults of the source are returned, not raised."""
     store = Store(task.output)
     if store.has(task.shard):
         with store.open(task.shard) as stream:
@@ -135,7 +135,7 @@ def shard_facts(store: Store, name: str) -> tuple[list[dict[str, int]], dict[str
 
 
 def parquet() -> Any:
-    """The module ``pyarrow.parquet``. Raises `InputError` where it is not installed."""
+    """The module ``pyarrow.parquet``. Raises `InputError` if it is not installed."""
     return load_pyarrow("prepare").parquet
 
 
@@ -147,7 +147,7 @@ def _blaming_the_source(rows: Iterator[Any]) -> Iterator[Any]:
 
 
 def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
-    """First the provenance, then PNG and place of each image."""
+    """Yield first the provenance, then PNG and place of each image."""
     before = _stamps(task.part)
     notes: list[str] = []
     images = part_images(
@@ -157,13 +157,13 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
         reading=Reading.of(**task.settings["reading"]),
         notes=notes,
     )
-    first = next(images)  # after it the notes are whole
+    first = next(images)  # after the first image, the notes are complete
     yield None, {**_provenance(task), "notes": notes}
     for image, place in itertools.chain([first], images):
         file = io.BytesIO()
-        if task.part.kind == "mri":  # grey: one channel is a third of the bytes, and the same pixels when read
+        if task.part.kind == "mri":  # for grey, one channel has a third of the bytes and the same pixels
             image = image.getchannel(0)
-        image.info.clear()  # EXIF and comments of a picture may name somebody
+        image.info.clear()  # because EXIF and comments may name somebody
         image.save(file, "png", compress_level=PNG_LEVEL)
         yield file.getvalue(), place
     if _stamps(task.part) != before:
@@ -182,7 +182,7 @@ def _provenance(task: Task) -> dict[str, Any]:
         "kind": task.part.kind,
         "series_instance_uid": task.part.uid or None,
         "files": [{"bytes": size, "sha256": sha256} for size, sha256 in zip(sizes, hashes, strict=False)],
-        # Attributes of the headers that name the patient, without their values; None: nothing tells.
+        # Attributes of the headers that name the patient, without their values; None if it is not known.
         "identifying": sorted(identifying_in(files)) if is_dicom(files[0]) else None,
         "may_show_text": may_show_text_in(files) if is_dicom(files[0]) else [],
         "settings": task.settings,

@@ -1,8 +1,8 @@
 """Find the sources to prepare from listings, and the volumes, slides and images that a source holds.
 
-A source is one file that stands for itself (NIfTI, slide, picture), or all other files of one folder together,
-among which are the slices of DICOM series. Finding sources opens no file: a later run passes over thousands that
-have not changed at the cost of listing them.
+A source is one file that is complete by itself (NIfTI, slide, picture), or all other files of one folder together,
+such as the slices of DICOM series. No file is opened to find sources. So a later run only has to list thousands of
+files that have not changed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from helpers.errors import InputError
 from helpers.images import VOLUME_KINDS, Part, find_parts, stands_alone
 from helpers.storage import filesystem, is_local
 
-MARK = "_prepared.json"  # a folder with this file in it is an output
-# When a file was changed, or what stands for its content, as file systems and buckets name it.
+MARK = "_prepared.json"  # a folder that holds this file is an output
+# The names that file systems and buckets use for a file's time of change, or for its hash.
 _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "ETag", "etag", "created")
 
 
@@ -30,29 +30,29 @@ _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "ETag", "etag",
 class Source:
     """One file, or the files of one folder, as a listing has them."""
 
-    path: str  # from the folder that is prepared; "." is that folder
-    files: tuple[tuple[str, int, str], ...]  # path from that folder, bytes, when it was changed
-    problem: str = ""  # why it cannot be looked into
+    path: str  # relative to the folder that is prepared; "." is that folder
+    files: tuple[tuple[str, int, str], ...]  # path relative to that folder, bytes, time of change
+    problem: str = ""  # why it cannot be read
 
     @property
     def state(self) -> str:
-        """Another one when a file was added, taken away or changed."""
+        """A text that changes if a file was added, removed or changed."""
         return digest(*self.files, self.problem)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds."""
+    """The volumes, slides and images of a source, and its problems."""
 
-    parts: list[tuple[str, Part]]  # each with its path from the folder that is prepared
+    parts: list[tuple[str, Part]]  # each with its path relative to the folder that is prepared
     problems: list[tuple[str, str]]  # path and reason
     passed_over: int  # files that are not images of the kinds known here
 
 
 class Root:
-    """What is prepared: a file, a folder of this machine, a name in data_manifest.yaml, or an fsspec address.
+    """The place to prepare: a file or folder of this machine, a name in data_manifest.yaml, or an fsspec address.
 
-    Raises `InputError` where there is no such thing.
+    Raises `InputError` if there is nothing at this place.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -71,12 +71,12 @@ class Root:
 
     @property
     def key(self) -> str:
-        """What tells this from another folder, without naming it."""
+        """A text that identifies this folder without naming it."""
         return digest(self.path)
 
     @contextmanager
     def local(self, source: Source) -> Iterator[Path]:
-        """A folder of this machine from which the paths of the source's files go; downloaded where it must be."""
+        """A folder of this machine to which the paths of the source's files are relative, downloaded if needed."""
         if is_local(self.system):
             yield Path(self.folder)
             return
@@ -96,8 +96,8 @@ def digest(*words: object) -> str:
 def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
     """Walk a file, a folder with everything below it, or a bucket, and give each source as it is found.
 
-    Hidden files are passed over, and so is a folder that holds prepared images. A folder that cannot be listed, or
-    is a link, which is not followed, is a source with a ``problem``. Raises `InputError` as `Root`.
+    Hidden files and folders with prepared images are skipped. Links to folders are not followed. Such a link, and
+    a folder that cannot be listed, become a source with a ``problem``. Raises `InputError` as `Root` does.
     """
     root = path if isinstance(path, Root) else Root(path)
     if root.is_file:
@@ -111,10 +111,10 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
         folder = PurePosixPath(root.path) / inside
         try:
             listed = {PurePosixPath(entry["name"]): entry for entry in root.system.ls(str(folder), detail=True)}
-        except OSError as error:  # a source of its own, so that what was prepared of the folder is kept
+        except OSError as error:  # becomes a source, so that earlier shards of the folder are kept
             yield Source(f"{inside or '.'}/", (), f"The folder cannot be listed ({type(error).__name__}).")
             continue
-        # Some buckets list a folder's place holder among what is in it.
+        # Some buckets list a folder's place holder as a file in it.
         entries = {path.name: entry for path, entry in listed.items() if path != folder}
         if MARK in entries:
             continue
@@ -129,7 +129,7 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
         for name in filter(stands_alone, files):
             pixels = PurePath(name).stem if name.lower().endswith(".mrxs") else ""
             beside = []
-            if pixels in below:  # the folder with the pixels of a MIRAX slide
+            if pixels in below:  # this is the folder with the pixels of a MIRAX slide
                 below.remove(pixels)
                 found = root.system.find(f"{root.path}/{prefix}{pixels}", detail=True)
                 beside = [_facts(f"{file[len(root.path) + 1 :]}", found[file]) for file in sorted(found)]
@@ -143,14 +143,14 @@ def find_sources(path: str | os.PathLike[str] | Root) -> Iterator[Source]:
 def parts_of(source: Source, folder: Path, modality: str | None, mpp: float | None = None) -> Found:
     """Find out what a source holds, from headers alone.
 
-    A DICOM file that cannot be read may be a slice of any series beside it: those volumes are problems too, as a
-    series must not be taken for whole without its slice.
+    A DICOM file that cannot be read may be a slice of any series in its folder. So all these volumes are problems,
+    too, because a series without one slice must not count as complete.
 
     Args:
-        source: as from `find_sources`.
-        folder: where its files lie, see `Root.local`.
-        modality: "ct" or "mri", of NIfTI.
-        mpp: microns per pixel that were given for slides.
+        source: a source from `find_sources`.
+        folder: the folder of its files, see `Root.local`.
+        modality: "ct" or "mri", for NIfTI files.
+        mpp: the microns per pixel of slides, if the user gave them.
     """
     files = [folder / name for name, _, _ in source.files]
     alone = stands_alone(source.path)

@@ -2,17 +2,19 @@
 
 In: images and words. Out: chat messages in the order of the MedGemma 1.5 report. In: a reply. Out: its answer.
 
-- ``limits``: how many tokens, slices and patches the model takes, and its windows.
-- ``templates``: the words that models are asked with; ``wordings``: those of the report and official notebooks.
-- ``messages``: images and a question as messages, their tokens counted.
-- ``keys``: short names for pixels and prompts, by their content.
-- ``sharing``: how several volumes or slides share the places of one prompt.
-- ``replies``: a reply without its thinking trace, and its cost in tokens and seconds.
-- ``statements``: where a reply states its answer, in the forms that the templates ask for; ``remarks``: where it
-  does not.
-- ``final_answers``: which option it states; ``option_forms``, ``spelling``: how options may be spelled.
-- ``box_answers``, ``number_answers``: the boxes or the number that it states; ``literals``: its lists and objects.
-- ``loops``: replies that repeat themselves without end.
+- ``limits``: the numbers of tokens, slices and patches that the model takes, and its windows.
+- ``templates``: the words of our questions. ``wordings``: the words of the report and of the official notebooks.
+- ``messages``: turns images and a question into messages, and counts their tokens.
+- ``keys``: makes short names for pixels and prompts from their content.
+- ``sharing``: shares the places of one prompt among several volumes or slides.
+- ``replies``: separates a reply from its thinking trace, and keeps its cost in tokens and seconds.
+- ``statements``: finds where a reply states its answer, in the forms that the templates ask for. ``remarks``:
+  finds where it only mentions one.
+- ``final_answers``: finds the option that a reply states. ``option_forms``, ``spelling``: know how options may be
+  spelled.
+- ``box_answers``, ``number_answers``: read the boxes or the number that a reply states. ``literals``: reads its
+  lists and objects.
+- ``loops``: finds replies that repeat themselves without end.
 - ``boxes``: converts boxes of the padded prompt image to pixels of the original image, and back.
 """
 

@@ -28,7 +28,7 @@ from helpers.errors import InputError
 from helpers.prompts.literals import Literal, literals_in
 from helpers.prompts.replies import split_thinking
 
-SLACK = 0.05  # how far outside of the picture a corner may lie, as a share of its side
+SLACK = 0.05  # how far a corner may lie outside of the picture, as a share of its side
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?\s*", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"""["']?box_2d["']?\s*:""")
 _NAME = re.compile(r"(?!nan\b|inf)[a-z_]+\d?|\.\.\.", re.IGNORECASE)
@@ -82,15 +82,15 @@ def read_truth_boxes(cell: str) -> list[list[float]]:
 
 
 def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
-    """The last list or object with boxes, or the objects in a row that end there, or ``[]``; None for none.
+    """The last list or object with boxes, or a row of objects, or ``[]``; None without any.
 
-    And where the last one ends that speaks of boxes, be it the words of the question.
+    Also returns the end of the last text about boxes, even if it only repeats the question.
     """
     rows: list[list[Literal]] = []
     end = 0
     for one in literals_in(text):
         if one.value == [] and not (_BEFORE_NONE.search(text[: one.start]) and _AFTER_NONE.match(text, one.end)):
-            continue  # words about brackets
+            continue  # only words about brackets
         entries = _entries(one.value)
         if one.value != [] and not entries:
             continue
@@ -107,7 +107,7 @@ def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list of which one has a box, of an object that is one, or of one that holds such a list."""
+    """The objects of a list with a box, of a single object with a box, or of an object that holds such a list."""
     if isinstance(value, dict):
         inner = [entries for one in value.values() if isinstance(one, list) and (entries := _entries(one))]
         return [value] if "box_2d" in value else inner[-1] if inner else []
@@ -117,7 +117,7 @@ def _entries(value: Any) -> list[dict[str, Any]]:
 
 
 def _is_template(box: Any) -> bool:
-    """Whether a box is the question's own [y0, x0, y1, x1], said again."""
+    """Whether a box only repeats the question's [y0, x0, y1, x1]."""
     names = box if isinstance(box, list) else [box]
     return bool(names) and all(isinstance(v, str) and _NAME.fullmatch(v) for v in names)
 
@@ -132,7 +132,7 @@ def _corners(box: Any) -> list[float] | None:
 
 
 def _of_1000(boxes: Sequence[Sequence[float]]) -> list[list[float]] | None:
-    """Boxes in the picture and of 1000; None where one lies outside, has no area, or is of another scale."""
+    """Boxes in the picture, of 1000; None if one lies outside, has no area, or has another scale."""
     ones = [max(box) <= 1 + SLACK for box in boxes]
     if len(set(ones)) > 1:
         return None
@@ -145,7 +145,7 @@ def _of_1000(boxes: Sequence[Sequence[float]]) -> list[list[float]] | None:
 
 
 def _problem(box: Any) -> str:
-    """What is wrong with a truth's box; empty for nothing."""
+    """The fault of a truth's box; "" if it has none."""
     if not isinstance(box, list) or len(box) != 4:
         return "does not have four numbers"
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in box):

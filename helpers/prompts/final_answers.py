@@ -22,7 +22,7 @@ from helpers.prompts.replies import split_thinking
 from helpers.prompts.spelling import Spelled
 from helpers.prompts.statements import TAG, Read, Statement, last_statement, openings
 
-# How an option is said where `check_options` tries whether it is read as itself.
+# The forms in which `check_options` tries whether an option is read as itself.
 SAID = (
     "Final Answer: {}",
     "Final Answer: {}.",
@@ -47,7 +47,7 @@ _ENDS = re.compile(
                  | is\s+(?:the\s+)?(?:correct|right|best|most\s+likely) | (?:or|and)\s+["'`*]*final )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_GOES_ON = re.compile(r"[,;:.]\d|[,;:]\s\d|\s+[-–—]\s+\d")  # behind a digit: a decimal, several numbers, a range
+_GOES_ON = re.compile(r"[,;:.]\d|[,;:]\s\d|\s+[-–—]\s+\d")  # after a digit: a decimal, several numbers, or a range
 _NEXT_LINE = re.compile(r"[^\S\n]*\n[^\S\n]*")
 _LINE_ENDS = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
 _JOINING = re.compile(
@@ -110,9 +110,9 @@ def _problem(options: tuple[str, ...]) -> str:
 
 
 def _read_option(forms: Forms, text: Spelled, start: int) -> Read | None:
-    """The option that stands at ``start``, marks and a letter before it passed over."""
+    """The option at ``start``. Marks and a letter before it are skipped."""
     for places in _beginnings(text.text, start):
-        # The first to begin, of these the longest, of these the closest in spelling.
+        # The option that begins first; of several, the longest; of several, the closest in spelling.
         standing = [(k, -end, option) for k in places for option, end in forms.at(text, k)]
         standing.sort(key=lambda one: one[:2])
         ended = [one for one in standing if _is_end(text.text, -one[1])]
@@ -120,7 +120,7 @@ def _read_option(forms: Forms, text: Spelled, start: int) -> Read | None:
             place, end, option = (ended or standing)[0]
             several = _is_joined(forms, text, -end, option)
             if not ended and not several:
-                return None  # another answer that only begins like one of these
+                return None  # another answer that only begins like an option
             longer = any(k <= place and other < end for k, other, _ in standing)
             return Read(None if several or longer or not ended else option, place, -end)
     return None
@@ -136,7 +136,7 @@ def _beginnings(text: str, start: int) -> Iterator[list[int]]:
 
 
 def _is_end(text: str, end: int) -> bool:
-    """Whether an answer that ends there is all that is said."""
+    """Whether an answer that ends here is complete, without further words."""
     closed = _CLOSING.match(text, end).end()
     if closed > end and (text[closed : closed + 1].isspace() or _NEW_LINE.search(text, end, closed)):
         return True
@@ -145,7 +145,7 @@ def _is_end(text: str, end: int) -> bool:
 
 
 def _is_joined(forms: Forms, text: Spelled, end: int, option: str) -> bool:
-    """Whether another option follows: marks and words such as "or" between, or the next line by itself."""
+    """Whether another option follows, after marks and words such as "or", or alone on the next line."""
     place = end
     below = _NEXT_LINE.match(text.text, end)
     if below and any(o != option and _LINE_ENDS.match(text.text, k) for o, k in forms.at(text, below.end())):

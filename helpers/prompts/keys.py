@@ -1,4 +1,4 @@
-"""Short names for pixels and prompts, made from their content. Results on disk are found again by these names."""
+"""Make short names for pixels and prompts from their content, by which results on disk are found again."""
 
 from __future__ import annotations
 

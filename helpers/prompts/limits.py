@@ -10,9 +10,9 @@ from __future__ import annotations
 # can raise it up to the window (`helpers.models.load_model`, ``context``).
 CONTEXT_BUDGET = 32_768  # the four wrapper tokens of each image are not counted
 CONTEXT_WINDOW = (
-    131_072  # of the model, answer included: 128K (model card), `max_position_embeddings` of Gemma 3 4B
+    131_072  # tokens of prompt and answer together: 128K (model card), `max_position_embeddings` of Gemma 3 4B
 )
-IMAGE_TOKENS = 256  # of one image
+IMAGE_TOKENS = 256  # tokens of one image
 IMAGE_SIDE = 896  # pixels
 
 # CT and MRI volumes.

@@ -1,7 +1,8 @@
-"""The lists and objects in a text, wherever they stand: JSON, or as people and models write it.
+"""Find the lists and objects in a text: JSON, or something close to it that people and models write.
 
-JSON is read by `json`. What it refuses for a trailing comma, single quotes or bare keys is read as YAML's flow
-form. Scalars stay text, as they were spelled: whether "1e400", "yes" or "007" is a number the reader says.
+`json` reads JSON. If it refuses a text because of a trailing comma, single quotes or bare keys, the text is read
+as YAML's flow form. Scalars stay text, spelled as they were. The caller decides whether "1e400", "yes" or "007" is
+a number.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any
 
 import yaml
 
-_DEPTH = 12  # lists in lists that are read; an answer has three
+_DEPTH = 12  # the deepest nesting that is read; an answer has three levels
 _PAIRS = {"]": "[", "}": "{"}
-_REFERENCE = re.compile(r"(?:^|[\s\[{,:])[&*!]\S")  # of YAML; such a list could hold itself
+_REFERENCE = re.compile(r"(?:^|[\s\[{,:])[&*!]\S")  # references of YAML, with which a list could hold itself
 
 
 @dataclass(frozen=True)
 class Literal:
-    """A list or object, its scalars as text, and where it stands."""
+    """A list or object with its scalars as text, and its place."""
 
     value: Any
     start: int
@@ -29,7 +30,7 @@ class Literal:
 
 
 def literals_in(text: str) -> list[Literal]:
-    """The outermost lists and objects that can be read, in order; brackets that hold none are passed over."""
+    """The outermost lists and objects that can be read, in order. Other brackets are skipped."""
     found: list[Literal] = []
     for start, end in sorted(_bracketed(text), key=lambda span: (span[0], -span[1])):
         if found and start < found[-1].end:
@@ -41,8 +42,8 @@ def literals_in(text: str) -> list[Literal]:
 
 
 def _bracketed(text: str) -> Iterator[tuple[int, int]]:
-    """Spans from a bracket to the one that closes it, without those that hold over `_DEPTH` in one another."""
-    opened: list[list[int]] = []  # place, and how deep the brackets inside of it go
+    """Spans from a bracket to the one that closes it, without those with more than `_DEPTH` levels."""
+    opened: list[list[int]] = []  # place, and depth of the brackets inside of it
     for found in re.finditer(r"[\[\]{}]", text):
         if found[0] in "[{":
             opened.append([found.start(), 1])
@@ -62,6 +63,6 @@ def _read(text: str) -> Any:
     if _REFERENCE.search(text):
         return None
     try:
-        return yaml.load(text, Loader=yaml.BaseLoader)  # BaseLoader makes text of every scalar, and nothing else
+        return yaml.load(text, Loader=yaml.BaseLoader)  # BaseLoader makes every scalar a text
     except (yaml.YAMLError, ValueError, RecursionError):
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-# Copies of the same words, and the letters that they take together, from which on a reply's end is a loop.
+# From this number of copies of the same words, and this number of letters in them, the end of a reply is a loop.
 _LOOPS = ((10, 0), (4, 100), (3, 400))
-_MARKS_ALONE = re.compile(r"(?:[^\w\s]\s*){200}\Z")  # a ruled line is shorter
+_MARKS_ALONE = re.compile(r"(?:[^\w\s]\s*){200}\Z")  # longer than a ruled line
 
 
 def is_runaway(text: str, *, finished: bool = True) -> bool:

@@ -114,7 +114,8 @@ def with_question(messages: Sequence[Message], question: str) -> list[Message]:
     *parts, last = turn["content"] or [None]
     asked = _text(question, "question")
     if last is not None and last["type"] == "text":
-        # In one part with a slice's label: the chat template trims parts and would run the two together.
+        # The question goes into the same part as a slice's label, because the chat template trims parts and would
+        # join the two.
         asked, last = _text(f"{last['text']}\n\n{question}", "question"), None
     return [*before, {**turn, "content": [*parts, *filter(None, [last]), asked]}]
 
@@ -157,7 +158,8 @@ def slide_messages(
     text = instruction.replace("{type_procedure}", type_procedure).replace("{slides}", str(len(slides))).strip()
     words, content = _text(text, "instruction"), []
     for k, each in enumerate(slides, start=1):
-        # In one part with the first label: the chat template trims parts and would run the two together.
+        # The text goes into the same part as the first label, because the chat template trims parts and would join
+        # the two.
         label = f"{text}\n\nSLIDE 1" if k == 1 and text_first else f"SLIDE {k}"
         content += [_text(label, "label")] if len(slides) > 1 else [words] if text_first else []
         content += map(_image, each)
@@ -172,7 +174,7 @@ class TokenCount:
     image: int
     wrapper: int
     text: int
-    estimated: bool = False  # by a model that is served elsewhere, with its tokenizer
+    estimated: bool = False  # True for a served model, whose tokenizer is elsewhere
 
     @property
     def total(self) -> int:
@@ -285,10 +287,10 @@ def _image(image: Image.Image | np.ndarray) -> dict[str, Any]:
     return {"type": "image", "image": pad_to_square(image)}
 
 
-# A user's words with one of these would break the prompt's structure.
+# If a user's words held one of these tokens, they would break the prompt's structure.
 RESERVED = (
     *("<start_of_image>", "<end_of_image>", "<image_soft_token>", "<start_of_turn>", "<end_of_turn>"),
-    *("<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<unused"),  # the last begins those of numbers
+    *("<bos>", "<eos>", "<pad>", "<unk>", "<mask>", "<unused"),  # the last is the beginning of numbered tokens
 )
 
 

@@ -1,4 +1,4 @@
-"""Numbers as answers: counts, sizes, shares.
+"""Read numbers as answers: counts, sizes and shares.
 
 | stated | read as |
 |---|---|
@@ -27,13 +27,14 @@ from helpers.prompts.replies import split_thinking
 from helpers.prompts.spelling import Spelled
 from helpers.prompts.statements import TAG, Read, last_statement, openings
 
-# Ours: no source asks for a number. X is what stands there, so that the words of the question are no answer.
+# The words are ours, because no source asks for a number. X stands for the number, so that the question itself
+# holds no answer.
 NUMBER_QUESTION = (
     "{question} You may write out your argument before stating your final answer, one number X, in the format "
     '"Final Answer: X{unit}".'
 )
-COUNT = "count"  # the unit of what has none
-# How many of the first of each row one of these is.
+COUNT = "count"  # the unit of a number without unit
+# The size of each unit in the first unit of its row.
 _LENGTHS = {"mm": 1.0, "cm": 10.0, "dm": 100.0, "m": 1000.0, "km": 1e6, "um": 0.001, "nm": 1e-6, "inch": 25.4}
 _SIZES: dict[str, Mapping[str, float]] = {
     "length": _LENGTHS,
@@ -44,7 +45,7 @@ _SIZES: dict[str, Mapping[str, float]] = {
     "time": {"ms": 1.0, "s": 1e3, "min": 60e3, "h": 3600e3, "day": 86400e3, "week": 604800e3},
 }
 _UNITS = {name: (kind, size) for kind, row in _SIZES.items() for name, size in row.items()}
-# Converted into nothing, and no noun of things that are counted.
+# Units that are not converted. They are no nouns for counted things.
 _OTHER_UNITS = {"%", "hu", "°", "month", "year"}
 _WRITTEN_OUT = {
     **{"percent": "%", "hounsfield": "hu", "degree": "°", "deg": "°"},
@@ -63,11 +64,12 @@ _NUMBER = re.compile(
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b",
     re.IGNORECASE | re.ASCII,
 )
-# What may stand between a number and its unit: spaces, Markdown, HTML, LaTeX, whose thin space is spelled a comma.
+# Between a number and its unit, there may be spaces, Markdown, HTML, or LaTeX, whose thin space is spelled with a
+# comma.
 _BETWEEN = rf"""(?:[^\S\n]|[*_`"'$~{{}}]|{TAG}|\\(?:text|math|mbox|rm)[a-z]*|\\\s?|[,;:!](?=[\\a-zµμ]))*"""
 _NAME = r"%|°|(?:(?:square|sq\.?|cubic|cu\.?)[^\S\n]+)?[^\W\d_⁰¹²³⁴-⁹]+(?:\^?[23²³](?!\d))?"
 _UNIT = re.compile(rf"{_BETWEEN}(?:(?P<unit>{_NAME})|[(\[](?P<inner>{_NAME})[)\]])?", re.IGNORECASE)
-# Words behind a number that make another one of it.
+# Words after a number that change it into another number.
 _SCALED = re.compile(
     r"[\s-]*(?:hundred|thousand|million|billion|dozen|pair|couple|half|halves|third|quarter|fourth|fifth|tenth"
     r"|plus|upwards?|onwards?)s?\b",
@@ -76,8 +78,8 @@ _SCALED = re.compile(
 _DOUBT = re.compile(r"\(\s*(?:or|maybe|perhaps|possibly|probably|range)\b", re.IGNORECASE)
 _CLOSED, _ENDED = re.compile(r"\s*\)"), re.compile(r"[^\S\n]*[.!]*[^\S\n]*(?:[;\n]|\Z)")
 _BEHIND = re.compile(r"[.;!\s]*")
-ROUNDED = 0.1  # of a number: how far the same one may be off that is said again in another unit
-_REST = re.compile(r"[^\n.;!?]*(?:\.(?=\d)[^\n.;!?]*)*")  # of the sentence
+ROUNDED = 0.1  # share of a number by which its repetition in another unit may differ
+_REST = re.compile(r"[^\n.;!?]*(?:\.(?=\d)[^\n.;!?]*)*")  # the rest of the sentence
 _MORE = re.compile(
     r"[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|max|per)\b",
     re.IGNORECASE,
@@ -141,7 +143,8 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
     if not number:
         return None
     said = _UNIT.match(text.text, number.end())
-    in_brackets = said["inner"] if _is_unit(said["inner"]) else None  # "12 (mm)", and not "12 (large)"
+    # True for "12 (mm)", but not for "12 (large)".
+    in_brackets = said["inner"] if _is_unit(said["inner"]) else None
     factor = _factor(said["unit"] or in_brackets, unit)
     value = _value(number)
     end = said.end() if said["unit"] else number.end()
@@ -152,8 +155,8 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
 
 
 def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
-    """Whether the sentence says more than the number and its unit: a range, a second number, a question."""
-    glued = text[end : end + 1].isalpha() and not _is_unit(unit["unit"])  # 2e5, 3rd
+    """Whether the sentence goes on after the number and its unit, with a range, a second number, or a question."""
+    glued = text[end : end + 1].isalpha() and not _is_unit(unit["unit"])  # e.g. 2e5, 3rd
     if glued or _SCALED.match(text, end):
         return True
     rest = _REST.match(text, unit.end())
@@ -163,7 +166,7 @@ def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
 
 
 def _said_besides(text: str, end: int, asked: str | None) -> Iterator[float]:
-    """The numbers in the asked unit that stand alone in brackets of the sentence, or alone behind it."""
+    """Further numbers in the asked unit, alone in brackets of the sentence or alone behind it."""
     rest = _REST.match(text, end)
     places = [(end + found.end(), _CLOSED) for found in re.finditer(r"\(", rest[0])]
     for place, closing in (*places, (_BEHIND.match(text, rest.end()).end(), _ENDED)):
@@ -178,7 +181,7 @@ def _said_besides(text: str, end: int, asked: str | None) -> Iterator[float]:
 
 
 def _all_near(value: float, others: Iterable[float]) -> bool:
-    """Whether all mean the same number, as far as rounding in another unit allows: 12 mm (0.5 inch)."""
+    """Whether all numbers mean the same, with rounding in another unit: 12 mm (0.5 inch)."""
     return all(abs(other - value) <= ROUNDED * abs(value) for other in others)
 
 
@@ -201,7 +204,7 @@ def _value(number: re.Match[str]) -> float | None:
 
 
 def _factor(said: str | None, asked: str | None) -> float | None:
-    """What to multiply a number by that was said in one unit and is asked for in another; None for no way."""
+    """The factor from the unit in the reply to the unit in the question; None if there is none."""
     said, asked = _unit(said), _unit(asked)
     if not said or said == asked:
         return 1.0
@@ -223,4 +226,5 @@ def _unit(name: str | None) -> str:
     for begins, short in _WRITTEN_OUT.items():
         if re.fullmatch(rf"{begins}(?:er|re)?s?", name):
             return short
-    return name if name in _UNITS or name in _OTHER_UNITS else name.removesuffix("s")  # "1 lesion" of lesions
+    # e.g. "1 lesion" if lesions are counted.
+    return name if name in _UNITS or name in _OTHER_UNITS else name.removesuffix("s")

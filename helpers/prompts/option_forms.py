@@ -48,7 +48,7 @@ class Forms:
                 yield option, found.end()
 
     def _level(self, pattern_of: Callable[[str], re.Pattern[str]]) -> list[tuple[re.Pattern[str], str]]:
-        """A pattern of each name in one spelling; none at all where it makes one of two options."""
+        """A pattern of each name in one spelling. Empty if two options would look the same."""
         names = [(spell(name).text, option) for name, option in self._names]
         patterns = [(pattern_of(name), option) for name, option in names if name.strip()]
         mixed = (p.fullmatch(name) for p, option in patterns for name, other in names if other != option)
@@ -65,7 +65,7 @@ def forms_of(options: tuple[str, ...]) -> Forms:
 
 
 def _other_names(options: Sequence[str]) -> list[tuple[str, str]]:
-    """Letters and words of options that all bear a letter or number, as far as these stay apart."""
+    """The letters and the words of options that all have a letter or number, if these differ."""
     parts = [_LABELLED.fullmatch(option) for option in options]
     if not all(parts):
         return []

@@ -38,7 +38,7 @@ _DOUBT = re.compile(
 
 
 def begins_a_sentence(before: str, *, as_printed: bool) -> bool:
-    """Whether "final answer" stands where a sentence begins, or as the template prints it and not of something.
+    """Whether "final answer" is at the beginning of a sentence, or written as in the template.
 
     ``before`` is the line up to it. "The final answer: X" begins one, "a note on this final answer: X" does not.
     """
@@ -46,21 +46,21 @@ def begins_a_sentence(before: str, *, as_printed: bool) -> bool:
 
 
 def is_withheld(before: str, link: str) -> bool:
-    """Whether the line before "final answer" says that there is none, asks for one, or only supposes one."""
+    """Whether the line before "final answer" says that there is none, asks for one, or only assumes one."""
     supposed = link.lower().startswith("would") and _SUPPOSED.search(before)
     return bool(_WITHHELD.search(before) or _ASKED.search(before) or supposed)
 
 
 def is_conditional(text: str, end: int) -> bool:
-    """Whether a condition follows the answer that ends there."""
+    """Whether a condition follows the answer that ends at ``end``."""
     return _CONDITION.match(text, end) is not None
 
 
 def are_echoes(between: str) -> bool:
-    """Whether two answers with these words between them are offered, as the template offers them."""
+    """Whether two answers with these words between them are only offered as choices, as in the template."""
     return _BETWEEN.fullmatch(between) is not None
 
 
 def is_doubt(text: str, start: int) -> bool:
-    """Whether the words there say that there is no answer to give."""
+    """Whether the words at ``start`` say that no answer is possible."""
     return _DOUBT.match(text, start) is not None

@@ -10,12 +10,14 @@ from typing import Any, Protocol, TypeVar
 
 from helpers.errors import check_count
 
-# Room for an argument before the answer: what the model card's and the official notebooks' calls allow
-# (Google-Health/medgemma). Every way to ask takes it by default; an answer that ends earlier costs nothing more.
+# This leaves room for an argument before the answer, as in the calls of the model card and the official notebooks
+# (Google-Health/medgemma). It is the default of all functions that ask. An answer that ends earlier costs nothing
+# more.
 MAX_NEW_TOKENS = 2_000
 
 Value = TypeVar("Value")
-# What ended before the cut: whole lines, and of the last line whole sentences ("3." may be the beginning of 3.5).
+# The parts that ended before the cut: whole lines, and whole sentences of the last line ("3." may be the beginning
+# of 3.5).
 _WHOLE = re.compile(r".*(?:\n|[.!?](?=\s)|[。！？])", re.DOTALL)
 
 
@@ -33,7 +35,7 @@ class Decoder(Protocol):
 
     @property
     def processor(self) -> Any:
-        """With the tokenizer."""
+        """The processor, which holds the tokenizer."""
 
     @property
     def end_tokens(self) -> Set[int]:
@@ -49,7 +51,7 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     seconds: float
-    finished: bool  # False when max_new_tokens cut it off
+    finished: bool  # False if max_new_tokens cut it off
 
     def read(self, parse: Callable[[str], Value | None]) -> Value | None:
         """The value that ``parse`` reads from the answer; ``parse`` is, for example,
@@ -67,7 +69,7 @@ class Reply:
 
 
 def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: Decoder) -> Reply:
-    """The reply that the generated ``ids``, an end token included, spell."""
+    """The reply that the generated ``ids`` spell, which may include an end token."""
     ends = chat.end_tokens
     decoded = chat.processor.tokenizer.decode([i for i in ids if i not in ends], skip_special_tokens=False)
     text, thinking = split_thinking(decoded)
@@ -75,11 +77,11 @@ def reply_from(ids: list[int], prompt_tokens: int, seconds: float, chat: Decoder
 
 
 class RunningText:
-    """A streamer for transformers' generate: hands on the answer so far, at most five times a second."""
+    """A streamer for transformers' generate that passes on the answer so far, at most five times a second."""
 
     def __init__(self, chat: Decoder, on_text: Callable[[str], None]) -> None:
         self._chat, self._on_text = chat, on_text
-        self._ids: list[int] | None = None  # None until the prompt, which comes first, has passed
+        self._ids: list[int] | None = None  # None until the prompt, which comes first, was received
         self._told = 0.0
 
     def put(self, ids: Any) -> None:

@@ -1,4 +1,4 @@
-"""How several slides, or several volumes, share the places of one prompt."""
+"""Share the places of one prompt among several slides or several volumes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from helpers.errors import InputError
 def shares(sizes: Sequence[int], limit: int, *, least: int = 1, what: str = "inputs") -> list[int]:
     """Divide ``limit`` places among inputs in proportion to their sizes.
 
-    The method of Webster and Sainte-Laguë (Annales scientifiques de l'École Normale Supérieure 27:529, 1910), with
-    ``least`` places to begin with: the next place goes to the input with the largest size / (2 x places + 1), of
-    equal ones to the first. Unlike with the largest remainder, a higher limit never takes a place from anybody.
+    This is the method of Webster and Sainte-Laguë (Annales scientifiques de l'École Normale Supérieure 27:529,
+    1910). Each input begins with ``least`` places. The next place goes to the input with the largest size / (2 x
+    places + 1), or to the first of several. Unlike the method of the largest remainder, a higher limit never takes
+    a place from an input.
 
     Args:
         sizes: the size of each input, e.g. its number of tissue patches or slices; at least 1.
@@ -40,5 +41,6 @@ def shares(sizes: Sequence[int], limit: int, *, least: int = 1, what: str = "inp
         )
     for _ in range(min(limit, sum(sizes)) - sum(places)):
         open_to = (k for k, size in enumerate(sizes) if places[k] < size)
-        places[max(open_to, key=lambda k: sizes[k] / (2 * places[k] + 1))] += 1  # max: the first of equal ones
+        # Max takes the first of equal ones.
+        places[max(open_to, key=lambda k: sizes[k] / (2 * places[k] + 1))] += 1
     return places

@@ -46,7 +46,7 @@ def spell(raw: str) -> Spelled:
 
 def _plain(letter: str) -> str:
     if letter == "\r" or (unicodedata.category(letter) == "Cf"):
-        return ""  # cannot be seen: soft hyphens, joiners, marks of direction and of byte order
+        return ""  # invisible: soft hyphens, joiners, marks of direction and of byte order
     if unicodedata.decomposition(letter).startswith(("<super>", "<sub>")):
         return letter
     return unicodedata.normalize("NFKD", letter).translate(_QUOTES)

@@ -59,7 +59,7 @@ _NOTHING_MORE = re.compile(rf"(?:{MARK}|[\s.!)\]}}$])*\Z")
 
 @dataclass(frozen=True)
 class Read:
-    """What stands at a place: its value, None where it contradicts itself, and where it begins and ends."""
+    """The answer at a place: its value (None if it contradicts itself), and where it begins and ends."""
 
     value: Any
     start: int
@@ -68,7 +68,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Statement:
-    """An answer as it was stated: None where it is none that was asked for, and where its words begin."""
+    """A stated answer: its value (None if it is not one of the expected answers), and where its words begin."""
 
     value: Any
     start: int
@@ -94,7 +94,7 @@ def last_statement(reply: str, read: Reader) -> Statement | None:
 
 
 def openings(text: str, start: int) -> list[int]:
-    """Places from ``start`` on where an answer may begin: behind each space, quote or mark that opens it."""
+    """Places from ``start`` on where an answer may begin: after a space, a quote or an opening mark."""
     places = [start]
     while len(places) < _MOST_OPENINGS and (found := _OPENING.match(text, places[-1])):
         places.append(found.end())
@@ -102,8 +102,8 @@ def openings(text: str, start: int) -> list[int]:
 
 
 def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list[Read]:
-    """What is stated with words, in order; objects are read elsewhere."""
-    found: list[tuple[re.Match[str], Read, bool]] = []  # and whether it counts
+    """The answers that are stated with words, in order. Objects are read elsewhere."""
+    found: list[tuple[re.Match[str], Read, bool]] = []  # the last value tells whether it counts
     passed = 0
     for marker in _MARKER.finditer(text.text):
         if marker.start() < passed or any(start <= marker.start() < end for start, end in objects):
@@ -126,9 +126,9 @@ def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list
 
 
 def _is_binding(marker: re.Match[str], before: str, text: str, what: Read | None) -> bool:
-    """Whether words that no answer can be read from are a statement all the same, and no remark."""
+    """Whether words without a readable answer are still a statement, and not a remark."""
     if marker["boxed"]:
-        return not text[marker.end() :].lstrip().startswith("}")  # words about an empty box
+        return not text[marker.end() :].lstrip().startswith("}")  # true for words about an empty box
     if not marker["final"]:
         return False
     first = begins_a_sentence(before, as_printed=marker["final"] == "Final Answer")
@@ -154,7 +154,7 @@ def _objects(reply: str) -> Iterator[Literal]:
 
 
 def _answer_in(value: Any) -> Any:
-    """What an object says under "final_answer", else under "answer", in itself or deeper; None for nothing."""
+    """The value of "final_answer" in an object or in its parts, else that of "answer"; None without either."""
     answers: dict[str, Any] = {}
     waiting = [value]
     while waiting:

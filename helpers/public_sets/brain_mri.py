@@ -30,7 +30,7 @@ SEQUENCES = {
 _FILE = re.compile(r"(brats.+?)[-_](t1n|t1ce|t1c|t1|t2w|t2f|t2|flair|seg)\.nii(?:\.gz)?", re.IGNORECASE)
 _NEW, _OLD = re.compile(r"BraTS-(GLI|MEN|SSA|MET)-\d+-\d+"), re.compile(r"brats(17|18|19|20|2021)_\w+", re.I)
 EDEMA = 2
-# What is asked, the sequence that shows it, and its label by generation of names.
+# The finding in question, the sequence that shows it, and its label for each generation of names.
 FINDINGS = {"enhancing tumor": ("T1 with contrast", "enhancing"), "peritumoral edema": ("FLAIR", "edema")}
 
 
@@ -63,7 +63,7 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
 
 
 def _cases(folder: Path) -> dict[str, dict[str, Path]]:
-    """The files of each case by what they are: a sequence (as in `SEQUENCES`), or "seg"."""
+    """The files of each case by their kind: a sequence (as in `SEQUENCES`), or "seg"."""
     names = {short: name for name, shorts in SEQUENCES.items() for short in shorts} | {"seg": "seg"}
     cases: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.rglob("*.nii*")):
@@ -127,7 +127,7 @@ def _labels(path: Path, case: str) -> set[int]:
             f"The segmentation cannot be read ({error}).", path=path, remedy="Download this case again."
         ) from error
     there = {float(label) for label in np.unique(voxels)}
-    # Of 2024 and later, 4 is the cavity that surgery left.
+    # From 2024 on, 4 is the cavity that surgery left.
     known = (
         {0, 1, 2, 3, 4}
         if re.match("BraTS-(GLI|MET)", case)

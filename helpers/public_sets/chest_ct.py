@@ -105,7 +105,7 @@ def _no_volumes(folder: Path, split: str) -> InputError:
 
 
 def _not_chest(folder: Path, split: str) -> set[str]:
-    """Names of volumes that show another part of the body; none where the set's own list was not downloaded."""
+    """Names of volumes that show another part of the body. Empty if the set's own list was not downloaded."""
     places = (folder / at / f"no_chest_{split}.txt" for at in ("dataset/metadata", "metadata", "dataset", "."))
     listed = next((place for place in places if place.is_file()), None)
     lines = listed.read_text(encoding="utf-8").split() if listed else []

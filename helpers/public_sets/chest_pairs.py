@@ -70,7 +70,7 @@ def _images(folder: Path) -> Path:
 
 
 def _path(images: Path, pair: dict[str, str], which: str) -> Path:
-    """Where an image lies: its id is the way there; of one that is a name alone, the other columns tell it."""
+    """The path of an image. Its id may be the path. If the id is only a name, the other columns give the path."""
     place = PurePosixPath(pair[f"{which}dicom_id"])
     if len(place.parts) == 1:
         patient, study = pair["subject_id"], pair[f"{which}study_id"]

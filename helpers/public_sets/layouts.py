@@ -12,7 +12,7 @@ from typing import Any
 from helpers.errors import InputError
 
 Row = dict[str, str]  # cells by column (`helpers.evaluation.COLUMNS`); paths as they are found
-Choose = Callable[[Collection[str]], Collection[str]]  # of all groups those that are wanted
+Choose = Callable[[Collection[str]], Collection[str]]  # chooses the wanted groups among all groups
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class PublicSet:
 
     name: str
     title: str
-    source: str  # where its user gets it
+    source: str  # the place where the user gets it
     terms: str  # licence, or how access is given
-    layout: tuple[str, ...]  # what has to lie in the folder
-    splits: tuple[str, ...]  # the first is taken where none is named
-    groups: str  # what a group is: within one, answers are not independent
-    protocol: str  # what is asked, in whose words, and where this is not what was published
-    read: Callable[[Path, str, Choose], Found]  # the folder, the split, and which groups are wanted
+    layout: tuple[str, ...]  # the files that must be in the folder
+    splits: tuple[str, ...]  # the first is the default
+    groups: str  # the meaning of a group; answers within a group are not independent
+    protocol: str  # the questions, whose words they are, and the differences from the published figures
+    read: Callable[[Path, str, Choose], Found]  # takes the folder, the split, and the choice of groups
 
 
 def the_one(folder: Path, patterns: Sequence[str], source: str) -> Path:
@@ -112,5 +112,5 @@ def read_columns(path: Path, columns: Sequence[str], delimiter: str = ",") -> li
 
 
 def one_line(text: Any) -> str:
-    """A value of JSON as text of one line, without blanks around it; null and NaN, which says nothing, as none."""
+    """A value of JSON as one line of text, without blanks around it; "" for null and NaN."""
     return "" if text is None or text != text else " ".join(str(text).split())

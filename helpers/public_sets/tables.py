@@ -31,7 +31,7 @@ class WrittenTable:
     path: Path
     rows: int
     groups: int
-    notes: tuple[str, ...]  # what was left out, and what else has to be known
+    notes: tuple[str, ...]  # sentences about questions that were left out, and other facts
 
 
 def write_table(
@@ -146,7 +146,7 @@ def _write(rows: list[Row], output: Path) -> None:
 
 
 def _from(path: str, folder: Path) -> str:
-    """The way from the table's folder, so that both can be moved together; whole where they are on two drives."""
+    """The path relative to the table's folder, so that both can be moved together. Absolute on another drive."""
     try:
         return Path(os.path.relpath(path, folder.resolve())).as_posix()
     except ValueError:

@@ -1,8 +1,8 @@
 """VQA-RAD and SLAKE: questions about single images of radiology, with answers in words.
 
 Every question is put into the template that the report prints for both (Table 9). An answer of yes or no makes the
-row a closed one. What else the sets call closed ("left or right?") names no list of options, and is answered in
-words, as the open ones are.
+row a closed one. Other questions that the sets call closed ("left or right?") name no list of options. They are
+answered in words, like the open ones.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BALANCED_SOURCE = "https://github.com/Google-Health/google-health/tree/master/da
 
 
 def _rows(asked: Iterable[tuple[Path, str, str, str, str]]) -> tuple[list[Row], list[str]]:
-    """Rows of (image, question, answer, group, id), and a note of what no table holds."""
+    """Rows of (image, question, answer, group, id), and a note about questions that a table cannot hold."""
     rows, left_out = [], []
     for path, question, answer, group, name in asked:
         plain = answer.rstrip(".").strip().lower()
@@ -57,7 +57,7 @@ def _rows(asked: Iterable[tuple[Path, str, str, str, str]]) -> tuple[list[Row], 
 
 
 def _vqa_rad(folder: Path, split: str, choose: Choose) -> Found:
-    names = ("VQA_RAD Dataset Public.json", "VQA_RAD_Dataset_Public.json")  # some ways to download change blanks
+    names = ("VQA_RAD Dataset Public.json", "VQA_RAD_Dataset_Public.json")  # some downloads change spaces
     listed = the_one(folder, [f"{at}{name}" for at in ("", "*/") for name in names], VQA_RAD_SOURCE)
     keys = ("qid", "image_name", "question", "answer", "phrase_type")
     records = read_records(listed, keys)
@@ -99,7 +99,8 @@ def _vqa_rad(folder: Path, split: str, choose: Choose) -> Found:
 
 
 def _slake(folder: Path, split: str, choose: Choose) -> Found:
-    names = (split, "validate") if split == "validation" else (split,)  # its own page and Hugging Face differ
+    # The set's own page and Hugging Face use different names.
+    names = (split, "validate") if split == "validation" else (split,)
     listed = the_one(folder, [f"{at}{name}.json" for at in ("", "*/") for name in names], SLAKE_SOURCE)
     if not (listed.parent / "imgs").is_dir():
         raise absent(listed.parent, "folder imgs (imgs.zip, unpacked)", SLAKE_SOURCE)

@@ -1,7 +1,7 @@
 """Show evaluations side by side on one page: a verdict in plain words, charts, the worst cases, the settings.
 
-In: the folders of evaluations. Out: ``report.html``, one file that asks no other host and has no script, and
-``report.md`` with the same words and tables.
+In: the folders of evaluations. Out: ``report.html``, one file without scripts that loads nothing from other hosts,
+and ``report.md`` with the same words and tables.
 
 - ``runs``: reads the answers and settings of a folder, and computes the scores again.
 - ``verdict``: says in words what the scores show and what they do not show.

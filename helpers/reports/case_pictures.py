@@ -1,8 +1,9 @@
 """Draw small pictures of a case's images again, and show them only if they are exactly what the model saw.
 
-An answer keeps the hash of its prompt, words and pixels. What is drawn again has to have that hash, so no page
-shows another slice, window or patch than was asked about. Teaching cases are made from public images and always
-shown; the images of a user's own table are patients', and go into a page only where the user asks for it.
+An answer keeps the hash of its prompt, with words and pixels. A picture is shown only if the prompt that is made
+again has the same hash, so no page shows another slice, window or patch than the model saw. Teaching cases are
+made from public images, and are always shown. The images of a user's own table are images of patients, so they go
+into a page only if the user asks for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from helpers.teaching import CASES, generate
 from helpers.viewers import contact_sheet
 
 SIDE = 256  # pixels
-PATCHES = 16  # of a slide
+PATCHES = 16  # patches of a slide that are shown
 _TEACHING = re.compile(r"([a-z-]+)-(\d+)")
 NOT_ASKED_FOR = (
     "Pictures of your own data are left out. With --pictures (in Python pictures=True) they become part of this "
@@ -40,7 +41,7 @@ NOT_THE_SAME = (
 class CasePicture:
     """A picture for a page, or the reason why it is left out."""
 
-    data: str  # a data: address; empty where there is none
+    data: str  # a data: address; empty without a picture
     caption: str
     square: bool = False  # whether it is the whole image, on which boxes can be drawn
     teaching: bool = False
@@ -65,7 +66,7 @@ def case_picture(answer: Answer, *, own: bool) -> CasePicture:
     except (InputError, OSError) as error:
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or type(error).__name__
         return CasePicture("", f"The picture is left out, because its file cannot be read ({why}).")
-    except Exception as error:  # whatever a decoder throws at a file that has changed is that case's alone
+    except Exception as error:  # a decoder's error on a changed file must not stop the report
         return CasePicture(
             "", f"The picture is left out, because its file cannot be read ({type(error).__name__})."
         )

@@ -11,9 +11,9 @@ from helpers.reports.runs import Run
 from helpers.reports.settings import differing
 from helpers.reports.verdict import counted
 
-FEW_GROUPS = 30  # below it intervals by drawing groups come out too narrow (Rev. Econ. Stat. 90:414, 2008)
-MANY = 10  # intervals of conditions, from which on one that misses is to be expected
-NAMED = 3  # cases that a sentence names
+FEW_GROUPS = 30  # with fewer, intervals by drawing groups are too narrow (Rev. Econ. Stat. 90:414, 2008)
+MANY = 10  # with this many intervals by condition, one of them probably misses the true value
+NAMED = 3  # the most cases that a sentence names
 
 
 def cautions(runs: Sequence[Run]) -> list[str]:

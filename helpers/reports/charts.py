@@ -1,7 +1,7 @@
-"""Figures as places on a plot, 0 to 1 each way; the templates draw them.
+"""Compute the places of figures on plots, 0 to 1 in both directions. The templates draw them.
 
-The SVG is the templates' own and not matplotlib's: that draws in fixed colours, which cannot follow a reader's
-dark mode, and in one fixed size, which is too small to read on a phone.
+The templates write SVG themselves, because matplotlib draws in fixed colours, which cannot follow a reader's dark
+mode, and in one fixed size, which is too small to read on a phone.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from helpers.evaluation import Answer, roc_points, text
 from helpers.reports.runs import Run, by_condition, forms_of, of_kind
 from helpers.reports.verdict import few_cases, usual_share
 
-STEPS = 250  # a ROC curve's points are rounded to as many places, which is finer than it is drawn
-OPTIONS = 8  # of a confusion matrix; the rarer ones share a row and a column
+STEPS = 250  # points of a ROC curve are rounded to this many steps, finer than it is drawn
+OPTIONS = 8  # options of a confusion matrix; rarer options share a row and a column
 OTHERS, UNPARSABLE = "others", "unparsable"
 Point = tuple[float, float]
 
@@ -37,22 +37,22 @@ class ForestRow:
 
     label: str
     bars: Sequence[Bar | None]
-    n: Sequence[int]  # answers behind the bars
-    whole: bool  # over all conditions
-    usual: float | None = None  # what always giving the most frequent answer has
+    n: Sequence[int]  # number of answers for each bar
+    whole: bool  # whether the row is over all conditions
+    usual: float | None = None  # the score of always giving the most frequent answer
 
 
 @dataclass(frozen=True)
 class Series:
-    """One run in a panel: a line through points, with bars and sizes where there are any."""
+    """One run in a panel: a line through points, which may have bars and sizes."""
 
-    run: int  # its place among the runs
+    run: int  # number of the run
     points: Sequence[Point]
-    text: str  # what the panel says of it
-    spans: Sequence[Point | None] = ()  # of each point, its interval up and down
-    sizes: Sequence[float] = ()  # of each point, its share of the answers
-    counts: Sequence[int] = ()  # of each point, its number of answers
-    stated: Point | None = None  # where on a ROC plot the answers themselves lie
+    text: str  # the panel's words about the run
+    spans: Sequence[Point | None] = ()  # for each point, the ends of its interval
+    sizes: Sequence[float] = ()  # for each point, its share of the answers
+    counts: Sequence[int] = ()  # for each point, its number of answers
+    stated: Point | None = None  # the place of the stated answers on a ROC plot
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Panel:
 
     title: str
     series: Sequence[Series]
-    words: str  # what it shows, for who cannot see it
-    top: float = 1.0  # what the upper edge stands for
+    words: str  # a description for people who cannot see the plot
+    top: float = 1.0  # the value at the upper edge
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Matrix:
 
 
 def forests(runs: Sequence[Run]) -> Iterator[tuple[str, list[ForestRow]]]:
-    """For each kind of cases the shares that are measured on it, and the accuracy by condition."""
+    """For each kind of cases, the measures that are shares, and the accuracy by condition."""
     for kind in dict.fromkeys(kind for run in runs for kind in run.scores["kinds"]):
         rows = []
         of_kinds = [run.scores["kinds"].get(kind, {}) for run in runs]
@@ -123,7 +123,7 @@ def roc_panels(runs: Sequence[Run]) -> Iterator[Panel]:
 
 
 def calibration_panels(runs: Sequence[Run]) -> Iterator[Panel]:
-    """How often yes is true, by how likely it was said to be."""
+    """How often yes is true, by the likelihood of yes."""
     for name in _condition_names(runs):
         series = []
         for k, run in enumerate(runs):
@@ -140,7 +140,7 @@ def calibration_panels(runs: Sequence[Run]) -> Iterator[Panel]:
 
 
 def abstaining_panels(runs: Sequence[Run]) -> Iterator[Panel]:
-    """The error of the answers that are left where the less sure ones are not given."""
+    """The error of the remaining answers if the model leaves out the less sure ones."""
     for name in _condition_names(runs):
         series = []
         for k, run in enumerate(runs):
@@ -189,7 +189,8 @@ def _matrix(title: str, run: int, answers: Sequence[Answer], options: Sequence[s
     def place(said: Any) -> str:
         return UNPARSABLE if said is None else said if said in named else OTHERS
 
-    # Of options in one column "others", one may be taken for another: so right is counted apart from its column.
+    # The column "others" has several options, so one may be wrong for another. So right answers are counted
+    # separately.
     counts = Counter((place(a["truth"]), place(a["parsed"])) for a in answers)
     rows, columns = [*named, *([OTHERS] if more else [])], [*named, *([OTHERS] if more else []), UNPARSABLE]
     return Matrix(
@@ -215,7 +216,7 @@ def _is_share(value: Mapping[str, Any]) -> bool:
 
 
 def _usual(runs: Sequence[Run], kind: str) -> dict[str | None, float]:
-    """What always giving the most frequent answer has, over all (None) and by condition, of the first run."""
+    """The score of always giving the most frequent answer, over all (None) and by condition, for the first run."""
     for run in runs:
         if answers := of_kind(run.done, kind, "choice"):
             parts = {None: answers, **by_condition(answers)}
@@ -228,7 +229,7 @@ def _condition_names(runs: Sequence[Run]) -> list[str]:
 
 
 def _by_name(run: Run) -> Iterator[tuple[str, list[Answer]]]:
-    """The choices of each condition, called as in the scores."""
+    """The answers of each condition that are choices, with the condition's name in the scores."""
     for kind, form in forms_of(run.done):
         if form == "choice":
             for condition, part in by_condition(of_kind(run.done, kind, form)).items():

@@ -24,11 +24,12 @@ from helpers.storage import make_folder, whole_file
 
 NOTE = "For education and not for diagnosis. These scores hold only for these models on these cases."
 WORST = 12  # cases with pictures
-LONGEST = 4_000  # letters of one text on the page; the answers keep all of it
-OPEN = 6  # plots of a kind that are not folded away
-FOLDED = 300  # letters from which on a text is folded
+LONGEST = 4_000  # the most letters of one text on the page; the answers keep the whole text
+OPEN = 6  # the most plots of a kind that are not folded
+FOLDED = 300  # a text with more letters is folded
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-# Controls, marks that turn the direction of what follows, and halves of characters: shown as their escapes.
+# Control characters, marks that change the direction of text, and halves of characters. The page shows their
+# escapes.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -78,12 +79,12 @@ def write_report(
 
 
 def visible(text: Any) -> str:
-    """A text with what nobody can see, or what would turn the text around it, as its escape."""
+    """A text in which invisible characters, and those that change the direction of text, are escaped."""
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", str(text).replace("\r\n", "\n"))
 
 
 def shortened(text: Any) -> str:
-    """A text as the page shows it: visible, and cut where it is very long."""
+    """A text as the page shows it: with escapes, and shortened if it is very long."""
     words = visible(text)
     left = len(words) - LONGEST
     return words if left <= 0 else f"{words[:LONGEST]} [... {left} more letters are in the answers]"
@@ -167,6 +168,6 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A text as Markdown shows it and does not read it."""
+    """Escape a text, so that Markdown shows it as it is."""
     plain = " ".join(visible(text).split())
     return re.sub(r"([\\`*_{}\[\]<>|#~])", r"\\\1", plain)

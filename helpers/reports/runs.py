@@ -15,7 +15,7 @@ from helpers.errors import InputError
 from helpers.evaluation import MEASURES, Answer, read_run, read_stress, score
 from helpers.storage import filesystem
 
-# What every version has kept of an answer, and scores are made of.
+# The fields of an answer that all versions have kept, and that scores need.
 NEEDED = ("kind", "group", "condition", "form", "text", "parsed", "truth", "options")
 NEEDED_OF = {"number": ("unit", "tolerance")}
 
@@ -24,12 +24,12 @@ NEEDED_OF = {"number": ("unit", "tolerance")}
 class Run:
     """One evaluation."""
 
-    label: str  # how the report calls it
-    place: str  # its folder, as it was given
+    label: str  # name of the run in the report
+    place: str  # folder of the run, as the caller gave it
     answers: list[Answer]
-    scores: Mapping[str, Any]  # of `helpers.evaluation.score`, and those of `read_stress` as "stress"
-    record: Mapping[str, Any]  # run.json; empty where an earlier version wrote none
-    written: str  # the day on which its file of answers was last written; empty where that is not known
+    scores: Mapping[str, Any]  # from `helpers.evaluation.score`, and from `read_stress` as "stress"
+    record: Mapping[str, Any]  # run.json; empty if an earlier version wrote none
+    written: str  # the day on which the answers were last written; empty if not known
 
     @property
     def done(self) -> list[Answer]:
@@ -119,7 +119,7 @@ def _read_run(place: str, label: str) -> Run:
 
 
 def _misfit(answer: Answer) -> str:
-    """The first field whose value no score can be made of; empty where all fit."""
+    """The first field whose value cannot be scored; "" if all can."""
     fits = {name: isinstance(answer[name], str) for name in ("kind", "group", "condition", "text")}
     fits["options"] = isinstance(answer["options"], list) and all(isinstance(o, str) for o in answer["options"])
     truth, parsed = answer["truth"], answer["parsed"]

@@ -60,7 +60,7 @@ def _of_run(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The plain values of nested JSON, each with the names on the way to it."""
+    """The plain values of nested JSON, each with the path of names that leads to it."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _flat(inner, f"{path} {name}".strip())

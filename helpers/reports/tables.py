@@ -1,4 +1,4 @@
-"""Figures as rows of text: scores, comparisons, and whatever else stands in the scores of a run."""
+"""Write figures as rows of text: scores, comparisons, and all other figures in the scores of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONDITIONS = (
     "The surer half are the answers that are left where the model may abstain from the less sure half."
 )
 SHARES = ("unparsable", "runaway", "cut")
-SHOWN = ("answers", "failed", *SHARES, "cut ids", "kinds", "conditions")  # of the scores, elsewhere in the report
+SHOWN = ("answers", "failed", *SHARES, "cut ids", "kinds", "conditions")  # shown elsewhere in the report
 TITLES = {"stress": "Asked in other ways", "findings": "Findings in sentences"}
 ABOUT = {
     "stress": "Each case asked again in other words, negated, and without its images or with others; what each "
@@ -43,7 +43,7 @@ class Table:
     title: str
     about: str
     rows: Sequence[Sequence[str]]
-    charted: bool = False  # whether charts show the same, so that a page may fold it away
+    charted: bool = False  # whether charts show the same, so that the table may be folded
 
 
 def runs_table(runs: Sequence[Run]) -> Table:
@@ -70,9 +70,9 @@ def score_tables(runs: Sequence[Run]) -> Iterator[Table]:
 
 
 def further_tables(runs: Sequence[Run]) -> Iterator[Table]:
-    """Whatever else stands in the scores: its groups of measures, each with a mean, and its single figures.
+    """All other figures in the scores: groups of measures with a mean, and single figures.
 
-    Counts by name, as of findings, become a table of each run.
+    Counts by name, such as those of findings, become one table for each run.
     """
     for part in dict.fromkeys(name for run in runs for name in run.scores if name not in SHOWN):
         found = [dict(_leaves(run.scores.get(part))) for run in runs]
@@ -89,7 +89,7 @@ def further_tables(runs: Sequence[Run]) -> Iterator[Table]:
 
 
 def comparison_table(first: str, compared: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Each further run against the first, as `helpers.evaluation.compare` found it."""
+    """Each further run compared with the first, from `helpers.evaluation.compare`."""
     columns = ["difference", "p by group", "only first right", "only this right", "McNemar p", "cases"]
     rows = [["run", "kind", *columns]]
     for name, found in compared.items():
@@ -125,7 +125,7 @@ def _beside(parts: Sequence[Mapping[str, Mapping[str, Any]]]) -> list[list[str]]
 
 
 def _of_how_many(measure: str, value: Mapping[str, Any] | None) -> str:
-    """How many answers a measure stands on, where that may be fewer than were given."""
+    """The number of answers of a measure, if it may be smaller than the number of all answers."""
     if value is None or measure in ("accuracy", "macro F1", "sensitivity", "specificity", "F1"):
         return ""
     at = f" at {value['threshold']:.2f}" if "threshold" in value else ""
@@ -133,7 +133,7 @@ def _of_how_many(measure: str, value: Mapping[str, Any] | None) -> str:
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Figures with the names on the way to them; a measure with a mean is one figure, lists are passed over."""
+    """Figures, each with the path of names to it. A measure with a mean is one figure. Lists are left out."""
     if isinstance(value, Mapping) and "mean" not in value:
         tables = dict(_counts(value))
         for name, inner in value.items():
@@ -144,7 +144,7 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def _counts(value: Any) -> Iterator[tuple[str, Mapping[str, Mapping[str, int]]]]:
-    """What is counted by name and column in a part of the scores, each with its own name."""
+    """The counts by name and column in a part of the scores, each with its own name."""
     for name, inner in value.items() if isinstance(value, Mapping) and "mean" not in value else ():
         rows = inner.values() if isinstance(inner, Mapping) else ()
         if rows and all(isinstance(of, Mapping) and all(type(n) is int for n in of.values()) for of in rows):

@@ -19,18 +19,18 @@ from helpers.evaluation import Answer, compare, macro, mark
 from helpers.reports.runs import Run, by_condition, forms_of, main_measure, of_kind
 
 LEVEL = 0.05
-FEW_CASES = 10  # of a condition
-RULE_OF_THREE = 3  # over n: the most, at 95 %, that a share can be which was 0 in n (JAMA 249:1743, 1983)
+FEW_CASES = 10  # cases of one condition
+RULE_OF_THREE = 3  # 3 / n is the largest share, at 95 %, that fits to 0 of n cases (JAMA 249:1743, 1983)
 BETTER, SAME, FIGURE = "told apart", "not told apart", "figure"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence or two, and what kind of finding it is."""
+    """One or two sentences, and their kind."""
 
     kind: str  # `BETTER`, `SAME` or `FIGURE`
     text: str
-    alone: bool = False  # of one run, beside no other
+    alone: bool = False  # whether it is about one run, without a comparison
 
 
 class Compared(NamedTuple):
@@ -40,11 +40,11 @@ class Compared(NamedTuple):
     other: str
     kind: str
     measure: str
-    value: Mapping[str, Any]  # as `compare` gives it
+    value: Mapping[str, Any]  # from `compare`
 
 
 def comparisons(runs: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """Each further run compared with the first, by its label. Raises `InputError` where their truths differ."""
+    """Each further run compared with the first, by its label. Raises `InputError` if their truths differ."""
     first, *others = runs
     found = {}
     for other in others:
@@ -64,7 +64,7 @@ def verdict(runs: Sequence[Run], compared: Mapping[str, Mapping[str, Any]]) -> l
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """The p values, adjusted for how many they are, in their order (Holm's method)."""
+    """The p values, adjusted for their number by Holm's method, in their order."""
     adjusted, largest = [0.0] * len(values), 0.0
     for rank, k in enumerate(np.argsort(values, kind="stable")):
         largest = max(largest, min(1.0, (len(values) - rank) * values[k]))
@@ -84,9 +84,9 @@ def amount(measure: str, value: float, sign: bool = False) -> str:
 def baseline(answers: Sequence[Answer]) -> tuple[float, dict[str, Any]] | None:
     """How often the most frequent truth of each condition and options is right, and the model's lead over it.
 
-    Returns the macro accuracy of that answer, and ``mean`` and interval of the paired difference. The answer is
-    chosen by these very truths, so it is the best that can be had without looking; None where a condition has
-    fewer than `FEW_CASES`, to which it would fit by chance.
+    Returns the macro accuracy of that answer, and ``mean`` and interval of the paired difference. This answer is
+    chosen by the truths of the same cases, so no other fixed answer is better. None if a condition has fewer than
+    `FEW_CASES` cases, which such an answer would fit by chance.
     """
     if few_cases(answers):
         return None
@@ -101,12 +101,12 @@ def usual_share(answers: Sequence[Answer]) -> float:
 
 
 def few_cases(answers: Sequence[Answer]) -> bool:
-    """Whether a condition has so few cases that an answer fits them by chance."""
+    """Whether a condition has so few cases that a fixed answer would fit them by chance."""
     return min(map(len, by_condition(answers).values())) < FEW_CASES
 
 
 def _usual_right(answers: Sequence[Answer]) -> list[float]:
-    """Where the most frequent truth of the answers with the same options is the truth: 1, else 0."""
+    """For each answer 1 if its truth is the most frequent one of the answers with the same options, else 0."""
     counts: dict[tuple[str, ...], Counter[str]] = {}
     options = [tuple(sorted(a["options"])) for a in answers]
     for answer, of in zip(answers, options, strict=True):
@@ -135,7 +135,7 @@ def _between(runs: Sequence[Run], compared: Mapping[str, Mapping[str, Any]]) -> 
 def _compared(one: Compared, p: float, tests: int) -> Statement:
     difference, groups = one.value["difference"], one.value["by group"]["groups"]
     mean = difference["mean"]
-    # Of the better run less the other one, so that a lead is above 0.
+    # The better run minus the other one, so that a lead is above 0.
     interval = (
         sorted(end if mean > 0 else -end for end in difference["interval"]) if "interval" in difference else None
     )
@@ -182,7 +182,7 @@ def _compared(one: Compared, p: float, tests: int) -> Statement:
 
 
 def counted(n: int, what: str) -> str:
-    """A number with what it counts, in the plural unless it is 1."""
+    """A number and the word for the counted things, in the plural unless the number is 1."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 

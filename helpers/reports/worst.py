@@ -12,7 +12,7 @@ from helpers.reports.runs import Run, main_measure
 
 
 class Told(NamedTuple):
-    """What one run answered to a case, and why it is shown for it; no reason where another run's is."""
+    """The answer of one run to a case, and the reason why the case is shown. No reason if another run has it."""
 
     run: int
     answer: Answer
@@ -21,7 +21,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class WorstCase:
-    """A case with what each run that answered it said."""
+    """A case with the answers of all runs that answered it."""
 
     id: str
     told: Sequence[Told]
@@ -33,7 +33,7 @@ class WorstCase:
 
 
 def worst_cases(runs: Sequence[Run], most: int) -> list[WorstCase]:
-    """At most so many cases, in turns one for each run and reason, the worst of each first."""
+    """At most ``most`` cases: in turn one for each run and reason, beginning with the worst of each."""
     by_id = [{answer["id"]: answer for answer in run.done} for run in runs]
     lines = [line for reason in REASONS for run in runs if (line := _line(run.done, reason))]
     chosen: dict[str, None] = {}
@@ -54,7 +54,7 @@ def _told(run: int, answer: Answer) -> Told:
 
 
 def reasons(answer: Answer) -> Iterator[str]:
-    """Why an answer is among the worst, in words; nothing for one that is not."""
+    """The reasons why an answer is among the worst, in words; none for another answer."""
     if (sure := sure_and_wrong(answer)) is not None:
         yield f"wrong, with a likelihood of {_percent(sure)} for its own answer"
     elif _is_wrong(answer):
@@ -75,7 +75,7 @@ def reasons(answer: Answer) -> Iterator[str]:
 
 
 def sure_and_wrong(answer: Answer) -> float | None:
-    """The likelihood that a wrong yes or no had; None of other answers."""
+    """The likelihood of a wrong yes or no; None for any other answer."""
     share = valid_likelihood(answer, "p_yes")
     if share is None or answer["parsed"] not in ("yes", "no") or not _is_wrong(answer):
         return None
@@ -99,12 +99,12 @@ def _is_cut(answer: Answer) -> bool:
 
 
 def _ran_away(answer: Answer) -> bool:
-    kept = answer.get("runaway")  # earlier versions did not look
+    kept = answer.get("runaway")  # earlier versions did not keep it
     return is_runaway(answer["text"]) if kept is None else bool(kept)
 
 
 def _distance(answer: Answer) -> float | None:
-    """How far a box, number or sentence is from the truth; None of a choice, and where it is right.
+    """The distance of a box, number or sentence from the truth; None for a choice, and for a right answer.
 
     It runs from 0 to 1 for boxes and sentences. For numbers it is relative to the truth, or to the tolerance if
     that is larger.
@@ -116,7 +116,7 @@ def _distance(answer: Answer) -> float | None:
     return 1 - worth
 
 
-# How much an answer belongs into each line, the worst most; None where it does not.
+# How bad an answer is for each reason; None if the reason does not hold for it.
 REASONS: Sequence[Callable[[Answer], float | None]] = (
     sure_and_wrong,
     lambda a: 1.0 if _is_silent(a) else None,
@@ -128,6 +128,6 @@ REASONS: Sequence[Callable[[Answer], float | None]] = (
 
 
 def _line(answers: Sequence[Answer], reason: Callable[[Answer], float | None]) -> list[str]:
-    """The ids of the answers that a reason holds for, the worst first, else in their order."""
+    """The ids of the answers for which a reason holds, the worst first; equal ones stay in their order."""
     found = [(value, answer["id"]) for answer in answers if (value := reason(answer)) is not None]
     return [name for _, name in sorted(found, key=lambda pair: -pair[0])]

@@ -2,7 +2,7 @@
 
 In: a case and a reply, or the rewards of several replies to one prompt. Out: numbers.
 
-- ``marked``: a reply's rewards, of its answer and of its form.
+- ``marked``: computes the rewards of a reply, for its answer and for its form.
 - ``groups``: compares each reply of a group with the others.
 """
 

@@ -18,17 +18,17 @@ SOFTENING = 1e-4  # added to the spread, as in TRL, so that nothing is divided b
 def group_advantages(rewards: ArrayLike) -> np.ndarray:
     """How far each reward lies above the mean of its group, in standard deviations of the group.
 
-    The deviation is that of a sample (its squares are divided by one less than their number). Where all replies of
-    a group earn the same, all advantages are 0, and nothing is learned from it.
+    The deviation is that of a sample (its squares are divided by one less than their number). If all replies of a
+    group earn the same, all advantages are 0, and the group teaches nothing.
 
     Args:
-        rewards: (prompts, replies to each), at least two of them, all finite.
+        rewards: an array (prompts, replies), with at least two replies to each prompt and finite numbers.
 
     Returns:
-        Float64 of that shape.
+        Float64, of the same shape.
 
     Raises:
-        InputError: the shape is another one, or a value is not a finite number.
+        InputError: the array has another shape, or a value is not a finite number.
     """
     values = np.asarray(rewards, dtype=float)
     if values.ndim != 2 or values.shape[1] < 2 or not np.isfinite(values).all():

@@ -1,9 +1,8 @@
-"""Reward a reply for its answer, and for its form. Both rewards run from 0 to 1; a reply that cannot be read gets
-0.
+"""Reward a reply for its answer, and for its form, each from 0 to 1. A reply that cannot be read gets 0.
 
-The answer's reward is the mark that an evaluation gives (`helpers.evaluation.mark`), by the same parsers, so that
-what is learned from is what is scored. The reward for the form is separate, because a model easily learns the form
-alone, which says nothing about the images.
+The reward for the answer is the mark of an evaluation (`helpers.evaluation.mark`), with the same parsers. So the
+model learns from the same number by which it is scored. The reward for the form is separate, because a model
+easily learns the form alone, which says nothing about the images.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ FINAL = "Final Answer:"
 
 
 def answer_reward(case: Asked, reply: Reply) -> float:
-    """1 for the right option or a number within its tolerance, the overlap (IoU) of a box, and else 0.
+    """1 for the right option or a number within its tolerance, the overlap (IoU) of a box, otherwise 0.
 
-    A reply that was cut off counts as `helpers.prompts.Reply.read` says. Raises `InputError` as `check_rewarded`.
+    `helpers.prompts.Reply.read` decides whether a reply that was cut off counts. Raises `InputError` as
+    `check_rewarded` does.
     """
     kept = _truth(case)
     return mark({**kept, "parsed": parsed_of(case, kept["form"], reply)})
@@ -31,8 +31,8 @@ def answer_reward(case: Asked, reply: Reply) -> float:
 def format_reward(case: Asked, reply: Reply) -> float:
     """1 for an answer in the form that the report's templates ask for, 0.5 for another that can be read, else 0.
 
-    That form is "Final Answer: X" at the end of the reply, and X alone is read as the same answer. Whether the
-    answer is right plays no part. Raises `InputError` as `check_rewarded`.
+    That form is "Final Answer: X" at the end of the reply, and X alone is read as the same answer. It does not
+    matter whether the answer is right. Raises `InputError` as `check_rewarded` does.
     """
     form = _truth(case)["form"]
     if (said := parsed_of(case, form, reply)) is None:
@@ -42,10 +42,10 @@ def format_reward(case: Asked, reply: Reply) -> float:
 
 
 def check_rewarded(cases: Iterable[Asked]) -> None:
-    """Raise `InputError` for no cases, and for one whose answer is a sentence, which no parser reads.
+    """Raise `InputError` if there are no cases, or if the answer to one is a sentence, which no parser reads.
 
-    A sentence could be rewarded by the words that it shares with the true one. The model would then learn to write
-    those words, right or wrong.
+    A reward for the words that a sentence shares with the true one would only teach the model to write these
+    words, right or wrong.
     """
     cases = list(cases)
     if not cases:

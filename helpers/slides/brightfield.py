@@ -8,11 +8,11 @@ import numpy as np
 
 from helpers.errors import InputError
 
-BLACK = 12  # of 255: canvas, or the ground of a fluorescence scan
-# Of 255, medians. Tissue that fills a picture is brighter in its brightest channel, unless it is very dense; dense
-# tissue on black canvas is taken for light on black.
+BLACK = 12  # of 255; unscanned canvas, or the background of a fluorescence scan
+# Medians, of 255. If tissue fills a picture, its brightest channel is brighter than this, unless it is very dense.
+# Dense tissue on black canvas is wrongly taken for light on black.
 DARK, DIM = 80, 150
-LEAST_LIGHT = 20  # in the darkest channel: stained tissue lets some light of every colour through
+LEAST_LIGHT = 20  # in the darkest channel, because stained tissue lets some light of every colour through
 REMEDY = (
     "Give a brightfield scan of the slide, because MedGemma was trained on stained brightfield slides in colour."
 )
@@ -24,7 +24,7 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
     Args:
         rgb: uint8 (rows, columns, 3), the overview of a slide.
         glass: the colour of its glass; None if no glass was found.
-        path: of the slide, for the error.
+        path: the path of the slide, for the error.
 
     Raises:
         InputError: there is no glass, and the pixels that are not black are dim or lack a channel. Stained tissue
@@ -47,15 +47,16 @@ def refuse_fluorescence(rgb: np.ndarray, glass: np.ndarray | None, path: str | o
 def refuse_one_channel(rgb: np.ndarray, tissue: np.ndarray, path: str | os.PathLike[str]) -> None:
     """Refuse a scan whose tissue is grey, with the same value in red, green and blue.
 
-    A silver stain scanned in colour is never quite grey; a grey picture saved as JPEG is, within two levels.
+    A silver stain that was scanned in colour is never exactly grey. A grey picture saved as JPEG is grey within
+    two levels.
 
     Args:
         rgb: uint8 (rows, columns, 3), the overview of a slide.
         tissue: bool (rows, columns), its tissue.
-        path: of the slide, for the error.
+        path: the path of the slide, for the error.
 
     Raises:
-        InputError: the scan is such a scan.
+        InputError: the tissue of the scan is grey.
     """
     some = np.flatnonzero(tissue)[:: max(1, np.count_nonzero(tissue) // 20_000)]
     if np.percentile(np.ptp(rgb.reshape(-1, 3)[some], axis=1), 99) <= 2:

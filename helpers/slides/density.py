@@ -14,19 +14,19 @@ from scipy.ndimage import maximum_filter, uniform_filter
 
 from helpers.slides.regions import in_bands
 
-WINDOW = 5  # pixels a side, of what is called flat or textured
+WINDOW = 5  # side in pixels of the window in which flatness and texture are measured
 GLASS_DARKEST = 140  # of 255, in the darkest channel
-GLASS_FLAT = 2.5  # grey levels, standard deviation in a window: the noise of a camera, and below all tissue
-# Between two channels as a density: glass, mounting medium and lamps are yellow more than they are anything else;
-# more than that is a section full of pale stain.
+GLASS_FLAT = 2.5  # standard deviation of grey levels in a window: that of a camera's noise; all tissue has more
+# The largest density of glass between two channels. Glass, mounting medium and lamps are mostly a little yellow.
+# More colour than this means a section full of pale stain.
 YELLOW_TINT, OTHER_TINT = 0.09, 0.05
-GLASS_LEAST = 0.005  # of the picture; 5% where the rest is white, as pale tissue on white glass has flat spots too
-DARKEST = 16  # of 255; below that the logarithm would make much of the noise of black
-EDGE_SHARE = 0.4  # of the colour nearby; smoothing carries colour over the edge of tissue
+GLASS_LEAST = 0.005  # share of the picture; 5% if the rest is white: pale tissue has flat spots, too
+DARKEST = 16  # of 255; below this, the logarithm would enlarge the noise of black
+EDGE_SHARE = 0.4  # share of the colour nearby, because smoothing carries colour over the edge of tissue
 STRONG = 0.5  # density of a channel
-CODES = 16  # steps of density in each channel, of 0.08
+CODES = 16  # steps of 0.08 density in each channel
 BAND, STRIPE = 200, 40  # rows
-SMOOTH = 10  # microns; over less, noise would count as colour
+SMOOTH = 10  # microns; with less smoothing, noise would count as colour
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Density:
     Channels are smoothed over 10 microns. Pixels brighter than glass count as glass.
     """
 
-    colour: np.ndarray  # float32, the largest channel minus the smallest: grey has none
-    crisp: np.ndarray  # bool, where the pixel itself, not smoothed, has much of the colour nearby
+    colour: np.ndarray  # float32, the largest channel minus the smallest; 0 for grey
+    crisp: np.ndarray  # bool, whether the unsmoothed pixel has much of the colour nearby
     darkness: np.ndarray  # float32, mean of the three channels in a window
     texture: np.ndarray  # float32, standard deviation of that mean in the window
     code: np.ndarray  # uint16, the colour in steps of 0.08 in each channel
-    strong: np.ndarray  # bool, where a channel loses two thirds of its light
-    usual: np.ndarray  # bool, the pink and purple of eosin and haematoxylin
+    strong: np.ndarray  # bool, whether a channel loses two thirds of its light
+    usual: np.ndarray  # bool, whether it is the pink or purple of eosin and haematoxylin
 
 
 def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
@@ -57,9 +57,9 @@ def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
         Three floats from 0 to 255: red, green, blue. None if no glass can be seen (the whole picture is tissue, or
             fluorescence on black).
     """
-    if len(rgb) > 8 * STRIPE:  # half of a large picture tells as much
+    if len(rgb) > 8 * STRIPE:  # half of a large picture is enough
         rgb = rgb[np.arange(len(rgb)) // STRIPE % 2 == 0]
-    red, green, blue = np.moveaxis(rgb, 2, 0)  # channel by channel, which is three times as fast as along an axis
+    red, green, blue = np.moveaxis(rgb, 2, 0)  # three times as fast as along an axis
     grey = red.astype(np.float32)
     grey += green
     grey += blue
@@ -70,7 +70,7 @@ def glass_colour(rgb: np.ndarray) -> np.ndarray | None:
     for where, least in ((flat & ~white, 0.05 if white.any() else GLASS_LEAST), (flat, GLASS_LEAST)):
         if where.mean() < least:
             continue
-        bright = np.percentile(grey[where], 90)  # pale fat and uneven light are darker, and often more common
+        bright = np.percentile(grey[where], 90)  # pale fat and uneven light are darker, but more common
         colour = np.median(rgb[where & (np.abs(grey - bright) <= 6)], axis=0)
         if np.ptp(np.log10(colour)) <= (YELLOW_TINT if colour.argmin() == 2 else OTHER_TINT):
             return colour

@@ -16,7 +16,7 @@ from helpers.errors import InputError
 from helpers.volumes import begins_as_dicom, header_text, header_value
 
 _PICTURES = ("LABEL", "OVERVIEW", "THUMBNAIL", "LOCALIZER")  # PS3.3 C.8.12.4.1.1, value 3
-_LAST = Tag(0x0048FFFF)  # the positions of up to 100,000 frames stand behind it
+_LAST = Tag(0x0048FFFF)  # behind it are the positions of up to 100,000 frames
 _TAGS = ["SOPClassUID", "SOPInstanceUID", "ImageType", "SeriesInstanceUID", "SeriesNumber", "PyramidUID"]
 _TAGS += ["ContainerIdentifier", "ConcatenationUID", "ConcatenationFrameOffsetNumber", "InConcatenationNumber"]
 _TAGS += [
@@ -38,11 +38,11 @@ class SlideImage:
     header: Dataset = field(repr=False)
 
     def text(self, keyword: str) -> str:
-        """An attribute as text, several values with a backslash between them; empty where it is absent."""
+        """An attribute as text, with backslashes between several values; "" if it is absent."""
         return header_text(header_value((self.header,), keyword))
 
     def number(self, keyword: str) -> float:
-        """An attribute as a number; 0 where it is absent or no number."""
+        """An attribute as a number; 0 if it is absent or not a number."""
         try:
             return float(self.text(keyword))
         except ValueError:
@@ -50,7 +50,7 @@ class SlideImage:
 
     @property
     def picture(self) -> str:
-        """The kind of a picture beside the pyramid, such as "label image"; empty for a level."""
+        """The kind of a picture beside the pyramid, such as "label image"; "" for a level."""
         return slide_picture(self.text("ImageType"))
 
     @property
@@ -60,7 +60,7 @@ class SlideImage:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the whole level in pixels, not of a tile; (0, 0) where the header does not say."""
+        """Width and height of the whole level in pixels, not of a tile; (0, 0) if the header does not say."""
         return int(self.number("TotalPixelMatrixColumns")), int(self.number("TotalPixelMatrixRows"))
 
     @property
@@ -70,7 +70,7 @@ class SlideImage:
 
     @property
     def optical_path(self) -> Dataset:
-        """The first optical path: illumination, lens and channel; empty where none is described."""
+        """The first optical path: illumination, lens and channel; "" if none is described."""
         paths = header_value((self.header,), "OpticalPathSequence")
         return paths[0] if isinstance(paths, MutableSequence) else Dataset()
 
@@ -81,7 +81,7 @@ class SlideImage:
 
     @property
     def shown(self) -> str:
-        """The slide in words that hold no patient's name: series number, container and size."""
+        """A description of the slide without a patient's name: series number, container and size."""
         said = [
             f"series {number}" if (number := self.text("SeriesNumber")) else "",
             f"container {container}" if (container := self.text("ContainerIdentifier")) else "",
@@ -93,7 +93,7 @@ class SlideImage:
 def slide_picture(image_type: str) -> str:
     """What an image of a slide is by its ImageType ("ORIGINAL\\\\PRIMARY\\\\LABEL\\\\NONE": a "label image").
 
-    Empty for a level of the pyramid (VOLUME), and where the ImageType does not say (PS3.3 C.8.12.4.1.1).
+    "" for a level of the pyramid (VOLUME), and if the ImageType does not say (PS3.3 C.8.12.4.1.1).
     """
     values = [value.strip().upper() for value in image_type.split("\\")]
     if "VOLUME" in values or len(values) < 3:
@@ -103,7 +103,7 @@ def slide_picture(image_type: str) -> str:
 
 
 def slide_key(get: Callable[[str], Any]) -> Hashable:
-    """What the files of one slide share: the series, the glass slide (container), and the pyramid on it."""
+    """The values that all files of one slide share: series, glass slide (container), and pyramid."""
     return tuple(
         header_text(get(keyword)) for keyword in ("SeriesInstanceUID", "ContainerIdentifier", "PyramidUID")
     )

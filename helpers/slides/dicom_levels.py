@@ -35,13 +35,13 @@ from helpers.errors import InputError
 from helpers.slides.dicom_image import SlideImage
 from helpers.volumes import header_text, header_value
 
-_COLOURS = {  # what OpenSlide 4 reads: PhotometricInterpretation by transfer syntax
+_COLOURS = {  # the values of PhotometricInterpretation that OpenSlide 4 reads, by transfer syntax
     ExplicitVRLittleEndian: ("RGB",),
     JPEGBaseline8Bit: ("YBR_FULL_422", "RGB"),
     JPEG2000Lossless: ("YBR_RCT", "RGB"),
     JPEG2000: ("YBR_ICT", "YBR_RCT", "RGB"),
 }
-_TOOLS = {  # of DCMTK
+_TOOLS = {  # programs of DCMTK
     ImplicitVRLittleEndian: "dcmconv +te",
     ExplicitVRBigEndian: "dcmconv +te",
     DeflatedExplicitVRLittleEndian: "dcmconv +te",
@@ -52,11 +52,11 @@ _TOOLS = {  # of DCMTK
 _PLACE = ("ColumnPositionInTotalImagePixelMatrix", "RowPositionInTotalImagePixelMatrix")
 _EXPORT = "Export the slide from the scanner's software with one focal plane and one optical path."
 _PIXEL_DATA = 0x7FE00010
-_LAST_ITEM = b"\xfe\xff\xdd\xe0\0\0\0\0"  # ends the frames (PS3.5 A.4)
-_AFTER = 1 << 20  # bytes, searched for the end of the frames where other elements follow them
-_ASPECT = 0.02  # levels are rounded to whole pixels, or filled up to whole tiles
-_STEP = 1.2  # by which a level is coarser than the one before at least; most are by 2 or 4
-_EXTENT = 0.1  # the same for the extent in mm, which not every writer gives exactly
+_LAST_ITEM = b"\xfe\xff\xdd\xe0\0\0\0\0"  # the end of the frames (PS3.5 A.4)
+_AFTER = 1 << 20  # bytes to search for the end of the frames if other elements follow
+_ASPECT = 0.02  # levels are rounded to whole pixels, or padded to whole tiles
+_STEP = 1.2  # the least step between levels; most steps are 2 or 4
+_EXTENT = 0.1  # tolerance for the extent in mm, which some writers round
 
 
 def check_levels(levels: Sequence[SlideImage], pictures: Sequence[SlideImage]) -> None:
@@ -79,7 +79,7 @@ def check_levels(levels: Sequence[SlideImage], pictures: Sequence[SlideImage]) -
 
 
 def _check_form(level: SlideImage) -> None:
-    """Raise for a level that OpenSlide would refuse, or pass over."""
+    """Raise `InputError` for a level that OpenSlide would refuse or skip."""
     values = level.text("ImageType").split("\\")
     if values[2:3] != ["VOLUME"]:
         raise InputError(
@@ -107,7 +107,7 @@ def _begins_with_meta(image: SlideImage) -> bool:
 
 
 def _unread(image: SlideImage) -> tuple[str, str] | None:
-    """What keeps OpenSlide from reading a file, and what can be done about it; None where nothing does."""
+    """The reason why OpenSlide cannot read a file, and the remedy; None if it can."""
     syntax, colours = UID(image.syntax), image.text("PhotometricInterpretation")
     if image.number("SamplesPerPixel") == 1:
         named = header_text(header_value((image.optical_path,), "OpticalPathDescription"))
@@ -146,7 +146,7 @@ def _one_plane(image: SlideImage) -> InputError:
 
 
 def _check_one_volume(levels: Sequence[SlideImage]) -> None:
-    """Raise where files of one series show different things, which OpenSlide takes for levels of one pyramid."""
+    """Raise `InputError` if files of one series show different things: OpenSlide takes them for one pyramid."""
     whole = max(levels, key=lambda level: level.size)
     for level in levels:
         named = zip(_what_is_shown(whole), _what_is_shown(level), strict=True)
@@ -167,7 +167,7 @@ def _what_is_shown(level: SlideImage) -> tuple[str, ...]:
 
 
 def _same_shape(whole: SlideImage, level: SlideImage) -> bool:
-    """Whether a level may show what the finest one shows: coarser, of the same aspect and extent in mm."""
+    """Whether a level may show the same as the finest one: it is coarser, with the same shape and extent in mm."""
     (width, height), (w, h) = whole.size, level.size
     if (w, h) != (width, height) and w * _STEP > width:
         return False
@@ -181,7 +181,7 @@ def _same_shape(whole: SlideImage, level: SlideImage) -> bool:
 
 
 def _check_tiles(files: Sequence[SlideImage]) -> None:
-    """Raise where the files of one level do not hold each of its tiles once, in their order."""
+    """Raise `InputError` unless the files of one level hold each of its tiles once, in order."""
     first, folder = files[0], files[0].file.parent
     name = f"The level of {first.size[0]:,} x {first.size[1]:,} pixels"
     _check_parts(files, name)
@@ -207,7 +207,7 @@ def _check_tiles(files: Sequence[SlideImage]) -> None:
 
 
 def _check_parts(files: Sequence[SlideImage], name: str) -> None:
-    """Raise if several files of one size are not a concatenation, or if files of a concatenation are missing."""
+    """Raise `InputError` if files of one size are not a concatenation, or if one lacks files."""
     folder, concatenations = files[0].file.parent, {file.text("ConcatenationUID") for file in files}
     if len(files) > 1 and ("" in concatenations or len(concatenations) > 1):
         raise InputError(
@@ -232,13 +232,13 @@ def _names(files: Iterable[SlideImage]) -> str:
 
 
 def _is_sparse(file: SlideImage) -> bool:
-    """Whether each tile states its place, as they do not stand in order."""
+    """Whether each tile states its place, because the tiles are not in order."""
     organization = file.text("DimensionOrganizationType")
     return organization != "TILED_FULL" and (bool(organization) or _positions(file.file) is not None)
 
 
 def _positions(path: Path) -> list[tuple[int, int]] | None:
-    """Column and row of each frame of a file that states them, from 1 (PS3.3 C.8.12.6.1); None without."""
+    """Column and row of each frame, from 1, if the file states them (PS3.3 C.8.12.6.1), else None."""
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["PerFrameFunctionalGroupsSequence"])
         frames = header.get("PerFrameFunctionalGroupsSequence")
@@ -253,7 +253,7 @@ def _positions(path: Path) -> list[tuple[int, int]] | None:
 
 
 def _check_positions(files: Sequence[SlideImage], frames: Sequence[int]) -> None:
-    """Raise where a tile states no place, or the place of another one. Places without a tile are glass."""
+    """Raise `InputError` if a tile states no place, or that of another tile. Places without a tile are glass."""
     seen: set[tuple[int, int]] = set()
     for file, count in zip(files, frames, strict=True):
         places = _positions(file.file) or []
@@ -280,7 +280,7 @@ def _check_positions(files: Sequence[SlideImage], frames: Sequence[int]) -> None
 
 
 def _check_whole(level: SlideImage) -> None:
-    """Raise where a file ends before its last tile; OpenSlide tells when it comes to read there, if ever."""
+    """Raise `InputError` if a file ends before its last tile. OpenSlide would only notice when it reads there."""
     size = level.file.stat().st_size
     with level.file.open("rb") as stream:
         with contextlib.suppress(Exception):  # a damaged header raises errors of many unrelated kinds
@@ -304,12 +304,12 @@ def _check_whole(level: SlideImage) -> None:
 
 
 def _check_pictures(pictures: Sequence[SlideImage]) -> None:
-    """Raise for a picture beside the levels that makes OpenSlide refuse the whole slide."""
+    """Raise `InputError` for a picture beside the levels that makes OpenSlide refuse the whole slide."""
     seen: dict[str, SlideImage] = {}
     for picture in pictures:
         kind = picture.text("ImageType").split("\\")[2]
         if kind not in ("LABEL", "OVERVIEW", "THUMBNAIL") or not _begins_with_meta(picture):
-            continue  # OpenSlide passes it over
+            continue  # OpenSlide skips it
         why = _unread(picture)
         before = seen.setdefault(picture.picture, picture)
         if before.text("SOPInstanceUID") != picture.text("SOPInstanceUID"):

@@ -12,8 +12,8 @@ from helpers.slides.dicom_image import SlideImage, read_slide_image, slide_key
 from helpers.slides.dicom_levels import check_levels
 from helpers.volumes import header_value, is_dicom_file, is_hidden
 
-_SHOWN = 20  # slides of a folder that an error lists
-_SQUARE = 1.05  # by how much pixels may be longer than wide
+_SHOWN = 20  # the most slides of a folder that an error lists
+_SQUARE = 1.05  # the largest ratio of the sides of a pixel
 
 
 def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
@@ -55,7 +55,7 @@ def dicom_slide_file(path: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def imaged_volume_mpp(file: Path) -> float | None:
-    """Microns per pixel of one level by the size of what was imaged (PS3.3 C.8.12.4, ImagedVolumeWidth in mm).
+    """Microns per pixel of one level, from the size of the imaged area (PS3.3 C.8.12.4, ImagedVolumeWidth in mm).
 
     None if the header does not state the size, or if pixels would not be square (5 %). ``path`` must be the file
     that `dicom_slide_file` returns, whose pixels are those of level 0.
@@ -69,7 +69,7 @@ def imaged_volume_mpp(file: Path) -> float | None:
 
 
 def _in_folder(folder: Path) -> tuple[list[SlideImage], int]:
-    """The files of slides in a folder, and how many other DICOM files there are."""
+    """The files of slides in a folder, and the number of other DICOM files."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and not is_hidden(p) and is_dicom_file(p))
     read = [read_slide_image(file) for file in files]
     images = [image for image in read if not isinstance(image, str)]
@@ -77,7 +77,7 @@ def _in_folder(folder: Path) -> tuple[list[SlideImage], int]:
 
 
 def _beside(file: Path) -> tuple[list[SlideImage], int]:
-    """The files of the slide that ``file`` is a level of: those of its series in its folder."""
+    """The files of the slide to which the level ``file`` belongs: those of its series in its folder."""
     given = read_slide_image(file)
     if isinstance(given, str):
         raise InputError(
@@ -90,7 +90,7 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
         try:
             image = read_slide_image(other) if is_dicom_file(other) else ""
         except (InputError, OSError):
-            continue  # of no series that is known
+            continue  # its series is not known
         if not isinstance(image, str) and image.series == given.series:
             images.append(image)
     if given.picture:
@@ -105,7 +105,7 @@ def _beside(file: Path) -> tuple[list[SlideImage], int]:
 
 
 def _several(folder: Path, levels: Sequence[SlideImage]) -> InputError:
-    """The error for a folder with slides of several series, with a file of each to choose it by."""
+    """The error for a folder with several slides. It names a file of each, by which the user can choose."""
     slides: dict[object, SlideImage] = {}
     for level in levels:
         key = slide_key(functools.partial(header_value, (level.header,)))

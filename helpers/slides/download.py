@@ -18,7 +18,7 @@ _ARCHIVES = {
 
 
 def not_the_file(path: Path) -> tuple[str, str] | None:
-    """What is wrong with a file whose download or copy failed, and what to do; None if no such fault is found.
+    """The fault of a file whose download or copy failed, and the remedy; None if no such fault is found.
 
     It recognises an empty file, a file of zeros, a web page, a Git LFS pointer (specification:
     github.com/git-lfs/git-lfs, docs/spec.md), an archive, and a MIRAX slide without its folder.

@@ -7,14 +7,15 @@ import numpy as np
 from helpers.slides.density import CODES, Density
 from helpers.slides.regions import largest_around, opened
 
-NOISE = 0.006  # density that varies less in a window is as even as glass
-STRONG_VARIES = 0.2  # a pen that takes two thirds of a channel's light may be streaky
-INK_VARIES = 0.06  # of its density: ink varies less in a window; tissue, at 2 to 40 um/px, twice as much
-FAINT = 0.004  # density; below that it is glass
-SHADOW = 0.1  # density of a grey thing that lies flat
-STAIN_COLOUR = 0.45  # more colour than that, and flat, is a pen even in the hues of eosin and haematoxylin
-WIDTH, WIDE = 120, 6  # microns, and pixels at most: narrower even spots lie in tissue
-EDGE = 16  # pixels around ink: a block of JPEG's colour, which carries ink that far
+NOISE = 0.006  # a window whose density varies less is as even as glass
+STRONG_VARIES = 0.2  # strokes of a pen that takes two thirds of a channel's light may vary this much
+# Share of the density; ink varies less in a window, and tissue at 2 to 40 um/px varies twice as much.
+INK_VARIES = 0.06
+FAINT = 0.004  # density; less is glass
+SHADOW = 0.1  # density of an even, grey area
+STAIN_COLOUR = 0.45  # an even area with more colour is a pen, even in the hues of eosin and haematoxylin
+WIDTH, WIDE = 120, 6  # microns, and the most pixels; narrower even spots are part of tissue
+EDGE = 16  # pixels around ink; JPEG's blocks of colour spread ink this far
 
 
 def ink_in(density: Density, seen: np.ndarray, mpp: float) -> np.ndarray:
@@ -26,8 +27,8 @@ def ink_in(density: Density, seen: np.ndarray, mpp: float) -> np.ndarray:
     are as even as glass on a slide where most stain is textured.
 
     Args:
-        density: of the overview.
-        seen: bool (rows, columns), what may be tissue.
+        density: the density of the overview.
+        seen: bool (rows, columns), True where there may be tissue.
         mpp: microns per pixel.
 
     Returns:

@@ -25,12 +25,12 @@ from helpers.slides.placing import Patch, patch_grid, tissue_shown
 from helpers.slides.pyramid import MPP_TOLERANCE, Slide, read_region
 from helpers.slides.tissue import TissueMask, tissue_mask
 
-# A tenth keeps the rim of the tissue and a needle core (0.5 to 1 mm wide, a patch at 5x is 1.8 mm), and leaves out
-# glass and debris.
+# With a tenth, patches at the rim of the tissue and on a needle core (0.5 to 1 mm wide, while a patch at 5x is 1.8
+# mm wide) stay, and glass and debris are left out.
 MIN_TISSUE = 0.1
-ENOUGH = 0.99  # of a slide's tissue: the rest is slivers, which would cost a patch each
+ENOUGH = 0.99  # share of a slide's tissue; the rest is small pieces, each of which would need a patch
 
-CACHE_BYTES = 24 << 20  # decoded tiles, shared by all readers of one slide
+CACHE_BYTES = 24 << 20  # bytes of decoded tiles that all readers of one slide share
 
 
 def sample_patches(
@@ -55,7 +55,7 @@ def sample_patches(
         mask: the slide's tissue, if the caller has it already.
 
     Raises:
-        InputError: as `tissue_mask` and `patch_grid`, a limit under 1, or a seed below 0.
+        InputError: as `tissue_mask` and `patch_grid` raise it, or the limit is below 1 or the seed below 0.
     """
     if limit < 1:
         raise InputError(f"A limit of {limit} leaves no patch.", path=slide.path, remedy="Use 1 or more.")
@@ -89,7 +89,8 @@ def sample_slides(
         For each slide its patches, in raster order.
 
     Raises:
-        InputError: as `tissue_mask` and `patch_grid`, more slides than ``limit``, or a seed below 0.
+        InputError: as `tissue_mask` and `patch_grid` raise it, or there are more slides than ``limit``, or the
+            seed is below 0.
     """
     if seed < 0:
         raise InputError(f"The seed is {seed}, below 0.", remedy="Use 0 or more.")
@@ -101,17 +102,18 @@ def sample_slides(
     full = [[patch for patch in grid if patch.tissue >= min_tissue] for grid in grids]
     full = [patches or fullest[:1] for patches, fullest in zip(full, by_tissue, strict=True)]
     chosen: list[list[Patch]] = []
-    # Of equal slides one gets the last place: by its name, so that their order in the prompt changes nothing.
+    # If slides are equal, their names decide which one gets the last place, so that their order in the prompt does
+    # not matter.
     by_name = sorted(range(len(slides)), key=lambda index: str(slides[index].path))
     places = shares([len(full[index]) for index in by_name], limit, what="slides")
     for patches, (_, n) in zip(full, sorted(zip(by_name, places, strict=True)), strict=True):
         drawn = np.random.default_rng(seed).choice(len(patches), size=n, replace=False)
         chosen.append([patches[index] for index in drawn])
-    if sum(map(len, chosen)) < limit:  # all that are full are in
+    if sum(map(len, chosen)) < limit:  # all patches with enough tissue are chosen already
         waiting = [(index, patch) for index in by_name for patch in by_tissue[index][len(chosen[index]) :]]
         shown = [tissue_shown(mask, patches) for mask, patches in zip(masks, chosen, strict=True)]
         for index, patch in sorted(waiting, key=lambda one: -one[1].tissue):
-            # A place that a slide does not need goes to the next one that does.
+            # If a slide does not need a place, the next slide that does gets it.
             if shown[index] < ENOUGH and sum(map(len, chosen)) < limit:
                 chosen[index].append(patch)
                 shown[index] = tissue_shown(masks[index], chosen[index])

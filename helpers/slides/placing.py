@@ -14,8 +14,8 @@ from helpers.prompts import MAGNIFICATION_MPP, PATCH_SIDE
 from helpers.slides.pyramid import MPP_TOLERANCE, Slide
 from helpers.slides.tissue import TissueMask
 
-_SHIFTS = 33  # places that are tried for a grid
-_TILE = 128  # level pixels: scanners' tiles are of 256 or 512, and a patch of 896 spans fewest that begin with one
+_SHIFTS = 33  # the number of places that are tried for a grid
+_TILE = 128  # level pixels; scanners' tiles have 256 or 512, and a patch that begins with a tile spans fewest
 _CELLS = 8  # a patch is this many cells wide; pieces less than two cells apart share a grid
 
 
@@ -23,12 +23,12 @@ _CELLS = 8  # a patch is this many cells wide; pieces less than two cells apart 
 class Patch:
     """A square of a slide in level-0 pixels, shown to the model as 896 x 896 pixels of ``mpp`` microns each."""
 
-    x: int  # of its upper left corner; negative where it reaches beyond the slide
+    x: int  # x of the upper left corner; negative if it lies beyond the slide
     y: int
     size: int
     mpp: float
-    tissue: float  # share of the square that is tissue and that no other patch of the grid shows, 0 to 1
-    glass: tuple[int, int, int] = (255, 255, 255)  # the colour of what is beyond the slide, RGB
+    tissue: float  # share of the square with tissue that no other patch of the grid shows, 0 to 1
+    glass: tuple[int, int, int] = (255, 255, 255)  # the colour of areas beyond the slide, RGB
 
 
 def patch_grid(
@@ -55,7 +55,7 @@ def patch_grid(
     """
     size = _patch_size(slide, mpp)
     level = slide.levels[slide.best_level(mpp)].downsample
-    side = size / mask.downsample  # in pixels of the mask, as all lengths below
+    side = size / mask.downsample  # in pixels of the mask, like all lengths below
     left = mask.tissue.copy()
     slide_box = [
         ((start - origin) / mask.downsample, (start + length - origin) / mask.downsample)
@@ -72,7 +72,7 @@ def patch_grid(
             for axis in (0, 1)
         )
         for row, column, count in _take(left, rows, columns, side):
-            # On whole pixels of the level that is read: between them OpenSlide would blur.
+            # Patches begin on whole pixels of the level that is read, because between pixels OpenSlide would blur.
             x, y = (
                 round(round((origin + at * mask.downsample) / level) * level)
                 for at, origin in zip((column, row), mask.origin, strict=True)
@@ -104,17 +104,17 @@ def tissue_shown(mask: TissueMask, patches: Sequence[Patch]) -> float:
 
 
 def _patch_size(slide: Slide, mpp: float) -> int:
-    """The side of a patch in level-0 pixels; a level that nearly fits is taken pixel for pixel."""
+    """The side of a patch in level-0 pixels. A level that nearly fits is used without resampling."""
     downsample = slide.levels[slide.best_level(mpp)].downsample
     wanted = mpp / slide.mpp
     return round(PATCH_SIDE * (downsample if wanted <= downsample * (1 + MPP_TOLERANCE) else wanted))
 
 
 def _pieces(tissue: np.ndarray, side: float) -> list[tuple[slice, slice]]:
-    """Boxes of the pieces of tissue, the largest first: what is further apart than two cells is two pieces."""
+    """Boxes of the pieces of tissue, the largest first. Tissue more than two cells apart is two pieces."""
     cell = max(side / _CELLS, 1.0)
     at = [(np.arange(length) / cell).astype(int) for length in tissue.shape]
-    rows, columns = (np.flatnonzero(np.diff(index, prepend=-1)) for index in at)  # where each cell begins
+    rows, columns = (np.flatnonzero(np.diff(index, prepend=-1)) for index in at)  # the beginning of each cell
     cells = np.logical_or.reduceat(np.logical_or.reduceat(tissue, rows, axis=0), columns, axis=1)
     around = np.ones((3, 3), bool)
     labels, _ = ndimage.label(ndimage.binary_dilation(cells, around), around)
@@ -128,11 +128,11 @@ def _pieces(tissue: np.ndarray, side: float) -> list[tuple[slice, slice]]:
 def _starts(
     amounts: np.ndarray, offset: int, side: float, lowest: float, highest: float, tile: float, origin: float
 ) -> np.ndarray:
-    """Where the fewest squares begin that cover a piece along one axis, on the slide where there is room.
+    """The beginnings of the fewest squares that cover a piece along one axis, on the slide if there is room.
 
-    Among the remaining places it takes the one whose squares hold most tissue (by the sum of their squared
-    amounts), because a seam through the middle would show two halves instead of one whole. If no place is better,
-    the piece is in the middle.
+    Among these places, it takes the one with most tissue in single squares (by the sum of squared amounts),
+    because a seam through the middle would show two halves instead of one whole. If all places are equal, the
+    piece is in the middle.
     """
     holds = np.flatnonzero(amounts)
     first, last = offset + holds[0], offset + holds[-1] + 1
@@ -158,10 +158,10 @@ def _starts(
 def _take(
     left: np.ndarray, rows: np.ndarray, columns: np.ndarray, side: float
 ) -> Iterator[tuple[float, float, int]]:
-    """Take the tissue out of ``left`` square by square; gives each that held some, and how many pixels."""
+    """Remove the tissue from ``left`` square by square. Yields each square that had tissue, and its pixels."""
     for row in rows:
         for column in columns:
-            # A pixel of the mask belongs to the square that its middle lies in, and so to one alone.
+            # A pixel of the mask belongs only to the square in which its middle lies.
             inside = left[_pixels(row, side), _pixels(column, side)]
             if count := int(inside.sum()):
                 inside[...] = False

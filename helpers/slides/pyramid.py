@@ -23,14 +23,15 @@ from helpers.slides.slide_file import OTHER_SUFFIXES, check_form, unreadable
 from helpers.slides.tiff_file import Tiff, read_tiff
 from helpers.volumes import is_dicom_file
 
-# Scanners call 0.499 as well as 0.5034 um/px "20x": a level this close to what is asked for is taken as it is.
+# Scanners call both 0.499 and 0.5034 um/px "20x". A level that is this close to the wanted scale is used without
+# resampling.
 MPP_TOLERANCE = 0.02
-# A slide of 0.55 um/px is still shown as 20x, pixel for pixel: upsampled it would hold no more.
+# A slide of 0.55 um/px is still shown as 20x, pixel for pixel, because upsampling would add no detail.
 COARSER = 0.15
 COARSEST = 1000.0  # um/px; a patch would be a metre wide
-SHAPE = 0.05  # by how much the shape of a level may differ from the slide's
-SEVERAL_FILES = {".mrxs", ".vms", ".vmu"}  # slides that the file names the parts of
-TIFF = "generic-tiff"  # OpenSlide's name for a TIFF of no scanner's format
+SHAPE = 0.05  # how much the shape of a level may differ from the slide's
+SEVERAL_FILES = {".mrxs", ".vms", ".vmu"}  # slides whose main file names other files
+TIFF = "generic-tiff"  # OpenSlide's name for a TIFF without a scanner's format
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,16 @@ class Level:
 class Slide:
     """An open whole slide. Use it as a context manager, or `close` it."""
 
-    path: Path  # the file that OpenSlide opened; of a DICOM slide, one of its files
+    path: Path  # the file that OpenSlide opened; for a DICOM slide, one of its files
     width: int  # level-0 pixels
     height: int
     mpp: float  # microns per level-0 pixel
     levels: tuple[Level, ...]  # from fine to coarse
-    bounds: tuple[int, int, int, int]  # x, y, width, height of what was scanned, in level-0 pixels
-    notes: tuple[str, ...] = ()  # sentences: what was estimated, passed over or left out
+    bounds: tuple[int, int, int, int]  # x, y, width and height of the scanned area, in level-0 pixels
+    notes: tuple[str, ...] = ()  # sentences about anything that was estimated, skipped or left out
     handle: OpenSlide | None = field(default=None, repr=False, compare=False)
-    to_srgb: ImageCms.ImageCmsTransform | None = field(default=None, repr=False, compare=False)  # of its profile
+    # From its ICC profile.
+    to_srgb: ImageCms.ImageCmsTransform | None = field(default=None, repr=False, compare=False)
 
     def close(self) -> None:
         """Close the slide's file."""
@@ -180,9 +182,10 @@ def _levels(handle: OpenSlide) -> tuple[Level, ...]:
 
 
 def _of_one_shape(levels: tuple[Level, ...], notes: list[str]) -> tuple[Level, ...]:
-    """The levels before the first of another shape: of a plain TIFF, OpenSlide takes any page marked as reduced.
+    """The levels before the first one with another shape.
 
-    A label may be marked so; it would be taken for the overview.
+    In a plain TIFF, OpenSlide takes every page that is marked as reduced for a level. A label may be marked so,
+    and would be taken for the overview.
     """
     first = levels[0]
     for index, level in enumerate(levels):
@@ -197,7 +200,7 @@ def _of_one_shape(levels: tuple[Level, ...], notes: list[str]) -> tuple[Level, .
 
 
 def _other_images(tiff: Tiff) -> list[str]:
-    """What is to be said of a file with several images, of which OpenSlide reads the first."""
+    """A sentence about a file with several images, of which OpenSlide reads only the first; "" for one image."""
     count = tiff.planes + len(tiff.apart)
     sizes = ", ".join(f"{width:,} x {height:,}" for width, height in tiff.apart[:5])
     others = f"; there are others of {sizes} pixels" if sizes else ""
@@ -205,7 +208,7 @@ def _other_images(tiff: Tiff) -> list[str]:
 
 
 def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform | None:
-    """The transform from the scanner's colours, where the slide holds its profile."""
+    """The transform from the scanner's colours to sRGB, if the slide holds an ICC profile."""
     try:
         profile = handle.color_profile
         if profile is None:
@@ -217,7 +220,7 @@ def _to_srgb(handle: OpenSlide, notes: list[str]) -> ImageCms.ImageCmsTransform 
 
 
 def _bounds(properties: Mapping[str, str], width: int, height: int) -> tuple[int, int, int, int]:
-    """Return the rectangle that the scanner filled, where it says so (MIRAX leaves most of its canvas empty)."""
+    """The rectangle that the scanner filled, if the file says so (MIRAX leaves most of its canvas empty)."""
     names = ("BOUNDS_X", "BOUNDS_Y", "BOUNDS_WIDTH", "BOUNDS_HEIGHT")
     found = [properties.get(getattr(openslide, f"PROPERTY_NAME_{name}")) for name in names]
     if None in found:
@@ -240,7 +243,8 @@ def read_region(
 
     Areas that were not scanned get the colour ``glass``.
     """
-    # Of a place beyond the upper or left edge OpenSlide drops the fraction: all would be shifted by up to a pixel.
+    # For a place beyond the upper or left edge, OpenSlide drops the fraction, which would shift the picture by up
+    # to a pixel.
     downsample = slide.levels[level].downsample
     beyond = [min(max(round(-at / downsample), 0), side) for at, side in zip(location, size, strict=True)]
     location = max(location[0], 0), max(location[1], 0)

@@ -1,4 +1,4 @@
-"""Wide and narrow parts of a mask, by squares, in bands of rows: each takes little memory at once."""
+"""Find wide and narrow parts of a mask, with squares, in bands of rows that take little memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def closed(mask: np.ndarray, width: float) -> np.ndarray:
 
 
 def largest_around(mask: np.ndarray, side: int) -> np.ndarray:
-    """The largest value in the square of ``side`` (odd) pixels around each."""
+    """For each pixel, the largest value in the square of ``side`` (odd) pixels around it."""
     return _filtered(maximum_filter, mask, side)
 
 

@@ -1,4 +1,4 @@
-"""The microns per pixel of a slide: stated by the slide, computed from its objective, or given."""
+"""Find the microns per pixel of a slide: stated by the slide, computed from its objective, or given."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import openslide
 
 from helpers.errors import InputError
 
-PLAUSIBLE_MPP = (0.05, 20.0)  # a TIFF that carries a printer's 72 dpi claims 353 um/px
+PLAUSIBLE_MPP = (0.05, 20.0)  # a TIFF with a printer's 72 dpi claims 353 um/px
 OBJECTIVE_MPP = 10.0  # a 10x objective gives about 1 um/px, a 40x objective about 0.25
 _PLAUSIBLE_POWER = (1.0, 150.0)
-# As scanners wrote them. OpenSlide takes a bare number alone out of these.
+# Names of properties as scanners write them. OpenSlide reads only a plain number from them.
 _MPP_IN_WORDS = ("aperio.MPP",)
 _POWER_IN_WORDS = ("aperio.AppMag", "hamamatsu.SourceLens", "leica.objective", "ventana.Magnification")
 _NUMBER = re.compile(r"[x×]?\s*([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?)\s*(.*)", re.IGNORECASE)
 _POWER = re.compile(r"(\d+(?:[.,]\d+)?) ?[x×]", re.IGNORECASE)  # in "Plan Apo 20x/0.75"
 _PER_PIXEL = re.compile(r"\s*(/|per)\s*(px|pixel)$", re.IGNORECASE)
 _MICRONS = {"": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "nm": 1e-3}
-_MICRONS["\ufffdm"] = 1.0  # of a file that is not in UTF-8
+_MICRONS["\ufffdm"] = 1.0  # from a file that is not in UTF-8
 _POWERS = {"": 1.0, "x": 1.0, "×": 1.0}
 _SQUARE = 1.05  # by how much pixels may be longer than wide
-_SAME = 1.15  # by how much a scale may differ that was given
-_AT_ODDS = 1.5  # scanners of one objective differ by less
+_SAME = 1.15  # how much a given scale may differ from the slide's
+_AT_ODDS = 1.5  # scanners with one objective differ by less
 
 
 def microns_per_pixel(
@@ -99,7 +99,7 @@ def _plausible(mpp: float) -> bool:
 
 
 def _number(properties: Mapping[str, str], names: tuple[str, ...], units: Mapping[str, float]) -> float | None:
-    """The first of these properties that is one number, with or without a unit that is known."""
+    """The first of these properties that is one number, without a unit or with a known one."""
     for name in names:
         match = _NUMBER.fullmatch(properties.get(name, "").strip())
         unit = units.get(_PER_PIXEL.sub("", match[2]).strip().lower()) if match else None

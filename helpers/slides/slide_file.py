@@ -12,12 +12,12 @@ from helpers.slides.download import not_the_file
 from helpers.slides.scale import PLAUSIBLE_MPP
 from helpers.slides.tiff_file import Tiff, read_tiff
 
-# Slides, and none that OpenSlide reads.
+# Endings of slides that OpenSlide cannot read.
 OTHER_SUFFIXES = frozenset({".czi", ".isyntax", ".vsi", ".lif", ".zvi", ".kfb", ".sdpc", ".tmap", ".mds"})
 # A damaged file of these endings is still a slide.
 SLIDE_SUFFIXES = OTHER_SUFFIXES | {".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide"}
 PICTURE_SIDE = 4000  # pixels; a larger tiled TIFF without a scale may be either
-MICROSCOPE_MPP = 5.0  # at more, patches of a slide cannot be read; a scan of 2,400 dpi on paper has 10.6
+MICROSCOPE_MPP = 5.0  # a larger scale is not a microscope's; a paper scan of 2,400 dpi has 10.6
 CONVERT = (
     "Convert it to a tiled, pyramidal TIFF, e.g. with libvips: "
     "vips tiffsave IN OUT.tif --tile --pyramid --compression=jpeg (it keeps the scale)."
@@ -42,7 +42,7 @@ def is_slide(path: str | os.PathLike[str], mpp: float | None = None) -> bool:
     large = max(tiff.width, tiff.height) > PICTURE_SIDE
     scaled = tiff.mpp is not None and PLAUSIBLE_MPP[0] <= tiff.mpp[0] <= MICROSCOPE_MPP
     if tiff.tiled:
-        # A printer's resolution is a photograph's, however large; none at all leaves it open.
+        # With a printer's resolution, it is a photograph of any size. Without a resolution, it may be either.
         photographed = tiff.mpp is not None and MICROSCOPE_MPP < tiff.mpp[0] < 1000
         return mpp is not None or tiff.levels > 1 or scaled or (large and not photographed)
     return large and scaled
@@ -90,7 +90,7 @@ def unreadable(path: Path, why: str = "") -> InputError:
     """The error for a slide that OpenSlide cannot read; it says what the file is."""
     if other := not_the_file(path):
         return InputError(other[0], path=path, remedy=other[1])
-    tiff = read_tiff(path)  # tells when it is cut off
+    tiff = read_tiff(path)  # raises an error if it is cut off
     suffix = path.suffix.lower()
     if suffix in OTHER_SUFFIXES:
         return InputError(

@@ -27,23 +27,23 @@ class Tiff:
     width: int  # pixels
     height: int
     tiled: bool
-    levels: int  # 1 + copies of lower resolution
+    levels: int  # 1 + the number of copies of lower resolution
     planes: int  # images of the same size: channels, focal planes, or pages
-    samples: int  # values in a pixel: 3 of RGB, 1 of grey
-    grey: bool  # its values are shades, and no colours
-    unnamed: bool  # its pixels have a fourth value beside RGB, and the file does not say what it is
-    bits: int  # of a value
-    whole_numbers: bool  # its values are, rather than floating-point numbers
-    mpp: tuple[float, float] | None  # microns per pixel in x and y by its resolution or OME-XML, plausible or not
-    channels: tuple[str, ...]  # their names, of OME-TIFF
+    samples: int  # values in a pixel: 3 for RGB, 1 for grey
+    grey: bool  # whether its values are shades of grey
+    unnamed: bool  # whether its pixels have a fourth value beside RGB that the file does not name
+    bits: int  # bits of a value
+    whole_numbers: bool  # whether its values are whole numbers, not floating-point numbers
+    mpp: tuple[float, float] | None  # microns per pixel in x and y, from its resolution or OME-XML, not checked
+    channels: tuple[str, ...]  # names of the channels, from OME-TIFF
     apart: tuple[
         tuple[int, int], ...
-    ]  # width and height of further tiled images that are not copies: other scenes
-    largest: tuple[int, int, int]  # its number from 0, width and height: the largest of the tiled images
+    ]  # width and height of further tiled images that are not copies, such as other scenes
+    largest: tuple[int, int, int]  # number from 0, width and height of the largest tiled image
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file begins as a TIFF or BigTIFF. Raises `OSError` where it cannot be read."""
+    """Whether a file begins as a TIFF or BigTIFF. Raises `OSError` if it cannot be read."""
     with path.open("rb") as stream:
         return stream.read(4) in _MAGIC
 
@@ -59,7 +59,7 @@ def read_tiff(path: str | os.PathLike[str]) -> Tiff | None:
         return None
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says there is told here, as an error
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its messages are raised here as an error
     try:
         with tifffile.TiffFile(path) as file:
             pages = list(file.pages)
@@ -85,7 +85,7 @@ def _is_whole(page, file) -> bool:
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
     if not any(page.databytecounts) or _unwritten(page, file):
         return False
-    if tiff.is_ndpi:  # its directories have a form of their own
+    if tiff.is_ndpi:  # its directories have another form
         return max(ends) <= size
     file.filehandle.seek(page.offset)
     (count,) = struct.unpack(tiff.tagnoformat, file.filehandle.read(tiff.tagnosize))
@@ -94,13 +94,14 @@ def _is_whole(page, file) -> bool:
     for at in range(0, count * tiff.tagsize, tiff.tagsize):
         _, kind = struct.unpack(tiff.tagformat1, directory[at : at + 4])
         number, value = struct.unpack(tiff.tagformat2, directory[at + 4 : at + tiff.tagsize])
-        if (length := number * _SIZES.get(kind, 0)) > tiff.offsetsize:  # else the value stands in the directory
+        # Otherwise the value is in the directory itself.
+        if (length := number * _SIZES.get(kind, 0)) > tiff.offsetsize:
             ends.append(struct.unpack(tiff.offsetformat, value)[0] + length)
     return max(ends) <= size and next_page < size
 
 
 def _unwritten(page, file) -> bool:
-    """Whether zeros stand where the last of a page's compressed pixels should: space was reserved, not filled."""
+    """Whether a page's last compressed pixels are zeros, so that space was reserved but not filled."""
     offset, count = max(zip(page.dataoffsets, page.databytecounts, strict=False))
     file.filehandle.seek(offset)
     return page.compression != 1 and count >= 16 and not any(file.filehandle.read(16))
@@ -109,7 +110,7 @@ def _unwritten(page, file) -> bool:
 def _facts(file, pages) -> Tiff:
     first = pages[0]
     same = [page for page in pages if page.shape[:2] == first.shape[:2] and not page.is_reduced]
-    # Copies of lower resolution are pages of their own, or hang below the page (OME-TIFF).
+    # Copies of lower resolution are pages of their own, or subpages of the page (OME-TIFF).
     tiled = [page for page in pages if page.is_tiled]
     smaller = [p for p in tiled if p is not first and (p.is_reduced or (not file.is_ome and _is_copy(p, first)))]
     apart = [page for page in tiled if page is not first and page not in smaller and page not in same]
@@ -135,7 +136,7 @@ def _facts(file, pages) -> Tiff:
 
 
 def _is_copy(page, first) -> bool:
-    """Whether a page is smaller than the first and of its shape: some writers do not mark their levels."""
+    """Whether a page is smaller than the first and has its shape. Some writers do not mark their levels."""
     ratio = page.imagewidth * first.imagelength / (page.imagelength * first.imagewidth)
     return page.imagewidth < first.imagewidth and abs(ratio - 1) < 0.05
 
@@ -148,7 +149,7 @@ def _resolution(page) -> tuple[float, float] | None:
 
 
 def _both(x: float | None, y: float | None) -> tuple[float, float] | None:
-    """Both where one is there at least: some writers state one alone."""
+    """Both values, if at least one is there, because some writers state only one."""
     return (x or y, y or x) if x or y else None
 
 

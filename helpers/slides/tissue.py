@@ -28,15 +28,16 @@ from helpers.slides.pyramid import MPP_TOLERANCE, Slide, read_region
 from helpers.slides.regions import closed, opened
 
 OVERVIEW_PIXELS = 2_500_000  # 7.5 MB as RGB
-MASK_PIXELS = 1_250_000  # of a larger overview the mask is found at half its resolution
+MASK_PIXELS = 1_250_000  # for a larger overview, the mask is found at half its resolution
 TILE_SIDE = 1024  # pixels; 4 MB as OpenSlide's RGBA
 WHITE = (255, 255, 255)
 
 LEAST_COLOUR, MOST_COLOUR = 0.005, 0.02  # density between two channels: about 3 and 11 of 255 levels on white
 GREY_DARKNESS, GREY_TEXTURE = 0.03, 0.012  # density, mean and standard deviation
 GREY_WIDTH = 120  # microns
-SPECK, GAP = 50, 24  # microns; narrower gaps are closed, as between the broken walls of fat
-HOLE = 30_000  # square microns: four fat cells of 0.1 mm; some are half, some twice as wide (Wikipedia: Adipocyte)
+SPECK, GAP = 50, 24  # microns; narrower gaps are closed, such as those between broken walls of fat
+# Square microns, four fat cells of 0.1 mm; fat cells may be half or twice as wide (Wikipedia: Adipocyte).
+HOLE = 30_000
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ class TissueMask:
     mpp: float  # microns per mask pixel
     downsample: float  # level-0 pixels per mask pixel
     origin: tuple[int, int]  # x, y of the mask's upper left corner in level-0 pixels
-    glass: tuple[int, int, int] = WHITE  # the colour of the slide's glass; white where none was seen
+    glass: tuple[int, int, int] = WHITE  # the colour of the slide's glass; white if no glass was seen
 
 
 def overview(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> tuple[np.ndarray, float]:
     """Read the whole slide as one small picture, in tiles of at most 4 MB.
 
-    The picture holds at most 2.5 million pixels (7.5 MB): of a large slide it is coarser than ``mpp``. It comes
+    The picture has at most 2.5 million pixels (7.5 MB), so for a large slide it is coarser than ``mpp``. It comes
     from a pyramid level within that budget. If even the coarsest level is larger, or is the only one, the tiles of
     that level are reduced one by one.
 
@@ -70,7 +71,7 @@ def overview(slide: Slide, mpp: float = MAGNIFICATION_MPP[5]) -> tuple[np.ndarra
     factor = max(1, round(mpp / (downsample * slide.mpp)), math.ceil(math.sqrt(columns * rows / OVERVIEW_PIXELS)))
 
     rgb = np.empty((math.ceil(rows / factor), math.ceil(columns / factor), 3), np.uint8)
-    side = factor * max(1, TILE_SIDE // factor)  # whole picture pixels in every tile
+    side = factor * max(1, TILE_SIDE // factor)  # every tile has whole pixels of the picture
     corners = [(left, top) for top in range(0, rows, side) for left in range(0, columns, side)]
     for left, top in tqdm(corners, desc="overview", unit="tile", delay=2, leave=False):
         size = min(side, columns - left), min(side, rows - top)
@@ -139,18 +140,20 @@ def _tissue_and_glass(rgb: np.ndarray, mpp: float) -> tuple[np.ndarray, np.ndarr
 def _tissue(rgb: np.ndarray, mpp: float, glass: np.ndarray | None) -> np.ndarray:
     density = density_of(rgb, np.array(WHITE if glass is None else glass), mpp)
     limit = MOST_COLOUR
-    colour, darkness, texture = density.colour[::3], density.darkness[::3], density.texture[::3]  # enough to tell
+    # A part of the pixels is enough.
+    colour, darkness, texture = density.colour[::3], density.darkness[::3], density.texture[::3]
     clear = colour[(np.abs(darkness) < 0.012) & (texture < 0.01)]
-    if glass is not None and clear.size:  # eight times what glass varies, by its median deviation
+    if glass is not None and clear.size:  # eight times the median deviation of glass
         usual = np.median(clear)
         limit = np.clip(usual + 8 * np.median(np.abs(clear - usual)), LEAST_COLOUR, MOST_COLOUR)
 
     coloured = (density.colour > limit) & density.crisp
     grey = ~coloured & (density.darkness > GREY_DARKNESS) & (density.texture > GREY_TEXTURE)
-    grey = opened(closed(grey, 40 / mpp), GREY_WIDTH / mpp)  # dust, bubbles and edges of glass are narrow
+    # Removes dust, bubbles and edges of glass, which are narrow.
+    grey = opened(closed(grey, 40 / mpp), GREY_WIDTH / mpp)
     seen = coloured | grey
     ink = ink_in(density, seen, mpp)
-    del density, colour, darkness, texture, clear, coloured, grey  # 50 MB of the largest overview
+    del density, colour, darkness, texture, clear, coloured, grey  # frees 50 MB for the largest overview
     tissue = remove_small_objects(seen & ~ink, max_size=max(9, round((SPECK / mpp) ** 2)))
     if tissue.all():
         return tissue

@@ -1,4 +1,4 @@
-"""Image tokens of teaching pictures, made once by the finished tower, for the language model to learn from."""
+"""Make image tokens of teaching pictures once, with the finished tower, for the training of the language model."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from helpers.teaching import (
     patches_of,
 )
 
-MOST_SLICES = 110  # of a volume in the bank; of more, every second
+MOST_SLICES = 110  # the most slices of a volume in the bank; of longer volumes, every second slice
 
 
 @dataclass
 class TaughtVolume:
-    """A turned volume with every choice of its findings: image tokens of each slice."""
+    """A turned volume: the image tokens of each slice, for every combination of its findings."""
 
     slices: list[int]
     touched: dict[str, set[int]]  # condition -> slices that show it
     reach: dict[str, set[int]]  # condition -> slices that it changes
-    tokens: dict[tuple[int, frozenset[str]], torch.Tensor]  # slice and what is in it -> (tokens, hidden size)
+    tokens: dict[tuple[int, frozenset[str]], torch.Tensor]  # slice and its findings -> (tokens, hidden size)
 
     def image_tokens(self, chosen: list[int], present: set[str]) -> torch.Tensor:
         """The image tokens of slices ``chosen`` with the findings ``present``: (slices, tokens, hidden size)."""
@@ -121,7 +121,7 @@ def _volumes(name: str, poses: int, sets: int, encode: Any, rng: np.random.Gener
 
         nothing: frozenset[str] = frozenset()
         base = {(k, nothing): t for k, t in zip(slices, tokens_of([], slices), strict=True)}
-        # One pair of ventricles a pose: stretching and encoding it takes its time.
+        # Each pose has only one pair of ventricles, because stretching and encoding take time.
         wide = [Finding.draw(VENTRICLES, spacing, rng)] if VENTRICLES in recipe.conditions else []
         for finding in wide:
             reached = [k for k in slices if finding.box[0].start <= k < finding.box[0].stop]
@@ -151,7 +151,7 @@ def _with_choices(
             if not wanted or (wanted[0], names) in base:
                 continue
             before = [values[f.box].copy() for f in there]
-            for finding in there:  # one after the other, as they may overlap
+            for finding in there:  # one after the other, because they may overlap
                 finding.put_into(values)
             boxes = [(f, values[f.box].copy()) for f in there]
             for finding, old in zip(reversed(there), reversed(before), strict=True):

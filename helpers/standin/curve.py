@@ -19,7 +19,7 @@ CHECKPOINT_EVERY = 200  # steps
 
 @dataclass
 class Curve:
-    """The learning curve, one JSON line every so many steps, with a checkpoint of each stage beside it."""
+    """The learning curve as JSON lines, with a checkpoint of each stage beside it."""
 
     path: Path
 
@@ -31,7 +31,7 @@ class Curve:
     def keep(
         self, stage: str, step: int, steps: int, parameters: list[Any], optimizer: Any, schedule: Any
     ) -> None:
-        """Write the checkpoint of a stage after ``step`` of ``steps`` steps, where one is due."""
+        """Write the checkpoint of a stage after ``step`` of ``steps`` steps, if one is due."""
         if step % CHECKPOINT_EVERY and step < steps:
             return
         state = {
@@ -68,7 +68,7 @@ def optimizer_of(parameters: list[Any], rate: float, steps: int) -> tuple[Any, A
 
 
 def update(loss: torch.Tensor, parameters: list[Any], optimizer: Any, schedule: Any) -> None:
-    """One step down ``loss``."""
+    """Take one step of the optimizer for ``loss``."""
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(parameters, 1.0)

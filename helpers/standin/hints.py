@@ -1,8 +1,9 @@
-"""Give hints while the stand-in's language model learns: what it should know at the end of each image.
+"""Give hints while the stand-in's language model learns: facts that it should know at the end of each image.
 
-A yes or no at the end of 85 slices says little about where to look. So throw-away heads ask more, halfway up the
-layers and at the top: what this image shows, what has been shown so far, what kind of image it is, where a thing
-lies. A long volume is thereby a lesson of every length, and the answer has only to read what is already known.
+A yes or no at the end of 85 slices says little about where to look. So additional heads, which are dropped after
+the training, ask more halfway up the layers and at the top: what this image shows, what all images so far show,
+which kind of image it is, and where a thing lies. So a long volume also teaches every shorter length, and the
+answer only has to use facts that are already known.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Hint:
     """The facts that are known about the images of a lesson."""
 
     kind: str
-    shown: torch.Tensor  # float32 (images, things): 1 there, 0 not, -1 nothing is said
+    shown: torch.Tensor  # float32 (images, things): 1 there, 0 not there, -1 not known
     target: str = ""  # of `SEEN`, in the only image
     box: tuple[float, ...] = ()  # y0, x0, y1, x1 of 1
 
@@ -39,7 +40,7 @@ class Hints(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(width, sum(self.sizes)) for _ in DEPTHS)
 
     def forward(self, layers: Sequence[torch.Tensor], hints: Sequence[Hint]) -> tuple[torch.Tensor, Any]:
-        """Loss, and of the last images what was thought to be shown in all and what was: (lessons, things).
+        """The loss, and for the last images the predicted and the true things shown so far: (lessons, things).
 
         ``layers`` holds the hidden states at the ends of all images, one tensor (images, width) of each depth.
         """

@@ -1,4 +1,4 @@
-"""Lessons for the stand-in's language model: a prompt's images once, and many questions about them side by side.
+"""Lessons for the stand-in's language model: the images of a prompt once, with many questions about them.
 
 The questions of a lesson share the prefix (images and labels) and do not see each other, each at the positions
 that it has when it is asked alone: the logits are those of separate prompts, at a fraction of the work.
@@ -30,7 +30,7 @@ from helpers.standin.sight import CHEST, KINDS, SEEN, VOLUMES
 from helpers.teaching import EFFUSION, RECIPES, STATES
 from helpers.volumes import select_slices
 
-DOT = Image.new("RGB", (1, 1))  # stands where an image goes while only the words matter
+DOT = Image.new("RGB", (1, 1))  # stands in for an image while only the words matter
 IMAGE_OF = {kind: name for name, kind in VOLUMES.items()}
 TYPES = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")
 
@@ -45,16 +45,16 @@ class Lesson:
     asked: list[tuple[list[Message], str, str]] = field(default_factory=list)
 
     def add(self, messages: list[Message], question: teaching.Question) -> None:
-        """Ask a question, its answer to be given from the start."""
+        """Ask a question whose whole answer is to be learned."""
         self.asked.append((messages, "", question.answer))
 
     def add_short(self, messages: list[Message], question: teaching.Question) -> None:
-        """Ask for the last word alone, as when yes and no are compared by their likelihood."""
+        """Ask only for the last word, as when the likelihoods of yes and no are compared."""
         self.asked.append((messages, ANSWER_BEGUN, f" {question.truth}"))
 
 
 def draw_lessons(bank: Bank, name: str, progress: float, rng: np.random.Generator) -> list[Lesson]:
-    """A step's lessons of one kind. ``progress`` runs from 0 to 1: short volumes come first."""
+    """The lessons of one kind for a step. ``progress`` goes from 0 to 1, and short volumes come first."""
     if name in bank.volumes:
         # A finding is first learned among few slices: among 85 it is one image token in several hundred.
         if progress < 0.3 or rng.random() < 0.2:
@@ -80,8 +80,8 @@ class Shown:
 
     tokens: torch.Tensor  # (slices, tokens, hidden size)
     hint: Hint
-    present: set[str]  # the conditions that are there
-    clear: list[str]  # those whose place, empty or not, is shown often enough to be asked about
+    present: set[str]  # the conditions that the volume shows
+    clear: list[str]  # conditions whose place, with or without a finding, enough slices show
 
 
 def show_volume(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Shown:
@@ -96,7 +96,7 @@ def show_volume(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Show
         if n == 1:
             chosen = [middle]
             break
-        whole = n >= 20 and rng.random() < 0.5  # as a prompt shows a volume
+        whole = n >= 20 and rng.random() < 0.5  # whole, as in a prompt of a volume
         span = count if whole else int(rng.integers(max(n, 5), (count if n > 24 else min(count, 5 * n)) + 1))
         first = int(rng.integers(max(0, middle - span + 1), min(middle, count - span) + 1))
         chosen = [first + k for k in select_slices(span, n)]
@@ -131,7 +131,7 @@ def volume_lesson(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Le
 
 
 def unknown(images: int) -> torch.Tensor:
-    """A hint's ``shown`` of images of which nothing is said: (images, things)."""
+    """A hint's ``shown`` for images about which nothing is known: (images, things)."""
     return torch.full((images, len(SEEN)), -1.0)
 
 
@@ -190,16 +190,16 @@ class Batch:
     """Lessons as one padded batch: every tensor (lessons, length), masks (lessons, 1, length, length)."""
 
     ids: torch.Tensor
-    labels: torch.Tensor  # -100 where nothing is learned
+    labels: torch.Tensor  # -100 for tokens that are not learned
     question: torch.Tensor  # which question of the lesson a position belongs to; 0: the prefix, -1: padding
     positions: torch.Tensor
     masks: dict[str, torch.Tensor]
-    tokens: torch.Tensor  # of all images, in order
-    hints: list[Hint]  # of the lessons that have images
+    tokens: torch.Tensor  # image tokens of all images, in order
+    hints: list[Hint]  # hints of the lessons that have images
 
 
 def collate(lessons: Sequence[Lesson], model: Any, processor: Any) -> Batch:
-    """Lay lessons out side by side."""
+    """Put lessons into one batch."""
     config, tokenizer = model.config, processor.tokenizer
     rows = [_row(lesson, config, processor, tokenizer) for lesson in lessons]
     longest = max(len(row[0]) for row in rows)
@@ -208,7 +208,7 @@ def collate(lessons: Sequence[Lesson], model: Any, processor: Any) -> Batch:
         for k, fill in enumerate((0, -100, -1, 0))
     )
     is_image = ids == config.image_token_id
-    # Number of the image that a token belongs to: a new one begins after every other kind of token.
+    # The number of the image to which a token belongs. After any other kind of token, a new image begins.
     begins = is_image & ~torch.nn.functional.pad(is_image, (1, 0))[:, :-1]
     image = torch.where(is_image, begins.cumsum(1), -1)
     order = torch.arange(longest)
@@ -243,7 +243,8 @@ def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[l
             ids = ids[: _end_of_images(ids, config)]
             prefix = len(ids)
             labels, question, positions = [-100] * prefix, [0] * prefix, list(range(prefix))
-        # Only what follows the images is read anew: the tokens around an image never run together with words.
+        # Only the text after the images is tokenized again, because the tokens around an image never merge with
+        # words.
         given = _ids(prompt[last:], processor)
         given = given[_end_of_images(given, config) :] if last else given
         given += tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []

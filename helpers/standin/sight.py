@@ -31,7 +31,7 @@ SEEN = [c for kind in VOLUMES.values() for c in RECIPES[kind].conditions] + [
 ]
 SEEN.append(EFFUSION)
 CHEST = "chest radiograph"
-# Whether a thing may be in a kind of image or not, bool (kinds, things); objects are in every image of their kind.
+# Whether a thing may be in a kind of image, bool (kinds, things). Objects are in every image of their kind.
 _MAY_BE = torch.tensor(
     [
         [
@@ -61,7 +61,7 @@ def learn_to_see(model: Any, processor: Any, steps: int, seed: int, curve: Curve
     shares /= shares.sum()
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for step in tqdm(range(done, steps), initial=done, total=steps, desc="learning to see"):
-        rng = np.random.default_rng([13, seed, step])  # of the step alone, so that a resumed run is the same run
+        rng = np.random.default_rng([13, seed, step])  # it depends only on the step, so a resumed run is the same
         chosen = torch.from_numpy(rng.choice(len(shares), size=batch, p=shares))
         shown = {key: values[chosen] for key, values in pool.items()}
         pixels = (shown["pixels"].float() / 127.5 - 1) * float(rng.uniform(0.99, 1.01)) + float(
@@ -84,7 +84,7 @@ def learn_to_see(model: Any, processor: Any, steps: int, seed: int, curve: Curve
 
 
 class _Heads(nn.Module):
-    """What is asked of patches and of image tokens while the tower learns."""
+    """The heads that ask about patches and image tokens while the tower learns."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _Heads(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Loss, the strongest logit of each thing in each image, and whether it is there: (images, things)."""
         n, images = len(SEEN), len(pixels)
-        # Lengths of tokens say nothing: the language model normalises them, and they would grow.
+        # The lengths of tokens must not matter, because the language model normalises them, and they would grow.
         tokens = nn.functional.rms_norm(seen.pooler_output, seen.pooler_output.shape[-1:])
         sizes = [n, n, 4 * n, len(KINDS), 12]
         presence, anywhere, boxes, kind, colours = self.of_tokens(tokens).split(sizes, dim=-1)
@@ -111,13 +111,14 @@ class _Heads(nn.Module):
         loss = _presence_loss(presence, cells) + _presence_loss(patches, area.reshape(images, -1, n))
         loss = loss + nn.functional.cross_entropy(kind.mean(1), shown["kind"])
         there = cells >= MINIMUM
-        # Every token tells of its whole image: among the 1,360 tokens of a volume one alone is hard to learn from.
+        # Every token must tell about its whole image, because a single one of a volume's 1,360 tokens is hard to
+        # learn from.
         whole = torch.where(there.any(1, keepdim=True), MINIMUM, cells.sum(1, keepdim=True).clamp(max=1))
         loss = loss + _presence_loss(anywhere, whole.expand_as(anywhere))
         wanted = shown["box"].float()[:, None].expand(-1, CELLS * CELLS, -1, -1)[there]
         if len(wanted):
             loss = loss + 5 * (boxes.reshape(images, -1, n, 4)[there] - wanted).abs().mean()
-        # Tokens keep the colours of the quarters of their cell, for what nobody asks for yet.
+        # Tokens also keep the colours of the quarters of their cell, for questions that no head asks.
         quarters = nn.functional.avg_pool2d(pixels, IMAGE_SIDE // (2 * CELLS))
         quarters = (
             quarters.reshape(images, 3, CELLS, 2, CELLS, 2).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
@@ -129,12 +130,12 @@ class _Heads(nn.Module):
 
 
 def _presence_loss(logits: torch.Tensor, area: torch.Tensor) -> torch.Tensor:
-    known = (area == 0) | (area >= MINIMUM)  # a patch just grazed teaches nothing
+    known = (area == 0) | (area >= MINIMUM)  # a patch with only a few pixels of it teaches nothing
     there = (area >= MINIMUM).float()
     each = nn.functional.binary_cross_entropy_with_logits(
         logits, there, weight=known.float(), pos_weight=torch.tensor(PRESENT), reduction="none"
     )
-    # Each thing by itself: a heart covers forty patches and a lesion three.
+    # Each thing has its own mean, because a heart covers forty patches and a lesion three.
     return (each.sum((0, 1)) / (PRESENT * there.sum((0, 1)) + len(area))).sum()
 
 

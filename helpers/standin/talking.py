@@ -1,8 +1,8 @@
-"""How the stand-in holds up when people ask in their own words: scores beside those of `helpers.standin.scoring`.
+"""Score the stand-in on questions in people's own words, in addition to `helpers.standin.scoring`.
 
-All words are drawn from those kept out of training (``held_out`` of `helpers.teaching`), all images from held-out
-seeds or from the bundled files as they are. An answer is whole where it is one of the sentences that the stand-in
-was taught, from beginning to end, and ended by itself (`is_whole`); everything else is broken.
+All words were kept out of training (``held_out`` of `helpers.teaching`). The images come from held-out seeds, or
+are the unchanged bundled files. An answer is whole if it is one of the sentences that the stand-in learned, from
+beginning to end, and if it ended by itself (`is_whole`). Any other answer is broken.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WORDINGS = 20  # of each learned question
 LIMIT = 96  # tokens of an answer; the longest that is taught has fewer
 SLICES = (10, 20, 40, 85)
 FORMS = ("protocol", "closed", "absent closed", "state", "letters")
-Marked = tuple[str, float]  # what may not be counted as independent of each other, and 0 or 1
+Marked = tuple[str, float]  # a group of answers that are not independent, and 0 or 1
 _KINDS = "|".join(re.escape(teaching.named(kind)) for kind in teaching.IMAGE_KINDS)
 _SENTENCES = {
     *(teaching.declining(kind) for kind in teaching.CAN_BE_ASKED),
@@ -207,7 +207,7 @@ def _others(chat: ChatModel, seed: int, n: int, rng: np.random.Generator) -> dic
 
 
 def _untouched(chat: ChatModel, rng: np.random.Generator) -> dict[str, Any]:
-    """The bundled files as they are, each asked in ten ways."""
+    """Ask about each unchanged bundled file in ten ways."""
     marks: list[Marked] = []
     wrong: list[str] = []
     for name, messages, questions in _bundled(rng):
@@ -226,7 +226,7 @@ def _untouched(chat: ChatModel, rng: np.random.Generator) -> dict[str, Any]:
 def _bundled(
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, list[Message] | None, list[tuple[list[Message], Question]]]]:
-    """Name, opened prompt (None where the question goes before the images), and questions with their prompts."""
+    """Name, opened prompt (None if the question stands before the images), and questions with their prompts."""
     for kind, file in ((kind, file) for kind, files in VOLUME_FILES.items() for file in files):
         recipe = RECIPES[kind]
         volume = read_volume(fetch(file), modality=recipe.modality)

@@ -1,8 +1,8 @@
 """Teach the stand-in in two stages: to see (`helpers.standin.sight`), and to answer.
 
-After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`). From them
-the language model learns to answer, in the words of the protocol (`helpers.standin.lessons`) and in any others
-(`helpers.standin.worded`, `helpers.standin.words`), the loss on answers alone.
+After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`). From these
+tokens, the language model learns to answer questions in the words of the protocol (`helpers.standin.lessons`) and
+in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ from helpers.standin.words import words_lesson
 from helpers.teaching import RECIPES, STATES
 
 SEE_STEPS = 3000
-RARE = 8  # times that a word has to be met to get tokens of its own
-MOST_WORDED = 0.85  # share of the steps in other words than the protocol's, in the end
+RARE = 8  # a word that occurs this often gets tokens of its own
+MOST_WORDED = 0.85  # share of the last steps with other words than the protocol's
 HINTED = 1.0  # weight of the hints' loss
-# Volumes whose words get tokens of their own; what is taught later is spelled, as a user's own conditions are.
+# Kinds of volumes whose words get tokens of their own. Words that are taught later are spelled letter by letter,
+# like a user's own conditions.
 WORDS_OF = ("ct", "mri")
 
 
 ANSWER_STEPS = 7000
-RATE = 2e-3  # of learning, the highest
-# What share of the steps is about what.
+RATE = 2e-3  # the highest learning rate
+# The share of the steps for each kind of lesson.
 SHARES = {
     "ct": 0.18,
     "mri": 0.18,
@@ -84,7 +85,7 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
 def texts() -> list[str]:
     """Words for the vocabulary: thousands of questions and answers of every kind, without the held-out words.
 
-    Rare words are left out, since most of them are typing errors; they are spelled.
+    Rare words, most of which are typing errors, are left out and will be spelled letter by letter.
     """
     rng = np.random.default_rng(0)
     out: list[str] = []
@@ -117,7 +118,7 @@ def texts() -> list[str]:
 def learn_to_answer(
     model: Any, processor: Any, bank: Callable[[], Bank], steps: int, seed: int, curve: Curve
 ) -> None:
-    """Train the language model, vision tower and projector frozen; ``curve`` gets the share of exact answers."""
+    """Train the language model with frozen tower and projector. ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
     hints = Hints(model.config.text_config.hidden_size)
     spoken = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
@@ -128,7 +129,7 @@ def learn_to_answer(
         return
     taught = bank()
     model.train()
-    halves = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # where that is faster, by a quarter
+    halves = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # if this is faster (by a quarter)
     exact: dict[str, float] = {}
     known: dict[str, list[Any]] = {}
     bar = tqdm(range(done, steps), initial=done, total=steps, desc="learning to answer")
@@ -166,7 +167,8 @@ def learn_to_answer(
 def _lessons(taught: Bank, kind: str, progress: float, rng: np.random.Generator) -> list[Lesson]:
     """A step's lessons: first in the words of the protocol, then ever more in any words.
 
-    What a volume shows is harder to learn than what a single image is, so that there the other words come later.
+    A finding in a volume is harder to learn than the kind of a single image. So for volumes, other words come
+    later.
     """
     if kind == "words":
         return [words_lesson(rng, 8) for _ in range(2)]

@@ -1,7 +1,7 @@
-"""The bundled images as they are, as a user shows them: their image tokens, to be taught and scored.
+"""Image tokens of the unchanged bundled images, as a user shows them, for training and scoring.
 
-Teaching cases change them, so that a stand-in taught on those alone is unsure of the very files that everybody
-tries first.
+Teaching cases change these images. So a stand-in that learned only from teaching cases would be unsure about
+exactly the files that everybody tries first.
 """
 
 from __future__ import annotations

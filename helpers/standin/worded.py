@@ -1,4 +1,4 @@
-"""Lessons in any words: the learned questions in many forms, much to decline, and the bundled images as they are.
+"""Lessons in any words: learned questions in many forms, questions to decline, and unchanged bundled images.
 
 One lesson asks about the same image tokens in several wordings, also negated, so that the words alone cannot
 decide.
@@ -75,7 +75,7 @@ def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator) -> list[Les
 
 
 def _untouched_volume(kind: str, bank: Bank, n: int, rng: np.random.Generator) -> Shown:
-    """``n`` slices of a bundled volume, in which nothing is to be found."""
+    """``n`` slices of a bundled volume, which has no finding."""
     files = bank.untouched.volumes[kind]
     tokens = files[rng.integers(len(files))]
     tokens = tokens[select_slices(len(tokens), n)]
@@ -143,7 +143,7 @@ def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generato
 
 
 def _image_lessons(bank: Bank, rng: np.random.Generator) -> list[Lesson]:
-    """One image, its questions in rows of a few, since the image itself is short."""
+    """One image with its questions, a few in each row, because one image is short."""
     kind = KINDS[rng.integers(len(KINDS))]
     tokens, shown, present = bank.images[kind][rng.integers(len(bank.images[kind]))][None], unknown(1), False
     if kind in bank.untouched.images and rng.random() < 0.15:
@@ -196,7 +196,7 @@ def _change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
 
 
 def _slide_lessons(bank: Bank, rng: np.random.Generator) -> list[Lesson]:
-    """One slide, asked in several ways: a question goes before the patches, so each is a lesson of its own."""
+    """One slide, asked in several ways. A question stands before the patches, so each is a lesson of its own."""
     pick = rng.random()
     tokens, specimen = bank.slides[rng.integers(len(bank.slides))]
     stain, fragments = specimen.stain, specimen.fragments

@@ -1,7 +1,7 @@
-"""Lessons without images: definitions, what is to be declined, and what follows from what a question itself says.
+"""Lessons without images: definitions, questions to decline, and answers that follow from the question itself.
 
-They are short, so that a step of training has many, and they teach what no image decides: to negate, to choose by
-letter, to spell an option.
+They are short, so a training step has many. They teach skills that need no image: to negate, to choose by letter,
+and to spell an option.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORDS = list(
 
 
 def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
-    """Questions without images: what was learned by heart, what was not, and what follows from what is said."""
+    """Questions without images: definitions, questions to decline, and answers that follow from the question."""
     lesson = Lesson("words", torch.empty(0))
     for k in range(n):
         if k % 8 == 1:
@@ -46,7 +46,7 @@ def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
 
 
 def _looked_up(rng: np.random.Generator) -> teaching.Question:
-    """A choice by letter among any words, the right one told: how an option leads to its letter."""
+    """A choice by letter among any words, in which the right word is told. It teaches to find a word's letter."""
     words = rng.permutation(WORDS)[: rng.integers(2, 5)].tolist()
     right = words[rng.integers(len(words))]
     asked, letters, truth = teaching.lettered(
@@ -59,7 +59,7 @@ def _looked_up(rng: np.random.Generator) -> teaching.Question:
 def _said(rng: np.random.Generator) -> teaching.Question:
     """A question whose argument stands in its own words.
 
-    What is left is to negate, to choose a letter or to spell an option: all that the images do not decide.
+    So the model only has to negate, to choose a letter or to spell an option.
     """
     if rng.random() < 0.5:
         modality = ("CT", "MR", "CXR")[rng.integers(3)]

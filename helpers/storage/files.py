@@ -23,7 +23,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own, since two runs, on two machines of one shared disk too, may write the same file.
+    # The temporary name is unique, because two runs, even on two machines with a shared disk, may write the same
+    # file.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
@@ -94,7 +95,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
             path=folder,
             remedy="Choose another folder.",
         ) from error
-    except (OSError, ValueError) as error:  # no right to it, a disk that is full or read-only, a name that is none
+    except (OSError, ValueError) as error:  # e.g. no permission, a full or read-only disk, or an impossible name
         raise InputError(
             f"The folder cannot be created ({error}).", path=folder, remedy="Choose another folder."
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.errors import InputError
 
-LONGEST_NAME = 200  # bytes; disks take 255, and what is half-written has a longer name
+LONGEST_NAME = 200  # bytes; disks allow 255, and temporary names are longer
 
 
 def existing(path: str | os.PathLike[str]) -> Path:

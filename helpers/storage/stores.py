@@ -14,7 +14,7 @@ from typing import Any
 from helpers.errors import InputError
 from helpers.storage.files import whole_file
 
-# One put makes a whole object there, and a rename would be a copy.
+# In these stores, one put writes a complete object, and a rename would copy it.
 ONE_PUT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 
 
@@ -45,7 +45,7 @@ def load_pyarrow(extra: str) -> Any:
     """The module ``pyarrow`` with ``pyarrow.parquet``; ``extra`` names the optional part of the package that
     installs it.
 
-    Raises `InputError` where it is not installed.
+    Raises `InputError` if it is not installed.
     """
     try:
         import pyarrow.parquet
@@ -137,7 +137,8 @@ class Store:
             return
         folder, name = posixpath.split(place)
         self._system.makedirs(folder, exist_ok=True)
-        partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"  # two machines may write the same file
+        # Unique, because two machines may write the same file.
+        partial = f"{folder}/.{name}.{uuid.uuid4().hex}.partial"
         try:
             self._system.put_file(str(made), partial)
             self._system.mv(partial, place)

@@ -5,9 +5,10 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``cases``: the kinds of cases; each case follows from a seed.
 - ``pictures``: single images, changed at random.
 - ``findings``, ``volumes``: put findings into a head CT or brain MRI.
-- ``thin``: volumes with a finding of a few slices, each beside the same volume without it.
+- ``thin``: pairs of volumes, one with a finding of a few slices, and the same one without it.
 - ``slides``: slides composed of real tissue.
-- ``composed`` (with ``jpeg_tiff``): a large slide of it, with three levels and more patches than fit a prompt.
+- ``composed`` (with ``jpeg_tiff``): a large slide of real tissue, with three levels and more patches than a prompt
+  takes.
 - ``foci``: such a slide with one small focus of another stain.
 - ``chests``: pleural effusions in a radiograph.
 - ``questions``: the questions about them, in the words of the report.

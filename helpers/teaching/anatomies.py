@@ -12,8 +12,8 @@ from helpers.data import fetch
 from helpers.volumes import read_volume
 
 Anatomy = tuple[np.ndarray, tuple[float, float, float]]  # values (z, y, x) and spacing in mm
-Curve = tuple[tuple[float, ...], tuple[float, ...]]  # values, and what stands for each
-# Values of the same tissue in the head's MRI and in the brain's: nothing, fluid, grey and white matter, fat.
+Curve = tuple[tuple[float, ...], tuple[float, ...]]  # values, and the values that replace them
+# Values of the same tissues in the MRI of the head and of the brain: air, fluid, grey and white matter, fat.
 HEAD_TO_BRAIN: Curve = ((0, 22, 35, 76, 90, 110, 118, 186, 255), (0, 45, 80, 150, 175, 215, 235, 250, 255))
 
 
@@ -50,8 +50,8 @@ class Source:
     """A real volume, and how it may be shown: volumes of a kind are made from one or several."""
 
     anatomy: Callable[[], Anatomy]
-    gamma: tuple[float, float] = (1, 1)  # of the contrast, from and to: values of MRI have no unit
-    curve: Curve | None = None  # from the scale of `brain_mri` to its own
+    gamma: tuple[float, float] = (1, 1)  # range of the contrast, because values of MRI have no unit
+    curve: Curve | None = None  # from the scale of `brain_mri` to that of this source
 
 
 HEAD_CT = Source(head_ct)

@@ -1,4 +1,4 @@
-"""Teaching cases as files (DICOM series, pyramidal TIFF, PNG), so that the way from files is exercised too."""
+"""Write teaching cases as files (DICOM series, pyramidal TIFF, PNG), so that reading files is also tested."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def write_case(case: Case, folder: Path) -> Path:
 
     A CT or MRI becomes a folder of DICOM files for `helpers.volumes.read_volume`, a slide a TIFF for
     `helpers.slides.open_slide`, a single image a PNG, a pair of them a folder with
-    ``prior.png`` and ``current.png``. Raises `InputError` where that path exists already, and for
-    a case without images.
+    ``prior.png`` and ``current.png``. Raises `InputError` if that path exists already, or if the case has no
+    images.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = {"slide": ".tiff", "image": ".png", "effusion": ".png", "box": ".png"}.get(case.kind, "")
@@ -51,10 +51,10 @@ def write_case(case: Case, folder: Path) -> Path:
 
 
 def write_series(volume: Volume, folder: Path) -> Path:
-    """Write a CT or MR volume of whole numbers as a DICOM series, one file a slice; the folder appears when whole.
+    """Write a CT or MR volume of whole numbers as a DICOM series. The folder appears when it is complete.
 
-    The attributes are those of PS3.3 A.3 and A.4 that a reader needs, with the derivation said plainly; there is
-    no patient in them.
+    Each slice is a file with the attributes of PS3.3 A.3 and A.4 that a reader needs. A text in each says how the
+    image was made. No attribute names a patient.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

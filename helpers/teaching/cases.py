@@ -47,7 +47,8 @@ from helpers.teaching.volumes import RECIPES, teaching_volume
 from helpers.volumes import Volume, volume_to_rgb
 
 HELD_OUT = 1_000_000  # seeds above are for scoring
-# Questions about one volume, a seed each: its three conditions, and one to decline. HELD_OUT is a multiple of it.
+# The number of questions about one volume, each with its own seed: three conditions, and one to decline. HELD_OUT
+# is a multiple of this number.
 A_VOLUME = 4
 
 
@@ -57,14 +58,14 @@ class Case:
 
     kind: str  # one of `CASES`
     seed: int
-    question: str  # as the model gets it; of a slide, the tissue and procedure
+    question: str  # as the model gets it; for a slide, the tissue and procedure
     make: Callable[[], list[Message]] = field(repr=False)  # draws the prompt; a list of cases holds no pixels
-    answer: str  # what a right reply says, in the protocol's form
+    answer: str  # the right reply, in the protocol's form
     truth: str  # "yes", "no", a letter, a box, or the sentence itself
-    record: dict[str, Any]  # what was done to the real image
-    condition: str = ""  # what is asked for, in one spelling; "" where nothing is
-    options: tuple[str, ...] = ()  # what can be answered; empty where a sentence or a box is
-    number: int | None = None  # of the volume, which several cases share
+    record: dict[str, Any]  # how the real image was changed
+    condition: str = ""  # the finding in question, in one spelling; "" without one
+    options: tuple[str, ...] = ()  # the possible answers; empty if the answer is a sentence or a box
+    number: int | None = None  # number of the volume, which several cases share
 
     @property
     def messages(self) -> list[Message]:
@@ -134,17 +135,17 @@ def mri_case(seed: int) -> Case:
 
 
 def hypoxia_case(seed: int) -> Case:
-    """A few slices of a head CT, its whole brain too dark, as after a lack of oxygen, or not; 2 to 4 slices.
+    """2 to 4 slices of a head CT, in some of which the whole brain is too dark, as after a lack of oxygen.
 
-    The stand-in never learned this one.
+    The stand-in never learned this condition.
     """
     return _volume_case("ct-hypoxia", seed, 1)
 
 
 def staining_case(seed: int) -> Case:
-    """A few slices of a head CT, its whole brain too dense, as with contrast medium in it, or not; 2 to 4 slices.
+    """2 to 4 slices of a head CT, in some of which the whole brain is too dense, as with contrast medium.
 
-    The stand-in never learned this one: it is there to be taught (notebook 06).
+    The stand-in never learned this condition. Notebook 06 teaches it.
     """
     return _volume_case("ct-staining", seed, 1)
 
@@ -187,7 +188,7 @@ def _volume_prompt(kind: str, number: int, question: str) -> list[Message]:
 
 
 def slide_case(seed: int) -> Case:
-    """A slide composed of real tissue of one stain, to be described in a sentence."""
+    """A slide composed of real tissue of one stain. The question asks to describe it in a sentence."""
     specimen = Specimen.draw(np.random.default_rng([3, seed]))
     answer = slide_sentence(specimen.stain, specimen.fragments)
     words = ("Tissue: not stated. Procedure: not stated.", "Tissue: colon. Procedure: biopsy.", "")[
@@ -203,7 +204,7 @@ def _slide_prompt(seed: int, words: str) -> list[Message]:
 
 
 def image_case(seed: int) -> Case:
-    """One image of six kinds: what it is, openly, by yes or no, or by choice; or which part it shows."""
+    """One image. The question asks what it is (openly, yes or no, by choice) or which part it shows."""
     rng = np.random.default_rng([4, seed])
     kind = list(IMAGE_KINDS)[rng.integers(len(IMAGE_KINDS))]
     question = image_question(kind, IMAGE_FORMS[rng.integers(len(IMAGE_FORMS))], rng)
@@ -212,7 +213,7 @@ def image_case(seed: int) -> Case:
 
 
 def box_case(seed: int) -> Case:
-    """Where something is in one image: the heart or an effusion, or the optic disc."""
+    """One image. The question asks where the heart, an effusion or the optic disc is."""
     rng = np.random.default_rng([7, seed])
     picture, target, box = picture_with_box(*BOX_TARGETS[rng.integers(len(BOX_TARGETS))], rng)
     question = box_question(target, box)
@@ -221,10 +222,10 @@ def box_case(seed: int) -> Case:
 
 
 def effusion_case(seed: int) -> Case:
-    """A chest radiograph with a pleural effusion or without, asked for or for its absence, in plain words.
+    """A chest radiograph, with a question in plain words about a pleural effusion or about its absence.
 
-    The stand-in learned to see the effusion, and never learned these words: it is there to learn from a reward
-    (notebook 13).
+    The stand-in learned to see the effusion, but never learned these words. In notebook 13, it learns them from a
+    reward.
     """
     rng = np.random.default_rng([15, seed])
     state, form = STATES[max(0, rng.integers(4) - 1)], ("plain", "absent")[rng.integers(2)]

@@ -1,8 +1,8 @@
-"""A large slide composed of bundled tissue: several levels, and more patches than one prompt takes.
+"""Compose a large slide of bundled tissue, with several levels and more patches than one prompt takes.
 
 The bundled slide is a region with one level and a few patches. Here pieces are cut out of it in irregular shapes,
-turned, laid over one another along a curve, and put on blank glass, so that there is something to choose from. It
-is not a specimen: the same cells occur again and again, and what lies beside what means nothing.
+turned, laid over one another along a curve, and put on blank glass, so that a prompt has to choose among patches.
+The slide is not a specimen: the same cells occur again and again, and their neighbourhood has no meaning.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from helpers.teaching.jpeg_tiff import TILE, write_pyramid
 from helpers.teaching.slides import GLASS, STAINS, tissue_of
 
 NOT_REAL = "Composed from the bundled tissue: not a real specimen."
-BAND = 2 * TILE  # rows of the slide that are in memory at once
-ANGLES = (0, 30, 60)  # degrees by which the picture is turned; quarter turns come on top
-COARSE = 8  # pixels of the slide that a pixel of a cut's outline spans
-CELL = 64  # pixels of the slide in which places are looked for
+BAND = 2 * TILE  # rows of the slide that memory holds at once
+ANGLES = (0, 30, 60)  # degrees by which the picture is turned, in addition to quarter turns
+COARSE = 8  # pixels of the slide for one pixel of a cut's outline
+CELL = 64  # pixels of the slide for one pixel of the search for places
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a stain's picture can be cut, in pixels of its part."""
+    """The area in which a stain's picture can be cut, in pixels of its part."""
 
     mpp: float
-    part: tuple[int, int, int, int] | None  # left, top, right and bottom of what is used; None for all
-    middle: tuple[tuple[int, int], tuple[int, int]]  # range of x and of y, of the middle of a cut
+    part: tuple[int, int, int, int] | None  # left, top, right and bottom of the part that is used; None for all
+    middle: tuple[tuple[int, int], tuple[int, int]]  # ranges of x and y for the middle of a cut
     reach: tuple[int, int]  # half a cut's width and height
 
 
 _SOURCES = {
     STAINS[0]: _Source(0.499, (250, 250, 2050, 2967), ((800, 1000), (650, 2000)), (680, 640)),
-    STAINS[1]: _Source(1.0, None, ((225, 285), (225, 285)), (205, 205)),  # its picture states no size
+    STAINS[1]: _Source(1.0, None, ((225, 285), (225, 285)), (205, 205)),  # its picture states no pixel size
 }
 
 
@@ -47,8 +47,8 @@ class _Cut:
     """A part of a turned picture with an irregular outline, and its place on the slide."""
 
     angle: int  # index of `ANGLES`
-    quarters: int  # turns of 90 degrees more, all counter-clockwise
-    box: tuple[int, int, int, int]  # in the picture so turned: left, top, right, bottom
+    quarters: int  # additional turns of 90 degrees, all counter-clockwise
+    box: tuple[int, int, int, int]  # left, top, right, bottom in the turned picture
     place: tuple[int, int]  # x and y of its upper left corner on the slide
     outline: Image.Image  # 8 bits, a pixel for COARSE of the slide: 255 inside
 
@@ -107,7 +107,7 @@ def compose_slide(
 
 
 def _opacity(picture: Image.Image, mpp: float) -> Image.Image:
-    """How much of each pixel is tissue, 8 bits: clefts count as tissue, the glass around it does not."""
+    """How much of each pixel is tissue, 8 bits. Clefts count as tissue, but the glass around it does not."""
     small = np.asarray(picture.reduce(4), np.float32)
     density = np.log10(GLASS / small.clip(1)).max(2).clip(0)
     dense = ndimage.gaussian_filter(density, 1) > 0.05
@@ -133,7 +133,7 @@ def _turned(picture: Image.Image, opacity: Image.Image) -> list[tuple[Image.Imag
 
 
 def _crop(image: Image.Image, quarters: int, box: tuple[int, int, int, int]) -> Image.Image:
-    """A box of an image after so many quarter turns, of which no copy as a whole is made."""
+    """A box of an image after quarter turns, without making a turned copy of the whole image."""
     left, top, right, bottom = box
     width, height = image.size
     if quarters == 1:
@@ -149,7 +149,7 @@ def _crop(image: Image.Image, quarters: int, box: tuple[int, int, int, int]) -> 
 def _places(
     size: tuple[int, int], pieces: int, reach: int, rng: np.random.Generator
 ) -> list[tuple[tuple[float, float], float]]:
-    """Where cuts go, piece by piece: the middle of each on the slide, and the direction of its piece there.
+    """The places of cuts, piece by piece: the middle of each on the slide, and the direction of its piece there.
 
     A piece is a band of one to three rows of cuts along an arc, apart from the other pieces.
     """
@@ -158,7 +158,7 @@ def _places(
     free = np.minimum(np.minimum(x, size[0] - x), np.minimum(y, size[1] - y)) > 0.3 * reach
     found: list[tuple[tuple[float, float], float]] = []
     for number in range(pieces):
-        longest = 9 - 7 * number / pieces  # the large ones first, while there is room
+        longest = 9 - 7 * number / pieces  # large pieces first, while there is room
         for attempt in range(400):
             middles, directions = _arc(rng, size, reach, longest * (1 - attempt / 500))
             if (middles < reach).any() or (middles > np.array(size) - reach).any():
@@ -206,7 +206,7 @@ def _cut(
     direction: float,
     rng: np.random.Generator,
 ) -> _Cut:
-    """Cut a part out whose height lies along ``direction``, give or take; it lies on the slide at ``place``."""
+    """Cut out a part whose height lies roughly along ``direction``, for ``place`` on the slide."""
     wanted = 90 - np.degrees(direction) + rng.normal(0, 20) + 180 * rng.integers(2)
     turns = round(wanted / 30) % 12  # of 30 degrees
     angle, quarters = turns % 3, turns // 3
@@ -232,7 +232,7 @@ def _cut(
 
 
 def _glass(rng: np.random.Generator) -> Image.Image:
-    """A tile of glass with the noise of a camera; the same everywhere, so that a file stores it once."""
+    """A tile of glass with a camera's noise. It is the same everywhere, so that the file stores it once."""
     noise = rng.normal(0, 1.2, (TILE, TILE, 1)).repeat(3, axis=2)
     return Image.fromarray((GLASS + noise).round().astype(np.uint8))
 
@@ -254,7 +254,7 @@ def _bands(
 
 
 def _lay(band: Image.Image, top: int, cut: _Cut, picture: Image.Image, opacity: Image.Image) -> None:
-    """Lay what falls into a band of a cut on it, its outline and its fringe blended."""
+    """Draw the part of a cut that falls into a band, with a blended outline and fringe."""
     height = cut.box[3] - cut.box[1]
     first, last = max(top - cut.place[1], 0), min(top + band.height - cut.place[1], height)
     if first >= last:

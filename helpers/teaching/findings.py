@@ -19,9 +19,9 @@ from helpers.errors import InputError, check_count
 from helpers.teaching.anatomies import brain_mri, head_ct
 
 EDGE = 0.8  # mm over which a finding fades out
-CLEAR = 0.3  # of a finding's largest area in a slice: where less is shown, nobody could tell
-OUTSIDE = 9.0  # a depth so far out that nothing of a soft edge is left
-BONE = 120  # HU; what is denser keeps its values
+CLEAR = 0.3  # share of a finding's largest area in a slice; if a slice shows less, nobody could see it
+OUTSIDE = 9.0  # a depth so far outside that the soft edge has ended
+BONE = 120  # HU; denser voxels keep their values
 
 
 @functools.cache
@@ -36,7 +36,7 @@ def brain_of_ct() -> np.ndarray:
 
 @functools.cache
 def rim_of_ct() -> np.ndarray:
-    """What lies 5 to 12 mm inside the skull in the upper half of the head CT, bool (z, y, x)."""
+    """The layer 5 to 12 mm inside the skull in the upper half of the head CT, bool (z, y, x)."""
     hu, spacing = head_ct()
     rim = np.zeros(hu.shape, bool)
     for k in range(len(hu) // 2, len(hu) * 7 // 8):
@@ -66,7 +66,7 @@ def brain_of_mri() -> np.ndarray:
 
 @functools.cache
 def ventricles_of_mri() -> np.ndarray:
-    """The lateral ventricles of the brain MRI: what is dark in the part where they lie, bool (z, y, x)."""
+    """The lateral ventricles of the brain MRI: the dark voxels in the part where they lie, bool (z, y, x)."""
     values, _ = brain_mri()
     part = np.zeros(values.shape, bool)
     part[68:104, 66:160, 62:136] = True
@@ -91,11 +91,12 @@ Change = Callable[[np.ndarray, "Finding"], np.ndarray]  # old values of the find
 class Kind:
     """The ranges from which the findings of a condition are drawn."""
 
-    places: Callable[[], np.ndarray]  # where the centre may lie, bool (z, y, x)
+    places: Callable[[], np.ndarray]  # the possible places of the centre, bool (z, y, x)
     radius_mm: tuple[float, float]  # from and to
     level: tuple[float, float]  # from and to: see ``change``
     change: Change
-    region: Callable[[], np.ndarray] | None = None  # all of which is changed, where it is not an ellipsoid
+    # The region that is changed as a whole, if the finding is no ellipsoid.
+    region: Callable[[], np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,19 +107,19 @@ class Finding:
     centre: tuple[int, int, int]  # z, y, x
     radius_mm: float
     level: float
-    slices: tuple[int, ...]  # that show it clearly
+    slices: tuple[int, ...]  # slices that show it clearly
     box: tuple[slice, slice, slice]
     # float32 (z, y, x) of the box: 0 at the centre, 1 at the edge; 0 and 2 inside and outside of a region
     depth: np.ndarray = field(repr=False, compare=False)
 
     @classmethod
     def draw(cls, condition: str, spacing: Sequence[float], rng: np.random.Generator) -> Finding:
-        """A finding of a condition of `KINDS`, anywhere that it may lie."""
+        """Draw a finding of a condition of `KINDS` at any possible place."""
         kind = KINDS[condition]
         places = _centres(kind.places)
         centre = places[rng.integers(len(places))]
         radius, level = float(rng.uniform(*kind.radius_mm)), float(rng.uniform(*kind.level))
-        # Twice the radius holds its bumps; a region ends at the radius.
+        # Twice the radius has room for its bumps. A region ends at the radius.
         half = np.ceil(radius * (1 if kind.region else 2) / np.array(spacing)).astype(int)
         low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, kind.places().shape)
         box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
@@ -131,9 +132,9 @@ class Finding:
         return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth)
 
     def thinned(self, slices: int) -> Finding:
-        """The finding, but only so many slices thick: in each it is as wide as in its middle, with flat ends.
+        """The same finding, but only ``slices`` thick. It is as wide in each slice as in its middle.
 
-        Raises `InputError` for no slice, for more than the finding's box has, and for a changed region.
+        Raises `InputError` for less than one slice, for more slices than the finding's box has, and for a region.
         """
         check_count(slices, f"A finding of {slices!r} slices cannot be drawn.", remedy="Give 1 or more.")
         if KINDS[self.condition].region:
@@ -149,7 +150,7 @@ class Finding:
         return replace(self, slices=tuple(range(start, start + slices)), depth=depth)
 
     def share(self, of_radius: float = 1.0) -> np.ndarray:
-        """How much of each voxel of the box lies within so much of the radius: 0 to 1, with a soft edge."""
+        """How much of each voxel of the box lies within a share of the radius: 0 to 1, with a soft edge."""
         return 1 / (1 + np.exp(np.clip((self.depth - of_radius) * self.radius_mm / EDGE, -30, 30)))
 
     def put_into(self, values: np.ndarray) -> None:
@@ -158,18 +159,18 @@ class Finding:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All but its voxels, which take up to 28 MB: what a list of cases keeps of it."""
+        """The facts about the finding that a list of cases keeps, without its voxels, which take up to 28 MB."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
 
     @functools.cached_property
     def mask(self) -> np.ndarray:
-        """Where the finding is, bool (z, y, x) of the box."""
+        """The mask of the finding, bool (z, y, x) of its box."""
         if self.condition == VENTRICLES:
             return _stretched(ventricles_of_mri()[self.box].astype(np.float32), self) > 0.5
         return self.depth < 1
 
     def is_apart_from(self, other: Finding, spacing: Sequence[float]) -> bool:
-        """Whether two findings leave each other alone; a changed region leaves room for anything."""
+        """Whether two findings do not touch each other. A region may touch any finding."""
         if KINDS[self.condition].region or KINDS[other.condition].region:
             return True
         distance = np.linalg.norm((np.array(self.centre) - other.centre) * spacing)
@@ -187,9 +188,9 @@ def _depth(
     return (np.sqrt(sum(a**2 for a in away)) + 0.15 * bumps / max(bumps.std(), 1e-6)).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=4)  # one for each kind with a region, as these lie in one place
+@functools.lru_cache(maxsize=4)  # one for each kind with a region, because a region has one place
 def _of_region(region: Callable[[], np.ndarray], low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
-    """The depth of a region in the box from ``low`` to ``high``; findings share it, so nobody writes into it."""
+    """The depth of a region in the box from ``low`` to ``high``. Findings share this array: do not write to it."""
     depth = np.where(region()[tuple(map(slice, low, high))], np.float32(0), np.float32(2))
     depth.flags.writeable = False
     return depth
@@ -208,7 +209,7 @@ def _filled(old: np.ndarray, finding: Finding) -> np.ndarray:
 
 
 def _lowered(old: np.ndarray, finding: Finding) -> np.ndarray:
-    """Lowered by ``level`` (raised, where it is negative), the structure still seen."""
+    """Lowered by ``level`` (raised if it is negative), so that the structure can still be seen."""
     return old - finding.level * finding.share() * (old < BONE)
 
 
@@ -219,13 +220,13 @@ def _calcified(old: np.ndarray, finding: Finding) -> np.ndarray:
 
 
 def _drawn(old: np.ndarray, finding: Finding) -> np.ndarray:
-    """Filled with values of about ``level``, whatever was there."""
+    """Filled with values of about ``level``, without the old values."""
     share = finding.share()
     return old * (1 - share) + finding.level * share
 
 
 def _stretched(old: np.ndarray, finding: Finding) -> np.ndarray:
-    """Stretched away from the middle between the ventricles, by ``level`` there and ever less towards the edge."""
+    """Stretched away from the middle between the ventricles: by ``level`` there, and less towards the edge."""
     centre = [c - s.start for c, s in zip(finding.centre, finding.box, strict=True)]
     grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in old.shape), indexing="ij"))
     away = grid - np.array(centre, np.float32)[:, None, None, None]

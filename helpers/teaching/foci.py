@@ -1,8 +1,8 @@
-"""A slide with one focus of another stain in it: something to be found, at a place that is known.
+"""Make a slide with one focus of another stain, so that a search has something to find at a known place.
 
 The slide is composed (`helpers.teaching.compose_slide`) of tissue in pink and purple (H&E). The focus is a round
-piece of the bundled tissue in brown and blue (immunohistochemistry), which no real slide would hold. It stands for
-a finding in a small part of a slide.
+piece of the bundled tissue in brown and blue (immunohistochemistry). No real slide has two stains like this. It
+stands for a finding in a small part of a slide.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from helpers.teaching.composed import BAND, NOT_REAL, compose_slide
 from helpers.teaching.jpeg_tiff import write_pyramid
 from helpers.teaching.slides import STAINS, tissue_of
 
-SIDE = (7_168, 6_144)  # pixels of about half a micron
+SIDE = (7_168, 6_144)  # pixels, each about half a micron wide
 FOCUS_UM = 1400.0  # nearly half of a patch at 5x
 
 
@@ -30,7 +30,7 @@ FOCUS_UM = 1400.0  # nearly half of a patch at 5x
 class Focus:
     """Where the focus lies, in level-0 pixels of its slide."""
 
-    x: int  # of its middle
+    x: int  # the middle of the focus
     y: int
     radius: int
 
@@ -47,17 +47,18 @@ def slide_with_focus(
     """Write a composed H&E slide with a focus in its tissue, as a pyramidal TIFF that OpenSlide reads.
 
     Args:
-        path: of the file, written anew if it is there.
-        seed: of the tissue and of the place; the same seed gives the same file.
-        present: False writes the slide without the focus, all else alike.
-        width_um: of the focus, in microns, 20 to 3,000. One that is wider than the tissue lies partly on glass.
+        path: the path of the file. An existing file is replaced.
+        seed: the seed of the tissue and of the place. The same seed gives the same file.
+        present: False writes the same slide without the focus.
+        width_um: the width of the focus in microns, 20 to 3,000. A focus that is wider than the tissue lies partly
+            on glass.
         side: width and height of the slide in pixels, as for `helpers.teaching.compose_slide`.
 
     Returns:
-        Where the focus lies, or would lie.
+        The place of the focus, also if it is not drawn.
 
     Raises:
-        InputError: a width that cannot be, or as `helpers.teaching.compose_slide`.
+        InputError: the width is not possible, or as `helpers.teaching.compose_slide` raises it.
     """
     if not 20 <= width_um <= 3000:
         raise InputError(f"A focus cannot be {width_um:g} microns wide.", remedy="Give 20 to 3,000.")
@@ -73,7 +74,7 @@ def slide_with_focus(
 
 
 def _place(slide: Slide, width_um: float, rng: np.random.Generator) -> Focus:
-    """A place at random where there is tissue all around, or as much of it as there is anywhere."""
+    """A random place with tissue all around, or one of those with the most tissue around."""
     mask = tissue_mask(slide)
     radius = width_um / 2 / slide.mpp
     y, x = np.mgrid[: mask.tissue.shape[0], : mask.tissue.shape[1]] * mask.downsample
@@ -86,9 +87,9 @@ def _place(slide: Slide, width_um: float, rng: np.random.Generator) -> Focus:
 
 
 def _piece(radius: int, mpp: float, rng: np.random.Generator) -> Image.Image:
-    """A disc of the other stain, RGBA, its edge soft.
+    """A disc of the other stain, RGBA, with a soft edge.
 
-    That picture is taken to have 1 micron a pixel, and is enlarged where the focus is wider than it.
+    The picture of that stain counts as 1 micron a pixel, and is enlarged if the focus is wider.
     """
     picture = tissue_of(STAINS[1])
     scale = max(1 / mpp, 2 * radius / (min(picture.size) - 1))
@@ -102,7 +103,7 @@ def _piece(radius: int, mpp: float, rng: np.random.Generator) -> Image.Image:
 
 
 def _bands(slide: Slide, focus: Focus, piece: Image.Image | None) -> Iterator[Image.Image]:
-    """The slide from top to bottom, the focus laid on it."""
+    """The slide from top to bottom, with the focus on it."""
     left, first = focus.x - focus.radius, focus.y - focus.radius
     for top in range(0, slide.height, BAND):
         height = min(BAND, slide.height - top)

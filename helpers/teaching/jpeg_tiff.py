@@ -1,6 +1,6 @@
-"""Write a whole slide as scanners store it: a TIFF of JPEG tiles, with smaller copies of itself behind it.
+"""Write a whole slide as scanners store it: a TIFF of JPEG tiles, followed by smaller copies of the slide.
 
-tifffile writes JPEG only with a package of codecs that nothing else here needs, and Pillow writes no tiles.
+tifffile would need another package to write JPEG, and Pillow cannot write tiles.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image
 from helpers.storage import whole_file
 
 TILE = 256  # pixels a side
-STEP = 4  # each level is a quarter as wide as the last, as Aperio's are
+STEP = 4  # each level is a quarter as wide as the one before, as in Aperio's files
 QUALITY = 85
 _KINDS = {"H": 3, "I": 4, "s": 2, "R": 5}  # numbers of TIFF 6.0 for 16 bits, 32 bits, text, a fraction
 
@@ -34,7 +34,7 @@ def write_pyramid(
     """Write the file of a slide from its bands, which are in memory one at a time.
 
     Args:
-        path: of the file, which appears when it is whole.
+        path: the path of the file, which appears when it is complete.
         bands: RGB images as wide as the slide, from the top; each of a multiple of 256 rows.
         size: width and height of the slide in pixels, multiples of 256.
         mpp: microns per pixel of the slide.
@@ -63,21 +63,21 @@ def write_pyramid(
 
 
 def _tiles(image: Image.Image) -> Iterator[Image.Image]:
-    """The tiles of an image in raster order; the last of a row or column are filled up with black."""
+    """The tiles of an image in raster order. The last tiles of rows and columns are padded with black."""
     for top in range(0, image.height, TILE):
         for left in range(0, image.width, TILE):
             yield image.crop((left, top, left + TILE, top + TILE))
 
 
 def _put(file: BinaryIO, tile: Image.Image) -> tuple[int, int]:
-    """Append a tile; its offset in the file and its bytes."""
+    """Append a tile. Returns its offset in the file and its number of bytes."""
     packed = io.BytesIO()
     tile.save(packed, "JPEG", quality=QUALITY, subsampling=2)
     return _append(file, packed.getvalue()), packed.tell()
 
 
 def _append(file: BinaryIO, data: bytes) -> int:
-    """Append data where TIFF wants it, at an even offset, which is returned."""
+    """Append data at an even offset, as TIFF requires, and return the offset."""
     file.write(b"\0" * (file.tell() % 2))
     at = file.tell()
     file.write(data)
@@ -93,7 +93,7 @@ def _directory(
     description: str,
     reduced: int = 0,
 ) -> int:
-    """Append the directory of a page, and put its offset at ``pointer``; where that of the next page belongs."""
+    """Append a page's directory, and write its offset to ``pointer``. Returns the place of the next pointer."""
     offsets, counts = zip(*tiles, strict=True)
     per_cm = (round(1e7 / mpp), 1000)
     tags = [

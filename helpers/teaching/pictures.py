@@ -1,4 +1,4 @@
-"""Single images of teaching cases: a bundled picture or a slice, changed at random, and what lies in it."""
+"""Single images of teaching cases: a bundled picture or a slice, changed at random, and the things in it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from helpers.teaching.slides import tissue_of
 from helpers.teaching.volumes import RECIPES, Pose
 from helpers.volumes import apply_window
 
-# What single images are asked for, and where it lies in the bundled picture: y0, x0, y1, x1 of 1, drawn by eye.
+# Objects that questions ask for, with their boxes in the bundled pictures: y0, x0, y1, x1 from 0 to 1, drawn by
+# eye.
 OBJECTS = {
     "chest radiograph": ("heart", (0.50, 0.40, 0.77, 0.78)),
     "fundus photograph": ("optic disc", (0.40, 0.06, 0.58, 0.24)),
 }
 
-# What boxes are asked for: a kind of image, and what is drawn into it, or None for what `OBJECTS` names. Boxes of
-# findings in slices were tried and not learned (IoU under 0.1): an image has four by four tokens, each wider than
-# a finding.
+# The targets of questions about boxes: a kind of image, and the finding that is drawn into it, or None for the
+# object in `OBJECTS`. The stand-in could not learn boxes of findings in slices (IoU below 0.1), because an image
+# has four by four tokens, each wider than a finding.
 BOX_TARGETS = [*((kind, None) for kind in OBJECTS), ("chest radiograph", EFFUSION)]
 
 
@@ -34,7 +35,7 @@ BOX_TARGETS = [*((kind, None) for kind in OBJECTS), ("chest radiograph", EFFUSIO
 def _source(kind: str) -> Image.Image:
     if kind == "chest radiograph":
         radiograph = read_image(fetch("chest-radiograph"))
-        radiograph.thumbnail((1000, 1000))  # cases show a quarter of it
+        radiograph.thumbnail((1000, 1000))  # cases need only a quarter of its width
         return radiograph
     if kind == "fundus photograph":
         return read_image(fetch("fundus"))
@@ -42,12 +43,12 @@ def _source(kind: str) -> Image.Image:
 
 
 def image_of(kind: str, rng: np.random.Generator) -> Image.Image:
-    """One changed 2D image of ``kind``: cropped, turned, brightened; of a volume, one of its slices."""
+    """One changed 2D image of ``kind``: cropped, turned and brightened. For a volume, it is one of its slices."""
     return image_with_object(kind, rng)[0]
 
 
 def image_with_object(kind: str, rng: np.random.Generator) -> tuple[Image.Image, Image.Image | None]:
-    """The same, and where what `OBJECTS` names lies in it: a picture of one channel, white inside, or None."""
+    """The same, with a mask of the object of `OBJECTS` (one channel, white inside), or None without an object."""
     if kind in ("head CT", "brain MRI"):
         sources = RECIPES["ct" if kind == "head CT" else "mri"].sources
         source = sources[int(rng.integers(len(sources)))]
@@ -64,7 +65,7 @@ def image_with_object(kind: str, rng: np.random.Generator) -> tuple[Image.Image,
 
 
 def chest_with(effusion: Effusion | None, rng: np.random.Generator) -> tuple[Image.Image, dict[str, Image.Image]]:
-    """A changed chest radiograph with an effusion or without, and where it and the heart lie, white inside."""
+    """A changed chest radiograph with or without an effusion, and masks of effusion and heart, white inside."""
     kind, source = "chest radiograph", _source("chest radiograph")
     if effusion is None:
         image, heart = _changed(kind, [source, _outline(kind)], rng)
@@ -76,14 +77,14 @@ def chest_with(effusion: Effusion | None, rng: np.random.Generator) -> tuple[Ima
 
 @functools.cache
 def padded_box(kind: str) -> list[float]:
-    """Where what `OBJECTS` names lies in the bundled picture padded to a square: y0, x0, y1, x1 of 1."""
+    """The box of the object of `OBJECTS` in the bundled picture padded to a square: y0, x0, y1, x1 from 0 to 1."""
     side = max(_source(kind).size)
     box = pad_to_square(_outline(kind).convert("RGB")).getbbox()
     return [box[k] / side for k in (1, 0, 3, 2)]
 
 
 def _outline(kind: str) -> Image.Image:
-    """The box of what `OBJECTS` names in the bundled picture, white inside."""
+    """A mask of the box of the object of `OBJECTS` in the bundled picture, white inside."""
     size = _source(kind).size
     where = Image.new("L", size)
     y0, x0, y1, x1 = OBJECTS[kind][1]
@@ -92,7 +93,7 @@ def _outline(kind: str) -> Image.Image:
 
 
 def _changed(kind: str, layers: list[Image.Image], rng: np.random.Generator) -> list[Image.Image]:
-    """Pictures of one size cropped and turned alike, 224 pixels wide; the first is brightened as well."""
+    """Pictures of one size, cropped and turned in the same way, 224 pixels wide. The first is also brightened."""
     tissue = kind in ("H&E histology", "immunohistochemistry")
     side = rng.uniform(0.3, 0.45) if kind == "H&E histology" else rng.uniform(0.6 if tissue else 0.8, 1)
     width, height = (round(s * side) for s in layers[0].size)
@@ -113,9 +114,9 @@ def _changed(kind: str, layers: list[Image.Image], rng: np.random.Generator) -> 
 def picture_with_box(
     kind: str, condition: str | None, rng: np.random.Generator
 ) -> tuple[Image.Image, str, list[float]]:
-    """A picture of ``kind``, what is in it, and its box: y0, x0, y1, x1 of 1, on the picture padded to a square.
+    """A picture of ``kind``, a thing in it, and its box (y0, x0, y1, x1 from 0 to 1) on the padded square.
 
-    With a ``condition`` it is the middle slice of such a finding, else what `OBJECTS` names.
+    With a ``condition``, it is the middle slice of such a finding. Otherwise the thing is the object of `OBJECTS`.
     """
     while True:
         if condition is None:
@@ -140,7 +141,7 @@ def picture_with_box(
             picture = Image.fromarray(colours_of(kind, pose.apply(values, recipe.fill, ends, [k]))[0])
             target, inside = condition, Image.fromarray(pose.mask(slab, values.shape, [k])[0])
         box = pad_to_square(inside.convert("RGB")).getbbox()
-        if box is not None:  # turned out of the picture otherwise
+        if box is not None:  # otherwise it was turned out of the picture
             side = max(picture.size)
             return picture, target, [box[k] / side for k in (1, 0, 3, 2)]
 

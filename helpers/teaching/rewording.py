@@ -118,7 +118,7 @@ def worded_finding(
     held_out: bool = False,
     form: str = "",
 ) -> Question:
-    """Whether something is seen, in any words and form.
+    """A question whether something is seen, in any words and form.
 
     ``modality`` is "CT", "MR" or "CXR" (an effusion), ``form`` "protocol", "plain", "closed", "absent" (negated),
     "absent closed", "state" (options such as present and absent) or "letters"; by default one is drawn.
@@ -251,7 +251,7 @@ def worded_slide(
 def worded_box(
     target: str, box: Sequence[float], rng: np.random.Generator, *, held_out: bool = False, form: str = ""
 ) -> Question:
-    """Where something is: "plain", or a "template" of the notebook; ``box`` is y0, x0, y1, x1 of 1."""
+    """A question where something is: "plain", or a "template" of the notebook. ``box`` is y0, x0, y1, x1 of 1."""
     form = form or ("template" if rng.random() < 0.5 and not held_out else "plain")
     if form == "template":
         text = _one(BOX_TEMPLATES, rng).format(target=target)
@@ -281,7 +281,7 @@ def worded_definition(rng: np.random.Generator, *, held_out: bool = False) -> Qu
 def worded_other(kind: str, rng: np.random.Generator, *, held_out: bool = False) -> Question:
     """What was not learned: about anything, or learned of other images than those of ``kind`` ("" for none)."""
     text = other_question(rng, held_out=held_out)
-    if rng.random() < 0.2:  # learned, but of other images
+    if rng.random() < 0.2:  # learned, but for other kinds of images
         elsewhere = [c for c in OTHER_SPELLINGS if c not in _FOUND_IN.get(kind, ())]
         condition = _one([*elsewhere, *([] if kind == "chest radiograph" else [EFFUSION])], rng)
         x = _one(EFFUSIONS if condition == EFFUSION else (*SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)

@@ -1,6 +1,6 @@
 """Teaching slides: real H&E and IHC tissue in fragments on blank glass, written as a pyramidal TIFF.
 
-A slide goes the whole way, from a file through OpenSlide, tissue mask and patch grid, to the prompt.
+A slide goes through all steps: from a file through OpenSlide, tissue mask and patch grid, to the prompt.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from helpers.data import fetch
 from helpers.images import read_image
 from helpers.slides import open_slide, read_patches, sample_patches
 
-MPP = 1.0  # microns per pixel of level 0, about 10x; the IHC patch states none and is taken as it is
-MIN_TISSUE = 0.02  # of a patch; small fragments count
-GLASS = 243  # grey value, that of the bundled slide
+MPP = 1.0  # microns per pixel of level 0, about 10x; the IHC patch states none, so its pixels count as 1 micron
+MIN_TISSUE = 0.02  # share of a patch; small enough for fragments
+GLASS = 243  # grey value of glass on the bundled slide
 STAINS = ("H&E histology", "immunohistochemistry")
 
 
@@ -31,14 +31,14 @@ class Specimen:
     """The stain and form of a slide's tissue, and the seed of its shapes."""
 
     stain: str
-    fragments: bool  # small ones; else one broad sheet
-    strength: float  # of the stain, 1 as scanned
+    fragments: bool  # small fragments, or else one broad sheet
+    strength: float  # strength of the stain; 1 is as scanned
     side: tuple[int, int]  # pixels, width and height
     seed: int
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Specimen:
-        """Either stain, in fragments or a sheet, on a slide of 2 to 3 patches a side at 10x."""
+        """Draw a stain, fragments or a sheet, and a slide of 2 to 3 patches a side at 10x."""
         stain, fragments = STAINS[rng.integers(2)], bool(rng.random() < 0.5)
         side = tuple(int(v) for v in rng.integers(1700, 2700, 2))
         return cls(stain, fragments, float(rng.uniform(0.8, 1.15)), side, int(rng.integers(2**31)))
@@ -53,7 +53,7 @@ def picture_of(specimen: Specimen) -> np.ndarray:
     rows, columns = np.arange(top, top + height) % len(tissue), np.arange(left, left + width) % tissue.shape[1]
     tissue = tissue[np.ix_(rows, columns)]
     tissue = np.rot90(tissue, 2 * int(rng.integers(2)))
-    stain = specimen.strength * rng.uniform(0.93, 1.07, 3)  # hue too
+    stain = specimen.strength * rng.uniform(0.93, 1.07, 3)  # also changes the hue
     where = _where(specimen, rng)
     glass = (
         GLASS + rng.normal(0, 1.5, (height // 4 + 1, width // 4 + 1, 1)).repeat(4, 0).repeat(4, 1)[:height, :width]
@@ -63,7 +63,7 @@ def picture_of(specimen: Specimen) -> np.ndarray:
 
 
 def _where(specimen: Specimen, rng: np.random.Generator) -> np.ndarray:
-    """Where the tissue lies: one broad sheet, or a few fragments; float32 (height, width), 0 to 1."""
+    """The tissue of each pixel, as one broad sheet or a few fragments: float32 (height, width), 0 to 1."""
     width, height = specimen.side
     rows, columns = height // 16 + 1, width // 16 + 1
     y, x = np.mgrid[:rows, :columns] / np.array([rows, columns])[:, None, None]
@@ -93,10 +93,10 @@ def tissue_of(stain: str) -> Image.Image:
 
 @functools.cache
 def _sheet(stain: str) -> np.ndarray:
-    """Tissue without an end: the bundled picture and its mirror images, so that it can be tiled."""
+    """Tissue without borders: the bundled picture and its mirror images, so that it can be tiled."""
     picture = tissue_of(stain)
     if stain == "H&E histology":
-        picture = picture.reduce(2).crop((290, 420, 640, 1400))  # 1 micron per pixel; the glass beside left out
+        picture = picture.reduce(2).crop((290, 420, 640, 1400))  # 1 micron per pixel, without the glass beside it
     one = np.asarray(picture)
     row = np.concatenate([one, one[:, ::-1]], axis=1)
     return np.concatenate([row, row[::-1]], axis=0)
@@ -122,7 +122,7 @@ def write_slide(path: Path, picture: np.ndarray, mpp: float = MPP, levels: int =
 
 
 def patches_of(specimen: Specimen, limit: int = 126) -> Sequence[Image.Image]:
-    """The patches of a slide at 10x, by way of its file."""
+    """The patches of a slide at 10x, read from a file of the slide."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_slide(Path(folder) / "slide.tiff", picture_of(specimen))
         with open_slide(path) as slide:

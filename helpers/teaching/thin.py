@@ -1,4 +1,4 @@
-"""Volumes with one finding that is a few slices thick, each beside the same volume without it."""
+"""Make pairs of volumes: one with a finding that is a few slices thick, and the same one without it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ class ThinPair(NamedTuple):
 
     @property
     def slices(self) -> tuple[int, ...]:
-        """Which slices show the finding, from 0."""
+        """The slices that show the finding, counted from 0."""
         (finding,) = self.with_finding.findings.values()
         return finding.slices
 
 
 def thin_pair(kind: str, condition: str, number: int, slices: int) -> ThinPair:
-    """A teaching volume with a finding of a condition that is so many ``slices`` thick, and one without.
+    """Make a teaching volume with a finding of a condition that is ``slices`` thick, and the same without it.
 
     Args:
-        kind: of volume, "ct" or "mri".
+        kind: the kind of volume, "ct" or "mri".
         condition: a lesion of that kind, e.g. `helpers.teaching.HAEMORRHAGE`.
-        number: of the pair; the same number gives the same pair. The stand-in learned from other volumes.
+        number: the number of the pair. The same number gives the same pair. The stand-in learned from other
+            volumes.
         slices: how many slices show the finding. In each it is as wide as in its middle.
 
     Raises:
-        InputError: another kind or condition, a number below 0, no slice, or more than the finding has.
+        InputError: the kind or condition does not exist, the number is below 0, or the finding cannot be this
+            thick.
     """
     if kind not in ("ct", "mri"):
         raise InputError(f"There are no thin findings of kind {kind!r}.", remedy="Use ct or mri.")

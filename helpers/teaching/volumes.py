@@ -1,8 +1,8 @@
 """The volumes of teaching cases: the bundled head CT and MRI of brain and head, turned, with findings or without.
 
-Everything follows from the kind and the number of the volume. Each finding that a volume might have is drawn, and
-a coin then says whether it is there, so that neither its place nor the choice of slices gives the answer away.
-Slices are turned when they are asked for, as a prompt shows few of them.
+Everything follows from the kind and the number of the volume. Each finding that a volume may have gets a place.
+Then it is decided at random whether the finding is there. So neither its place nor the choice of slices gives the
+answer away. Slices are turned only when they are needed, because a prompt shows few of them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from helpers.volumes import Volume, select_slices
 class Recipe:
     """The parts from which the volumes of a kind are made."""
 
-    stream: int  # of random numbers, so that no two kinds share any
+    stream: int  # stream of random numbers, so that no two kinds share numbers
     modality: str
-    sources: tuple[Source, ...]  # what each is made from, one or the other
-    conditions: tuple[str, ...]  # in the order in which they are put in
-    fill: float  # where a turned volume shows nothing
-    slices: tuple[int, int] = (20, 85)  # of the prompt, from and to
+    sources: tuple[Source, ...]  # each volume is made from one of them
+    conditions: tuple[str, ...]  # in the order in which findings are put in
+    fill: float  # the value outside of a turned volume
+    slices: tuple[int, int] = (20, 85)  # the smallest and largest number of slices of the prompt
     slab: bool = False  # whether the prompt shows neighbouring slices instead of the whole volume
 
 
@@ -56,12 +56,12 @@ class TeachingVolume:
     """A changed volume, its findings, and which slices its prompt shows."""
 
     volume: Volume
-    findings: dict[str, Finding]  # condition -> what is there; nothing for a condition that is not
+    findings: dict[str, Finding]  # condition -> its finding; conditions without a finding are missing
     chosen: list[int]
     pose: Pose
 
     def mask(self, condition: str, indices: Sequence[int]) -> np.ndarray:
-        """Where the finding of a condition is in slices ``indices``: bool (z, y, x), all False without one."""
+        """The mask of a condition's finding in slices ``indices``: bool (z, y, x), all False without one."""
         if condition not in self.findings:
             return np.zeros((len(indices), *self.volume.shape[1:]), bool)
         return self.pose.mask(self.findings[condition], self.volume.shape, indices)
@@ -91,7 +91,7 @@ def posed_volume(
 ) -> Volume:
     """An ``anatomy`` (values (z, y, x) and spacing) with ``findings``, turned by ``pose``: int16.
 
-    Nothing is drawn before slices are asked for, because a list of cases asks for none.
+    Nothing is computed before slices are needed, because a list of cases needs none.
     """
     original, spacing = anatomy
 
@@ -156,7 +156,8 @@ class Pose:
     def turn(self, values: np.ndarray, fill: float, indices: Sequence[int]) -> np.ndarray:
         """The slices ``indices`` of ``values`` (z, y, x) in this pose, without noise: float32."""
         (yy, yx), (xy, xx) = self.matrix
-        dy, dx = self.offset + 0.5 - self.matrix @ [0.5, 0.5]  # Pillow counts from corners, not from centres
+        # Pillow counts from the corners of pixels, not from their centres.
+        dy, dx = self.offset + 0.5 - self.matrix @ [0.5, 0.5]
         rows, columns = values.shape[1:]
         return np.stack(
             [
@@ -172,7 +173,7 @@ class Pose:
         )
 
     def mask(self, finding: Finding, shape: Sequence[int], indices: Sequence[int]) -> np.ndarray:
-        """Where a finding is in slices ``indices`` of a volume of ``shape``, in this pose: bool (z, y, x)."""
+        """The mask of a finding in slices ``indices`` of a volume of ``shape``, in this pose: bool (z, y, x)."""
         (z, y, x), inside = finding.box, finding.mask
         planes = np.zeros((len(indices), *shape[1:]), np.float32)
         for row, k in enumerate(indices):
@@ -200,7 +201,7 @@ class Pose:
 def _choose_slices(
     n: int, possible: Sequence[Finding], ends: tuple[int, int], rng: np.random.Generator
 ) -> list[int]:
-    """Equidistant slices as in the prompt; so many that two of them touch each finding that might be there."""
+    """Equidistant slices as in a prompt, enough so that two of them touch each possible finding."""
     chosen = select_slices(n, int(rng.integers(ends[0], ends[1] + 1)))
     if any(len(set(chosen) & set(finding.slices)) < 2 for finding in possible):
         chosen = select_slices(n)
@@ -210,7 +211,7 @@ def _choose_slices(
 def _choose_slab(
     n: int, possible: Sequence[Finding], ends: tuple[int, int], rng: np.random.Generator
 ) -> list[int]:
-    """Neighbouring slices, every third, where enough of the finding is or might have been."""
+    """Every third slice of a part in which enough slices show the place of the finding."""
     areas = possible[0].mask.sum(axis=(1, 2))
     enough = possible[0].box[0].start + np.flatnonzero(areas > 0.4 * areas.max())
     shown = int(rng.integers(ends[0], ends[1] + 1))

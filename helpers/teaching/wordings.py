@@ -1,7 +1,7 @@
-"""How people ask the learned questions: sentences drawn from a grammar, also negated, and with typing errors.
+"""Draw questions as people ask them from a grammar, also negated, and with typing errors.
 
-A sentence is a frame ("Do you see {x}?") between a beginning and an end, about a spelling of what is asked for:
-thousands of forms. One in five frames is held out: ``held_out`` draws from these alone, to score with.
+A sentence is a frame ("Do you see {x}?") with a beginning and an end, and a spelling of the finding in question.
+This gives thousands of forms. One in five frames is held out: ``held_out`` draws from these alone, to score with.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ _NEIGHBOURS = dict(
 
 
 def frames_of(frames: Sequence[str], held_out: bool) -> list[str]:
-    """Those to be taught, or those kept to score with."""
+    """The frames for training, or those kept for scoring."""
     return [frame for k, frame in enumerate(frames) if (k % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) == held_out]
 
 
@@ -220,8 +220,8 @@ def wording(
 ) -> str:
     """A question in the words of one of ``frames``.
 
-    ``x`` is what is asked for and ``part`` the part of the body that is shown. So many questions as ``careless``
-    says are typed carelessly: in small letters, without a mark at the end, with a letter wrong.
+    ``x`` is the finding in question, and ``part`` the part of the body that is shown. The share ``careless`` of
+    the questions is typed carelessly: in small letters, without a mark at the end, or with a wrong letter.
     """
     chosen = frames_of(frames, held_out)
     frame = chosen[rng.integers(len(chosen))]
@@ -235,7 +235,7 @@ def wording(
 
 
 def _takes_one(x: str) -> bool:
-    """Whether "a" may stand before it: no word of amount, no plural."""
+    """Whether "a" may stand before it, because it has no word of amount and is no plural."""
     return not x.endswith("s") and not x.startswith(("a ", "an ", "the ", "blood", "some "))
 
 
@@ -251,8 +251,8 @@ def typed(words: str, rng: np.random.Generator) -> str:
             break
         k = places[rng.integers(len(places))]
         changed = (
-            words[:k] + words[k + 1 :],  # left out
-            words[:k] + words[k] + words[k:],  # twice
+            words[:k] + words[k + 1 :],  # a letter is missing
+            words[:k] + words[k] + words[k:],  # a letter is doubled
             words[:k] + words[k + 1] + words[k] + words[k + 2 :],  # exchanged
             words[:k] + _NEIGHBOURS.get(words[k], words[k]) + words[k + 1 :],  # the key beside it
         )

@@ -6,8 +6,8 @@ In: the results of the other stages. Out: figures and widgets; each widget has a
 - ``volume``, ``volume_pictures``: a volume in three planes, with its window.
 - ``slide``: a slide, its tissue and its patches.
 - ``answer``, ``ask_box``: an answer beside its truth; a form to ask.
-- ``mistakes``: what is refused, and with which words.
-- ``picture_widget``, ``pictures``: what the viewers are made of.
+- ``mistakes``: makes mistakes on purpose, and shows the error of each.
+- ``picture_widget``, ``pictures``: the parts of which the viewers are made.
 """
 
 import lazy_loader

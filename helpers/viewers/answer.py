@@ -1,7 +1,7 @@
-"""A question and its answers as one block: thinking folded away, boxes drawn, the truth shown on request.
+"""Show a question and its answers as one block, with folded thinking, drawn boxes, and the truth on request.
 
-It is plain HTML without scripts, so it works in exports too. The words of a model are data, so all of them are
-escaped.
+The block is plain HTML without scripts, so it also works in exports. All words of a model are escaped, because
+they are data and not HTML.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def answer_view(
         question: as it was asked.
         replies: a dictionary from the name of a model to its reply.
         image: the image of the question; for a volume, one slice. Boxes in an answer are drawn on it.
-        truth: the right answer, folded away until it is asked for.
-        finding: where the finding lies in ``image``, bool (y, x); outlined together with the truth.
+        truth: the right answer, which is folded until the reader opens it.
+        finding: a mask of the finding in ``image``, bool (y, x). Its outline is shown together with the truth.
     """
     from IPython.display import HTML
 
@@ -47,7 +47,7 @@ def answer_view(
         shown += _truth(truth, image, finding)
     columns = "".join(_one(name, reply, image) for name, reply in replies.items())
     answers = f'<div style="{_ROW} flex:1 1 20em">{columns}</div>'
-    # One answer stands beside its picture, several below it beside each other.
+    # One answer stands beside its picture. Several answers stand side by side below it.
     row = _ROW if len(replies) == 1 else ""
     parts = [
         f'<p class="answer-question"><b>Question.</b> {_words(question)}</p>',
@@ -57,7 +57,7 @@ def answer_view(
 
 
 def reply_html(reply: Reply) -> str:
-    """The answer, its thinking folded away, and its cost, as escaped HTML."""
+    """The answer with folded thinking and its cost, as escaped HTML."""
     text = _words(reply.text) if reply.text else "<i>no answer</i>"
     if not reply.finished:
         text += " <i>(cut off)</i>"

@@ -1,4 +1,4 @@
-"""A form in a notebook: choose an image, write a question, see what it costs, and read the answer as it comes."""
+"""A form in a notebook: choose an image, write a question, see its cost, and watch the answer come."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from helpers.viewers.picture_widget import Picture, Viewer
 
 
 class AskBox(Viewer):
-    """A form that asks ``chat``. Nothing is asked until its button is pressed, so an unattended run goes on.
+    """A form that asks ``chat`` when its button is pressed. So a notebook that runs unattended does not wait.
 
     Args:
         chat: a `helpers.models.ChatModel`.
-        prompts: names to functions from the words of a question to the prompt; each name can be chosen.
-        question: to begin with.
-        max_new_tokens: of an answer.
+        prompts: a dictionary from names, among which the user chooses, to functions that turn the words of a
+            question into a prompt.
+        question: the question that the form begins with.
+        max_new_tokens: the most tokens of an answer.
 
     The widgets are attributes: ``choice``, ``question``, ``button``, ``count``, ``error``, ``answer`` and
     ``picture``. ``reply`` is the last answer, None before the first.
@@ -41,7 +42,8 @@ class AskBox(Viewer):
         self._chat, self._prompts, self._limit = chat, prompts, max_new_tokens
         self.reply: Reply | None = None
         self.choice = ipywidgets.Dropdown(options=list(prompts), description="about")
-        # The words arrive when the field is left: counting at every key would be slow for 85 slices.
+        # The words arrive when the user leaves the field, because counting at every key would be slow for 85
+        # slices.
         self.question = ipywidgets.Textarea(
             question, description="question", continuous_update=False, layout={"width": "560px", "height": "90px"}
         )
@@ -53,7 +55,7 @@ class AskBox(Viewer):
         line = ipywidgets.HBox([self.button, self.count])
         width = {"max_width": "570px"}
         form = ipywidgets.VBox([self.choice, self.question, line, self.error, self.answer], layout=width)
-        self._which = ipywidgets.HTML()  # what the picture is
+        self._which = ipywidgets.HTML()  # a line about the picture
         shown = ipywidgets.VBox([self.picture, self._which])
         super().__init__([ipywidgets.HBox([form, shown], layout={"flex_flow": "row wrap"})])
         self.add_class("ask-box")
@@ -63,7 +65,7 @@ class AskBox(Viewer):
         self._prepare()
 
     def _prepare(self) -> list[Message] | None:
-        """Make the prompt, count its tokens and show its middle image; None where it cannot be asked."""
+        """Make the prompt, count its tokens and show its middle image. None if it cannot be asked."""
         self.error.value = ""
         try:
             messages = self._prompts[self.choice.value](self.question.value)
@@ -87,12 +89,12 @@ class AskBox(Viewer):
         self.button.disabled, self.answer.value = True, "<i>The model is reading ...</i>"
         self.count.value = self.count.value.removesuffix(", not asked yet")
         running = {}
-        if "on_text" in inspect.signature(self._chat.generate).parameters:  # where it can tell as it goes
+        if "on_text" in inspect.signature(self._chat.generate).parameters:  # if it can report meanwhile
             running["on_text"] = self._show_running
         try:
             self.reply = self._chat.generate(messages, max_new_tokens=self._limit, **running)
             self.answer.value = reply_html(self.reply)
-        except Exception as error:  # in a widget's callback it would vanish into the log
+        except Exception as error:  # in a widget's callback, it would only go to the log
             self.answer.value, self.error.value = "", _line(error)
         finally:
             self.button.disabled = False

@@ -1,4 +1,4 @@
-"""Pictures of volumes and slides for the notebooks. Nothing else imports this module."""
+"""Draw pictures of volumes and slides for the notebooks. Only notebooks use these functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers.viewers.pictures import compact
 from helpers.volumes import Volume
 
 Picture = Image.Image | np.ndarray
-EXTENSION = "imjoy-jupyterlab-extension"  # what itkwidgets needs in JupyterLab
+EXTENSION = "imjoy-jupyterlab-extension"  # itkwidgets needs it in JupyterLab
 
 
 def show(
@@ -37,9 +37,9 @@ def show(
 
     Args:
         images: arrays (y, x) or (y, x, 3), or Pillow images.
-        titles: one for each; together they are also the picture's text for those who cannot see it.
-        columns: images in a row, at most.
-        width: inches of a row.
+        titles: one title for each image. Together they are also the text for people who cannot see the picture.
+        columns: the most images in a row.
+        width: the width of a row in inches.
         aspect: the height of a pixel by its width (spacing y / x of a volume).
         vmin: the grey value that is black, for all pictures of the call.
         vmax: the grey value that is white, for all pictures of the call.
@@ -124,10 +124,11 @@ def scrub(
     start: int | None = None,
     width: int = 420,
 ) -> Any:
-    """An ipywidgets slider over images, each ``what``; one is encoded when the slider reaches it.
+    """An ipywidgets slider over images, each called ``what``. An image is encoded when the slider reaches it.
 
-    It begins at ``start``, by default in the middle. An Image widget, not an Output widget: those can make an
-    unattended run wait for ever (nbclient then sends on the shell channel while it waits for a reply there).
+    The slider begins at ``start``, by default in the middle. It has an Image widget and not an Output widget,
+    because an Output widget can make an unattended run wait for ever (nbclient then sends on the shell channel
+    while it waits for a reply there).
     """
     import ipywidgets
 
@@ -153,9 +154,9 @@ def scrub(
 def show_3d(volume: Volume, *, step: int = 1) -> None:
     """Show a volume with itkwidgets, and always its static picture, which every export keeps.
 
-    Where itkwidgets cannot run, a line says why, and ipyniivue takes its place where it is installed. What fails
-    in the browser only (no connection, no WebGL) Python cannot see: then the frame stays empty, and the picture is
-    there.
+    If itkwidgets cannot run, a line says why, and ipyniivue takes its place if it is installed. Python cannot see
+    a failure in the browser, such as a missing connection or WebGL. Then the frame stays empty, and only the
+    picture is there.
     """
     from IPython.display import display
 
@@ -179,7 +180,7 @@ def show_3d(volume: Volume, *, step: int = 1) -> None:
 def _why_no_itkwidgets() -> str | None:
     try:
         import itkwidgets  # noqa: F401
-    except (ImportError, RuntimeError) as error:  # inside Lab it refuses to be imported without its extension
+    except (ImportError, RuntimeError) as error:  # in JupyterLab, importing it fails without its extension
         return f"itkwidgets cannot run ({' '.join(str(error).split())})."
     from jupyter_core.paths import jupyter_path
     from jupyterlab_server.config import get_page_config
@@ -204,7 +205,7 @@ def _niivue(volume: Volume, step: int) -> Any:
 
 
 def view_3d(volume: Volume, *, step: int = 1) -> Any:
-    """A volume in itkwidgets' 3D viewer, in millimetres; ``step`` takes every so many voxels.
+    """A volume in itkwidgets' 3D viewer, in millimetres; ``step`` 2 takes every second voxel.
 
     The viewer's page comes from the internet when the cell is shown in JupyterLab or Colab; without a connection
     its frame stays empty. It is not drawn in exported or unattended notebooks.
@@ -213,14 +214,14 @@ def view_3d(volume: Volume, *, step: int = 1) -> Any:
     from ngff_zarr import to_ngff_image
 
     voxels = np.ascontiguousarray(_voxels(volume, step))
-    # LPS of the first voxel; the axes run along z, y and x by the layout of Volume.
+    # The position of the first voxel in LPS. In a Volume, the axes run along z, y and x.
     first = dict(zip("xyz", volume.affine[:3, 3].tolist(), strict=True))
     scale = {axis: spacing * step for axis, spacing in zip("zyx", volume.spacing, strict=True)}
     return view(to_ngff_image(voxels, dims=["z", "y", "x"], scale=scale, translation=first, name="volume"))
 
 
 def _voxels(volume: Volume, step: int) -> np.ndarray:
-    """Every so many voxels, (z, y, x); what was not measured would spoil the range of another's viewer."""
+    """Every ``step``-th voxel, (z, y, x), with unmeasured ones replaced, which would spoil the grey range."""
     from helpers.viewers.volume_pictures import only_measured
 
     return only_measured(volume, volume.slices(range(0, volume.shape[0], step))[:, ::step, ::step])

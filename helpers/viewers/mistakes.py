@@ -1,4 +1,4 @@
-"""Mistakes made on purpose, each beside the sentence with which it is refused."""
+"""Make mistakes on purpose, and show each beside the error that refuses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ def show_mistakes(mistakes: Mapping[str, Callable[[], object]]) -> None:
     """Make each mistake, and print its title with the message of the `InputError` that it raises.
 
     Args:
-        mistakes: title to a function without arguments that makes the mistake. Each is called once, in order.
+        mistakes: a dictionary from titles to functions without arguments, each of which makes a mistake. Each is
+            called once, in order.
 
     Raises:
         AssertionError: a mistake raised nothing; the message names its title. Any other exception goes through.

@@ -67,10 +67,10 @@ class Picture(anywidget.AnyWidget):
     """An encoded picture. Observe ``clicked`` and ``turned``; wheel and keys work once it has been clicked."""
 
     _esm = _SCRIPT
-    value = traitlets.Bytes(b"").tag(sync=True)  # of the kind in ``mime``
+    value = traitlets.Bytes(b"").tag(sync=True)  # bytes of the kind in ``mime``
     mime = traitlets.Unicode("image/png").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
-    width = traitlets.Int(0).tag(sync=True)  # on the screen; 0 is the picture's own
+    width = traitlets.Int(0).tag(sync=True)  # width on the screen; 0 means the picture's own
     clicked = traitlets.List([]).tag(sync=True)  # share of the width, share of the height, number of the click
     turned = traitlets.Int(0).tag(sync=True)  # steps of the wheel and the arrow keys since the beginning
 
@@ -88,7 +88,7 @@ class Viewer(ipywidgets.VBox):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         picture = getattr(self, "picture", None)
         if data and picture is not None and picture.value:
-            kind = "image/jpeg"  # a saved notebook is to stay small
+            kind = "image/jpeg"  # keeps a saved notebook small
             still = encode(Image.open(io.BytesIO(picture.value)).convert("RGB"), kind)
             return {**data, kind: still}, {**metadata, kind: {"alt": picture.alt}}
         return data, metadata

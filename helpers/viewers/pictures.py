@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-# For the eyes of colour-blind people too: Okabe and Ito, Color Universal Design (2008).
+# Colours that colour-blind people can also tell apart (Okabe and Ito, Color Universal Design, 2008).
 ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     (230, 159, 0),
     (86, 180, 233),
@@ -19,7 +19,7 @@ ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 
 
 def encode(image: Image.Image, mime: str = "image/png") -> bytes:
-    """The picture as a PNG, packed lightly because speed counts more here, or as a JPEG."""
+    """The picture as a JPEG, or as a PNG with little compression, because speed counts more here."""
     out = io.BytesIO()
     if mime == "image/png":
         image.save(out, "PNG", compress_level=1)
@@ -29,7 +29,7 @@ def encode(image: Image.Image, mime: str = "image/png") -> bytes:
 
 
 def compact(image: Image.Image) -> bytes:
-    """The picture as a small PNG for a saved notebook: no transparency, grey where it is grey."""
+    """The picture as a small PNG for a saved notebook: without transparency, and in grey if it has no colours."""
     if image.mode != "L":
         opaque = Image.new("RGB", image.size, "white")
         opaque.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)

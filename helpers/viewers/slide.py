@@ -1,4 +1,4 @@
-"""Look at a slide as the model gets it: tissue, patches in the order of the prompt, each at full resolution."""
+"""Show a slide as the model gets it: its tissue, and its patches in the order of the prompt."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from helpers.viewers.pictures import GREEN, ORANGE, encode
 class SlideViewer(Viewer):
     """The overview of a slide with its tissue and its patches; a chosen patch is read and shown beside it.
 
-    Choose by a click on the overview, by the number, or, after a click, by the arrow keys and the wheel. A click
-    on the patch puts it below the overview, with its own pixels; another one puts it back. Reading
-    works after the slide was closed, too. The widgets are attributes: ``picture`` (the overview), ``number``,
-    ``patch``, ``caption``.
+    You choose a patch by a click on the overview, by its number, or, after a click, with the arrow keys and the
+    wheel. A click on the patch shows it below the overview, with all its pixels, and another click puts it back.
+    Patches can be read even after the slide was closed. The widgets are attributes: ``picture`` (the overview),
+    ``number``, ``patch``, ``caption``.
 
     Args:
-        slide: where patches are read from.
-        mask: its tissue.
-        patches: those of the prompt, in its order.
-        width: of the overview on the screen, in pixels.
+        slide: the slide from which patches are read.
+        mask: the tissue of the slide.
+        patches: the patches of the prompt, in its order.
+        width: the width of the overview on the screen, in pixels.
     """
 
     def __init__(self, slide: Slide, mask: TissueMask, patches: Sequence[Patch], *, width: int = 400) -> None:
@@ -42,7 +42,7 @@ class SlideViewer(Viewer):
         self._scale = width / mask.rgb.shape[1]
         self._overview = self._draw_overview()
         self.number = ipywidgets.BoundedIntText(1, 1, len(patches), description="patch", layout={"width": "160px"})
-        self.caption = ipywidgets.HTML()  # unlike a Label it breaks lines
+        self.caption = ipywidgets.HTML()  # unlike a Label, HTML breaks lines
         self.picture, self.patch = Picture(width=width), Picture()
         for name in ("picture", "number", "patch", "caption"):
             getattr(self, name).add_class(f"slide-{name}")
@@ -50,7 +50,7 @@ class SlideViewer(Viewer):
             "green: edge of the tissue; black: patches in the order of the prompt; orange: chosen"
         )
         left = ipywidgets.VBox([self.number, self.picture, legend], layout={"width": f"{width + 20}px"})
-        # Beside the overview, so that what a click shows is in sight, and as large as there is room.
+        # The patch stands beside the overview, so that a click shows it in sight, as large as there is room.
         right = ipywidgets.VBox([self.caption, self.patch], layout={"flex": "1 1 320px", "max_width": "900px"})
         self._row = ipywidgets.HBox([left, right], layout={"flex_flow": "row wrap"})
         super().__init__([self._row])
@@ -65,7 +65,7 @@ class SlideViewer(Viewer):
         self.number.value = min(max(self.number.value + steps, 1), len(self._patches))
 
     def _enlarge(self) -> None:
-        """The patch below the overview with its own pixels, or beside it again."""
+        """Show the patch below the overview with all its pixels, or beside the overview again."""
         beside = self._row.layout.flex_flow == "row wrap"
         self._row.layout.flex_flow = "column" if beside else "row wrap"
 
@@ -98,7 +98,7 @@ class SlideViewer(Viewer):
         for n, patch in enumerate(self._patches, start=1):
             left, top, right, bottom = self._square(patch)
             draw.rectangle((left, top, right, bottom), outline="black")
-            if right - left >= 14:  # a smaller one has no room for its number
+            if right - left >= 14:  # a smaller square has no room for a number
                 font = ImageFont.load_default(min(15, (right - left) // 2))
                 draw.text((left + 3, top + 2), str(n), "black", font, stroke_width=2, stroke_fill="white")
         return picture
@@ -120,12 +120,12 @@ class SlideViewer(Viewer):
             f"patch {n} of {count}: {patch.size * self._slide.mpp / 1000:.2f} mm wide, {patch.tissue:.0%} tissue, "
             f"at x = {patch.x}, y = {patch.y} of level 0; click it for its full size"
         )
-        # A photograph of 896 x 896 pixels: as PNG it would take 2 MB of the saved notebook.
+        # As a PNG, a photograph of 896 x 896 pixels would take 2 MB of the saved notebook.
         self.patch.put(image, f"Patch {n} at full resolution", mime="image/jpeg")
 
 
 def contact_sheet(images: Sequence[Image.Image], *, width: int = 900, columns: int = 0) -> Any:
-    """All patches small, numbered in the order of the prompt: an IPython Image (JPEG) with alt text."""
+    """Small pictures of all patches, numbered in the prompt's order: an IPython Image (JPEG) with alt text."""
     from IPython.display import Image as Shown
 
     if not images:
@@ -137,7 +137,8 @@ def contact_sheet(images: Sequence[Image.Image], *, width: int = 900, columns: i
     for k, image in enumerate(images):
         left, top = k % columns * (side + 4), k // columns * (side + 4)
         sheet.paste(image.convert("RGB").resize((side, side), Image.Resampling.BOX), (left, top))
-        draw.rectangle((left, top, left + side, top + side), outline=(170, 170, 170))  # glass is as white as paper
+        # A frame, because glass is as white as the page.
+        draw.rectangle((left, top, left + side, top + side), outline=(170, 170, 170))
         draw.text((left + 3, top + 2), str(k + 1), "black", font, stroke_width=2, stroke_fill="white")
     alt = f"Contact sheet of {len(images)} patches, numbered in the order of the prompt."
     return Shown(data=encode(sheet, "image/jpeg"), format="jpeg", alt=alt)

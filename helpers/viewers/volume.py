@@ -1,4 +1,4 @@
-"""Look through a volume in JupyterLab: three planes, windows, and which slices go into the prompt."""
+"""Look through a volume in JupyterLab, in three planes and several windows, with the prompt's slices marked."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class VolumeViewer(Viewer):
     """A slider through the slices of a volume.
 
     Axial slices are decoded when they are shown. The other planes need every slice: the first time one is chosen,
-    the whole volume is read and kept, and the caption says so. MR is read at once, as the protocol's scale is
-    that of the whole volume.
+    the whole volume is read and kept, and the caption says so. An MR volume is read completely at the beginning,
+    because its grey scale depends on the whole volume.
 
     Args:
-        volume: what to look through.
-        in_prompt: indices of the axial slices that the model gets, in order; they are marked.
+        volume: the volume to show.
+        in_prompt: the indices of the axial slices that the model gets, in order. They are marked.
         start: the axial slice to begin with; by default the middle one.
         side: the longer side of the main picture in pixels.
 
@@ -65,10 +65,10 @@ class VolumeViewer(Viewer):
         self._at = {name: volume.shape[plane.cut] // 2 for name, plane in PLANES.items()}
         if start is not None:
             self._at["axial"] = start
-        self._busy = False  # while one control sets another
+        self._busy = False  # True while one control sets another
 
         self.plane = ipywidgets.ToggleButtons(options=list(PLANES), style={"button_width": "80px"})
-        # No number beside it: it would count from 0, the caption from 1.
+        # The slider shows no number, because it would count from 0, but the caption counts from 1.
         self.slider = ipywidgets.IntSlider(
             self._at["axial"], 0, volume.shape[0] - 1, description="slice", readout=False
         )
@@ -141,7 +141,7 @@ class VolumeViewer(Viewer):
         self._draw()
 
     def _show_window_sliders(self) -> None:
-        """Three windows at once have no centre and no width."""
+        """Hide the sliders of centre and width if three windows are shown at once."""
         for slider in (self.centre, self.width):
             slider.layout.display = "none" if self.preset.value == THREE else ""
 
@@ -151,7 +151,7 @@ class VolumeViewer(Viewer):
         if self.preset.value == OWN:
             self._draw()
         else:
-            self.preset.value = OWN  # draws
+            self.preset.value = OWN  # this draws the picture again
 
     def _move(self, steps: int) -> None:
         self.slider.value = min(max(self.slider.value + steps, 0), self.slider.max)
@@ -168,14 +168,14 @@ class VolumeViewer(Viewer):
             self.slider.value = min(there, key=lambda k: abs(k - here))
 
     def _read_all(self) -> None:
-        """Every slice, once; the caption says how far it is."""
+        """Read every slice once. The caption shows the progress."""
         if self._voxels is not None:
             return
         done, voxels, count = 0, None, self._volume.shape[0]
         for batch in self._volume.batches():
             if voxels is None:
                 voxels = np.empty(self._volume.shape, batch.dtype)
-            elif not np.can_cast(batch.dtype, voxels.dtype):  # slices may each have a scale of their own
+            elif not np.can_cast(batch.dtype, voxels.dtype):  # each slice may have its own scale
                 voxels = voxels.astype(batch.dtype)
             voxels[done : done + len(batch)], done = batch, done + len(batch)
             self.caption.value = (
@@ -209,7 +209,7 @@ class VolumeViewer(Viewer):
         return self.centre.value - self.width.value / 2, self.centre.value + self.width.value / 2
 
     def _three(self, values: np.ndarray, size: tuple[int, int]) -> Image.Image:
-        """The prompt's colours large, and each channel by itself in grey beside them."""
+        """The prompt's colours as a large picture, and each channel in grey beside it."""
         channels = [windowed(self._volume, values, window) for window in CT_WINDOWS.values()]
         main = sized(np.stack(channels, axis=-1), size)
         self._mark(main, self.plane.value)
@@ -231,7 +231,7 @@ class VolumeViewer(Viewer):
         if name == "axial":
             return
         draw, count = ImageDraw.Draw(picture), self._volume.shape[0]
-        for k in self._numbers:  # where the prompt's slices lie, at both edges
+        for k in self._numbers:  # marks the prompt's slices at both edges
             y = (count - 0.5 - k) / count * picture.height
             draw.line((0, y, 7, y), ORANGE)
             draw.line((picture.width - 8, y, picture.width, y), ORANGE)

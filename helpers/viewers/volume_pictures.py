@@ -1,4 +1,4 @@
-"""A volume as pictures: a plane at its physical proportions, with letters; all planes and projections at once."""
+"""Draw a volume: one plane with true proportions and letters, or all planes and projections at once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from helpers.prompts import CT_WINDOWS
 from helpers.viewers.pictures import YELLOW, encode
 from helpers.volumes import Volume, apply_window, measured_range
 
-# Names to (low, high) in HU: the protocol's three, and what radiologists' viewers call lung and bone.
+# Windows as (low, high) in HU: the three of the prompt, and those that radiologists call lung and bone.
 PRESETS = {**CT_WINDOWS, "subdural": (-25, 175), "lung": (-1350, 150), "bone": (-500, 1500)}
-BONE = 150  # HU: what a projection of a CT shows begins here
+BONE = 150  # HU; a projection of a CT shows values from here on
 
 
 @dataclass(frozen=True)
 class Plane:
-    """How one of the three planes lies in the array (z, y, x): what is cut, and what runs down and along it."""
+    """The place of a plane in the array (z, y, x): the axis that is cut, and those down and along the plane."""
 
     cut: int
     down: int
     along: int
-    upward: bool  # the first row is the last index: z grows towards the head, which is shown on top
+    upward: bool  # True if the last index is shown on top, as z grows towards the head
 
 
 PLANES = {
@@ -36,7 +36,7 @@ PLANES = {
 
 
 def letters(affine: np.ndarray, name: str) -> tuple[str, str, str, str]:
-    """What lies at the left, right, top and bottom of a plane: R, L, A, P, S or I, from the affine (LPS, mm).
+    """The letters at the left, right, top and bottom of a plane (R, L, A, P, S or I), from the affine (LPS, mm).
 
     For a tilted volume, this is the nearest direction.
     """
@@ -51,7 +51,7 @@ def _letter(direction: np.ndarray) -> str:
 
 
 def cut(voxels: np.ndarray, name: str, k: int) -> np.ndarray:
-    """Plane ``k`` of an array (z, y, x), rows from top to bottom as it is shown."""
+    """Plane ``k`` of an array (z, y, x), with the rows in the order in which they are shown."""
     plane = PLANES[name]
     values = voxels.take(k, axis=plane.cut)
     return values[::-1] if plane.upward else values
@@ -65,7 +65,7 @@ def windowed(volume: Volume, values: np.ndarray, window: tuple[float, float]) ->
 
 
 def only_measured(volume: Volume, voxels: np.ndarray) -> np.ndarray:
-    """Decoded voxels with the lowest measured value where nothing was measured: for what knows no padding."""
+    """Decoded voxels, with the lowest measured value in the place of padding, for code that knows no padding."""
     if volume.padding is None and voxels.dtype.kind != "f":
         return voxels
     found = volume.measured(voxels)
@@ -75,7 +75,7 @@ def only_measured(volume: Volume, voxels: np.ndarray) -> np.ndarray:
 
 
 def proportions(volume: Volume, name: str, longest: int) -> tuple[int, int]:
-    """Width and height in pixels of a plane whose longer side is ``longest``, as it is in millimetres."""
+    """Width and height in pixels of a plane with its true proportions, whose longer side is ``longest``."""
     plane = PLANES[name]
     width, height = (volume.shape[axis] * volume.spacing[axis] for axis in (plane.along, plane.down))
     scale = longest / max(width, height)
@@ -92,7 +92,7 @@ def write_letters(image: Image.Image, marks: tuple[str, str, str, str]) -> None:
     """Write the letters of `letters` into the middle of the picture's four edges."""
     draw, (width, height) = ImageDraw.Draw(image), image.size
     ends = (
-        (12, height // 2, "lm"),  # clear of marks along the edge
+        (12, height // 2, "lm"),  # does not touch the marks along the edge
         (width - 12, height // 2, "rm"),
         (width // 2, 3, "mt"),
         (width // 2, height - 4, "mb"),
@@ -104,7 +104,7 @@ def write_letters(image: Image.Image, marks: tuple[str, str, str, str]) -> None:
 def write(
     draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, anchor: str = "la", size: int = 15
 ) -> None:
-    """Yellow words with a black rim: readable on any picture."""
+    """Write yellow words with a black rim, which are readable on any picture."""
     ink: Any = YELLOW if draw.mode == "RGB" else 255
     rim: Any = (0, 0, 0) if draw.mode == "RGB" else 0
     draw.text(place, text, ink, ImageFont.load_default(size), anchor=anchor, stroke_width=2, stroke_fill=rim)
@@ -127,7 +127,7 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
         window, lowest = window or (low, high), low + 0.1 * (high - low)
     brightest = projections(voxels, lowest)
     side = (width - 20) // 3
-    # One scale for all, so that a millimetre is as long everywhere.
+    # All pictures have one scale, so that a millimetre has the same length everywhere.
     scale = min(side / max(v * s for v, s in zip(volume.shape, volume.spacing, strict=True)), 8)
     tops = [
         (
@@ -162,9 +162,9 @@ def still(volume: Volume, *, window: tuple[float, float] | None = None, width: i
 def projections(voxels: np.ndarray, lowest: float) -> dict[str, np.ndarray]:
     """The highest value of ``voxels`` (z, y, x) along the lines of sight of each plane, by its name: uint8, 2D.
 
-    Nearly every line meets something bright, so on the scale of the voxels a projection is white all over. The
-    three have one scale of their own. Air, which is ``lowest`` or less, does not count for it. The middle one of
-    the other values is shown in mid-grey or darker, and only the brightest thousandth is white.
+    Nearly every line of sight meets something bright, so with the grey scale of the voxels, a projection would be
+    white everywhere. So the three projections have a scale of their own. Air, which is ``lowest`` or less, does
+    not count. The median of the other values is mid-grey or darker, and only the brightest thousandth is white.
     """
     found = {}
     for name, plane in PLANES.items():

@@ -1,4 +1,4 @@
-"""How the stored axes of a volume lie in the patient, and how they are turned to axial slices."""
+"""Find how the stored axes of a volume lie in the patient, and turn them to axial slices."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A tilted gantry or head leaves axial slices axial: up to 37 degrees.
+# With a tilted gantry or head, slices still count as axial up to this angle, 37 degrees.
 AXIAL_COSINE = 0.8
-# A sagittal or coronal volume is turned, not resampled, where its axes are this close to the patient's.
+# A sagittal or coronal volume is turned and not resampled if its axes are this close to the patient's.
 LARGEST_TILT = 20.0  # degrees
-# Sagittal slices that lie far apart would make axial ones of stripes.
+# From sagittal slices that are far apart, turning would make axial slices with long, narrow pixels (stripes).
 THICK = 3.0
-SQUARE = 1.01  # a pixel that is at most so many times as long as wide is shown as it is
+SQUARE = 1.01  # a pixel up to this ratio of its sides is shown as a square
 _PLANES = ("sagittal", "coronal", "axial")
 
 
@@ -22,10 +22,10 @@ _PLANES = ("sagittal", "coronal", "axial")
 class Axes:
     """Stored axes (slice, row, column) turned to (z, y, x): to superior, to posterior, to the patient's left.
 
-    ``order[k]`` is the stored axis that becomes axis k, ``flipped`` the new axes that run backwards.
+    ``order[k]`` is the stored axis that becomes axis k. ``flipped`` holds the new axes that run backwards.
     """
 
-    plane: str  # of the stored slices: "axial", "coronal", "sagittal" or "oblique"
+    plane: str  # plane of the stored slices: "axial", "coronal", "sagittal" or "oblique"
     order: tuple[int, int, int]
     flipped: tuple[int, ...]
     shape: tuple[int, int, int]  # (z, y, x)
@@ -54,7 +54,7 @@ def axes_of(affine: np.ndarray, shape: Sequence[int]) -> Axes:
     columns = affine[:3, :3]
     lengths = np.linalg.norm(columns, axis=0)
     cosines = np.abs(columns / lengths)  # [patient axis x y z, stored axis]
-    # The best pairing overall of z, y, x (patient axes 2, 1, 0) with stored axes.
+    # Pair z, y, x (patient axes 2, 1, 0) with the stored axes so that all three pairs together fit best.
     order = max(
         itertools.permutations(range(3)),
         key=lambda order: sum(cosines[2 - k, axis] for k, axis in enumerate(order)),
@@ -70,7 +70,7 @@ def axes_of(affine: np.ndarray, shape: Sequence[int]) -> Axes:
             flipped.append(k)
     spacing = tuple(float(lengths[axis]) for axis in order)
     plane = plane_of(cosines[:, 0])
-    if plane != _PLANES[2 - order.index(0)]:  # of sheared axes, another may be the better one
+    if plane != _PLANES[2 - order.index(0)]:  # for sheared axes, another plane may fit better
         plane = "oblique"
     return Axes(plane, order, tuple(flipped), size, spacing, turned)
 

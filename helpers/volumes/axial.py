@@ -27,8 +27,8 @@ class Axial:
     spacing: tuple[float, float, float]  # mm, (z, y, x)
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> LPS mm
     decode: Callable[[Sequence[int]], np.ndarray]
-    padding: tuple[float, float] | None  # from and to which value a voxel is not a measurement
-    note: str = ""  # what was done, where it was more than to read them
+    padding: tuple[float, float] | None  # a voxel in this range of values is not a measurement
+    note: str = ""  # a sentence if the slices were turned or resampled
 
 
 def axial_slices(
@@ -43,7 +43,7 @@ def axial_slices(
 
     Args:
         affine: (4, 4), stored index (slice, row, column, 1) to LPS mm.
-        shape: of the stored array.
+        shape: the shape of the stored array.
         stored: a function that gives stored slices by their indices, (n, rows, columns).
         source: the path or address, for error messages.
         reformat: "axial" resamples (trilinear) a volume that cannot be turned.
@@ -75,7 +75,7 @@ def axial_slices(
         problem = f"{taken} {axes.plane}: axial ones made of them would have pixels of {dy:.2g} x {dx:.2g} mm."
         choose += ", or one with cubic voxels"
     else:
-        problem = f"The slices are {axes.plane}, {axes.tilt:.0f} degrees off; the model wants axial ones."
+        problem = f"The slices are {axes.plane}, {axes.tilt:.0f} degrees off, but the model needs axial slices."
     raise InputError(
         problem,
         path=source,
@@ -85,7 +85,7 @@ def axial_slices(
 
 
 def _read(axes: Axes, stored: Callable[[Sequence[int]], np.ndarray], indices: Sequence[int]) -> np.ndarray:
-    """Slices of a volume that is stored in axial slices: only these are decoded."""
+    """Slices of a volume that is stored in axial slices. Only the slices in ``indices`` are decoded."""
     last = axes.shape[0] - 1
     pixels = stored([last - k if 0 in axes.flipped else k for k in indices])
     if axes.order[1] == 2:
@@ -112,7 +112,7 @@ def _resampled(
     plane: str,
     padding: tuple[float, float] | None,
 ) -> Axial:
-    """The volume on cubic voxels along the patient's axes; NaN where nothing was taken."""
+    """The volume on cubic voxels along the patient's axes, with NaN where nothing was measured."""
     from scipy.ndimage import map_coordinates
 
     corners = np.array([[*index, 1] for index in itertools.product(*((0, n - 1) for n in shape))])
@@ -146,7 +146,7 @@ def _resampled(
         for n, z in enumerate(indices):
             at = back[:3, 0, None, None] * z + back[:3, 1, None, None] * y + back[:3, 2, None, None] * x
             at += back[:3, 3, None, None]
-            # What rounding alone puts outside lies on the border.
+            # Voxels that are outside only because of rounding lie on the border.
             inside = np.clip(at, 0, last)
             at = np.where(abs(at - inside) < 1e-3, inside, at)
             map_coordinates(whole, at, out[n], order=1, cval=np.nan)

@@ -16,16 +16,14 @@ from pydicom.uid import UID
 from helpers.errors import InputError
 
 _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
-_BOXED = b"\0\0\0\x0cjP  "  # JPEG 2000 within a JP2 file
-# Start of Frame: all of T.81, and that of JPEG-LS; C4, C8 and CC are other markers.
+_BOXED = b"\0\0\0\x0cjP  "  # the beginning of a JP2 file, which holds JPEG 2000
+# The markers Start of Frame of T.81 and of JPEG-LS. C4, C8 and CC are other markers.
 _SIZES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
 
 
 class CodedFrame(NamedTuple):
-    """The coding of a frame, its size in pixels, samples a pixel, bits a sample, and whether some samples are
-    coarser.
-    """
+    """A frame's coding and size, and its samples a pixel, bits a sample, and whether some samples are coarser."""
 
     coding: str  # "JPEG" (or JPEG-LS), or "JPEG 2000"
     rows: int
@@ -41,10 +39,10 @@ def coded_frame(pixels: bytes | BinaryIO, dataset: Dataset, frame: int, count: i
     JPEG and JPEG-LS (ITU-T T.81 B.2.2, T.87 C.2.2), JPEG 2000 (T.800 A.5.1); None for others (RLE, video).
 
     Args:
-        pixels: the value of Pixel Data, or a file that stands at its beginning.
-        dataset: where the offsets of frames are looked up.
-        frame: from 0.
-        count: of frames.
+        pixels: the value of Pixel Data, or a file that is positioned at its beginning.
+        dataset: the dataset with the offsets of the frames.
+        frame: the number of the frame, from 0.
+        count: the number of frames.
 
     Raises the error of pydicom if the frame does not exist.
     """
@@ -79,7 +77,7 @@ def coded_frames(dataset: Dataset) -> int:
     """The number of fragments that begin as a JPEG or JPEG 2000 does; each of them is a frame."""
     heads = (_JPEG, _JPEG_2000, _BOXED)
     fragments = generate_fragments(dataset.PixelData)
-    next(fragments, None)  # the offset table
+    next(fragments, None)  # skips the offset table
     return sum(fragment.startswith(heads) for fragment in fragments)
 
 
@@ -87,7 +85,7 @@ def _jpeg(stream: bytes) -> CodedFrame | None:
     at = 2
     while at + 9 < len(stream) and stream[at] == 0xFF:
         kind = stream[at + 1]
-        if kind == 0xFF:  # filled up
+        if kind == 0xFF:  # a fill byte
             at += 1
             continue
         if kind == _SCAN:

@@ -67,7 +67,7 @@ def tissue_slices(volume: Volume) -> range:
         values, found = batch.astype(np.float32), volume.measured(batch)
         sample.append(values[:, ::4, ::4][found[:, ::4, ::4]])
         values[~found] = -np.inf
-        for axis in (1, 2):  # each pixel becomes the darkest of its square
+        for axis in (1, 2):  # each pixel becomes the darkest one of its square
             length = values.shape[axis]
             width = min(3, length)
             values = np.minimum.reduce([values.take(range(i, length - width + 1 + i), axis) for i in range(width)])
@@ -76,14 +76,14 @@ def tissue_slices(volume: Volume) -> range:
     if not len(known):
         return range(volume.shape[0])
     low, high = np.percentile(known, [0.5, 99.5])
-    low = min(float(low), 0.0)  # where the air was taken out, the darkest is tissue
+    low = min(float(low), 0.0)  # if the air was removed, the darkest value is tissue
     air = -500.0 if volume.modality == "CT" else low + 0.1 * (float(high) - low)
     shown = np.flatnonzero(np.concatenate(brightest) > air)
     return range(int(shown[0]), int(shown[-1]) + 1) if len(shown) else range(volume.shape[0])
 
 
 def apply_window(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Clip ``values`` to low..high, scale to 0..255 and round: returns uint8 of the same shape. NaN becomes 0."""
+    """Clip ``values`` to low..high, scale to 0..255 and round, NaN to 0. Returns uint8 of the same shape."""
     shown = _scaled(values, low, high)
     if values.dtype.kind == "f":
         shown[np.isnan(values)] = 0
@@ -95,7 +95,7 @@ def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled -= low
     scaled /= high - low
     scaled *= 255
-    with np.errstate(invalid="ignore"):  # NaN becomes any number
+    with np.errstate(invalid="ignore"):  # NaN may become any number
         return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
@@ -160,14 +160,14 @@ def mri_to_rgb(volume: Volume, indices: Iterable[int] | None = None) -> np.ndarr
 
 
 def measured_range(volume: Volume, batches: Iterable[np.ndarray] | None = None) -> tuple[float, float]:
-    """The lowest and the highest measured value of the whole volume. Raises `InputError` where they are equal.
+    """The lowest and the highest measured value of the whole volume. Raises `InputError` if they are equal.
 
     ``batches`` are the decoded slices, if the caller has them; otherwise they are read.
     """
     ends = []
     for values in volume.batches() if batches is None else batches:
         low, high = float(values.min()), float(values.max())
-        if volume.padding is not None or not np.isfinite([low, high]).all():  # NaN makes both NaN
+        if volume.padding is not None or not np.isfinite([low, high]).all():  # with NaN, both would be NaN
             values = values[volume.measured(values)]
             if not values.size:
                 continue
@@ -191,7 +191,7 @@ def shown_size(volume: Volume) -> tuple[int, int]:
     """Width and height of a slice as the model gets it, with square pixels and sides of 512 at most."""
     height, width = volume.shape[1:]
     _, dy, dx = volume.spacing
-    if max(dy, dx) / min(dy, dx) > SQUARE:  # the finer of the two is kept
+    if max(dy, dx) / min(dy, dx) > SQUARE:  # the finer spacing is kept
         height, width = height * dy / min(dy, dx), width * dx / min(dy, dx)
     shrink = min(1.0, MAX_SLICE_SIDE / max(height, width))
     return max(1, round(width * shrink)), max(1, round(height * shrink))
@@ -207,11 +207,12 @@ def _colours(
     windows: Sequence[tuple[float, float]],
     looks: list[Look | None] | None = None,
 ) -> np.ndarray:
-    """The colours of slices; statistics of their values are added to ``looks``."""
+    """The colours of slices. Statistics of their values are added to ``looks``."""
     height, width = volume.shape[1:]
     size = shown_size(volume)
     whole = size == (width, height)
-    # Shrunk alone, a pixel is the mean of those that it stands for; stretched too, it lies between them.
+    # If a slice only shrinks, a new pixel is the mean of the pixels that it replaces. If it also stretches, the
+    # new pixel is interpolated.
     plain = max(volume.spacing[1:]) / min(volume.spacing[1:]) <= SQUARE
     filter_ = Image.Resampling.BOX if plain else Image.Resampling.BILINEAR
     rgb = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
@@ -230,7 +231,7 @@ def _colours(
             colours = np.asarray(Image.fromarray(colours).resize(size, filter_))
         rgb[k] = colours
 
-    # Slice by slice, so that the decoded values of all of them never stand beside the colours.
+    # Slice by slice, so that memory never holds the decoded values of all slices beside the colours.
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(fill, range(len(wanted))):
             pass

@@ -11,7 +11,7 @@ import numpy as np
 from helpers.volumes.dicom_record import Slice
 from helpers.volumes.header_values import header_text, number_of, same
 
-# What people call volumes by, before what only machines do.
+# Attributes by which people name volumes come first, then those that only machines use.
 TELLING = (
     *("SeriesNumber", "SeriesDescription", "AcquisitionNumber", "ImageType", "FrameType", "EchoTime"),
     *("EchoNumbers", "DiffusionBValue", "ComplexImageComponent", "StackID", "TemporalPositionIndex"),
@@ -22,17 +22,17 @@ TELLING = (
     *("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "SeriesTime", "Modality", "SeriesInstanceUID"),
     *("StudyInstanceUID", "PatientID", "FrameOfReferenceUID"),
 )
-# Within what the slices of one volume differ; a little more than is allowed.
+# How much the values of slices of one volume may differ, a little more than DICOM allows.
 NEAR = {"PixelSpacing": 1.01e-3, "ImageOrientationPatient": 1.01e-4}
-MOST = 3  # words at once
-FEW = 4  # ways in which the slices of one volume may write one value, as 0.5 and 0.50
+MOST = 3  # the most words together
+FEW = 4  # the most spellings of one value in a volume, such as 0.5 and 0.50
 
 
 class Values:
     """The header values of the slices of several volumes by keyword, and the slices that a value chooses."""
 
     def __init__(self, slices: Sequence[Slice]) -> None:
-        # Slice by slice: each one's file is read once.
+        # Slice by slice, so that each file is read once.
         rows = [record.look_up(*TELLING) for record in slices]
         self.of = {key: [row[k] for row in rows] for k, key in enumerate(TELLING)}
         texts = {key: [header_text(value) for value in values] for key, values in self.of.items()}
@@ -41,11 +41,11 @@ class Values:
         self.numbers = {key: np.unique(texts[key], return_inverse=True)[1] for key in self.telling}
 
     def partings(self) -> Iterator[np.ndarray]:
-        """Ways to part the slices by one keyword, then by several: the number of each slice's part, (n,)."""
+        """Ways to divide the slices by one keyword, then by several: each gives each slice's part, (n,)."""
         ways: dict[bytes, np.ndarray] = {}
         for key in self.telling:
             _, first, part = np.unique(self.numbers[key], return_index=True, return_inverse=True)
-            part = first[part]  # by the first slice that has it, so that keywords that part alike are one way
+            part = first[part]  # named by its first slice, so that equal divisions by other keywords are one way
             ways.setdefault(part.tobytes(), part)
         for count in range(1, MOST + 1):
             for some in itertools.combinations(ways.values(), count):
@@ -80,7 +80,7 @@ def _choice(values: Values, start: int, end: int, given: dict[str, Any]) -> dict
     wanted = np.zeros(len(values.of[TELLING[0]]), bool)
     wanted[start:end] = True
     words = {key: plain(values.of[key][start]) for key in values.telling}
-    # A word for what is there, before one for what is absent.
+    # A word for a value that is present is better than one for an absent value.
     for absent in (False, True):
         keys: dict[str, np.ndarray] = {}
         for key, word in words.items():
@@ -98,7 +98,7 @@ def _choice(values: Values, start: int, end: int, given: dict[str, Any]) -> dict
 
 
 def plain(value: Any) -> int | float | str:
-    """A header value as one would write it; ``none`` where it is absent."""
+    """A header value as a person would write it; ``none`` if it is absent."""
     if value is None:
         return "none"
     parts = [_plain(part) for part in header_text(value).split("\\")]
@@ -108,7 +108,7 @@ def plain(value: Any) -> int | float | str:
 def _plain(text: str) -> int | float | str:
     digits = text.removeprefix("-")
     number = number_of(text) if digits.replace(".", "", 1).isdigit() else None
-    # An identifier with a leading zero, or of very many digits, is no number.
+    # An identifier with a leading zero or with very many digits is not a number.
     if number is None or len(text) > 15 or (digits[0] == "0" and digits[1:2].isdigit()):
         return text
     return int(number) if number == int(number) else number

@@ -28,7 +28,7 @@ from pydicom.uid import (
 from helpers.errors import InputError
 from helpers.volumes.header_values import header_value
 
-# Endings that promise a DICOM file. One without an ending may be DICOM; its content tells.
+# Endings of DICOM files. A file without an ending may also be DICOM, and its content tells.
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
 _OTHER_SUFFIXES = {".hdr", ".img", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr"}  # volumes of other formats
 _VOLUME_CLASSES = {
@@ -61,7 +61,7 @@ class PassedOver(NamedTuple):
         return f"{self.path.name}: {self.what}"
 
     def error(self) -> InputError:
-        """The error if no other file is there."""
+        """The error if there is no other file."""
         return InputError(
             f"This is not an image of a CT or MR volume: {self.what}.",
             path=self.path,
@@ -123,18 +123,18 @@ def is_hidden(file: Path) -> bool:
 
 
 def promises_dicom(file: Path) -> bool:
-    """Whether a file's name is one that DICOM files have; one without an ending is such a name too."""
+    """Whether a DICOM file may have this name. A name without an ending counts, too."""
     suffix = file.suffix.lower()
     return suffix in _DICOM_SUFFIXES or not suffix or suffix[1:].isdigit()
 
 
 def is_dicom_file(file: Path) -> bool:
-    """Whether a file is to be read as DICOM: its name ends so, or its content begins so."""
+    """Whether a file should be read as DICOM, because of the end of its name or the beginning of its content."""
     return file.suffix.lower() in _DICOM_SUFFIXES or begins_as_dicom(file)
 
 
 def begins_as_dicom(file: Path) -> bool:
-    """Whether a file begins as PS3.10 says, or, without the preamble, with the elements that stand first."""
+    """Whether a file begins as PS3.10 says, or without the preamble, with the elements that come first."""
     with file.open("rb") as stream:
         return _begins_as_dicom(stream.read(132))
 
@@ -145,7 +145,7 @@ def _begins_as_dicom(head: bytes) -> bool:
     if len(head) < 12:
         return False
     explicit = head[4:6].isalpha() and head[4:6].isupper()
-    if head[:2] == b"\0\x08":  # the group that comes first, big endian, which is always explicit
+    if head[:2] == b"\0\x08":  # the first group in big endian, which is always explicit
         return explicit and head[2] == 0 and head[3] <= 0x70
     if head[:2] not in (b"\x08\0", b"\x02\0"):
         return False
@@ -203,7 +203,7 @@ def what_else(header: Dataset) -> str | None:
 
 
 def _sop_classes(header: Dataset) -> list[bytes | str]:
-    """The SOP classes that a file says that it is of: its own, and the one in its meta information."""
+    """The SOP classes that a file states in its dataset and in its meta information."""
     parts = ((header, _SOP_CLASS), (getattr(header, "file_meta", None), _MEDIA_SOP_CLASS))
     elements = [part.get_item(tag) for part, tag in parts if part is not None]
     said = [element.value for element in elements if element is not None and element.value]
@@ -220,7 +220,7 @@ def _what_else(said: bytes | str) -> str | None:
 
 
 def modality_of(header: Dataset) -> str:
-    """The modality that an object's class implies; empty where it implies none."""
+    """The modality that an object's class implies; "" if it implies none."""
     name = UID(str(header_value((header,), "SOPClassUID"))).name
     return next((code for word, code in _MODALITIES.items() if f"{word} " in name), "")
 
@@ -238,16 +238,16 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
 
 
 def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | None, bool, int | None]:
-    """The tag of the pixel data, at which ``stream`` stands, whether all of it lies in the file, and its length.
+    """Find the tag of the pixel data at ``stream``'s place, whether the file holds all of it, and its length.
 
-    The tag is None if there is none, the length where it is compressed. Steps over the element (over its fragments
-    when compressed, PS3.5 annex A.4) without reading pixels.
+    The tag is None without pixel data, and the length is None if they are compressed. This function skips the
+    element (with its fragments if it is compressed, PS3.5 annex A.4) and reads no pixels.
     """
     implicit, little = header.original_encoding
     order = "<" if little else ">"
     size = os.fstat(stream.fileno()).st_size
     if getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None) == DeflatedExplicitVRLittleEndian:
-        stream.seek(0)  # it is at no place in the inflated file
+        stream.seek(0)  # the place has no meaning in the inflated file
         found = dcmread(stream, specific_tags=[Tag(tag) for tag in (_PIXEL_DATA, _FLOAT, _DOUBLE)])
         found = [(element.tag.group, element.tag.element) for element in found]
         return (found[0] if found else None), bool(found), None
@@ -272,10 +272,10 @@ def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | No
         stream.seek(length, os.SEEK_CUR)
 
 
-@functools.lru_cache(maxsize=1)  # asked for frame by frame; `whole_header.cache_clear` lets it go
+@functools.lru_cache(maxsize=1)  # called for each frame; `whole_header.cache_clear` frees it
 def whole_header(path: Path | str) -> Dataset:
     """All attributes of a file except its pixels, for slices that the usual attributes do not tell apart."""
     try:
         return dcmread(path, stop_before_pixels=True, force=True)
-    except Exception:  # the attributes that every volume needs were read; more are not to be had
+    except Exception:  # only the attributes that every volume needs can be read
         return Dataset()

@@ -18,7 +18,7 @@ from helpers.volumes.codestream import check_coded, coded_frame
 from helpers.volumes.dicom_record import Slice
 from helpers.volumes.header_values import header_value
 
-# What decodes the syntaxes that pydicom does not decode by itself, and those that it has no name for.
+# The packages that decode syntaxes for pydicom, and names of syntaxes for which pydicom has none.
 _DECODERS = {
     "JPEG 2000": "pylibjpeg pylibjpeg-openjpeg",
     "High-Throughput JPEG 2000": 'pylibjpeg "pylibjpeg-openjpeg>=2.4"',
@@ -41,8 +41,8 @@ def decode_slices(
 
     If the slices have different padding values, a padded pixel becomes NaN; otherwise it keeps its value, see
     `padding_of`. ``file_of`` gives the file of a record whose path is not a file. It may download the file, and
-    raise `InputError`. Takes every transfer syntax that an installed pydicom decoder reads. Raises `InputError`
-    naming the file.
+    raise `InputError`. This function decodes every transfer syntax for which pydicom has a decoder installed.
+    Raises `InputError` that names the file.
     """
     exact = all(_fits_int16(s) for s in slices)
     out = np.empty((len(slices), slices[0].rows, slices[0].columns), np.int16 if exact else np.float32)
@@ -78,7 +78,7 @@ def _stored(path: Path | str, record: Slice) -> np.ndarray:
     whole = _decoded(path, record, correct_unused_bits=not unused)
     if not unused:
         return whole
-    # What is padding may lie outside the bits that are stored, and what lies outside of them else is not a pixel.
+    # A padding value may lie outside of the stored bits. Other bits outside of them do not belong to the pixel.
     below = empty_below(whole, record.high_bit, record.bits_stored, record.bits_allocated, record.name)
     above = record.bits_allocated - record.bits_stored - below
     stored = (whole << above) >> (above + below)
@@ -93,9 +93,9 @@ def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, nam
     Args:
         whole: the values in all allocated bits, with a signed type if they are signed.
         high_bit, bits, allocated: HighBit, BitsStored and BitsAllocated.
-        name: of the file, for errors.
+        name: the name of the file, for errors.
 
-    Raises `InputError` where bits lie on both sides.
+    Raises `InputError` if there are bits on both sides.
     """
     below = high_bit + 1 - bits
     if not 0 < below <= allocated - bits:
@@ -113,14 +113,14 @@ def empty_below(whole: np.ndarray, high_bit: int, bits: int, allocated: int, nam
 
 
 def _check_compressed(path: Path | str, record: Slice) -> None:
-    """Refuse a compressed frame that is another than the header says: GDCM ends the process over some."""
+    """Refuse a compressed frame that differs from the header, because GDCM ends the process for some of them."""
     with Path(path).open("rb") as stream:
         keywords = ["NumberOfFrames", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
         header = dcmread(stream, stop_before_pixels=True, specific_tags=keywords, force=True)
         syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
         if not (syntax and syntax.is_transfer_syntax and syntax.is_compressed):
             return
-        stream.seek(12, os.SEEK_CUR)  # the tag, type and length of Pixel Data
+        stream.seek(12, os.SEEK_CUR)  # skips the tag, type and length of Pixel Data
         count = int(header_value((header,), "NumberOfFrames") or 1)
         coded = coded_frame(stream, header, record.frame, count)
     if coded is not None:
@@ -133,7 +133,7 @@ def _decoded(path: Path | str, record: Slice, **options: bool) -> np.ndarray:
     try:
         return pixel_array(path if record.in_place else read_dataset(path), index=record.frame, **options)
     except Exception:
-        # Attributes that are clear in spite of a wrong type or case, which the decoders do not take.
+        # These attributes may have a wrong type or case. Their meaning is clear, but the decoders refuse them.
         dataset = read_dataset(path)
         clear = {"Rows": record.rows, "Columns": record.columns, "SamplesPerPixel": 1}
         clear["PhotometricInterpretation"] = "MONOCHROME1" if record.inverted else "MONOCHROME2"
@@ -142,11 +142,11 @@ def _decoded(path: Path | str, record: Slice, **options: bool) -> np.ndarray:
             clear["PixelRepresentation"] = int(record.signed)
         for keyword, value in clear.items():
             if keyword in dataset:
-                del dataset[keyword]  # and with it what type it was said to have
+                del dataset[keyword]  # this also removes its stated type
             setattr(dataset, keyword, value)
         try:
             return pixel_array(dataset, index=record.frame, **options)
-        except Exception:  # the first error is that of the file as it is
+        except Exception:  # the first error, of the unchanged file, is raised
             pass
         raise
 
@@ -156,7 +156,7 @@ def _has_unused_bits(record: Slice) -> bool:
 
 
 def read_dataset(path: Path | str) -> Dataset:
-    """The whole of a file; where it has no meta information, its encoding is what was found."""
+    """Read a whole file. If it has no meta information, the encoding that was found is used."""
     dataset = dcmread(path, force=True)
     if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
         dataset.file_meta = FileMetaDataset()
@@ -182,7 +182,7 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
         syntax = dcmread(path, specific_tags=[], stop_before_pixels=True, force=True).file_meta.TransferSyntaxUID
         called = _JPEG_XL.get(syntax, syntax.name)
         missing = not _is_decoded(syntax, str(error))
-    except Exception:  # what cannot be told by its header is told by the decoder's error
+    except Exception:  # then the decoder's error is reported
         missing = False
     if missing:
         package = next((p for words, p in _DECODERS.items() if called.startswith(words)), None)
@@ -193,7 +193,7 @@ def undecodable(path: Path | str, error: Exception, name: str = "") -> InputErro
             if package
             else "pydicom has no decoder for it. Export the series without compression, or as JPEG 2000.",
         )
-    said = str(error).partition("\n")[0].rstrip(":")  # pydicom goes on with a line for each decoder
+    said = str(error).partition("\n")[0].rstrip(":")  # the other lines are about each decoder
     return InputError(
         f"The pixel data cannot be decoded ({said}).", path=name, remedy="Copy or export the file again."
     )
@@ -204,13 +204,13 @@ def _is_decoded(syntax: UID, error: str) -> bool:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         return False
-    # Of JPEG Extended, two decoders of three take 8 bits alone, and say so.
+    # Two of three decoders of JPEG Extended take only 8 bits, and their errors say so.
     return decoder.is_available and not (syntax == JPEGExtended12Bit and "12-bit precision" in error)
 
 
 def _measured(stored: np.ndarray, record: Slice, wide: type) -> np.ndarray:
-    """Stored pixels as what they measure, computed in the type ``wide``."""
-    if record.inverted and record.modality != "CT":  # Hounsfield units are what they are, however they are shown
+    """Rescale stored pixels to the measured values, in the type ``wide``."""
+    if record.inverted and record.modality != "CT":  # Hounsfield units do not depend on how they are shown
         low, high = (0, 0) if record.floating else _ends(record)
         stored = stored.astype(wide) * wide(-1) + wide(low + high)
     if record.lut is not None:

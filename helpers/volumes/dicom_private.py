@@ -9,7 +9,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.tag import Tag
 
-# Maker's name of the private block, its group, and the element of the b-value in it, as dcm2niix
+# The maker's name for the private block, its group, and the element of the b-value, as dcm2niix
 # (https://github.com/rordenlab/dcm2niix) and the makers' conformance statements document them.
 _B_VALUES = (
     ("SIEMENS MR HEADER", 0x0019, 0x0C),
@@ -17,13 +17,13 @@ _B_VALUES = (
     ("Philips Imaging DD 001", 0x2001, 0x03),
     ("Image Private Header", 0x0065, 0x09),
 )
-_GE_BASE = 10**9  # GE adds it to say that a b-value is meant
+_GE_BASE = 10**9  # GE adds this number to b-values
 # Philips scales MR a second time, to values that its own software compares between examinations.
 PHILIPS_SCALE = Tag(0x2005, 0x100E)
 
 
 def private_b_value(header: Dataset) -> float | None:
-    """The b-value (s/mm2) of a slice by its maker's private attribute; None where there is none."""
+    """The b-value (s/mm2) of a slice, from its maker's private attribute; None without one."""
     for creator, group, element in _B_VALUES:
         try:
             value = header.private_block(group, creator)[element].value
@@ -35,7 +35,7 @@ def private_b_value(header: Dataset) -> float | None:
 
 
 def _real(value: Any) -> float:
-    """A number, also one that pydicom left as it stands because it does not know its kind (VR UN)."""
+    """A number, also from bytes that pydicom did not convert because it does not know their type (VR UN)."""
     if not isinstance(value, bytes):
         return float(value)
     try:
@@ -46,7 +46,7 @@ def _real(value: Any) -> float:
 
 
 def philips_scale(headers: Iterable[Dataset]) -> float | None:
-    """Philips' own scale slope, by which stored values would be divided; None where it is absent."""
+    """Philips' own scale slope, by which its software divides stored values; None if it is absent."""
     for header in headers:
         if PHILIPS_SCALE in header:
             try:

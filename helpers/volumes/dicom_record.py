@@ -1,7 +1,7 @@
 """Turn one DICOM header into `Slice` records.
 
-Single-frame and multi-frame (Enhanced) files become the same records, so that everything after this knows
-only them. Attribute names are those of DICOM PS3.3.
+Single-frame and multi-frame (Enhanced) files become the same records, so that all other code need not tell them
+apart. Attribute names are those of DICOM PS3.3.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from helpers.volumes.header_values import (
     whole_number,
 )
 
-# What a series is called by, for lists of several.
+# Attributes that name a series in lists.
 GROUP_KEYWORDS = ("SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "AcquisitionNumber", "ImageType")
-# What tells whether two volumes belong together.
+# These tell whether two volumes belong together.
 EXAMINATION_KEYWORDS = ("PatientID", "FrameOfReferenceUID")
 _PLANE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness")
 _PIXELS = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation")
@@ -58,8 +58,8 @@ _COMMON = (
 )
 _COMMON_TAGS = {*map(Tag, _COMMON), PHILIPS_SCALE}
 _POSITION = Tag("ImagePositionPatient")
-LARGEST = 1e5  # mm that a position, or a spacing, may be
-# Where Enhanced objects say the same under another name.
+LARGEST = 1e5  # mm, the largest position or spacing
+# Attributes that have another name in Enhanced objects.
 _ENHANCED = {
     "EchoTime": "EffectiveEchoTime",
     "AcquisitionNumber": "FrameAcquisitionNumber",
@@ -77,7 +77,7 @@ class Slice:
     acquisition: str  # AcquisitionNumber
     modality: str
     image_type: tuple[str, ...]  # values of ImageType in capitals
-    units: str | None  # of a CT: "HU", or the name of another quantity
+    units: str | None  # for a CT: "HU", or the name of another quantity
     rows: int
     columns: int
     bits_allocated: int
@@ -86,7 +86,7 @@ class Slice:
     signed: bool
     floating: bool  # stored as floating-point numbers
     inverted: bool  # MONOCHROME1: high values are dark
-    padding: tuple[float, float] | None  # stored values from and to which a pixel is not a measurement
+    padding: tuple[float, float] | None  # the range of stored values that are not measurements
     position: np.ndarray  # centre of the first pixel, (3,)
     along_row: np.ndarray  # unit vector of increasing column index, (3,)
     down_column: np.ndarray  # unit vector of increasing row index, (3,)
@@ -94,23 +94,24 @@ class Slice:
     thickness: float | None
     slope: float
     intercept: float
-    rescaled: bool  # whether the file says how; False leaves slope 1 and intercept 0
+    rescaled: bool  # whether the file states slope and intercept; if not, they are 1 and 0
     lut: Dataset | None = field(repr=False, compare=False)  # Modality LUT, in place of slope and intercept
     private_scale: float | None  # Philips' own
-    in_place: bool  # whether the file says how it is encoded, and its pixels can be read where they stand
-    compressed: bool | None  # None where the header does not say
+    in_place: bool  # whether the file states its encoding, so that its pixels can be read in place
+    compressed: bool | None  # None if the header does not say
     _headers: tuple[Dataset, ...] = field(repr=False, compare=False)
     _whole: Callable[[], Dataset] = field(repr=False, compare=False)  # the header with every attribute
-    _told: dict[str, Any] = field(repr=False, compare=False, default_factory=dict)  # what was looked up
-    padding_is_nan: bool = False  # where the slices of a volume have different paddings
+    _told: dict[str, Any] = field(repr=False, compare=False, default_factory=dict)  # values that were looked up
+    padding_is_nan: bool = False  # True if the slices of a volume have different paddings
 
     def get(self, keyword: str) -> Any:
         """The value of a header attribute, from the frame or else from the file; None if absent or empty."""
-        # Looked up when asked for: converting every attribute of every file costs more than reading it.
+        # Values are converted only when they are needed, because converting all of them takes longer than reading
+        # the file.
         return header_value(self._headers, keyword)
 
     def look_up(self, *keywords: str) -> tuple[Any, ...]:
-        """The values of any attributes. The file is read again for those that were not read before."""
+        """The values of any attributes. For attributes that were not read before, the file is read again."""
         values = {k: self.get(k) for k in keywords if k not in self._told}
         if absent := [k for k, value in values.items() if value is None]:
             header = self._whole()
@@ -128,7 +129,7 @@ class Slice:
 
     @property
     def name(self) -> str:
-        """The file, and the frame where it is not the first, for messages."""
+        """The file, and the frame if it is not the first, for messages."""
         return f"{self.path}" if self.frame == 0 else f"{self.path} (frame {self.frame + 1})"
 
     @property
@@ -136,7 +137,7 @@ class Slice:
         """Unit normal of the plane, turned so that it points to the patient's head, else left, else back."""
         normal = np.cross(self.along_row, self.down_column)
         normal /= np.linalg.norm(normal)
-        leading = normal[np.argmax(np.abs(normal) + np.array([0, 1e-6, 2e-6]))]  # of equal ones, to the head
+        leading = normal[np.argmax(np.abs(normal) + np.array([0, 1e-6, 2e-6]))]  # if equal, to the head
         return normal if leading >= 0 else -normal
 
 
@@ -181,14 +182,15 @@ def _shared(header: Dataset) -> Dataset:
 
 
 def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
-    """The attributes of one frame, lifted out of its functional groups; its own win over shared ones."""
+    """The attributes of one frame from its functional groups. Its own attributes win over shared ones."""
     flat = Dataset()
     for groups in (shared, frame):
-        # Makers' private groups repeat standard attributes, at times with other values: the standard's win.
+        # Makers' private groups repeat standard attributes, sometimes with other values. The standard attributes
+        # win.
         for element in sorted(groups, key=lambda e: not e.tag.is_private):
             if element.VR == "SQ" and element.value:
                 flat.update(element.value[0])
-                # The direction of diffusion lies one sequence deeper.
+                # The direction of diffusion is one sequence deeper.
                 for inner in header_value(element.value, "DiffusionGradientDirectionSequence") or ():
                     flat.update(inner)
     return flat
@@ -204,7 +206,7 @@ def _record(
     whole: Callable[[], Dataset],
 ) -> Slice:
     headers = (header,) if plane is header else (plane, header)
-    # Most files of a series differ in little but the position, and converting values costs more than reading them.
+    # Most files of a series differ only in the position, and converting values takes longer than reading them.
     key = (floating, header.original_encoding, *_unconverted(headers))
     if key not in known:
         known[key] = _common_facts(path, headers, floating)
@@ -231,7 +233,7 @@ def _record(
 
 
 def _unconverted(headers: tuple[Dataset, ...]) -> Iterator[tuple]:
-    """What stands in the file for the attributes that slices share, to tell whether two headers say the same."""
+    """The stored values of the attributes that slices share, to find whether two headers are the same."""
     for header in headers:
         for element in header.values():
             if element.tag not in _COMMON_TAGS:

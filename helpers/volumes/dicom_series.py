@@ -1,4 +1,4 @@
-"""Stack slice records to one volume: choose it, sort its slices along the normal, check that none is missing."""
+"""Stack slice records to one volume: choose it, sort its slices, and check that none is missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from helpers.volumes.dicom_record import GROUP_KEYWORDS, Slice
 from helpers.volumes.header_values import header_text
 
 COSINE_TOLERANCE = 1e-4
-SPACING_TOLERANCE = 1e-3  # mm, and as a share
+SPACING_TOLERANCE = 1e-3  # in mm, and also as a share of the spacing
 SAME_POSITION = 0.01  # mm
 
 
@@ -140,10 +140,11 @@ def _by_acquisition(group: list[Slice]) -> list[list[Slice]]:
 
 
 def _split(group: list[Slice]) -> list[list[Slice]]:
-    """A volume of which several slices lie in one place, by what tells those apart: echoes, b-values, stacks ...
+    """Divide a volume with several slices in one place by attributes in which they differ (echo, b-value ...).
 
-    The fewest parts win: as many as slices lie in one place where there is such a way. Where no way takes all
-    slices apart, the one that leaves the fewest in one place. The volume itself, where nothing tells them apart.
+    The division with the fewest parts wins, best with as many parts as slices lie in one place. If no division
+    separates all slices, the one that leaves the fewest slices in one place is taken. If the slices differ in no
+    attribute, the volume itself is returned.
     """
     heights = heights_of(group)
     places = np.cumsum(np.diff(np.sort(heights), prepend=heights.min()) >= SAME_POSITION)
@@ -153,7 +154,8 @@ def _split(group: list[Slice]) -> list[list[Slice]]:
     best, parting = (len(group), len(group)), None
     for part in Values(group).partings():
         count = int(part.max()) + 1
-        if 2 * count > len(group) and count != most:  # what is another for each slice tells no volumes apart
+        # A value that is another one for each slice does not separate volumes.
+        if 2 * count > len(group) and count != most:
             continue
         left = len(group) - len(np.unique(part * len(group) + place))
         if (left, count) < best:
@@ -199,17 +201,17 @@ def is_even(heights: np.ndarray, rounding: float = 0.05) -> bool:
     if (np.abs(gaps - usual) <= max(0.05 * usual, 0.02)).all():
         return True
     off = np.abs(ordered - ordered[0] - spacing * np.arange(len(ordered))).max()
-    # Of three slices, of which two lie twice as far apart, none is off by more than a sixth.
+    # If two of three slices lie twice as far apart as the others, none is off by more than a sixth.
     share = 0.15 if len(ordered) == 3 else 0.2
     return bool(off <= 0.1 * spacing or _off(ordered) <= min(1.02 * rounding, share * spacing))
 
 
 def _off(ordered: np.ndarray) -> float:
-    """How far heights lie at most from the evenly spaced ones that fit best."""
+    """The largest distance of heights from the evenly spaced heights that fit best."""
     count = np.arange(len(ordered))
     middle = (ordered[-1] - ordered[0]) / (len(ordered) - 1)
     low, high = 0.5 * middle, 1.5 * middle
-    for _ in range(40):  # a convex function of the spacing: cut off a third that does not hold its minimum
+    for _ in range(40):  # the function is convex, so a third without the minimum can be cut off
         a, b = low + (high - low) / 3, high - (high - low) / 3
         low, high = (low, b) if np.ptp(ordered - a * count) <= np.ptp(ordered - b * count) else (a, high)
     return float(np.ptp(ordered - low * count)) / 2
@@ -221,7 +223,7 @@ def sort_and_check(
     """Sort slices along their normal; return them and the spacing between them in mm.
 
     The order comes from the positions, because file names and InstanceNumber are not reliable. Raises `InputError`
-    for two slices at one position and, if ``uniform``, for a gap.
+    if two slices have one position and, if ``uniform`` is true, if there is a gap.
     """
     heights = heights_of(slices)
     order = np.argsort(heights, kind="stable")
@@ -240,7 +242,7 @@ def sort_and_check(
         off = np.abs(gaps - spacing)
         uneven = np.flatnonzero(off > max(0.05 * spacing, 0.02))
         if (far := np.flatnonzero(off > max(0.05 * spacing, 2.04 * rounding_of(slices)))).size:
-            uneven = far  # not what was only rounded
+            uneven = far  # rounding errors do not count
         k = int(uneven[np.argmax(gaps[uneven])])
         absent = round(gaps[k] / spacing) - 1
         what = f"{absent} missing" if absent > 0 else "no whole slice"

@@ -24,7 +24,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
     No pixels are read. ``keywords`` are read in addition to those that every volume needs.
 
     Raises:
-        InputError: a file is cut off, an image has no place in a volume, or no file is an image; then the error
+        InputError: a file is cut off, an image has no place in a volume, or no file is an image. The last error
             says what each file is.
     """
     files = find_dicom_files(source)
@@ -78,15 +78,15 @@ def _nothing(source: Any, passed: Sequence[PassedOver]) -> InputError:
 
 
 def _made_from_images(header: Dataset) -> str:
-    """What an image is that was made from others, and stored as if the scanner had taken it; else empty."""
+    """The kind of an image that was made from others but stored like one of the scanner's; "" for a real one."""
     if "SECONDARY" in header_text(header_value((header,), "ImageType")).upper():
-        return "a secondary image"  # a screenshot, a dose report, a map in colour
+        return "a secondary image"  # such as a screenshot, a dose report or a map in colour
     unknown = header_value((header,), "SOPClassUID") is not None and what_else(header) == ""
     return "an image of no known class" if unknown else ""
 
 
 def _check_length(path: Path, length: int | None, found: Sequence[Slice]) -> None:
-    """Raise `InputError` where uncompressed pixels are too few or too many for what the header says."""
+    """Raise `InputError` if the number of uncompressed pixels does not fit the header."""
     first = found[0]
     expected = -(-len(found) * first.rows * first.columns * first.bits_allocated // 8)
     if length is not None and not expected <= length < max(2 * expected, expected + 2):

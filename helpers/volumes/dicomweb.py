@@ -1,6 +1,6 @@
 """Read a series from a DICOMweb server: the headers of all slices, and the pixels of slices when they are needed.
 
-QIDO-RS and WADO-RS of DICOM PS3.18, through the package dicomweb-client. The results are records of
+The package dicomweb-client sends the requests (QIDO-RS and WADO-RS of DICOM PS3.18). The results are records of
 `helpers.volumes.dicom_record`, so a series is checked and decoded in the same way as one in files.
 """
 
@@ -34,8 +34,8 @@ from helpers.volumes.dicom_record import HEADER_KEYWORDS, Slice, slices_of_heade
 from helpers.volumes.dicom_slices import without_localizers
 
 TRIES = 4
-TIMEOUT = (10, 60)  # seconds to connect, and of silence while reading
-_PASSING = {429, 502, 503, 504}  # a server that is busy or starting
+TIMEOUT = (10, 60)  # seconds to connect, and seconds without data while reading
+_PASSING = {429, 502, 503, 504}  # the server is busy or starting
 _NATIVE = {
     ImplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -66,7 +66,7 @@ class RemoteSeries:
         self._token = checked_token(given, DICOMWEB_TOKEN_VARIABLE, str(self.url)) or None
         self._client = self._connect()
         self._folder = TemporaryDirectory(prefix="dicomweb-", ignore_cleanup_errors=True)
-        self.passed_over: list[PassedOver] = []  # instances beside the slices, known once these are
+        self.passed_over: list[PassedOver] = []  # instances that are not slices; known after `slices`
         self._locks: dict[str, threading.Lock] = {}
 
     def _connect(self) -> Any:
@@ -81,12 +81,12 @@ class RemoteSeries:
         import requests
 
         session = requests.Session()
-        session.auth = self._authorise  # asked for each request; the token is in no header that is logged or shown
+        session.auth = self._authorise  # called for each request, so that no stored header holds the token
         session.hooks["response"].append(_refuse_insecure_redirect)
-        # No proxy to this machine itself.
+        # Requests to this machine itself use no proxy.
         session.trust_env = not is_loopback(urlsplit(self.url.root).hostname or "")
         client = DICOMwebClient(self.url.root, session=session, timeout=TIMEOUT)
-        client.set_http_retry_params(retry=False)  # it waits half a minute and then raises an error of its own
+        client.set_http_retry_params(retry=False)  # its own retry waits half a minute and raises another error
         return client
 
     def _authorise(self, request: Any) -> Any:
@@ -95,7 +95,7 @@ class RemoteSeries:
         return request
 
     def headers(self) -> list[Dataset]:
-        """The headers of all instances of the series, with whatever the server tells of each but its pixels."""
+        """The headers of all instances of the series, with all that the server sends except pixels."""
         return [_header(instance) for instance in self._metadata()]
 
     def _metadata(self) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class RemoteSeries:
                 passed.append(PassedOver(Path(str(header.get("SOPInstanceUID", ""))), other))
                 continue
             uid = str(header.get("SOPInstanceUID", ""))
-            if not _UID.fullmatch(uid):  # it becomes a file's name
+            if not _UID.fullmatch(uid):  # it becomes the name of a file
                 raise InputError(
                     f"The server lists an instance with the invalid UID {uid!r}.",
                     path=str(self.url),
@@ -149,7 +149,7 @@ class RemoteSeries:
                 study, series = self.url.study, self.url.series
                 ask = self._client.retrieve_instance
                 dataset = self._ask(lambda: _whole(ask(study, series, uid), series, uid), str(record.path))
-                # Pixels are read at their place in the file, and in a deflated one they have none.
+                # Pixels are read at their place in the file. In a deflated file, they have no place.
                 if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
                     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
                 with whole_file(path) as unfinished:
@@ -163,7 +163,7 @@ class RemoteSeries:
         import requests
 
         path = path or str(self.url)
-        # A lost connection, and what reading a cut-off answer raises.
+        # Errors of a lost connection, or of an answer that is cut off.
         unreadable = (requests.RequestException, EOFError, IndexError, KeyError, ValueError)
 
         def may_pass(error: Exception) -> bool:
@@ -182,7 +182,7 @@ class RemoteSeries:
                 problem, remedy = self._refusal(status, problem)
                 raise InputError(problem, path=path, remedy=remedy) from None
         except unreadable as error:
-            # Not the error's own text: it may name proxies with their passwords.
+            # The error's own text is not shown, because it may name proxies with their passwords.
             lost = isinstance(error, requests.ConnectionError | requests.Timeout)
             what = "The server cannot be reached" if lost else "The answer is not a complete DICOM"
             problem = f"{what} ({type(error).__name__})"
@@ -193,7 +193,7 @@ class RemoteSeries:
         ) from None
 
     def _refusal(self, status: int, problem: str) -> tuple[str, str]:
-        """Problem and remedy for a status that no further try would change."""
+        """Problem and remedy for a status that another try would not change."""
         if status == 401 and not self._token:
             return (
                 f"{problem}: the server asks for a token.",
@@ -214,7 +214,7 @@ class RemoteSeries:
         return f"{problem}.", "Check the address, and check that the server offers WADO-RS at this address."
 
     def _listing(self) -> str:
-        """The series of the study, by QIDO-RS, for messages; empty where that is not answered either."""
+        """The series of the study, by QIDO-RS, for messages; "" if the server does not answer this either."""
         try:
             found = self._client.search_for_series(self.url.study)
         except Exception:  # this only adds to an error that is raised already
@@ -228,7 +228,7 @@ class RemoteSeries:
 
 
 def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> Dataset:
-    """The ``wanted`` attributes of an instance's metadata, default: all that the server did not leave out."""
+    """The ``wanted`` attributes of an instance's metadata; by default all that the server sent."""
     return Dataset.from_json(
         {
             tag: value
@@ -239,10 +239,10 @@ def _header(instance: dict[str, Any], wanted: Collection[str] | None = None) -> 
 
 
 def _whole(dataset: Dataset, series: str, uid: str) -> Dataset:
-    """The instance itself where it is the one asked for and has all its pixels. Raises what `_ask` tries again."""
+    """The instance, if it is the requested one with all pixels. Raises errors after which `_ask` tries again."""
     if (dataset.get("SeriesInstanceUID"), dataset.get("SOPInstanceUID")) != (series, uid):
         raise ValueError("it is not the instance that was asked for")
-    if "PixelData" not in dataset:  # pydicom leaves out compressed pixels that are cut off, with a warning
+    if "PixelData" not in dataset:  # pydicom only warns of compressed pixels that are cut off, and leaves them out
         raise EOFError("it has no complete pixel data")
     native = dataset.file_meta.TransferSyntaxUID in _NATIVE
     if native and len(dataset.PixelData) < get_expected_length(dataset):

@@ -21,8 +21,8 @@ from pydicom.sequence import Sequence as DicomSequence
 from helpers.errors import InputError
 
 _HOUNSFIELD = {"HU", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS"}
-_NO_UNITS = {"", "US", "UNSPECIFIED"}  # what ITK and GDCM write into every CT
-# Images computed from a CT, of another quantity.
+_NO_UNITS = {"", "US", "UNSPECIFIED"}  # ITK and GDCM write these into every CT
+# Images that were computed from a CT and show another quantity.
 _MAPS = {"PERFUSION", "RCBF", "RCBV", "CBF", "CBV", "MTT", "TTP", "TMAX", "PERMEABILITY", "EFF_ATOMIC_NUM"}
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(?:mm|ms|HU)?")
 
@@ -48,7 +48,7 @@ def header_value(headers: Iterable[Dataset], keyword: str) -> Any:
 
 
 def plain_numbers(headers: Iterable[Dataset], tag: int, count: int) -> list[float] | None:
-    """``count`` finite numbers that stand in a file as text, without pydicom's slow conversion; else None."""
+    """``count`` finite numbers from text in a file, without pydicom's slow conversion; None if it has others."""
     for header in headers:
         element = header.get_item(tag)
         if element is None:
@@ -105,7 +105,7 @@ def units_of(said: str, image_type: Sequence[str]) -> str:
 def padding_in(
     get: Callable[[str], Any], floating: bool, signed: bool, bits: int, path: Path | str
 ) -> tuple[float, float] | None:
-    """Stored values that stand for no measurement (PS3.3 C.7.5.1.1.2), from and to."""
+    """The lowest and the highest stored value that is not a measurement (PS3.3 C.7.5.1.1.2)."""
     kinds = ("Float", "DoubleFloat", "") if floating else ("",)
     kind = next((k for k in kinds if get(f"{k}PixelPaddingValue") is not None), None)
     if kind is None:
@@ -119,7 +119,7 @@ def padding_in(
             found += numbers(value, 1, keyword, path)
             continue
         number = whole_number(value, keyword, path)
-        # US and SS are often mistaken for each other: 63536 in a signed image of 16 bits is -2000.
+        # Files often confuse the types US and SS: 63536 in a signed image of 16 bits means -2000.
         if signed and number >= 1 << (bits - 1):
             number -= 1 << bits
         elif not signed and number < 0:
@@ -129,7 +129,7 @@ def padding_in(
 
 
 def whole_number(value: Any, keyword: str, path: Path | str) -> int:
-    """A whole number that is an attribute's value; raises `InputError` for all else."""
+    """The whole number that is an attribute's value. Raises `InputError` for any other value."""
     (number,) = numbers(value, 1, keyword, path)
     if number != int(number):
         raise InputError(f"The {keyword} is {_shown(value)}.", path=path, remedy="Export the file again.")
@@ -144,8 +144,8 @@ def header_text(value: Any) -> str:
 def same(value: Any, wanted: Any, near: float = 1e-4) -> bool:
     """Whether a header value equals ``wanted``, as text, as numbers, or as one of several values (ImageType).
 
-    Numbers are equal if they agree in single precision, or within ``near``. An absent value is None, or "none" in
-    writing.
+    Numbers are equal if they agree in single precision, or within ``near``. An absent value is None, or the text
+    "none".
     """
     have, want = [list(map(_bare, _parts(v))) for v in (value, wanted)]
     if value is None or not have:
@@ -159,13 +159,13 @@ def _equal(a: str, b: str, near: float) -> bool:
     x, y = number_of(a), number_of(b)
     if x is not None and y is not None:
         if max(abs(x), abs(y)) >= 1e6 or (a.isdigit() and b.isdigit()):
-            return x == y  # dates, identifiers
+            return x == y  # for dates and identifiers
         return math.isclose(x, y, rel_tol=1e-7, abs_tol=near)
     return a.casefold() == b.casefold()
 
 
 def _bare(part: Any) -> str:
-    """One value as text without what fills it up."""
+    """One value as text without its padding."""
     return str(part).replace("\0", "").strip()
 
 
@@ -183,7 +183,7 @@ def _parts(value: Any) -> list[Any]:
 
 
 def number_of(part: Any) -> float | None:
-    """The finite number that one value is; None for all else."""
+    """The finite number that one value is; None for any other value."""
     match = _NUMBER.fullmatch(_bare(part))
     if match is None:
         return None

@@ -11,28 +11,28 @@ import numpy as np
 from helpers.errors import InputError
 from helpers.volumes.volume import Volume
 
-# Measured values of a CT span air, fat and bone; below this span they are shares, or counts of something.
+# The values of a CT reach from air over fat to bone. A smaller range than this means shares or counts.
 LEAST_SPAN = 20.0  # HU
-AIR = -200.0  # HU; lungs and the air around a patient lie below it, all tissue above
-LEAST_AIR = 0.01  # as a share; resampling makes a few values as low beside bone
-STORED = 1024  # what many scanners add to what they store, so that soft tissue lies at 924 to 1124
+AIR = -200.0  # HU; lungs and the air around a patient are below it, all tissue is above
+LEAST_AIR = 0.01  # as a share, because resampling makes a few values this low beside bone
+STORED = 1024  # many scanners add this to stored values, so soft tissue is at 924 to 1124
 LARGEST_STORED = 4095 + STORED
 GLANCE = 128  # rows or columns
 
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of values: their ends, and how many lie where."""
+    """Statistics of values: the lowest and highest, and how many are in the ranges of tissues."""
 
     low: float = np.inf
     high: float = -np.inf
     measured: int = 0
-    absent: int = 0  # padding, NaN or infinity
+    absent: int = 0  # values that are padding, NaN or infinity
     air: int = 0
     # Counted only in slices with little air:
     fat: int = 0  # below -50
     dense: int = 0  # over 300: bone, or soft tissue with 1024 added
-    shifted: int = 0  # of those, where soft tissue with 1024 added lies
+    shifted: int = 0  # of the dense values, those in the range of soft tissue with 1024 added
 
     def __add__(self, other: Look) -> Look:
         ends = min(self.low, other.low), max(self.high, other.high)
@@ -41,7 +41,7 @@ class Look:
 
 
 def look_at(values: np.ndarray, found: np.ndarray | None) -> Look:
-    """What is seen of decoded ``values``, of which those where ``found`` is true were measured (None: all)."""
+    """Statistics of decoded ``values``. Only values where ``found`` is true were measured (None: all)."""
     absent = 0
     if found is not None:
         size, values = values.size, values[found]
@@ -58,7 +58,7 @@ def look_at(values: np.ndarray, found: np.ndarray | None) -> Look:
 
 
 def glance_at(values: np.ndarray, found: np.ndarray | None) -> Look:
-    """The same of a slice, by every so many of its rows and columns: to look at all takes longer."""
+    """The same statistics of some rows and columns of a slice, because all of them would take longer."""
     step = max(1, min(values.shape) // GLANCE)
     values = np.ascontiguousarray(values[::step, ::step])
     return look_at(values, None if found is None else found[::step, ::step])
@@ -73,7 +73,7 @@ def which_measured(volume: Volume, values: np.ndarray) -> np.ndarray | None:
 
 
 def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
-    """Raise `InputError` where the values cannot be Hounsfield units.
+    """Raise `InputError` if the values cannot be Hounsfield units.
 
     ``looks`` are statistics of some slices. If these cannot be Hounsfield units, all slices are read, because a
     single slice may hold only air.
@@ -99,12 +99,12 @@ def check_hounsfield(volume: Volume, looks: Iterable[Look | None]) -> None:
     raise InputError(
         f"The values, from {seen.low:g} to {seen.high:g}{added}, cannot be Hounsfield units{why}.",
         path=volume.path,
-        remedy=f"{remedy} If the values are Hounsfield units all the same, use offset=0 (--offset 0).",
+        remedy=f"{remedy} If the values are Hounsfield units after all, use offset=0 (--offset 0).",
     )
 
 
 def no_contrast(volume: Volume, value: float | None) -> InputError:
-    """The error for a volume of one ``value``, or of none."""
+    """The error for a volume whose voxels all have one ``value``, or in which no voxel was measured."""
     said = "no voxel was measured" if value is None else f"all values are {value:g}"
     return InputError(
         f"The volume has no contrast: {said}.",
@@ -122,7 +122,7 @@ def _can_be(seen: Look) -> bool:
         return False
     if _has_air(seen):
         return True
-    # Where there is no air, it was taken out, or the values are others.
+    # If there is no air, somebody removed it, or the values are not Hounsfield units.
     eight_bits = (seen.low, seen.high) == (-128, 127) or (seen.low >= 0 and seen.high == 255)
     return (seen.low < 0 or seen.absent > 0) and not eight_bits and not _is_shifted(seen)
 
@@ -132,10 +132,11 @@ def _has_air(seen: Look) -> bool:
 
 
 def _is_shifted(seen: Look) -> bool:
-    """Whether the soft tissue lies where it is when 1024 was added."""
+    """Whether the soft tissue is in the range where it would be after adding 1024."""
     if _has_air(seen):
         return False
-    if seen.absent:  # the air was taken out, and most of the rest is soft tissue
+    if seen.absent:  # the air was removed, so most of the rest is soft tissue
         return seen.shifted > seen.measured / 2
-    # Air lies near 0, and resampling makes some of it negative, but not as fat is; bone is spread wider.
+    # With 1024 added, air is near 0. Resampling makes some of it negative, but not as low as fat. Bone has a wider
+    # range.
     return seen.fat < 0.02 * seen.measured < seen.shifted > seen.dense / 2

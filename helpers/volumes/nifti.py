@@ -18,12 +18,12 @@ from helpers.errors import InputError
 from helpers.volumes.axes import square_note
 from helpers.volumes.axial import axial_slices
 
-_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI counts to the right and to the front
-_SILENT = logging.getLogger(f"{__name__}.header")  # nibabel prints what it mends, and what it also raises
+_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # the axes of NIfTI point to the right and to the front
+_SILENT = logging.getLogger(f"{__name__}.header")  # hides nibabel's messages, which are also raised as errors
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
-MOST_PACKED = 1100  # deflate makes 1 byte of 1032 at most
-_UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; all else is in mm
+MOST_PACKED = 1100  # deflate shrinks data by at most 1,032 to 1
+_UNIT_MM = {1: 1000.0, 3: 0.001}  # codes of metres and micrometres; everything else is in mm
 
 
 def read_nifti(
@@ -46,7 +46,7 @@ def read_nifti(
         )
     number = _number(header.get_data_shape(), path, only)
     nx, ny, nz = header.get_data_shape()[:3]
-    # Stored (i, j, k) is read as (k, j, i): slices first, as in DICOM.
+    # Voxels are stored as (i, j, k) and read as (k, j, i), with slices first, as in DICOM.
     affine = (_TO_LPS @ _affine(header, path))[:, [2, 1, 0, 3]]
     voxels = _voxels(path, number)
     made = axial_slices(affine, (nz, ny, nx), lambda indices: voxels()[list(indices)], path, reformat)
@@ -74,13 +74,13 @@ def volumes_in_nifti(path: Path) -> int:
 
 
 def _is_packed(path: Path) -> bool:
-    """Whether it is gzip: the first bytes say so, the name may be wrong."""
+    """Whether a file is gzip, by its first bytes, because its name may be wrong."""
     with path.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
 
 def _open(path: Path) -> IO[bytes]:
-    """The file, unpacked where it is packed."""
+    """Open the file, and unpack it if it is packed."""
     return gzip.GzipFile(path) if _is_packed(path) else path.open("rb")
 
 
@@ -102,7 +102,7 @@ def _header(path: Path) -> nibabel.Nifti1Header:
         needed = math.prod(map(int, shape)) * header.get_data_dtype().itemsize
         if needed > path.stat().st_size * (MOST_PACKED if _is_packed(path) else 1):
             raise InputError(f"it ends before the {needed} bytes of its voxels")
-    except Exception as error:  # nibabel, gzip and zlib each raise their own
+    except Exception as error:  # nibabel, gzip and zlib raise errors of their own
         raise InputError(
             f"This is not a readable NIfTI file ({error}).", path=path, remedy="Copy or convert it again."
         ) from error
@@ -110,7 +110,7 @@ def _header(path: Path) -> nibabel.Nifti1Header:
 
 
 def _number(shape: tuple[int, ...], path: Path, only: Mapping[str, Any] | None) -> int | None:
-    """Which volume of the file is read; None where it holds one."""
+    """The number of the volume to read; None if the file holds only one."""
     if unknown := [key for key in only or {} if key != "volume"]:
         raise InputError(
             f"A NIfTI file does not store {', '.join(unknown)}.",
@@ -143,19 +143,19 @@ def _number(shape: tuple[int, ...], path: Path, only: Mapping[str, Any] | None) 
 
 
 def _affine(header: nibabel.Nifti1Header, path: Path) -> np.ndarray:
-    """Index to RAS mm: the sform where it is valid, else the qform."""
+    """The affine from index to RAS mm: the sform if it is valid, else the qform."""
     scale = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     for code, read in ((header["sform_code"], header.get_sform), (header["qform_code"], header.get_qform)):
         if not code:
             continue
         try:
             affine = np.array(read(), float)
-        except Exception:  # a quaternion that is none
+        except Exception:  # an invalid quaternion
             continue
         affine[:3] *= scale
         with np.errstate(over="ignore"):
             lengths = np.linalg.norm(affine[:3, :3], axis=0)
-        # A degenerate matrix, all zeros most often, lays two axes along one line.
+        # A degenerate matrix, most often all zeros, puts two axes on one line.
         if not np.isfinite(affine).all() or lengths.min() < 1e-4 or lengths.max() > 1e3:
             continue
         if abs(np.linalg.det(affine[:3, :3] / lengths)) > 0.1:
@@ -170,8 +170,8 @@ def _affine(header: nibabel.Nifti1Header, path: Path) -> np.ndarray:
 
 
 def _voxels(path: Path, number: int | None) -> Callable[[], np.ndarray]:
-    """Gives all voxels as (k, j, i), int16 where that is exact, read once."""
-    lock = threading.Lock()  # slices are asked for from several threads
+    """A function that returns all voxels as (k, j, i), as int16 if this is exact, and reads them once."""
+    lock = threading.Lock()  # several threads ask for slices
 
     @functools.cache
     def load() -> np.ndarray:
@@ -184,7 +184,7 @@ def _voxels(path: Path, number: int | None) -> Callable[[], np.ndarray]:
         if data.dtype.kind == "c":
             data = np.abs(data)
         exact = np.can_cast(data.dtype, np.int16)
-        with np.errstate(over="ignore"):  # no scanner measures 1e39: infinity is what it is
+        with np.errstate(over="ignore"):  # no scanner measures 1e39, so it may become infinity
             data = data.astype(np.int16 if exact else np.float32, copy=False)
         if not exact and not np.isfinite(data).all():
             data = np.where(np.isfinite(data), data, np.float32(np.nan))
@@ -205,9 +205,9 @@ def _stored(path: Path, number: int | None) -> np.ndarray:
         proxy = kind.ImageArrayProxy(stream, header)
         shape = header.get_data_shape()
         if number is not None:
-            # The volumes follow one another, the fourth dimension fastest.
+            # The volumes follow one another, and the fourth dimension changes fastest.
             return np.asanyarray(proxy[(..., *np.unravel_index(number, shape[3:], order="F"))])
         data = np.asanyarray(proxy).reshape(shape[:3])
-        while stream.read(1 << 20):  # gzip tells that bytes were changed only at its end
+        while stream.read(1 << 20):  # gzip finds changed bytes only at the end of the file
             pass
     return data

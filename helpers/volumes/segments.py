@@ -17,9 +17,9 @@ from helpers.volumes.dicom_pixels import read_dataset, undecodable
 from helpers.volumes.header_values import header_text, header_value, numbers, orientation_of, whole_number
 from helpers.volumes.volume import Volume
 
-# Functional groups that say of a frame which segment it shows, and where (PS3.3 C.8.20.2, C.7.6.16.2).
+# The functional groups that say which segment a frame shows, and where (PS3.3 C.8.20.2, C.7.6.16.2).
 _GROUPS = ("SegmentIdentificationSequence", "PlanePositionSequence", "PlaneOrientationSequence")
-_BETWEEN = 0.25  # how far from the middle of a slice a frame may lie, of the distance between slices
+_BETWEEN = 0.25  # the largest distance of a frame from a slice, as a share of that between slices
 
 
 def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.ndarray]:
@@ -111,13 +111,13 @@ def _check(dataset: Dataset, volume: Volume, file: Path) -> None:
 
 
 def _levels(groups: Sequence[Dataset]) -> list[Dataset]:
-    """Where the attributes of a frame are looked up: its own functional groups, then those of all frames."""
+    """The groups in which the attributes of a frame are looked up: its own, then those shared by all frames."""
     keywords = (*_GROUPS, "PixelMeasuresSequence")
     return [item[0] for group in groups for keyword in keywords if (item := header_value((group,), keyword))]
 
 
 def _place(levels: Sequence[Dataset], volume: Volume, file: Path) -> tuple[int, np.ndarray, np.ndarray]:
-    """The slice at the place of a frame; for each row and column of the volume, which one of the frame it is."""
+    """The slice at the place of a frame, and for each row and column of the volume the one of the frame."""
     along, down = np.split(orientation_of(header_value(levels, "ImageOrientationPatient"), file), 2)
     dy, dx = numbers(header_value(levels, "PixelSpacing"), 2, "PixelSpacing", file)
     position = numbers(header_value(levels, "ImagePositionPatient"), 3, "ImagePositionPatient", file)

@@ -13,14 +13,15 @@ from pathlib import PurePath
 
 
 def _words(pattern: str) -> re.Pattern[str]:
-    """The pattern as whole words: "T1" is neither in "T12" nor in "XT1"."""
+    """A pattern that matches whole words: "T1" is neither in "T12" nor in "XT1"."""
     return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")
 
 
-_LEVELS = r"(?! ?- ?(?:T[3-9]|T1[0-2]|L[1-5])(?!\w))"  # T1-L5 are vertebrae
-_GRADIENT = r"(?:GRE|FFE|FL2D|HEMO)"  # with these, T2 means T2*
+_LEVELS = r"(?! ?- ?(?:T[3-9]|T1[0-2]|L[1-5])(?!\w))"  # T1 to L5 are vertebrae here
+_GRADIENT = r"(?:GRE|FFE|FL2D|HEMO)"  # next to these words, T2 means T2*
 
-# The name for a prompt -> how scanners and data sets write it. A name of several follows this order: T2 FLAIR.
+# The name for a prompt -> how scanners and data sets write it. If a name has several parts, they follow this
+# order: T2 FLAIR.
 _SEQUENCES = {
     name: _words(pattern)
     for name, pattern in {
@@ -59,7 +60,7 @@ _SEQUENCES = {
         "subtraction": r"SUBTRACT(?:ION|ED)",
     }.items()
 }
-# A name that says more stands for those that are said beside it; GRE is said only where nothing else is.
+# A more exact name replaces the less exact ones beside it. GRE is used only if there is no other name.
 _STANDS_FOR = {
     "T1 map": {"T1"},
     "T2 map": {"T2"},
@@ -85,7 +86,7 @@ _PHASES = {
     "delayed phase": _words(r"DELAYED|DELAY|EQUILIBRIUM"),
 }
 
-# "post op" and "pre treatment" tell when a patient came, and nothing of a contrast medium.
+# "post op" and "pre treatment" tell when a patient came, but nothing about a contrast medium.
 _VISIT = r"(?![ -]?(?:OP|SURG|TREAT|THERAP|CHEMO|RADI|RT|BIOPSY)\w*)"
 _MEDIUM = r"(?:CONTRAST|KONTRAST\w*|GADOLINIUM|GADO?|GD|KM|CM)"
 _WITH = re.compile(
@@ -96,8 +97,8 @@ _WITHOUT = re.compile(
     rf"(?<!\w)(?:PRE{_VISIT}|PRE-?{_MEDIUM}|T1W?PRE|NATIVE?|NON?[ -]?(?:CON|CONTRAST|ENHANCED)|UNENHANCED"
     rf"|NCCT|NECT|(?:T1W?)?C-|(?:W/?O|WITHOUT)(?! ?(?:FS|FAT|GAP))|(?:OHNE|VOR)[ -]{_MEDIUM})(?!\w)"
 )
-_BOTH = _words(r"W(?:ITH|/?O|ITHOUT)?(?: AND |[ /+]+)W(?:ITH|/?O|ITHOUT)?")  # "w/wo": nobody knows which it is
-_NO_MEDIUM = _words(r"(?:PHASE|SUSCEPTIBILITY)[ -]CONTRAST|\d+ ?CM")  # a way to measure, and centimetres
+_BOTH = _words(r"W(?:ITH|/?O|ITHOUT)?(?: AND |[ /+]+)W(?:ITH|/?O|ITHOUT)?")  # "w/wo" says neither
+_NO_MEDIUM = _words(r"(?:PHASE|SUSCEPTIBILITY)[ -]CONTRAST|\d+ ?CM")  # names of a measurement, and centimetres
 
 _SUFFIXES = re.compile(r"(?:\.(?:NII|GZ|NRRD|NHDR|MHA|MHD|MG[HZ]|HDR|IMG|DCM|TIFF?|ZIP))+$")
 _LABELS = re.compile(
@@ -133,7 +134,7 @@ def is_label_map(name: str) -> bool:
 
 
 def _name(description: str) -> str:
-    """The name from a file's name or a description, empty where no word is known."""
+    """The name from a file's name or a description; "" if no word is known."""
     stem = _SUFFIXES.sub("", description.strip().upper())
     if re.match(r"SUB-\S+$", stem):
         return _name_in_bids(stem)
@@ -147,10 +148,10 @@ def _name_in_bids(stem: str) -> str:
     If the last part is not a known word, the other parts are used, and then ``acq-`` and ``rec-``.
     """
     subject, *parts = stem.split("_")
-    if not parts:  # "sub-01-T1" is not a name of BIDS, and is met all the same
+    if not parts:  # "sub-01-T1" breaks the rules of BIDS, but occurs
         parts = ["".join(subject.split("-", 2)[2:])]
     entities = dict(part.split("-", 1) for part in parts if re.match(r"[A-Z]+-", part))
-    # "T1w_brain" is what FSL calls a T1w without its skull.
+    # FSL names a T1w without its skull "T1w_brain".
     words = [part for part in reversed(parts) if part != "BRAIN" and part.partition("-")[0] not in entities]
     medium = " CE" if entities.get("CE", "NONE") not in ("NONE", "NO") else ""
     for word in (*words, entities.get("ACQ", ""), entities.get("REC", "")):
@@ -174,11 +175,11 @@ def _name_of_words(text: str) -> str:
 
 
 def _contrast(text: str, sequence: str) -> str:
-    """The phase of a contrast medium, or whether there was one; empty where an MR sequence has none."""
+    """The phase of a contrast medium, or whether there was one; "" for an MR sequence without one."""
     text = _NO_MEDIUM.sub(" ", text)
     if _WITHOUT.search(text):
         return "" if sequence or _BOTH.search(text) else "without contrast"
-    # "Venous" beside SWI or TOF names vessels; a phase has a CT, or the T1 of a liver.
+    # Beside SWI or TOF, "venous" names vessels. Only a CT, or a T1 of the liver, has a phase.
     phases = [phase for phase, pattern in _PHASES.items() if pattern.search(text)]
     if phases and (not sequence or sequence.startswith("T1")):
         return phases[0] if len(phases) == 1 else "with contrast"
@@ -186,10 +187,11 @@ def _contrast(text: str, sequence: str) -> str:
 
 
 def _b_value(text: str, *, sure: bool) -> str:
-    """The one b-value that a text tells, "" where it tells none or several.
+    """The b-value in a text; "" if it has none or several.
 
-    Without a word of diffusion beside it (``sure``), "b=0" and "B1000" are b-values, but a "B0 map" and the CT
-    kernel "B50" are none. Where there is no "=", it is a multiple of 50: a number of a patient seldom is.
+    If no word of diffusion stands beside it (``sure``), "b=0" and "B1000" are b-values, but a "B0 map" and the CT
+    kernel "B50" are not. Without "=", a b-value must be a multiple of 50, because a patient's number seldom is
+    one.
     """
     values: set[int] = set()
     for match in re.finditer(r"(?<!\w)B(?:[ -]?VAL(?:UE)?S?)?([ =-]*)(\d{1,4})((?:[ /+-]+\d+)*)(?!\w)", text):

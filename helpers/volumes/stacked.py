@@ -1,8 +1,8 @@
 """Put several volumes of one examination into one prompt: kernels of a CT, or MR sequences such as T1, T2 and
 FLAIR.
 
-The MedGemma 1.5 report lets several stacked volumes share the 85 slices and does not say how they share them. The
-method here is ours.
+In the MedGemma 1.5 report, several stacked volumes share the 85 slices, but the report does not say how. This
+project chose the method here.
 """
 
 from __future__ import annotations

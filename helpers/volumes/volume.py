@@ -30,18 +30,18 @@ class Volume:
     """
 
     path: Path | str  # str: the address of a DICOMweb series
-    modality: str | None  # "CT", "MR", or None where the file does not say (NIfTI)
+    modality: str | None  # "CT", "MR", or None if the file does not say (NIfTI)
     units: str | None  # "HU" for CT
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]  # mm, (z, y, x)
     affine: np.ndarray  # (4, 4), index (z, y, x, 1) -> patient position (x, y, z, 1) in mm, LPS
     description: str
     _decode: Callable[[Sequence[int]], np.ndarray] = field(repr=False, compare=False)
-    patient: str | None = field(default=None, repr=False)  # PatientID; None where the file does not say
+    patient: str | None = field(default=None, repr=False)  # PatientID; None if the file does not say
     frame_of_reference: str | None = None  # UID: volumes with the same one lie in the same coordinates
-    padding: tuple[float, float] | None = None  # from and to which value a voxel is not a measurement
-    offset: float | None = None  # what the reader was told to add to the stored values
-    notes: tuple[str, ...] = ()  # what was done or left out, in sentences
+    padding: tuple[float, float] | None = None  # the range of values that are not measurements
+    offset: float | None = None  # a number that was added to the stored values on request
+    notes: tuple[str, ...] = ()  # sentences about everything that was changed or left out
 
     def slices(self, indices: Iterable[int]) -> np.ndarray:
         """Decode the slices at ``indices`` (0 is the lowest): array (n, y, x), int16 or float32."""
@@ -132,7 +132,7 @@ def is_nifti(path: str | os.PathLike[str]) -> bool:
 
 
 def _only_nifti(folder: Any) -> Path | None:
-    """The NIfTI file of a folder without DICOM; None without one. Raises `InputError` for more than one."""
+    """The NIfTI file of a folder without DICOM; None if there is none. Raises `InputError` for more than one."""
     where = Path(folder)
     files = [p for p in sorted(where.rglob("*")) if is_nifti(p) and p.is_file() and not is_hidden(p)]
     if len(files) > 1:
@@ -144,7 +144,7 @@ def _only_nifti(folder: Any) -> Path | None:
 
 
 def _read_nifti(path: Any, modality: str | None, only: Mapping[str, Any] | None, reformat: str | None) -> Any:
-    from helpers.volumes.nifti import read_nifti  # nibabel, which DICOM does not need
+    from helpers.volumes.nifti import read_nifti  # loads nibabel, which DICOM does not need
 
     return read_nifti(Path(path), modality, only, reformat)
 
@@ -214,7 +214,7 @@ def _read_dicom(
 
 
 def _check(stack: Sequence[Slice], offset: float | None) -> None:
-    """Raise `InputError` for slices whose pixels are not what they seem."""
+    """Raise `InputError` for slices whose values do not have the meaning that they seem to have."""
     for record in stack:
         if record.modality == "CT" and not record.rescaled and offset is None:
             raise InputError(

@@ -56,8 +56,8 @@ def test_json_has_every_part(server, capsys):
     ("words", "problem"),
     [
         (["--find", "--options", "left", "right"], "A search asks for yes or no"),
-        (["--find", "--limit", "0"], "0 slices cannot be shown"),
-        (["--find", "--limit", "7"], "no room for a block of 8"),
+        (["--find", "--limit", "0"], "A prompt cannot show 0 slices"),
+        (["--find", "--limit", "7"], "too small for a block of 8"),
         (["--find", "--block", "3"], "too small"),
         (["--find", "--best", "0"], "0 blocks"),
         (["--find", "--threshold", "nan"], "not a number"),

@@ -42,7 +42,7 @@ def test_without_a_finding_the_last_word_is_no():
 def test_an_answer_that_states_nothing_is_neither_yes_nor_no():
     found = find_in_volume(Server(says="I cannot tell."), volume_with({3}), QUESTION, limit=12)
     assert {part.score for part in found.scan} == {0.5}
-    assert found.notes == ["5 of 5 parts of the scan state neither yes nor no."]
+    assert found.notes == ["In 5 of 5 parts of the scan, the model stated neither yes nor no."]
     assert found.final_answer is None
     assert (
         find_in_volume(Server(says="Hm."), volume_with({3}), QUESTION, limit=12, threshold=0.4).final_answer

@@ -69,11 +69,14 @@ def test_what_is_no_bundle_of_one_patient_is_refused(tmp_path, content, words):
         ),
         ({"resourceType": "Transport", "status": "completed"}, "Transport is of FHIR R5"),
         # no release has these
-        (observation("x", effectiveDateTime="2020-05-01T10:00:00"), "resource 2 of the Bundle, is not as FHIR R4"),
+        (
+            observation("x", effectiveDateTime="2020-05-01T10:00:00"),
+            "resource 2 of the Bundle, does not follow FHIR R4",
+        ),
         (observation("x", effectiveDateTime="01.05.2020"), "effectiveDateTime"),
         (observation("x", valueQuantity={"value": "many"}), "valueQuantity.value"),
-        (observation("x", valueString="a", valueBoolean=True), "is not as FHIR R4 has it"),
-        (condition("x", contained=[{"resourceType": "Nonsense"}]), "is not as FHIR R4 has it"),
+        (observation("x", valueString="a", valueBoolean=True), "does not follow FHIR R4"),
+        (condition("x", contained=[{"resourceType": "Nonsense"}]), "does not follow FHIR R4"),
         ({"resourceType": "Condition", "code": text("x")}, "subject"),
     ],
 )

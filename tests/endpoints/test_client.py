@@ -186,7 +186,7 @@ def test_webp_loses_nothing_and_is_smaller_than_png(fake: FakeServer, head_ct: P
 
 def test_a_format_is_chosen_by_name_and_for_servers_alone(fake: FakeServer) -> None:
     assert load_model(f"endpoint:{fake.url}", image_format="webp").image_format == "webp"
-    with pytest.raises(InputError, match="Only to a server"):
+    with pytest.raises(InputError, match="Only a server gets images in a format"):
         load_model("standin", image_format="webp")
     with pytest.raises(InputError, match="png, webp or jpeg"):
         load_model(f"endpoint:{fake.url}", image_format="bmp")

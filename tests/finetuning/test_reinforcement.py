@@ -23,7 +23,7 @@ def test_settings_that_cannot_be_are_refused_and_googles_are_theirs():
     theirs = Reinforcement(recipe="official")
     assert (theirs.rank, theirs.learning_rate, theirs.replies, theirs.steps) == (64, 5e-6, 4, 1700)
     assert theirs.step_replies == 12 and theirs.at_once == 3
-    with pytest.raises(InputError, match="sets nothing here"):
+    with pytest.raises(InputError, match="has no settings for learning"):
         replace(Reinforcement(), recipe="official")
 
 

@@ -104,7 +104,7 @@ def test_a_run_goes_on_where_it_stopped_and_asks_failures_again(folder, tmp_path
 def test_a_file_of_many_pages_is_listed_and_its_limit_can_be_raised(folder):
     found = find_pages(folder, limit=1)
     assert [one["why"] for one in found.failed if one["file"] == "2026/b.pdf"] == [
-        "The file has 2 pages, over the limit of 1. Give --limit 2."
+        "The file has 2 pages, but the limit is 1. Give --limit 2."
     ]
     assert len(find_pages(folder, limit=2).pages) == 3
 
@@ -112,7 +112,10 @@ def test_a_file_of_many_pages_is_listed_and_its_limit_can_be_raised(folder):
 def test_one_file_and_no_report(folder, tmp_path):
     assert [page.name for page in find_pages(folder / "a.png").pages] == ["a.png"]
     (tmp_path / "none").mkdir()
-    for path, said in ((tmp_path / "none", "There is no report here"), (tmp_path / "x", "no such file or folder")):
+    for path, said in (
+        (tmp_path / "none", "There is no report among the 0 files here"),
+        (tmp_path / "x", "no such file or folder"),
+    ):
         with pytest.raises(InputError, match=said):
             find_pages(path)
     out = folder / "out"
@@ -161,7 +164,7 @@ def test_the_command_writes_the_table_and_tells_what_failed(tmp_path, capsys):
     ("words", "said"),
     [
         (["--schema", "lab-report"], "--output is missing."),
-        (["--schema", "none.json", "--output", "o"], "There is no such file of a schema."),
+        (["--schema", "none.json", "--output", "o"], "There is no such schema file."),
         (
             ["--schema", "lab-report", "--output", "o", "--options", "a", "b"],
             "--options does not go with --schema.",

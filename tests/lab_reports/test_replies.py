@@ -155,7 +155,7 @@ def test_several_lists_are_joined_only_where_they_share_nothing():
     assert [row.test for row in rows_of(f"[{NA}]\n[{k}]")] == ["Na", "K"]
     again = read_reply(f"[{NA}] Once more: [{NA}, {k}]")
     assert [one.row.test for one in again.rows] == ["Na", "K"]
-    assert again.mended == ("of 2 lists that share rows the longest was taken",)
+    assert again.mended == ("the longest of 2 lists that share rows was taken",)
 
 
 def test_fields_of_a_schema_of_ones_own_are_typed(tmp_path):
@@ -172,4 +172,4 @@ def test_fields_of_a_schema_of_ones_own_are_typed(tmp_path):
     assert first.row.model_dump() == {"test": "x", "value": 5.3, "n": 3, "ok": True, "kind": "B"}
     assert "value: the comma of '5,3' was read as decimal" in first.mended
     assert second.row.value is None and second.row.n is None
-    assert "value: '<3' is not a number, and was left out" in second.mended
+    assert "value: '<3' is not a number, so it was left out" in second.mended

@@ -60,5 +60,5 @@ def test_a_failed_report_counts_as_unparsable():
     scores = score_replies([[NA], [NA]], [None, read_reply(as_reply([NA]))])
     assert scores["unparsable"]["mean"] == 0.5 and scores["fields"]["value"]["recall"]["mean"] == 0.5
     for truths, replies in (([], []), ([[NA]], [])):
-        with pytest.raises(InputError, match="Give one reply a report"):
+        with pytest.raises(InputError, match="Give one reply for each report"):
             score_replies(truths, replies)
