@@ -19,7 +19,7 @@ from helpers.cloud.model_garden import PRICE_NOTE, PRICES
 from helpers.cloud.vertex import Cloud
 from helpers.endpoints import wire_messages
 from helpers.errors import InputError, check_count
-from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
+from helpers.images import HEADERS_REMEDY, ImageSource, check_all_unchanged, check_may_leave
 from helpers.prompts import MAX_NEW_TOKENS, Message, check_max_new_tokens, images_of
 from helpers.storage import whole_file
 
@@ -95,11 +95,11 @@ def write_batch(
 
     Raises:
         InputError: no prompts; images of which nobody said where they come from, or of files that name a patient;
-            a prompt that is larger than a line may be.
+            files that changed meanwhile; a prompt that is larger than a line may be.
     """
     check_max_new_tokens(max_tokens)
     if sources and not may_leave:
-        check_may_leave(sources)
+        sources = check_may_leave(sources)
     n = 0
     with whole_file(path) as unfinished, Path(unfinished).open("w", encoding="utf-8") as stream:
         for messages in prompts:
@@ -121,6 +121,7 @@ def write_batch(
             n += 1
         if not n:
             raise InputError("There are no prompts.", path=path, remedy="Give one or more.")
+        check_all_unchanged(sources or (), {})  # their images were read while the file was written
     return n
 
 
