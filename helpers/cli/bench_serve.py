@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -77,8 +78,8 @@ def _bench_serve(options: argparse.Namespace) -> int:
             print("Starting the server.", flush=True)
             address = running.enter_context(serve(options.model)).model
         chat = load_model(address, may_leave="slices of the bundled head CT, which is public")
-        print(f"{options.images} images a request, {'the same' if options.shared else 'begun differently'}:")
-        print("callers  requests  failed  requests/s  first token s (slowest)  tokens/s", flush=True)
+        print(f"{options.images} images a request, {'the same' if options.shared else 'new'} in each:")
+        print("callers  requests  failed  requests/s  first token s (slowest)  answer s  tokens/s", flush=True)
         measured = measure_loads(
             chat,
             prompt,
@@ -88,7 +89,8 @@ def _bench_serve(options: argparse.Namespace) -> int:
         )
         for load in measured:
             first = f"{load.first_token:.2f} ({load.slowest_first_token:.2f})"
-            rates = f"{load.requests_per_second:10.2f}  {first:>23}  {load.tokens_per_second:8.1f} {load.counted}"
+            times = f"{load.requests_per_second:10.2f}  {first:>23}  {load.answer:8.2f}"
+            rates = f"{times}  {load.tokens_per_second:8.1f} {load.counted}"
             print(f"{load.callers:7}  {load.requests:8}  {load.failed:6}  {rates}", flush=True)
             if load.first_failure:
                 print(f"         {load.first_failure}")
@@ -115,10 +117,15 @@ def _prompts(images: int, shared: bool) -> Callable[[int], list[Message]]:
     volume = read_volume(fetch("ct-head"), modality="CT")
     first = (volume.shape[0] - images) // 2
     slices = [Image.fromarray(rgb) for rgb in ct_to_rgb(volume, range(first, first + images))]
+    run = time.time_ns() % 2**24  # so that nothing is as in an earlier run either
 
     def prompt(number: int) -> list[Message]:
-        (turn,) = image_messages(slices, f"Question {number}: describe these slices of a head CT.")
-        begun = [] if shared else [{"type": "text", "text": f"Request {number}."}]
-        return [{**turn, "content": [*begun, *turn["content"]]}]
+        if shared:
+            return image_messages(slices, f"Question {run}-{number}: describe these slices of a head CT.")
+        marked = [image.copy() for image in slices]
+        for image in marked:  # with two pixels of its own, because servers keep what they made of an image
+            image.putpixel((0, 0), tuple(run.to_bytes(3, "big")))
+            image.putpixel((1, 0), tuple(number.to_bytes(3, "big")))
+        return image_messages(marked, "Describe these slices of a head CT.")
 
     return prompt

@@ -20,7 +20,7 @@ from helpers.cloud.model_garden import PRICE_NOTE, PRICES
 from helpers.cloud.vertex import Cloud
 from helpers.endpoints import wire_messages
 from helpers.errors import InputError, check_count
-from helpers.images import HEADERS_REMEDY, ImageSource, check_may_leave
+from helpers.images import HEADERS_REMEDY, ImageSource, check_all_unchanged, check_may_leave
 from helpers.prompts import MAX_NEW_TOKENS, Message, check_max_new_tokens, images_of
 from helpers.storage import whole_file
 
@@ -97,12 +97,12 @@ def write_batch(
         may_leave: why the images may go to a bucket.
 
     Raises:
-        InputError: there are no prompts, neither ``sources`` nor ``may_leave`` is given, a file names a patient,
-            or a prompt is larger than the limit of a line.
+        InputError: there are no prompts, neither ``sources`` nor ``may_leave`` is given, a file names a patient or
+            changes meanwhile, or a prompt is larger than the limit of a line.
     """
     check_max_new_tokens(max_tokens)
     if sources and not may_leave:
-        check_may_leave(sources)
+        sources = check_may_leave(sources)
     n = 0
     with whole_file(path) as unfinished, Path(unfinished).open("w", encoding="utf-8") as stream:
         for messages in prompts:
@@ -124,6 +124,7 @@ def write_batch(
             n += 1
         if not n:
             raise InputError("There are no prompts.", path=path, remedy="Give one or more.")
+        check_all_unchanged(sources or (), {})  # their images were read while the file was written
     return n
 
 

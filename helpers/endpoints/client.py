@@ -168,7 +168,7 @@ class EndpointModel:
     ) -> tuple[Reply, Any]:
         """The reply, and the likelihoods of its tokens."""
         with self._room:  # images of waiting callers are not encoded yet, which saves memory
-            body, size = self._body(messages, max_new_tokens)
+            body, size = self.request(messages, max_new_tokens)
             start = time.perf_counter()
             answer = self._sent(lambda: self._whole_answer(body, wish), size)
         message, usage = answer["message"], answer["usage"]
@@ -203,18 +203,21 @@ class EndpointModel:
         If ``usage`` is a dictionary, the server is asked for its count of tokens, which is put into it at the end.
         """
         with self._room:
-            body, size = self._body(messages, max_new_tokens)
-            if usage is not None:
-                body["stream_options"] = {"include_usage": True}
-            ask = self._client.chat.completions.create
-            opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
-            try:
-                yield from pieces_of(opened, {} if usage is None else usage)
-            except Exception as error:
-                self._count(failed=1)
-                raise self._explained(error) from None
-            finally:
-                opened.close()
+            yield from self.stream_request(*self.request(messages, max_new_tokens), usage)
+
+    def stream_request(self, body: dict[str, Any], size: int, usage: dict[str, Any] | None) -> Iterator[str]:
+        """As `stream`, for what `request` made."""
+        if usage is not None:
+            body = {**body, "stream_options": {"include_usage": True}}
+        ask = self._client.chat.completions.create
+        opened = self._sent(lambda: ask(**body, stream=True, extra_headers=self._headers()), size)
+        try:
+            yield from pieces_of(opened, {} if usage is None else usage)
+        except Exception as error:
+            self._count(failed=1)
+            raise self._explained(error) from None
+        finally:
+            opened.close()
         self._count(answers=1)
 
     def models(self, *, needed: bool = False) -> list[dict[str, Any]] | None:
@@ -241,7 +244,7 @@ class EndpointModel:
             # The client tries to parse any reply, even a web page, and may raise any error.
             raise self._explained(UnreadableAnswer("the server's list of models is not a list")) from None
 
-    def _body(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
+    def request(self, messages: Sequence[Message], max_new_tokens: int) -> tuple[dict[str, Any], int]:
         """The request and the size of its messages in bytes, after all checks that are possible now."""
         check_max_new_tokens(max_new_tokens)
         self.count_tokens(messages)

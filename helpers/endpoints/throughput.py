@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -21,8 +22,9 @@ class Load:
     """The result for a number of callers, each of whom sends the next request when the last one is answered.
 
     Rates are over the whole time from the first request to the last answer. ``first_token`` is the median of the
-    seconds from a request to its first piece of text, and ``slowest_first_token`` the longest of them. The tokens
-    of answers are those that the server counts, or else the pieces that came (``counted`` tells which).
+    seconds from a request to its first piece of text, ``slowest_first_token`` the longest of them, and ``answer``
+    the median of the seconds to the last piece. The tokens of answers are those that the server counts, or else
+    the pieces that came (``counted`` tells which).
     """
 
     callers: int
@@ -32,6 +34,7 @@ class Load:
     requests_per_second: float
     first_token: float
     slowest_first_token: float
+    answer: float
     tokens_per_second: float
     counted: str  # "tokens" or "pieces"
     first_failure: str = ""
@@ -49,8 +52,9 @@ def measure_loads(
 
     Args:
         chat: the served model. Each request is sent once: one that fails counts as failed.
-        prompt: the prompt of each request, by its number. A server that keeps what prompts begin with answers the
-            same prompt faster, so they should begin differently where the real ones do.
+        prompt: the prompt of each request, by its number. Servers keep the beginnings of prompts and the results
+            of images, so both should be new in each request where those of the real requests are. All requests of
+            a measurement are packed before its clock starts, and stay in memory until it ends.
         callers: numbers of callers at once, with one measurement for each.
         rounds: the number of requests of each caller.
         max_new_tokens: the most tokens of an answer.
@@ -61,38 +65,38 @@ def measure_loads(
     for n in (*callers, rounds):
         check_count(n, f"{n!r} callers or rounds cannot be measured.", remedy="Use 1 or more.")
     chat = replace(chat, attempts=1, at_once=max(callers, default=1))
-    _timed(chat, prompt(0), max_new_tokens)
+    _timed(chat, chat.request(prompt(0), max_new_tokens))
     sent = 1
     for n in callers:
         numbers = range(sent, sent + n * rounds)
         sent += len(numbers)
-        prompts = [prompt(k) for k in numbers]  # made before the clock starts
+        requests = [chat.request(prompt(k), max_new_tokens) for k in numbers]
         began = time.perf_counter()
         with ThreadPoolExecutor(n) as pool:
-            done = list(pool.map(lambda messages: _attempt(chat, messages, max_new_tokens), prompts))
+            done = list(pool.map(lambda request: _attempt(chat, request), requests))
         yield _load(n, done, time.perf_counter() - began)
 
 
 @dataclass(frozen=True)
 class _Answered:
     first: float
+    last: float
     pieces: int
     tokens: int | None  # None if the server does not count them
 
 
-def _attempt(chat: EndpointModel, messages: Sequence[Message], max_new_tokens: int) -> _Answered | str:
+def _attempt(chat: EndpointModel, request: tuple[dict[str, Any], int]) -> _Answered | str:
     try:
-        return _timed(chat, messages, max_new_tokens)
+        return _timed(chat, request)
     except InputError as error:
         return str(error)
 
 
-def _timed(chat: EndpointModel, messages: Sequence[Message], max_new_tokens: int) -> _Answered:
-    began, first, pieces, told = time.perf_counter(), 0.0, 0, {}
-    for _ in chat.stream(messages, max_new_tokens, usage=told):
-        first = first or time.perf_counter() - began
-        pieces += 1
-    return _Answered(first or time.perf_counter() - began, pieces, told.get("completion_tokens"))
+def _timed(chat: EndpointModel, request: tuple[dict[str, Any], int]) -> _Answered:
+    began, told = time.perf_counter(), {}
+    moments = [time.perf_counter() - began for _ in chat.stream_request(*request, told)]
+    first, *_, last = moments * 2 or [time.perf_counter() - began] * 2  # an answer may have no piece, or one
+    return _Answered(first, last, len(moments), told.get("completion_tokens"))
 
 
 def _load(callers: int, done: Sequence[_Answered | str], seconds: float) -> Load:
@@ -100,7 +104,7 @@ def _load(callers: int, done: Sequence[_Answered | str], seconds: float) -> Load
     failures = [one for one in done if isinstance(one, str)]
     counts = all(one.tokens for one in answered)
     written = sum(one.tokens if counts else one.pieces for one in answered)
-    firsts = [one.first for one in answered] or [float("nan")]
+    firsts, lasts = zip(*((one.first, one.last) for one in answered), strict=True) if answered else ([nan], [nan])
     return Load(
         callers,
         len(done),
@@ -109,6 +113,7 @@ def _load(callers: int, done: Sequence[_Answered | str], seconds: float) -> Load
         len(answered) / seconds,
         median(firsts),
         max(firsts),
+        median(lasts),
         written / seconds,
         "tokens" if counts and answered else "pieces",
         failures[0] if failures else "",

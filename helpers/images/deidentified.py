@@ -6,6 +6,7 @@ de-identified, so nobody has checked its pixels for a burned-in name either.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,26 +93,26 @@ def check_may_leave(sources: Iterable[ImageSource]) -> list[ImageSource]:
     (``DICOMWEB_TOKEN``). For prepared images, the results of their preparation are used. Warns of kinds of images
     that often have words drawn into them (`may_show_text`).
 
-    Files of the data manifest are public. Others must be DICOM without identifying attributes; if Patient Identity
-    Removed is YES, name, ID and accession number count as pseudonyms. Pixels are not checked.
+    Files of the data manifest are public, where their content is the one that it describes. Others must be DICOM
+    without identifying attributes; if Patient Identity Removed is YES, name, ID and accession number count as
+    pseudonyms. Pixels are not checked.
 
     Raises:
         InputError: attributes identify a patient (the error shows their names, never their values), a file is not
             DICOM, so that its header cannot be checked, a file changes meanwhile, or an address is not that of a
             DICOMweb series, or does not answer.
     """
-    public = _public_paths()
+    public = _public_files()
     checked: list[ImageSource] = []
     for source in sources:
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
             source = _series_headers(source)
-        if isinstance(source, (str, os.PathLike)) and Path(source).resolve() not in public:
+        if isinstance(source, (str, os.PathLike)):
             source = HashedFiles(source)
-        if isinstance(source, HashedFiles):
-            if Path(source.path).resolve() not in public:
-                _check(source)
-        elif not isinstance(source, (str, os.PathLike)):
+        if not isinstance(source, HashedFiles):
             _check_read(source)
+        elif not all(_is_public(file, public) for file in source.files):
+            _check(source)
         checked.append(source)
     return checked
 
@@ -235,13 +236,19 @@ def _warn_of_text(path: str, kinds: Iterable[str]) -> None:
         )
 
 
-def _public_paths() -> set[Path]:
-    """The local files of the manifest, and the folders of its series."""
-    paths: set[Path] = set()
+def _public_files() -> dict[Path, str]:
+    """Files of the manifest where they lie here, each with its SHA-256."""
+    public: dict[Path, str] = {}
     for entry in manifest().values():
         root = own_manifest().parent if entry.bundled else cache_folder()
-        files = [root / file.path for file in entry.bundled or ([entry.download] if entry.download else [])]
-        paths |= {file.resolve() for file in files}
-        if len(files) > 1:
-            paths.add(files[0].parent.resolve())
-    return paths
+        for file in entry.bundled or ([entry.download] if entry.download else []):
+            public[(root / file.path).resolve()] = file.sha256
+    return public
+
+
+def _is_public(file: Path, public: Mapping[Path, str]) -> bool:
+    expected = public.get(file.resolve())
+    if expected is None:
+        return False
+    with file.open("rb") as stream:  # another file may lie at that place
+        return hashlib.file_digest(stream, "sha256").hexdigest() == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,14 +26,18 @@ class HashedFiles:
         source: a file, or a folder of a series with everything below it.
 
     Raises:
-        InputError: no such file, or a folder without DICOM files.
+        InputError: no such file, a folder without DICOM files, or a file that cannot be read.
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
         self.path = os.fspath(source)
-        stamps = {file: _stamp(file) for file in find_dicom_files(source)}
-        self._whole = sum(stamp[0] for stamp in stamps.values()) <= WHOLE
-        self._seen = {file: (stamp, self._hash(file)) for file, stamp in stamps.items()}
+        try:
+            stamps = {file: _stamp(file) for file in find_dicom_files(source)}
+            self._whole = sum(stamp[0] for stamp in stamps.values()) <= WHOLE
+            self._seen = {file: (stamp, self._hash(file)) for file, stamp in stamps.items()}
+        except OSError as error:
+            problem = f"A file cannot be read ({error.strerror or error})."
+            raise InputError(problem, path=error.filename or self.path, remedy="Check its permissions.") from None
 
     @property
     def files(self) -> list[Path]:
@@ -40,19 +45,23 @@ class HashedFiles:
         return list(self._seen)
 
     def check_unchanged(self) -> None:
-        """Raise `InputError` if a file is missing, has changed, or is new.
+        """Raise `InputError` if a file or the folder is missing, if a file has changed, or if a file is new.
 
-        If a file was only touched, it passes if it was hashed completely. Otherwise it counts as changed.
+        If a file was only touched, it passes if it was hashed completely. Otherwise it counts as changed. The same
+        holds for a link that was put in a file's place and leads to the same content.
         """
-        for file in find_dicom_files(self.path):
-            stamp, seen = self._seen.get(file, (None, ""))
-            now = _stamp(file)
-            if stamp == now:
-                continue
-            if not self._whole or seen != self._hash(file):
-                what = "was changed after it was read" if stamp else "came after the others were read"
-                raise InputError(f"Not sent: the file {what}.", path=file, remedy=_AGAIN)
+        for file, (stamp, seen) in list(self._seen.items()):
+            try:
+                now = _stamp(file)
+                same = stamp == now or (self._whole and seen == self._hash(file))
+            except OSError:
+                raise _not_sent("is gone, or can no longer be read", file) from None
+            if not same:
+                raise _not_sent("was changed after it was read", file)
             self._seen[file] = now, seen
+        for file in find_dicom_files(self.path):
+            if file not in self._seen:
+                raise _not_sent("came after the others were read", file)
 
     def _hash(self, file: Path) -> str:
         with file.open("rb") as stream:
@@ -80,4 +89,10 @@ def check_all_unchanged(sources: Iterable[Any], looked: dict[str, float]) -> Non
 
 def _stamp(file: Path) -> tuple[int, ...]:
     found = file.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("not a file")  # opening a pipe in a file's place would wait for ever
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _not_sent(what: str, file: Path) -> InputError:
+    return InputError(f"Not sent: the file {what}.", path=file, remedy=_AGAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from helpers.cloud import Cloud, plan_batch, write_batch
 from helpers.data import fetch
 from helpers.errors import InputError
-from helpers.prompts import image_messages
+from helpers.prompts import Message, image_messages
 
 CLOUD = Cloud("p", token=lambda: "planted-token")
 MODEL = "projects/p/locations/us-central1/models/42"
@@ -52,6 +53,20 @@ def test_what_may_not_go_is_not_written(tmp_path: Path) -> None:
     assert not file.exists()
     assert write_batch(file, [prompt], sources=[fetch("fundus")]) == 1
     assert write_batch(file, [image_messages([], "Words alone")]) == 1
+
+
+def test_files_that_change_while_they_are_read_end_the_file(
+    tmp_path: Path, write_series: Callable[..., Path]
+) -> None:
+    series, file = write_series(np.zeros((3, 4, 4)), PatientID=""), tmp_path / "batch.jsonl"
+
+    def prompts() -> Iterator[list[Message]]:
+        yield image_messages([IMAGE], "Why?")
+        sorted(series.iterdir())[0].unlink()
+
+    with pytest.raises(InputError, match="Not sent: the file is gone"):
+        write_batch(file, prompts(), sources=[series])
+    assert not file.exists()
 
 
 def test_the_plan_says_what_an_hour_costs_and_has_the_documented_form() -> None:

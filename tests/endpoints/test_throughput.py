@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from helpers.cli import main
-from helpers.endpoints import measure_loads
+from helpers.endpoints import image_urls, measure_loads
 from helpers.errors import InputError
 from helpers.prompts import image_messages
 from tests.endpoints.conftest import asking
@@ -52,6 +53,7 @@ def test_rates_are_those_of_the_pace_and_of_the_callers(fake: FakeServer, counts
     assert (one.callers, one.requests, four.callers, four.requests) == (1, 3, 4, 12)
     assert one.failed == four.failed == 0 and fake.most_at_once == 4
     assert one.seconds >= 0.3 and one.first_token >= 0.05 and one.slowest_first_token >= one.first_token
+    assert one.answer >= max(0.1, one.first_token)
     assert one.requests_per_second == pytest.approx(3 / one.seconds)
     assert one.tokens_per_second == pytest.approx(3 * (8 if counts else 4) / one.seconds)
     assert one.counted == four.counted == ("tokens" if counts else "pieces")
@@ -72,6 +74,28 @@ def test_requests_that_fail_are_counted_and_told_and_never_sent_again(fake: Fake
     for wrong in ({"callers": [0]}, {"rounds": 0}):
         with pytest.raises(InputError, match="1 or more"):
             list(measure_loads(asking(fake), lambda k: [], **wrong))
+
+
+def test_the_time_to_pack_images_is_not_the_servers(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake.fault, fake.counts = paced, True
+    packed = image_urls.image_bytes
+
+    def slowly(*arguments: object) -> bytes:
+        time.sleep(0.5)
+        return packed(*arguments)
+
+    monkeypatch.setattr(image_urls, "image_bytes", slowly)
+    prompt = image_messages([Image.new("RGB", (4, 4))], "What?")
+    (load,) = measure_loads(asking(fake), lambda k: prompt, callers=[1], rounds=1)
+    assert load.seconds < 0.5 and load.answer < 0.5
+
+
+def test_an_answer_at_once_or_without_words_is_timed_too(fake: FakeServer) -> None:
+    for words in ("all at once", ""):
+        told = {"choices": [{"message": {"content": words}, "finish_reason": "stop"}]}
+        fake.fault = lambda handler, n, told=told: handler.send(200, told) or True
+        (load,) = measure_loads(asking(fake), lambda k: image_messages([], "What?"), callers=[1], rounds=1)
+        assert load.failed == 0 and 0 < load.first_token <= load.answer <= load.seconds
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -96,8 +120,9 @@ def test_the_command_measures_a_server_by_its_address(
     kept = json.loads(output.read_text())
     assert [load["callers"] for load in kept["loads"]] == [1, 2]
     assert kept["images"] == 2 and "tokens/s" in capsys.readouterr().out
-    begun = [body["messages"][0]["content"][0] for body in fake.requests]
-    assert len({json.dumps(part) for part in begun}) == (1 if shared else len(begun)) and len(begun) == 4
-    kinds = [part["type"] for part in fake.requests[0]["messages"][0]["content"]]
-    assert kinds.count("image_url") == 2
+    asked = [body["messages"][0]["content"] for body in fake.requests]
+    assert len(asked) == 4 and [part["type"] for part in asked[0]] == ["image_url", "image_url", "text"]
+    for place in (0, 1):
+        assert len({json.dumps(parts[place]) for parts in asked}) == (1 if shared else 4)
+    assert len({parts[2]["text"] for parts in asked}) == (4 if shared else 1)
     assert main(["bench-serve", "--model", f"endpoint:{fake.url}", "--images", "86"]) == 2
