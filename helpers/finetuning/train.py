@@ -113,6 +113,8 @@ def finetune(
     with held, advice(work), images.given_to_forward():
         if store:
             store.encode(rows, examples)
+            for example in examples:
+                example.let_go()  # the training takes the image tokens
         set_seed(tuning.seed)  # for the adapter's first weights
         tuned = replace(chat, model=to_train(chat.model, tuning))
         with off_again(tuned.model):

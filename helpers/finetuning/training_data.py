@@ -78,6 +78,10 @@ class Kept:
             self._messages = messages
         return messages
 
+    def let_go(self) -> None:
+        """Free the prompt. Another look draws it anew."""
+        self._messages = None
+
 
 @dataclass(frozen=True)
 class Row:

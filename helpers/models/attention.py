@@ -100,7 +100,7 @@ def _prompt_masks(
     padding = settings.get("attention_mask")
     if batch_size == 1 and 1 < q_length == kv_length and (padding is None or bool(padding.all())):
         return block_mask(mask_function, q_length, device)
-    return sdpa_mask(
+    return _dense_masks(
         batch_size=batch_size,
         q_length=q_length,
         kv_length=kv_length,
@@ -110,7 +110,16 @@ def _prompt_masks(
     )
 
 
-for _name, _masks in ((NAMES["flex_attention"], _prompt_masks), (NAMES["sdpa"], sdpa_mask)):
+def _dense_masks(**settings: Any) -> torch.Tensor | None:
+    """The mask that sdpa takes, all pairs of tokens at once.
+
+    transformers would map the function over each pair (``vmap``), which takes longer than reading a short prompt.
+    It does so for any function that it was given. Those of Gemma 3 compare indices, so they broadcast.
+    """
+    return sdpa_mask(**{**settings, "use_vmap": False})
+
+
+for _name, _masks in ((NAMES["flex_attention"], _prompt_masks), (NAMES["sdpa"], _dense_masks)):
     AttentionInterface.register(_name, attend)
     AttentionMaskInterface.register(_name, _masks)
 

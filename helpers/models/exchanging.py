@@ -119,7 +119,7 @@ class ImageExchange:
 
     @torch.inference_mode()
     def _read(self, embedded: torch.Tensor, start: int, stop: int | None = None) -> torch.Tensor:
-        """Read tokens from ``start`` on and keep their keys and values; logits after the last of them.
+        """Read tokens from ``start`` on and keep their keys and values; logits after the last of the prompt.
 
         ``embedded`` holds all tokens of the prompt, or those from ``start`` on.
         """
@@ -132,9 +132,13 @@ class ImageExchange:
                     hidden = self._forward(embedded[begin - offset : end - offset], begin, end)
         except torch.OutOfMemoryError as error:
             raise self._no_memory() from error
-        return self._head(hidden[-1])
+        return self._head(hidden[-1]) if stop == self.tokens else hidden
 
     def _forward(self, embedded: torch.Tensor, begin: int, end: int) -> torch.Tensor:
+        """Hidden states of tokens, (tokens, numbers); none of those before the last tokens of the prompt.
+
+        Of these only the keys and values are used, so the last layer need not compute more than its own.
+        """
         queries = torch.arange(begin, end, device=embedded.device)
         masks = {}
         for kind, layer in zip(self._text.layer_types, self._kept.layers, strict=True):
@@ -147,13 +151,18 @@ class ImageExchange:
             if layer.window is not None:
                 seen &= keys > queries[:, None] - layer.window
             masks[kind] = SharedKeys(seen)
-        return self._model(
-            inputs_embeds=embedded[None],
-            attention_mask=masks,
-            position_ids=queries[None],
-            past_key_values=self._kept,
-            use_cache=True,
-        ).last_hidden_state[0]
+        self._kept.layers[-1].ends_here = end < self.tokens
+        try:
+            read = self._model(
+                inputs_embeds=embedded[None],
+                attention_mask=masks,
+                position_ids=queries[None],
+                past_key_values=self._kept,
+                use_cache=True,
+            )
+        except AllKept:
+            return embedded[:0]
+        return read.last_hidden_state[0]
 
     def _check_memory(self) -> None:
         width = torch.finfo(self.chat.model.dtype).bits // 8
@@ -175,11 +184,16 @@ class ImageExchange:
         )
 
 
+class AllKept(Exception):
+    """Ends a forward pass in the last layer, where keys and values are written and nothing else is wanted."""
+
+
 class WholeLayer(CacheLayerMixin):
     """Keys and values of one layer for every token of a prompt, written in place from token ``begin`` on.
 
     ``window`` is how far back a token of the layer sees, and attention gets no keys before that. It gets a few
-    keys behind the last one, up to a multiple of `helpers.models.kept_keys.ALIGNED`, and its mask hides them.
+    keys behind the last one, up to a multiple of `helpers.models.kept_keys.ALIGNED`, and its mask hides them. With
+    ``ends_here`` no attention follows: `update` raises `AllKept` once it has written.
     """
 
     is_sliding = False
@@ -188,6 +202,7 @@ class WholeLayer(CacheLayerMixin):
         super().__init__()
         self.window = window
         self.begin = self.room = 0
+        self.ends_here = False
 
     @property
     def first(self) -> int:
@@ -211,6 +226,8 @@ class WholeLayer(CacheLayerMixin):
         end = self.begin + key_states.shape[-2]
         self.keys[:, :, self.begin : end] = key_states
         self.values[:, :, self.begin : end] = value_states
+        if self.ends_here:
+            raise AllKept
         return self.keys[:, :, self.first : aligned(end)], self.values[:, :, self.first : aligned(end)]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:

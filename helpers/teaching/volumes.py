@@ -8,6 +8,7 @@ answer away. Slices are turned only when they are needed, because a prompt shows
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,7 @@ def posed_volume(
     Nothing is computed before slices are needed, because a list of cases needs none.
     """
     original, spacing = anatomy
+    one_draws = threading.Lock()  # slices are asked for in threads, and each thread would draw the whole volume
 
     @functools.cache
     def values() -> tuple[np.ndarray, tuple[float, float]]:
@@ -103,7 +105,8 @@ def posed_volume(
         return out, (float(out.min()), float(out.max()))
 
     def decode(indices: Sequence[int]) -> np.ndarray:
-        out, ends = values()
+        with one_draws:
+            out, ends = values()
         return np.rint(pose.apply(out, recipe.fill, ends, list(indices))).astype(np.int16)
 
     affine = np.zeros((4, 4))

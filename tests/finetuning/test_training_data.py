@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import pytest
 import torch
+from PIL import Image
+from transformers import TrainerCallback
 
 from helpers.errors import InputError
 from helpers.evaluation import Quantity
@@ -13,7 +16,7 @@ from helpers.finetuning import Collator, finetune, prepare
 from helpers.finetuning.training_data import Kept
 from helpers.prompts import Message, image_messages
 from helpers.teaching import generate
-from tests.finetuning.conftest import images
+from tests.finetuning.conftest import QUICK, images
 
 
 @dataclass
@@ -154,3 +157,27 @@ def test_prompts_stay_in_memory_while_there_is_room(chat):
     kept = [Kept(Counted(name, "yes", []), room) for name in ("first", "second")]
     rows = prepare(kept, chat.processor) + prepare(kept, chat.processor)
     assert drawn == ["first", "second", "second"] and rows[:2] == rows[2:]
+    kept[0].let_go()
+    assert kept[0].messages and drawn[3:] == ["first"]
+
+
+def test_no_prompt_stays_in_memory_while_a_run_learns_from_image_tokens(chat, tmp_path):
+    drawn, alive = [], []
+
+    class Fresh(Example):
+        @property
+        def messages(self):
+            image = Image.new("RGB", (60, 40), (int(self.id), 0, 0))
+            drawn.append(weakref.ref(image))
+            return image_messages([image], "Is this a head CT?")
+
+        @messages.setter
+        def messages(self, _):
+            pass
+
+    class Looks(TrainerCallback):
+        def on_step_begin(self, *_, **__):
+            alive.append(sum(image() is not None for image in drawn))
+
+    finetune(chat, [Fresh(str(k), "yes", []) for k in range(4)], [], tmp_path / "a", QUICK, callbacks=[Looks()])
+    assert len(drawn) == 4 and set(alive) == {0}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from transformers import AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
 
 from helpers.errors import InputError
 from helpers.finetuning.planning import model_config
@@ -129,3 +132,25 @@ def test_a_kernel_with_wrong_results_is_not_used(forget, monkeypatch, capsys, fa
     monkeypatch.setattr(attention, "flex_attention", lambda query, *_, **__: query * factor)
     assert "differ by" in kernel_fault("cpu", torch.float32, (8, 4, 64, 100))
     assert "dense masks" in capsys.readouterr().out
+
+
+def test_dense_masks_are_those_of_transformers(wide_chat: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def both(**settings: Any) -> torch.Tensor:
+        made = attention._dense_masks(**settings)
+        assert torch.equal(made, sdpa_mask(**settings))
+        compared.append(tuple(made.shape))
+        return made
+
+    monkeypatch.setitem(AttentionMaskInterface._global_mapping, attention.NAMES["sdpa"], both)
+    opened = volume_messages(noise(5), None)
+    with wide_chat.session(opened) as session:
+        session.ask("What?", max_new_tokens=2)
+    inputs = wide_chat.inputs(with_question(opened, "What?"))
+    assert wide_chat.model.config.get_text_config().sliding_window < inputs["input_ids"].shape[1]
+    inputs = {k: v.repeat(2, 1) for k, v in inputs.items() if k != "mm_encoder_outputs"}
+    inputs["attention_mask"][0, :30] = 0  # filled up on the left, as where prompts are read side by side
+    with torch.inference_mode():
+        wide_chat.model(**inputs)
+    assert {shape[0] for shape in compared} == {1, 2}

@@ -207,3 +207,16 @@ def test_controls_change_the_images_and_not_the_words() -> None:
     wide = np.asarray(wide_window(case, other)[0]["content"][41]["image"])
     assert np.array_equal(wide[..., 0], np.asarray(usual[41]["image"])[..., 0])
     assert np.ptp(wide, axis=-1).max() == 0
+
+
+def test_threads_that_ask_for_slices_draw_the_volume_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    put, drawn = Finding.put_into, []
+
+    def counted(finding: Finding, values: np.ndarray) -> None:
+        drawn.append(finding.condition)
+        put(finding, values)
+
+    monkeypatch.setattr(Finding, "put_into", counted)
+    made = next(m for k in range(HELD_OUT, HELD_OUT + 99) if (m := teaching_volume("ct-staining", k)).findings)
+    assert len(ct_to_rgb(made.volume, range(20, 32))) == 12
+    assert drawn == [*made.findings]
