@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from helpers.errors import InputError
 
 TRIES = 4  # tries of a piece of work whose worker dies; one that kills four workers would kill every worker
+STARTS = 3  # tries to start a cluster
+TIMED_OUT = "timed out during startup"  # in the error that Ray raises, which has no type of its own
 Source, Made = TypeVar("Source"), TypeVar("Made")
 
 
@@ -33,7 +35,8 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
         local: settings of a new cluster, as ``ray.init`` takes them, e.g. ``num_cpus``.
 
     Raises:
-        InputError: Ray is not installed, the cluster does not exist, or the address is one of Ray Client.
+        InputError: Ray is not installed, the cluster does not exist, the address is one of Ray Client, or this
+            machine is too busy to start a cluster (`STARTS` tries).
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # Ray reads it when a cluster starts
     if address is None:
@@ -53,7 +56,7 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address is None:
-            ray.init(address="local", include_dashboard=False, **quiet, **local)
+            _start(lambda: ray.init(address="local", include_dashboard=False, **quiet, **local), ray.shutdown)
         else:
             ray.init(address=address, **quiet)
     except (ConnectionError, ValueError) as error:
@@ -67,6 +70,26 @@ def ray_cluster(address: str | None = None, **local: Any) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _start(start: Callable[[], Any], stop: Callable[[], Any]) -> None:
+    """Start a cluster of this machine, and try again if it was not ready in time.
+
+    Ray waits 30 seconds for its own processes, which is not enough on a machine that is busy with other work.
+    """
+    for tries_left in reversed(range(STARTS)):
+        try:
+            start()
+            return
+        except Exception as error:
+            stop()
+            if TIMED_OUT not in str(error):
+                raise
+            if not tries_left:
+                raise InputError(
+                    f"Ray did not start on this machine in {STARTS} tries ({error}).",
+                    remedy="Close other programs that use the processor, or start fewer workers.",
+                ) from None
 
 
 def ray_map(
