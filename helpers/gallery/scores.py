@@ -6,6 +6,7 @@ which step of a notebook belongs to which figure of the report.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,8 +85,11 @@ def _published(kind: str) -> list[Published]:
 
 
 def named(results: Mapping[str, Any]) -> str:
-    """The model that gave a notebook's results, and whether it is the stand-in."""
-    model = str(results.get("model", "-"))
+    """The model that gave a notebook's results, and whether it is the stand-in.
+
+    A port of the machine that ran the notebook tells a reader nothing, so it is left out.
+    """
+    model = re.sub(r"@(?:127\.0\.0\.1|localhost)(?::\d+)?\Z", ", served", str(results.get("model", "-")))
     return f"{model} (not MedGemma)" if results.get("is_standin") else model
 
 

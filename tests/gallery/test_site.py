@@ -22,7 +22,7 @@ from helpers.cli import main
 from helpers.course import repository_address
 from helpers.errors import InputError
 from helpers.gallery import build_gallery
-from helpers.gallery.scores import PUBLISHED, side_by_side
+from helpers.gallery.scores import PUBLISHED, named, side_by_side
 from helpers.storage import whole_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -240,6 +240,9 @@ def test_published_and_measured_are_labelled_and_a_failed_notebook_measured_noth
     assert rows["CT volume"].figure == "6 of 8: 75 % (41 to 93 %)"
     assert rows["CT volume"].model == "standin (not MedGemma)"
     assert rows["MRI volume"].figure == "not measured (notebook 03 ended: not run)"
+    served = {"model": "standin_weights@127.0.0.1:37921", "is_standin": True}
+    assert named(served) == "standin_weights, served (not MedGemma)"
+    assert named({"model": "medgemma@host.example:8000"}) == "medgemma@host.example:8000"
     assert {published.kind for published in PUBLISHED} == rows.keys()
     page = soup(site / "scores.html")
     assert "Not to be compared" in page.get_text()
