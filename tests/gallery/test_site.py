@@ -22,6 +22,7 @@ from helpers.cli import main
 from helpers.course import repository_address
 from helpers.errors import InputError
 from helpers.gallery import build_gallery
+from helpers.gallery.page import break_names
 from helpers.gallery.scores import PUBLISHED, named, side_by_side
 from helpers.storage import whole_folder
 
@@ -223,6 +224,19 @@ def test_every_picture_has_a_text_and_the_tagged_one_is_on_the_card(site):
         assert card.size == (640, 400)
         red, _, blue = card.getpixel((320, 200))
         assert blue > 200 > 60 > red
+
+
+def test_code_in_a_table_breaks_between_the_words_of_a_name_and_keeps_its_text():
+    cells = "<table><tr><td><code>CT_QUESTION</code> a_b</td><td><a><code>docs/ct.md</code></a></td></tr></table>"
+    page = BeautifulSoup(f"{cells}<p><code>MRI_QUESTION</code></p>", "html.parser")
+    words = page.get_text()
+    break_names(page)
+    assert [str(code) for code in page.select("td code")] == [
+        "<code>CT_<wbr/>QUESTION</code>",
+        "<code>docs/<wbr/>ct.<wbr/>md</code>",
+    ]
+    assert page.get_text() == words
+    assert page.p.code.string == "MRI_QUESTION"
 
 
 def test_a_solution_is_folded_under_its_title(site):
