@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nbconvert import HTMLExporter
 from helpers.storage import whole_file
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_PROGRESS = re.compile(r"[^|]*\d+%\|[^|]*\| [^|]*\[.*\]\Z")  # "asking:  12%|#2   | 3/24 [00:01<00:07,  2.9it/s]"
 _KEY_FIGURES = 8
 
 # nbconvert's own page without its four scripts from other hosts: MathJax, RequireJS, Mermaid, widgets.
@@ -127,14 +129,23 @@ def html_exporter(page: str, **options: Any) -> HTMLExporter:
 
 
 def without_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A copy in which each widget is its picture, or where it has none a line that says where it works."""
+    """A copy without bars of progress, in which each widget is its picture, or a line that says where it works."""
     notebook = nbformat.from_dict(notebook)
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
     for output in (o for cell in notebook.cells for o in cell.get("outputs", []) if _WIDGET in o.get("data", {})):
         del output["data"][_WIDGET]
         if not any(kind.startswith("image/") or kind == "text/html" for kind in output["data"]):
             output["data"] = {"text/plain": "(interactive: open the notebook in JupyterLab)"}
     notebook.metadata.pop("widgets", None)
     return notebook
+
+
+def _is_progress(output: nbformat.NotebookNode) -> bool:
+    """Whether an output is the bar of tqdm, which tells a reader of the finished page nothing."""
+    data = output.get("data", {})
+    return _WIDGET in data and bool(_PROGRESS.match(data.get("text/plain", "")))
 
 
 def write_index(summary: Mapping[str, Any], output: str | os.PathLike[str]) -> Path:

@@ -19,6 +19,7 @@ from helpers.errors import InputError
 from helpers.gallery.page import (
     Places,
     Section,
+    break_names,
     find_sections,
     link_names,
     make_accessible,
@@ -93,6 +94,7 @@ def document_page(document: Document, addresses: Mapping[str, str], places: Plac
         image["src"] = file.rpartition("/")[2]
         pictures["docs/" + image["src"]] = file
     sections = find_sections([part for part in soup.children if isinstance(part, Tag)], github_anchor)
+    break_names(soup)
     return DocumentPage(str(soup), sections, pictures)
 
 

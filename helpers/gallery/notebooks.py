@@ -17,6 +17,7 @@ from helpers.course import html_exporter, notebook_title, without_widgets
 from helpers.gallery.page import (
     Places,
     Section,
+    break_names,
     find_sections,
     heading_text,
     link_names,
@@ -75,6 +76,7 @@ def notebook_page(
     _describe_pictures(soup)
     parts = soup.select(".text_cell_render > *, .input_area")
     sections = find_sections(parts, _anchor)  # before the HTML is written, because it sets the anchors
+    break_names(soup)
     title = notebook_title(notebook)
     return Page(title, one_sentence(notebook), str(soup), sections, picture, alt or f"A picture from {title}")
 

@@ -6,6 +6,7 @@ which step of a notebook belongs to which figure of the report.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ MEASURED = (
     Teaching("whole slide", "04_wsi_patch_prompting", "teaching_cases_exact", "stain, the exact sentence"),
     Teaching("single image", "01_load_medgemma", "teaching_cases_right", "kind of image, open, yes or no, choice"),
 )
+# Why a kind of images has no count of right cases, although a notebook asks about it.
+UNMEASURED = {"document": "notebook 11 scores lab reports, but with the stand-in no model writes the replies"}
 # Notebooks whose results are scores, with the keys of other results.
 SCORED = {
     "05_evaluation": ("model", "is_standin", "data"),
@@ -73,7 +76,7 @@ def side_by_side(summary: Mapping[str, Any]) -> list[Measured]:
         rows.append(Measured(kind, _published(kind), task, model, figure, known, page))
     for kind in dict.fromkeys(row.kind for row in PUBLISHED):
         if kind not in {row.kind for row in rows}:
-            figure = "not measured (no notebook asks such questions)"
+            figure = f"not measured ({UNMEASURED.get(kind, 'no notebook asks such questions')})"
             rows.append(Measured(kind, _published(kind), "", "", figure, known=False, page=""))
     return rows
 
@@ -84,8 +87,11 @@ def _published(kind: str) -> list[Published]:
 
 
 def named(results: Mapping[str, Any]) -> str:
-    """The model that gave a notebook's results, and whether it is the stand-in."""
-    model = str(results.get("model", "-"))
+    """The model that gave a notebook's results, and whether it is the stand-in.
+
+    A port of the machine that ran the notebook tells a reader nothing, so it is left out.
+    """
+    model = re.sub(r"@(?:127\.0\.0\.1|localhost)(?::\d+)?\Z", ", served", str(results.get("model", "-")))
     return f"{model} (not MedGemma)" if results.get("is_standin") else model
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,11 @@ def build_gallery(
     documents, front = read_documents(docs), front_picture(docs)
     places = _places(docs.resolve().parent, records, documents)
     known = [record["results"] for record in records if record["results"].get("model")]
+    models = Counter(map(named, known)).most_common()  # the one of most notebooks first
     site = templates()
     site.globals["run"] = {
         "started": summary["started"][:16].replace("T", " "),
-        "model": ", ".join(sorted({named(results) for results in known})) or "not known, as none ran through",
+        "model": "; ".join(name for name, _ in models) or "not known, as none ran through",
         "is_standin": any(results.get("is_standin") for results in known),
         "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     }

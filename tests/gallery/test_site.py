@@ -22,7 +22,8 @@ from helpers.cli import main
 from helpers.course import repository_address
 from helpers.errors import InputError
 from helpers.gallery import build_gallery
-from helpers.gallery.scores import PUBLISHED, side_by_side
+from helpers.gallery.page import break_names
+from helpers.gallery.scores import PUBLISHED, named, side_by_side
 from helpers.storage import whole_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -225,6 +226,19 @@ def test_every_picture_has_a_text_and_the_tagged_one_is_on_the_card(site):
         assert blue > 200 > 60 > red
 
 
+def test_code_in_a_table_breaks_between_the_words_of_a_name_and_keeps_its_text():
+    cells = "<table><tr><td><code>CT_QUESTION</code> a_b</td><td><a><code>docs/ct.md</code></a></td></tr></table>"
+    page = BeautifulSoup(f"{cells}<p><code>MRI_QUESTION</code></p>", "html.parser")
+    words = page.get_text()
+    break_names(page)
+    assert [str(code) for code in page.select("td code")] == [
+        "<code>CT_<wbr/>QUESTION</code>",
+        "<code>docs/<wbr/>ct.<wbr/>md</code>",
+    ]
+    assert page.get_text() == words
+    assert page.p.code.string == "MRI_QUESTION"
+
+
 def test_a_solution_is_folded_under_its_title(site):
     page = soup(site / "notebooks/02_ct_volume_prompting.html")
     (folded,) = page.select("main details")
@@ -240,6 +254,9 @@ def test_published_and_measured_are_labelled_and_a_failed_notebook_measured_noth
     assert rows["CT volume"].figure == "6 of 8: 75 % (41 to 93 %)"
     assert rows["CT volume"].model == "standin (not MedGemma)"
     assert rows["MRI volume"].figure == "not measured (notebook 03 ended: not run)"
+    served = {"model": "standin_weights@127.0.0.1:37921", "is_standin": True}
+    assert named(served) == "standin_weights, served (not MedGemma)"
+    assert named({"model": "medgemma@host.example:8000"}) == "medgemma@host.example:8000"
     assert {published.kind for published in PUBLISHED} == rows.keys()
     page = soup(site / "scores.html")
     assert "Not to be compared" in page.get_text()
