@@ -91,6 +91,7 @@ def run_notebooks(
         write_index(clean, output)
         return clean
 
+    keep()  # from the beginning, so that the folder of a killed run is known as one of a run
     try:
         with closing(side_by_side(run, watches, jobs)) as ended:
             for _ in ended:

@@ -267,3 +267,14 @@ def test_a_run_that_is_ended_says_what_ran_and_leaves_no_process(tmp_path, endin
 def test_parameter_values_are_typed(text, value):
     assert typed_value(text) == value
     assert type(typed_value(text)) is type(value)
+
+
+def test_a_run_that_is_killed_in_its_first_notebook_leaves_a_summary(tmp_path: Path) -> None:
+    # `record` knows by the summary that a folder is its own, and may begin again in it.
+    folder = write_notebook(tmp_path / "notebooks", "01_kills", "import os\nos.kill(os.getppid(), 9)", "never = 1")
+    run = f"run_notebooks({str(tmp_path / 'out')!r}, folder={str(folder)!r})"
+    program = f"from helpers.course import run_notebooks; {run}"
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = json.loads((tmp_path / "out" / "summary.json").read_text())["notebooks"]
+    assert left["notebook"] == "01_kills.ipynb" and left["status"] == "not run"
