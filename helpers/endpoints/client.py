@@ -172,23 +172,16 @@ class EndpointModel:
             start = time.perf_counter()
             answer = self._sent(lambda: self._whole_answer(body, wish), size)
         message, usage = answer["message"], answer["usage"]
+        prompt, written = (usage.get(key) or 0 for key in ("prompt_tokens", "completion_tokens"))
         text, thinking = split_thinking(message.get("content") or "")
         if not self.is_standin:
-            warn_of_cut(
-                usage.get("prompt_tokens") or 0, len(images_of(messages)) * self.limits.image_tokens, self.url
-            )
+            warn_of_cut(prompt, len(images_of(messages)) * self.limits.image_tokens, self.url)
         with self._lock:
             self.totals.answers += 1
-            self.totals.prompt_tokens += usage.get("prompt_tokens") or 0
-            self.totals.completion_tokens += usage.get("completion_tokens") or 0
-        reply = Reply(
-            text,
-            thinking or thinking_of(message),
-            usage.get("prompt_tokens") or 0,
-            usage.get("completion_tokens") or 0,
-            time.perf_counter() - start,
-            finished=answer["finish_reason"] == "stop",
-        )
+            self.totals.prompt_tokens += prompt
+            self.totals.completion_tokens += written
+        seconds, finished = time.perf_counter() - start, answer["finish_reason"] == "stop"
+        reply = Reply(text, thinking or thinking_of(message), prompt, written, seconds, finished=finished)
         return reply, answer["logprobs"]
 
     def stream(

@@ -27,7 +27,7 @@ def test_it_says_what_it_costs_before_it_asks_and_then_where_it_found_something(
     out = capsys.readouterr().out
     cost, answer = out.index("The search reads 425 tokens in 5 prompts"), out.index("Final Answer: yes")
     assert cost < answer
-    assert "Slices 15 to 26: no likelihood was told. Answer: yes" in out
+    assert "Slices 15 to 26: the server sent no likelihood. Answer: yes" in out
     assert "5 + 1 prompts, 550 tokens in" in out
 
 
