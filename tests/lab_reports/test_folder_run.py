@@ -169,7 +169,7 @@ def test_the_command_writes_the_table_and_tells_what_failed(tmp_path, capsys):
             ["--schema", "lab-report", "--output", "o", "--options", "a", "b"],
             "--options does not go with --schema.",
         ),
-        (["--schema", "lab-report", "--output", "o", "--mpp", "0.5"], "mpp changes nothing"),
+        (["--schema", "lab-report", "--output", "o", "--mpp", "0.5"], "mpp would change nothing"),
         (["--schema", "lab-report", "--output", "o", "--limit", "0"], "0 pages cannot be read."),
         (["What?", "--output", "o"], "--output is for --schema."),
         ([], "QUESTION is missing."),
