@@ -72,15 +72,21 @@ class Kept:
         if self._messages is not None:
             return self._messages
         messages = self.example.messages
-        size = sum(image.width * image.height * len(image.getbands()) for image in images_of(messages))
+        size = _pixel_bytes(messages)
         if size <= self.room[0]:
             self.room[0] -= size
             self._messages = messages
         return messages
 
     def let_go(self) -> None:
-        """Free the prompt. Another look draws it anew."""
+        """Free the prompt and give its room back. The next use makes it again."""
+        if self._messages is not None:
+            self.room[0] += _pixel_bytes(self._messages)
         self._messages = None
+
+
+def _pixel_bytes(messages: Sequence[Message]) -> int:
+    return sum(image.width * image.height * len(image.getbands()) for image in images_of(messages))
 
 
 @dataclass(frozen=True)

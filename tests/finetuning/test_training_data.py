@@ -152,13 +152,14 @@ def test_prompts_stay_in_memory_while_there_is_room(chat):
         def messages(self, _):
             pass
 
-    room = [Counted("x", "yes", []).messages[0]["content"][0]["image"].width ** 2 * 3]
+    room = [one := Counted("x", "yes", []).messages[0]["content"][0]["image"].width ** 2 * 3]
     drawn.clear()
     kept = [Kept(Counted(name, "yes", []), room) for name in ("first", "second")]
     rows = prepare(kept, chat.processor) + prepare(kept, chat.processor)
     assert drawn == ["first", "second", "second"] and rows[:2] == rows[2:]
     kept[0].let_go()
-    assert kept[0].messages and drawn[3:] == ["first"]
+    assert room == [one]
+    assert kept[0].messages and drawn[3:] == ["first"] and room == [0]
 
 
 def test_no_prompt_stays_in_memory_while_a_run_learns_from_image_tokens(chat, tmp_path):
