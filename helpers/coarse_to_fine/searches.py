@@ -96,8 +96,8 @@ def find_in_volume(
         volume: as `helpers.volumes.read_volume` gives it. All of its slices are read, and kept in memory as RGB.
         question: a yes-or-no question in the words that the model reads, e.g. from
             `helpers.prompts.closed_question`.
-            block: slices in one prompt of the scan (`slice_blocks`).
-            limit: the most slices of the second prompt.
+        block: slices in one prompt of the scan (`slice_blocks`).
+        limit: the most slices of the second prompt.
         best: how many blocks are asked about again (`slices_around`).
         threshold: how likely yes has to be for the answer yes (`fit_threshold`); by default the answer is what the
             model writes.

@@ -95,8 +95,9 @@ def _attempt(chat: EndpointModel, request: tuple[dict[str, Any], int]) -> _Answe
 def _timed(chat: EndpointModel, request: tuple[dict[str, Any], int]) -> _Answered:
     began, told = time.perf_counter(), {}
     moments = [time.perf_counter() - began for _ in chat.stream_request(*request, told)]
-    first, *_, last = moments * 2 or [time.perf_counter() - began] * 2  # an answer may have no piece, or one
-    return _Answered(first, last, len(moments), told.get("completion_tokens"))
+    pieces = len(moments)
+    moments = moments or [time.perf_counter() - began]  # an answer may be empty
+    return _Answered(moments[0], moments[-1], pieces, told.get("completion_tokens"))
 
 
 def _load(callers: int, done: Sequence[_Answered | str], seconds: float) -> Load:
