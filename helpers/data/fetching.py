@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ from helpers.data.entries import Download, Entry, File, manifest, own_manifest
 from helpers.data.idc import fetch_series
 from helpers.data.series_url import parse_url
 from helpers.errors import InputError
+from helpers.storage import file_sha256
 
 CACHE_VARIABLE = "MEDGEMMA_TUTORIALS_CACHE"
 _announced: set[str] = set()
@@ -87,8 +87,7 @@ def _bundled(files: list[File], root: Path) -> Path:
         path = root / file.path
         if not path.is_file():
             raise InputError("This bundled file is missing.", path=path, remedy=remedy)
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = file_sha256(path)
         if found != file.sha256:
             raise InputError(
                 f"The file is not the one that the manifest describes: its SHA-256 is {found}, not {file.sha256}.",

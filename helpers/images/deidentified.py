@@ -6,7 +6,6 @@ de-identified, so nobody has checked its pixels for a burned-in name either.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pydicom.errors import InvalidDicomError
 from helpers.data import cache_folder, manifest, own_manifest
 from helpers.errors import InputError
 from helpers.images.hashed_files import HashedFiles
+from helpers.storage import file_sha256
 from helpers.volumes import RemoteSeries, begins_as_dicom, header_text
 
 # These may hold a pseudonym if Patient Identity Removed is YES (PS3.15, Basic Application Confidentiality
@@ -248,7 +248,4 @@ def _public_files() -> dict[Path, str]:
 
 def _is_public(file: Path, public: Mapping[Path, str]) -> bool:
     expected = public.get(file.resolve())
-    if expected is None:
-        return False
-    with file.open("rb") as stream:  # another file may lie at that place
-        return hashlib.file_digest(stream, "sha256").hexdigest() == expected
+    return expected is not None and file_sha256(file) == expected  # another file may lie at that place

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import InputError
+from helpers.storage import file_sha256
 from helpers.volumes import find_dicom_files
 
 WHOLE = 64_000_000  # bytes of all files of a source; up to this sum, each file is hashed completely
@@ -64,9 +65,9 @@ class HashedFiles:
                 raise _not_sent("came after the others were read", file)
 
     def _hash(self, file: Path) -> str:
+        if self._whole:
+            return file_sha256(file)
         with file.open("rb") as stream:
-            if self._whole:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
             ends = stream.read(ENDS)
             stream.seek(max(0, file.stat().st_size - ENDS))
             return hashlib.sha256(ends + stream.read(ENDS)).hexdigest()

@@ -5,7 +5,6 @@ Only the names of the weights are loaded, so that errors appear before a model i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from helpers.errors import InputError
+from helpers.storage import file_sha256
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft names them
 ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
@@ -78,8 +78,7 @@ class AdapterFiles:
 
     def sha256(self) -> str:
         """The hash of its weights."""
-        with (self.folder / ADAPTER_WEIGHTS).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(self.folder / ADAPTER_WEIGHTS)
 
 
 def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:

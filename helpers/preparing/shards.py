@@ -8,7 +8,6 @@ no patient. From a DICOM header, it has only the UID of the series.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import json
@@ -26,7 +25,7 @@ from helpers.images import Part, Reading, identifying_in, may_show_text_in, part
 from helpers.preparing.sources import digest, reason
 from helpers.prompts import CT_WINDOWS, MAX_SLICE_SIDE, PATCH_SIDE
 from helpers.slides import MIN_TISSUE
-from helpers.storage import Store, load_pyarrow
+from helpers.storage import Store, file_sha256, load_pyarrow
 
 PNG_LEVEL = 1  # level 6 takes up to three times as long to save a tenth
 ROWS = 16  # images in a row group, and in memory as PNG
@@ -176,7 +175,7 @@ def _rows(task: Task) -> Iterator[tuple[bytes | None, dict[str, Any]]]:
 def _provenance(task: Task) -> dict[str, Any]:
     files = task.part.files
     sizes = [file.stat().st_size for file in files]
-    hashes = map(_sha256, files) if sum(sizes) <= HASHED_BYTES else itertools.repeat(None)
+    hashes = map(file_sha256, files) if sum(sizes) <= HASHED_BYTES else itertools.repeat(None)
     return {
         "source": digest(task.path),
         "kind": task.part.kind,
@@ -203,11 +202,6 @@ def _table(rows: Sequence[tuple[bytes, dict[str, int]]], task: Task, schema: Any
 
     same = {"source": digest(task.path), "kind": task.part.kind}
     return pyarrow.Table.from_pylist([{**same, **place, "image": png} for png, place in rows], schema=schema)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _stamps(part: Part) -> list[tuple[int, int]]:

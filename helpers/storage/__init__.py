@@ -3,6 +3,7 @@
 In: content and a path or address. Out: files and folders that nobody ever sees half-written.
 
 - ``files``: a file, a folder or JSON on this machine.
+- ``hashes``: the hash of a file, by which another file in its place is noticed.
 - ``places``: checks that a folder can be made, before the work that fills it begins.
 - ``stores``: complete files in any folder that fsspec reaches (``s3://``, ``gs://`` ...), and Parquet's library.
 """
