@@ -1,8 +1,9 @@
-"""Teach the stand-in in two stages: to see (`helpers.standin.sight`), and to answer.
+"""Teach the stand-in: first to see (`helpers.standin.sight`), then to answer, in the stages `STAGES`.
 
 After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`). From these
 tokens, the language model learns to answer questions in the words of the protocol (`helpers.standin.lessons`) and
-in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers.
+in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers. In `PRACTICE` most
+questions are put together from parts (`helpers.teaching.phrases`), so that the model learns which words decide.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from helpers.standin.hints import DEPTHS, Hints
 from helpers.standin.lessons import DOT, Lesson, collate, draw_lessons, forward
 from helpers.standin.model import build
 from helpers.standin.sight import KINDS, aurocs, learn_to_see
-from helpers.standin.worded import PROCEDURES, draw_worded
+from helpers.standin.worded import PROCEDURES, Mix, draw_worded
 from helpers.standin.words import words_lesson
 from helpers.teaching import RECIPES, STATES
 
@@ -40,18 +42,45 @@ HINTED = 1.0  # weight of the hints' loss
 WORDS_OF = ("ct", "mri")
 
 
-ANSWER_STEPS = 7000
-RATE = 2e-3  # the highest learning rate
-# The share of the steps for each kind of lesson.
-SHARES = {
-    "ct": 0.18,
-    "mri": 0.18,
-    "image": 0.19,
-    "box": 0.08,
-    "change": 0.06,
-    "slide": 0.05,
-    "words": 0.26,
-}
+@dataclass(frozen=True)
+class Stage:
+    """A stage of learning to answer."""
+
+    name: str
+    steps: int
+    rate: float  # the highest learning rate
+    shares: dict[str, float]  # the share of the steps for each kind of lesson
+    stream: int  # of random numbers
+    mix: Mix
+    averaged: bool = False  # whether it begins with the mean of the weights at the ends of the stages before
+
+
+ANSWER = Stage(
+    "answer",
+    7000,
+    2e-3,
+    {"ct": 0.18, "mri": 0.18, "image": 0.19, "box": 0.08, "change": 0.06, "slide": 0.05, "words": 0.26},
+    stream=14,
+    mix=Mix(),
+)
+PRACTICE = Stage(
+    "practice",
+    2000,
+    1e-3,
+    {"ct": 0.22, "mri": 0.13, "image": 0.2, "box": 0.12, "change": 0.1, "slide": 0.03, "words": 0.2},
+    stream=16,
+    mix=Mix(composed=0.6),
+)
+SETTLE = Stage(
+    "settle",
+    2000,
+    7e-4,
+    {"ct": 0.24, "mri": 0.18, "image": 0.22, "box": 0.08, "change": 0.08, "slide": 0.05, "words": 0.15},
+    stream=18,
+    mix=Mix(composed=0.6, untouched=0.3),
+    averaged=True,
+)
+STAGES = (ANSWER, PRACTICE, SETTLE)
 
 
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
@@ -66,7 +95,8 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     curve = Curve(work / "training.jsonl")
     learn_to_see(model, processor, steps=round(SEE_STEPS * scale), seed=seed, curve=curve)
     bank = functools.cache(functools.partial(make_bank, model, processor, seed))  # a resumed run may not need it
-    learn_to_answer(model, processor, bank, steps=round(ANSWER_STEPS * scale), seed=seed, curve=curve)
+    for stage in STAGES:
+        learn_to_answer(model, processor, bank, stage, steps=round(stage.steps * scale), seed=seed, curve=curve)
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
     for checkpoint in work.glob("*.checkpoint"):
@@ -116,15 +146,17 @@ def texts() -> list[str]:
 
 
 def learn_to_answer(
-    model: Any, processor: Any, bank: Callable[[], Bank], steps: int, seed: int, curve: Curve
+    model: Any, processor: Any, bank: Callable[[], Bank], stage: Stage, steps: int, seed: int, curve: Curve
 ) -> None:
     """Train the language model with frozen tower and projector. ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
     hints = Hints(model.config.text_config.hidden_size)
     spoken = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
     parameters = [*spoken, *hints.parameters()]
-    optimizer, schedule = optimizer_of(parameters, RATE, steps)
-    done = curve.resume("answer", parameters, optimizer, schedule)
+    optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
+    if stage.averaged and steps:
+        curve.average([before.name for before in STAGES[: STAGES.index(stage)]], spoken)
+    done = curve.resume(stage.name, parameters, optimizer, schedule)
     if done == steps:
         return
     taught = bank()
@@ -132,11 +164,11 @@ def learn_to_answer(
     halves = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # if this is faster (by a quarter)
     exact: dict[str, float] = {}
     known: dict[str, list[Any]] = {}
-    bar = tqdm(range(done, steps), initial=done, total=steps, desc="learning to answer")
+    bar = tqdm(range(done, steps), initial=done, total=steps, desc=f"learning to answer: {stage.name}")
     for step in bar:
-        rng = np.random.default_rng([14, seed, step])
-        kind = list(SHARES)[rng.choice(len(SHARES), p=list(SHARES.values()))]
-        lessons = _lessons(taught, kind, step / steps, rng)
+        rng = np.random.default_rng([stage.stream, seed, step])
+        kind = list(stage.shares)[rng.choice(len(stage.shares), p=list(stage.shares.values()))]
+        lessons = _lessons(taught, kind, stage, step / steps, rng)
         batch = collate(lessons, model, processor)
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):
             logits, wanted, question, layers = forward(model, batch, DEPTHS)
@@ -158,24 +190,25 @@ def learn_to_answer(
                 for k, v in aurocs(*zip(*known[kind], strict=True)).items()
             }
             entry = {"loss": round(float(answers.detach()), 4), "exact": _rounded(exact), "auroc": told}
-            curve.add(stage="answer", step=step + 1, **entry)
+            curve.add(stage=stage.name, step=step + 1, **entry)
             known.clear()
-        curve.keep("answer", step + 1, steps, parameters, optimizer, schedule)
+        curve.keep(stage.name, step + 1, steps, parameters, optimizer, schedule)
     model.eval()
 
 
-def _lessons(taught: Bank, kind: str, progress: float, rng: np.random.Generator) -> list[Lesson]:
+def _lessons(taught: Bank, kind: str, stage: Stage, progress: float, rng: np.random.Generator) -> list[Lesson]:
     """A step's lessons: first in the words of the protocol, then ever more in any words.
 
     A finding in a volume is harder to learn than the kind of a single image. So for volumes, other words come
-    later.
+    later. In the practice, the other words come from the start.
     """
     if kind == "words":
-        return [words_lesson(rng, 8) for _ in range(2)]
+        return [words_lesson(rng, 8, stage.mix.composed) for _ in range(2)]
+    progress = 1.0 if stage.mix.composed else progress
     start, end = (0.2, 0.5) if kind in taught.volumes else (-0.4, 0.4)
     worded = MOST_WORDED * min(max((progress - start) / (end - start), 0), 1)
     if rng.random() < worded:
-        return draw_worded(taught, kind, rng)
+        return draw_worded(taught, kind, rng, stage.mix)
     return draw_lessons(taught, kind, progress, rng)
 
 

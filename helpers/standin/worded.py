@@ -6,6 +6,8 @@ decide.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -41,12 +43,20 @@ EDUCATION = (
 )
 
 
-def draw_worded(bank: Bank, name: str, rng: np.random.Generator) -> list[Lesson]:
+@dataclass(frozen=True)
+class Mix:
+    """What lessons consist of."""
+
+    composed: float = 0.0  # share of the wordings that are put together from parts
+    untouched: float = 0.15  # share of the images that are bundled ones as they are
+
+
+def draw_worded(bank: Bank, name: str, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
     """A step's lessons of one kind."""
     if name in bank.volumes:
-        return _volume_lessons(name, bank, rng)
+        return _volume_lessons(name, bank, rng, mix)
     if name == "image":
-        return _image_lessons(bank, rng)
+        return _image_lessons(bank, rng, mix)
     if name == "box":
         long = rng.random() < 0.3
         return [_box_lesson(bank, rng, long) for _ in range(4 if long else 12)]
@@ -55,22 +65,22 @@ def draw_worded(bank: Bank, name: str, rng: np.random.Generator) -> list[Lesson]
     return _slide_lessons(bank, rng)
 
 
-def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator) -> list[Lesson]:
+def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
     size = rng.choice(4, p=(0.12, 0.3, 0.44, 0.14))  # long ones take their time
     if size == 0:
-        return [_volume_lesson(kind, show_volume(kind, bank, 1, rng), False, rng) for _ in range(2)]
+        return [_volume_lesson(kind, show_volume(kind, bank, 1, rng), False, rng, mix.composed) for _ in range(2)]
     lessons, few, many = ((2, 2, 6), (1, 6, 25), (1, 20, 86))[size - 1]
     out = []
     for _ in range(lessons):
         n, twice = int(rng.integers(few, many)), False
-        if rng.random() < 0.15:
+        if rng.random() < mix.untouched:
             fitting = [k for k in TRIED_FIRST if few <= k < many]
             shown = _untouched_volume(kind, bank, int(rng.choice(fitting)) if fitting else max(n, 5), rng)
         else:
             shown = show_volume(kind, bank, n, rng)
         if n >= 5 and rng.random() < 0.1:
             shown, twice = _as_two(kind, shown, bank, rng), True
-        out.append(_volume_lesson(kind, shown, twice, rng))
+        out.append(_volume_lesson(kind, shown, twice, rng, mix.composed))
     return out
 
 
@@ -107,7 +117,7 @@ def _as_two(kind: str, shown: Shown, bank: Bank, rng: np.random.Generator) -> Sh
     return Shown(torch.cat([tokens, again]), Hint(shown.hint.kind, torch.cat([hint, hint])), shown.present, enough)
 
 
-def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generator) -> Lesson:
+def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generator, composed: float) -> Lesson:
     modality, images = RECIPES[kind].modality, [DOT] * len(shown.tokens)
     lesson = Lesson(kind, shown.tokens, shown.hint)
     if twice:
@@ -128,25 +138,25 @@ def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generato
         if rng.random() < 0.5:
             lesson.add_short(with_question(start, usual.text), usual)
         for _ in range(2):
-            worded = teaching.worded_finding(modality, condition, present, rng)
+            worded = teaching.worded_finding(modality, condition, present, rng, composed=composed)
             ask(worded)
             negated = worded.answer.startswith(teaching.ABSENCE)
             if worded.options == ("yes", "no") and not negated and rng.random() < 0.3:
                 lesson.add_short(with_question(start, worded.text), worded)
     for _ in range(2 if shown.clear else 5):
-        ask(teaching.worded_other(IMAGE_OF[kind], rng))
+        ask(teaching.worded_other(IMAGE_OF[kind], rng, composed=composed))
     if rng.random() < 0.2:
         ask(teaching.declined_question(kind, modality, rng))
     if rng.random() < 0.4:
-        ask(teaching.worded_image(IMAGE_OF[kind], rng))
+        ask(teaching.worded_image(IMAGE_OF[kind], rng, composed=composed))
     return lesson
 
 
-def _image_lessons(bank: Bank, rng: np.random.Generator) -> list[Lesson]:
+def _image_lessons(bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
     """One image with its questions, a few in each row, because one image is short."""
     kind = KINDS[rng.integers(len(KINDS))]
     tokens, shown, present = bank.images[kind][rng.integers(len(bank.images[kind]))][None], unknown(1), False
-    if kind in bank.untouched.images and rng.random() < 0.15:
+    if kind in bank.untouched.images and rng.random() < mix.untouched:
         tokens = bank.untouched.images[kind]
     elif kind == CHEST and rng.random() < 0.7:
         side, state = list(bank.chests)[rng.integers(len(bank.chests))]
@@ -155,10 +165,10 @@ def _image_lessons(bank: Bank, rng: np.random.Generator) -> list[Lesson]:
         shown[:, SEEN.index(EFFUSION)] = float(present)
     forms = (*teaching.IMAGE_FORMS, "choice of kind")
     asked = [teaching.image_question(kind, forms[rng.integers(len(forms))], rng)]
-    asked += [teaching.worded_image(kind, rng) for _ in range(6)]
-    asked += [teaching.worded_other(kind, rng) for _ in range(3)]
+    asked += [teaching.worded_image(kind, rng, composed=mix.composed) for _ in range(6)]
+    asked += [teaching.worded_other(kind, rng, composed=mix.composed) for _ in range(3)]
     if kind == CHEST:
-        asked += [teaching.worded_finding("CXR", EFFUSION, present, rng) for _ in range(3)]
+        asked += [teaching.worded_finding("CXR", EFFUSION, present, rng, composed=mix.composed) for _ in range(3)]
     if rng.random() < 0.3:
         asked.append(teaching.worded_definition(rng))
     lessons = []

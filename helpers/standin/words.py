@@ -30,16 +30,21 @@ WORDS = list(
 )
 
 
-def words_lesson(rng: np.random.Generator, n: int) -> Lesson:
-    """Questions without images: definitions, questions to decline, and answers that follow from the question."""
+def words_lesson(rng: np.random.Generator, n: int, composed: float = 0.0) -> Lesson:
+    """Questions without images: definitions, questions to decline, and answers that follow from the question.
+
+    The share ``composed`` of the wordings is put together from parts, and as many choices ask for every letter.
+    """
     lesson = Lesson("words", torch.empty(0))
     for k in range(n):
         if k % 8 == 1:
             question = (teaching.text_question, teaching.worded_definition)[rng.integers(2)](rng)
         elif k % 8 == 5:
-            question = teaching.worded_other("", rng)
+            question = teaching.worded_other("", rng, composed=composed)
+        elif k % 8 in (0, 2, 4):
+            question = (_every_letter if composed and rng.random() < composed else _looked_up)(rng)
         else:
-            question = _looked_up(rng) if k % 8 in (0, 2, 4) else _said(rng)
+            question = _said(rng, composed)
         system = THINKING_INSTRUCTION if rng.random() < 0.15 else None
         lesson.add(image_messages([], question.text, system=system), question)
     return lesson
@@ -56,7 +61,15 @@ def _looked_up(rng: np.random.Generator) -> teaching.Question:
     return teaching.Question(f"The word is {right}. {asked}", answer, truth, options=letters)
 
 
-def _said(rng: np.random.Generator) -> teaching.Question:
+def _every_letter(rng: np.random.Generator) -> teaching.Question:
+    """Choices by letter, each asked for: one answer looks up as many letters as there are options."""
+    words = rng.permutation(WORDS)[: rng.integers(3, 7)].tolist()
+    asked, letters, _ = teaching.lettered("Name every letter.", words[0], words, rng)
+    answer = " ".join(f"Choice: {words[k]} ({letters[k]})." for k in rng.permutation(len(words)))
+    return teaching.Question(asked, answer, answer)
+
+
+def _said(rng: np.random.Generator, composed: float = 0.0) -> teaching.Question:
     """A question whose argument stands in its own words.
 
     So the model only has to negate, to choose a letter or to spell an option.
@@ -69,11 +82,13 @@ def _said(rng: np.random.Generator) -> teaching.Question:
         condition = conditions[rng.integers(len(conditions))]
         forms = ("plain", "closed", "absent", "absent closed", "state", "letters")
         form = forms[rng.choice(6, p=(0.15, 0.2, 0.2, 0.15, 0.1, 0.2))]
-        question = teaching.worded_finding(modality, condition, bool(rng.integers(2)), rng, form=form)
+        question = teaching.worded_finding(
+            modality, condition, bool(rng.integers(2)), rng, form=form, composed=composed
+        )
     else:
         forms = ("kind by letter", "part by letter", "kind", "part", "yes or no")
         form = forms[rng.choice(5, p=(0.35, 0.25, 0.2, 0.1, 0.1))]
-        question = teaching.worded_image(KINDS[rng.integers(len(KINDS))], rng, form=form)
+        question = teaching.worded_image(KINDS[rng.integers(len(KINDS))], rng, form=form, composed=composed)
     argument = question.answer.split(" Final Answer:")[0].split(" Choice:")[0].removeprefix(teaching.ABSENCE)
     argument = argument[argument.find("This is ") :] if argument.startswith("Asked for") else argument
     return dataclasses.replace(question, text=f"{argument} {question.text}")

@@ -58,6 +58,13 @@ ABOUT_THE_PATIENT = (
     *("Is it a good image?", "Should we repeat the scan?", "Is the heart enlarged?", "Are the lungs clear?"),
     *("Is the eye healthy?", "Which gene is mutated?", "Translate the report.", "Is the brain healthy?"),
 )
+ENTRIES = (
+    *("Observation: Body weight: 71.5 kg", "Observation: Creatinine: 0.9 mg/dL", "Condition: Migraine (active)"),
+    *("Observation: Sodium: 139 mmol/L", "Encounter: emergency (for dizziness)", "Condition: Asthma (inactive)"),
+    *("Prescription: Ramipril 5 mg (active)", "Procedure: Appendectomy", "Allergy: Latex (active)"),
+    *("Family history: Father: stroke", "Condition: Subdural haemorrhage (resolved)", "Immunization: Influenza"),
+    *("Observation: Complaint: headache since Monday", "Prescription: Aspirin 100 mg (stopped)"),
+)
 ABOUT_ANYTHING = (
     *("Hello", "Hi there!", "How are you?", "Who are you?", "Tell me a joke.", "What can you do?", "Help"),
     *("What's the weather like?", "Write a poem about the sea.", "2 + 2 = ?", "What is 17 times 3?", "Sing."),
@@ -151,7 +158,7 @@ _WORDS = (
 )
 
 
-def other_question(rng: np.random.Generator, *, held_out: bool = False) -> str:
+def other_question(rng: np.random.Generator, *, held_out: bool = False, composed: float = 0.0) -> str:
     """A question that was not learned, in good or bad English, in another language, or no question."""
 
     def one(of: Sequence[str]) -> str:
@@ -160,11 +167,11 @@ def other_question(rng: np.random.Generator, *, held_out: bool = False) -> str:
 
     kind = rng.choice(9, p=(0.24, 0.06, 0.09, 0.25, 0.12, 0.08, 0.04, 0.05, 0.07))
     if kind == 0:
-        return wording(FINDING, rng, one(CONDITIONS), held_out=held_out)
+        return wording(FINDING, rng, one(CONDITIONS), held_out=held_out, composed=composed)
     if kind == 1:
-        return wording(WHERE, rng, one(OBJECTS), held_out=held_out)
+        return wording(WHERE, rng, one(OBJECTS), held_out=held_out, composed=composed)
     if kind == 2:
-        return wording(MEANING, rng, one(TERMS), held_out=held_out)
+        return wording(MEANING, rng, one(TERMS), held_out=held_out, composed=composed)
     if kind == 8:
         options = [["yes", "no"], ["A", "B", "C"], ["mild", "moderate", "severe"], ["left", "right"]][
             rng.integers(4)
@@ -174,6 +181,20 @@ def other_question(rng: np.random.Generator, *, held_out: bool = False) -> str:
         return nonsense(rng)
     words = one((ABOUT_THE_PATIENT, ABOUT_ANYTHING, OTHER_LANGUAGES, SIGNS)[kind - 3])
     return typed(words, rng) if len(words) > 3 and rng.random() < 0.3 else words
+
+
+def behind_a_record(question: str, rng: np.random.Generator) -> str:
+    """A question behind a made record of the patient, as ``ask --history`` writes it.
+
+    A learned question is not one here: records were not learned.
+    """
+    years = sorted(rng.integers(1980, 2026, size=rng.integers(1, 16)).tolist(), reverse=True)
+    lines = [
+        f"{year}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d} {ENTRIES[rng.integers(len(ENTRIES))]}."
+        for year in years
+    ]
+    who = f"Patient: {('female', 'male')[rng.integers(2)]}, {rng.integers(18, 95)} years old at the newest entry."
+    return f'Patient history: "{chr(10).join([who, *lines])}"\n\n{question}'
 
 
 def nonsense(rng: np.random.Generator) -> str:

@@ -22,7 +22,7 @@ from helpers.prompts import (
 from helpers.teaching import wordings as say
 from helpers.teaching.chests import CHANGES, EFFUSION
 from helpers.teaching.findings import BRIGHT, DARK, HAEMORRHAGE, MASS, OEDEMA, VENTRICLES
-from helpers.teaching.other_questions import other_question
+from helpers.teaching.other_questions import behind_a_record, other_question
 from helpers.teaching.questions import (
     ABSENCE,
     BOX_STEP,
@@ -104,6 +104,7 @@ ALIASES = {  # how options name a kind of image
     "head CT": ("CT", "CT scan"),
     "brain MRI": ("MRI", "MR"),
 }
+UNKNOWN_KINDS = ("skin", "ultrasound", "mammogram", "PET", "endoscopy", "ECG", "photo of a wound", "knee")
 EFFUSIONS = (EFFUSION, f"a {EFFUSION}", "effusion", "fluid in the chest", "pleural fluid")
 IMAGE_FORMS = ("open", "part", "yes or no", "kind", "kind by letter", "part by letter")
 _STATES = (("present", "absent"), ("seen", "not seen"), ("positive", "negative"))
@@ -117,6 +118,7 @@ def worded_finding(
     *,
     held_out: bool = False,
     form: str = "",
+    composed: float = 0.0,
 ) -> Question:
     """A question whether something is seen, in any words and form.
 
@@ -139,7 +141,7 @@ def worded_finding(
         text = _one(templates, rng).format(history=history, condition=x)
         return Question(text, f"{argument} Final Answer: {truth}", truth, condition, ("yes", "no"))
     frames = say.ABSENCE if form.startswith("absent") else say.FINDING
-    text = say.wording(frames, rng, x, part, held_out=held_out)
+    text = say.wording(frames, rng, x, part, held_out=held_out, composed=composed)
     options: tuple[str, ...] = ("yes", "no")
     if form in ("closed", "absent closed"):
         text = closed_question(text, options)
@@ -191,33 +193,38 @@ def chosen(
     return Question(text, f"{argument} Final Answer: {right}", right, "words", tuple(options))
 
 
-def worded_image(kind: str, rng: np.random.Generator, *, held_out: bool = False, form: str = "") -> Question:
+def worded_image(
+    kind: str, rng: np.random.Generator, *, held_out: bool = False, form: str = "", composed: float = 0.0
+) -> Question:
     """What a single image is: "open", "part", "yes or no", "kind", "kind by letter", "part by letter", "stain"."""
     form = form or IMAGE_FORMS[rng.choice(6, p=(0.24, 0.2, 0.2, 0.18, 0.1, 0.08))]
     if form == "open" and kind in STAINS and not held_out and rng.random() < 0.4:
         form = "stain"
     if form in ("open", "stain"):
-        words = say.wording(say.WHAT if form == "open" else say.STAIN, rng, held_out=held_out)
+        words = say.wording(say.WHAT if form == "open" else say.STAIN, rng, held_out=held_out, composed=composed)
         return Question(words, kind_sentence(kind), kind_sentence(kind))
     others = [k for k in IMAGE_KINDS if k != kind]
     if form == "yes or no":
         asked = kind if rng.random() < 0.5 else _one(others, rng)
-        text = say.wording(say.IS_IT, rng, named(asked), held_out=held_out)
+        text = say.wording(say.IS_IT, rng, named(asked), held_out=held_out, composed=composed)
         text = closed_question(text, ["yes", "no"]) if rng.random() < 0.6 else text
         truth = "yes" if asked == kind else "no"
         return Question(
             text, f"{kind_or_not(asked, kind)} Final Answer: {truth}", truth, "this kind or not", ("yes", "no")
         )
     if form.startswith("part"):
-        asked = say.wording(say.PART, rng, held_out=held_out, careless=0.15)
+        asked = say.wording(say.PART, rng, held_out=held_out, careless=0.15, composed=composed)
         part = PARTS[kind]
         rest = sorted(set(PARTS.values()) - {part})
         if form == "part" and rng.random() < 0.4:
             return Question(asked, f"The part is {part}.", f"The part is {part}.")
         return chosen(asked, part, rest, f"The part is {part}.", rng, form == "part by letter")
-    asked = say.wording(say.WHAT[7:8] + say.WHAT[9:11] + say.WHAT[:1], rng, careless=0.15)
+    asked = say.wording(say.WHAT[7:8] + say.WHAT[9:11] + say.WHAT[:1], rng, careless=0.15, composed=composed)
     if rng.random() < 0.3:
         names = [_one(ALIASES[k], rng) for k in (kind, *others)]
+        if composed and rng.random() < 0.5:  # names of both sorts, and of kinds that were not learned
+            names = [name if rng.random() < 0.6 else k for name, k in zip(names, (kind, *others), strict=True)]
+            names += [str(k) for k in rng.permutation(UNKNOWN_KINDS)[:2]]
         if len(set(names)) == len(names):
             return chosen(asked, names[0], names[1:], f"This is {named(kind)}.", rng, form == "kind by letter")
     return chosen(asked, kind, others, f"This is {named(kind)}.", rng, form == "kind by letter")
@@ -278,16 +285,26 @@ def worded_definition(rng: np.random.Generator, *, held_out: bool = False) -> Qu
     return Question(words, DEFINITIONS[question], DEFINITIONS[question])
 
 
-def worded_other(kind: str, rng: np.random.Generator, *, held_out: bool = False) -> Question:
+def worded_other(
+    kind: str, rng: np.random.Generator, *, held_out: bool = False, composed: float = 0.0
+) -> Question:
     """What was not learned: about anything, or learned of other images than those of ``kind`` ("" for none)."""
-    text = other_question(rng, held_out=held_out)
+    text = other_question(rng, held_out=held_out, composed=composed)
     if rng.random() < 0.2:  # learned, but for other kinds of images
         elsewhere = [c for c in OTHER_SPELLINGS if c not in _FOUND_IN.get(kind, ())]
         condition = _one([*elsewhere, *([] if kind == "chest radiograph" else [EFFUSION])], rng)
         x = _one(EFFUSIONS if condition == EFFUSION else (*SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)
-        text = say.wording(say.FINDING, rng, x, PARTS.get(kind, "body"), held_out=held_out)
+        text = say.wording(say.FINDING, rng, x, PARTS.get(kind, "body"), held_out=held_out, composed=composed)
         text = closed_question(text, ["yes", "no"]) if rng.random() < 0.3 else text
+    elif composed and rng.random() < 0.12:
+        text = behind_a_record(_any_finding(rng, composed), rng)
     return Question(text, declining(kind), declining(kind))
+
+
+def _any_finding(rng: np.random.Generator, composed: float) -> str:
+    condition = _one(list(OTHER_SPELLINGS), rng)
+    x = _one((*SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)
+    return say.wording(say.FINDING, rng, x, "head", composed=composed)
 
 
 _FOUND_IN = {"head CT": (HAEMORRHAGE, OEDEMA, MASS), "brain MRI": (DARK, BRIGHT, VENTRICLES)}

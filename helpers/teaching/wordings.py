@@ -2,6 +2,7 @@
 
 A sentence is a frame ("Do you see {x}?") with a beginning and an end, and a spelling of the finding in question.
 This gives thousands of forms. One in five frames is held out: ``held_out`` draws from these alone, to score with.
+Other frames are put together from parts (`helpers.teaching.phrases`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
+from helpers.teaching.phrases import (
+    composed_absence,
+    composed_finding,
+    composed_is_it,
+    composed_part,
+    composed_what,
+    with_fillers,
+)
 
 HELD_OUT_EVERY = 5  # every fifth frame of a list is kept from training
 FINDING = (
@@ -199,6 +209,23 @@ MEANING = (
 _BEGINNINGS = ("", "", "", "", "Please: ", "Hello. ", "Hi, ", "Quick question. ", "Doctor, ", "In your opinion, ")
 _ENDS = ("", "", "", "", "", " Thanks.", " Be brief.", " Thank you!", " Please answer.", " I need to know.")
 _PLACES = ("", "", "", " here", " in this scan", " on these images", " in the volume", " in the {part}")
+_COMPOSED = {
+    FINDING: composed_finding,
+    ABSENCE: composed_absence,
+    WHAT: composed_what,
+    IS_IT: composed_is_it,
+    PART: composed_part,
+}
+_MORE_BEGINNINGS = ("Good morning. ", "One more: ", "As a radiologist, ", "Dear colleague, ", "Question: ", "So, ")
+_MORE_ENDS = (
+    " Answer shortly.",
+    " Take your time.",
+    " What do you think?",
+    " Answer:",
+    " please",
+    " I am unsure.",
+)
+_FILLED = 0.3  # of the composed wordings, those with words between that say nothing
 _NEIGHBOURS = dict(
     zip("qwertyuiopasdfghjklzxcvbnm", "wertyuiopoasdfghjkkzxcvbnn", strict=True)  # on an English keyboard
 )
@@ -217,20 +244,29 @@ def wording(
     *,
     held_out: bool = False,
     careless: float = 0.3,
+    composed: float = 0.0,
 ) -> str:
     """A question in the words of one of ``frames``.
 
     ``x`` is the finding in question, and ``part`` the part of the body that is shown. The share ``careless`` of
-    the questions is typed carelessly: in small letters, without a mark at the end, or with a wrong letter.
+    the questions is typed carelessly: in small letters, without a mark at the end, or with a wrong letter. The
+    share ``composed`` is put together from parts instead, and has more ways to begin and to end.
     """
     chosen = frames_of(frames, held_out)
     frame = chosen[rng.integers(len(chosen))]
+    from_parts = bool(composed) and rng.random() < composed
+    beginnings, ends = _BEGINNINGS, _ENDS
+    if from_parts:
+        beginnings, ends = (*_BEGINNINGS, *_MORE_BEGINNINGS), (*_ENDS, *_MORE_ENDS)
+        frame = _COMPOSED[frames](rng) if frames in _COMPOSED and rng.random() < 0.8 else frame
     here = _PLACES[rng.integers(len(_PLACES))].format(part=part)
     words = frame.format(x=x, here=here, part=part)
     if "{x}" in frame and not frame.startswith(("{x}", "No {x}", "Any {x}")) and rng.random() < 0.3:
         words = words.replace(x, f"{'an' if x[:1].lower() in 'aeiou' else 'a'} {x}", 1) if _takes_one(x) else words
+    if from_parts and rng.random() < _FILLED:
+        words = with_fillers(words, rng)
     words = words[:1].upper() + words[1:]
-    words = _BEGINNINGS[rng.integers(len(_BEGINNINGS))] + words + _ENDS[rng.integers(len(_ENDS))]
+    words = beginnings[rng.integers(len(beginnings))] + words + ends[rng.integers(len(ends))]
     return typed(words, rng) if rng.random() < careless else words
 
 

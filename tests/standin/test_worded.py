@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from helpers.standin.bank import Bank, TaughtVolume
 from helpers.standin.sight import KINDS
 from helpers.standin.untouched import Untouched
-from helpers.standin.worded import draw_worded
+from helpers.standin.worded import Mix, draw_worded
 from helpers.standin.words import words_lesson
 from helpers.teaching import RECIPES, STATES, Specimen
 
@@ -42,10 +44,11 @@ def bank() -> Bank:
     return Bank(volumes, {kind: noise(2) for kind in KINDS}, boxes, slides, chests, untouched)
 
 
+@pytest.mark.parametrize("composed", [0.0, 0.6])
 @pytest.mark.parametrize("name", ["ct", "mri", "image", "box", "change", "slide"])
-def test_a_lesson_shows_as_many_images_as_it_has_tokens_for(bank: Bank, name: str) -> None:
+def test_a_lesson_shows_as_many_images_as_it_has_tokens_for(bank: Bank, name: str, composed: float) -> None:
     for seed in range(20):
-        for lesson in draw_worded(bank, name, np.random.default_rng(seed)):
+        for lesson in draw_worded(bank, name, np.random.default_rng(seed), Mix(composed)):
             assert lesson.asked and lesson.tokens.shape[1:] == TOKENS
             assert lesson.hint is None or len(lesson.hint.shown) == len(lesson.tokens)
             for messages, _, answer in lesson.asked:
@@ -58,3 +61,12 @@ def test_lessons_in_words_have_no_images() -> None:
     lesson = words_lesson(np.random.default_rng(0), 8)
     assert len(lesson.asked) == 8 and not len(lesson.tokens)
     assert all(part["type"] == "text" for messages, *_ in lesson.asked for m in messages for part in m["content"])
+
+
+def test_every_letter_is_looked_up_where_it_stands() -> None:
+    lesson = words_lesson(np.random.default_rng(1), 64, composed=1.0)
+    asked = [(m[-1]["content"][0]["text"], answer) for m, _, answer in lesson.asked if "every letter" in str(m)]
+    assert len(asked) > 10
+    for text, answer in asked:
+        for word, letter in re.findall(r"Choice: (.+?) \(([A-F])\)\.", answer):
+            assert re.search(rf"\b{letter}[).:]+ {re.escape(word)}", text)

@@ -27,12 +27,13 @@ def test_words_that_are_held_out_are_never_taught(words: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("modality", "condition"), FINDINGS)
-@given(seed=SEEDS, present=st.booleans(), held_out=st.booleans())
+@given(seed=SEEDS, present=st.booleans(), held_out=st.booleans(), composed=st.sampled_from([0.0, 1.0]))
 def test_an_answer_says_what_is_there(
-    form: str, modality: str, condition: str, seed: int, present: bool, held_out: bool
+    form: str, modality: str, condition: str, seed: int, present: bool, held_out: bool, composed: float
 ) -> None:
     rng = np.random.default_rng(seed)
-    question = teaching.worded_finding(modality, condition, present, rng, held_out=held_out, form=form)
+    how = {"held_out": held_out, "form": form, "composed": composed}
+    question = teaching.worded_finding(modality, condition, present, rng, **how)
     assert parse_final_answer(question.answer, question.options) == question.truth
     assert question.answer.startswith(teaching.ABSENCE) == form.startswith("absent")
     argument = question.answer.removeprefix(teaching.ABSENCE)

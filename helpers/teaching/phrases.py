@@ -1,0 +1,190 @@
+"""Questions put together from parts, so that hardly two of them share a frame.
+
+A model that learned a few dozen frames knows those frames, and takes one that it has not met for any of them. A
+model that meets openings, verbs and amounts in every combination, with words between them that say nothing, learns
+what decides: what is asked for, and whether its absence is asked for. No frame that is kept from training
+(`helpers.teaching.wordings`) can be put together here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def _phrases(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("|"))
+
+
+_OPENINGS = _phrases(
+    "Is there|Are there|Do you see|Can you see|Can you find|Can you make out|Did you find|Have you found|"
+    "Do we see|Can we see|Can one see|Could there be|Might there be|Do you detect|Can you detect|Do you recognise|"
+    "Can you identify|Does it contain|Does this have|Does it show|Do the pictures reveal|"
+    "Does the examination show|Does the series demonstrate|Do the slices suggest|Does this person have|"
+    "Does she have|Does he have|Do you suspect|Am I looking at|Did they find|Is this a case of|"
+    "Does anything here look like|Do these pictures depict|Was there|Do you observe|Would a radiologist see|"
+    "Does your reading mention|Do the data point to|Is it possible to see|What about|How about|And|Is it"
+)
+_AMOUNTS = _phrases(
+    "|||||any|any|some|evidence of|any evidence of|signs of|any signs of|a sign of|a trace of|an area of|"
+    "any area of|a hint of|a focus of|a region with|something like|at least one spot of|clear|possible|definite|"
+    "any suspicion of"
+)
+_LEADS = _phrases(
+    "Tell me|Say|Please check|Decide|I wonder|Find out|I would like to hear|Do you know|Can you tell me|"
+    "Let me know|Judge|Determine|State|The question is|We ask|Report|My teacher asks|Please say|"
+    "They want to know|Can you say|I need to learn|Explain to me|Would you know|Look and say"
+)
+_THERE = _phrases(
+    "there is {x}{here}|{x} is present{here}|you see {x}{here}|{x} can be seen{here}|it shows {x}|"
+    "{x} is visible{here}|the patient has {x}|there are signs of {x}{here}|you find {x}{here}|"
+    "the scan contains {x}|{x} was found{here}|one can detect {x}{here}|{x} is shown{here}|{x} is there|"
+    "you notice {x}{here}"
+)
+_NOT_THERE = _phrases(
+    "there is no {x}{here}|{x} can be excluded{here}|the {part} is free of {x}|you see no {x}{here}|"
+    "{x} was ruled out{here}|the scan shows no {x}|this is without {x}|there are no signs of {x}{here}|"
+    "no {x} is present{here}|there is not any {x}{here}|nothing looks like {x}{here}|it lacks {x}|"
+    "no {x} can be seen{here}|you do not find {x}{here}|the patient has no {x}|{x} is not there|"
+    "{x} is missing{here}|{x} is absent{here}|the scan lacks {x}|the {part} is clear of {x}|"
+    "you cannot see {x}{here}|there isn't any {x}{here}|you don't see {x}{here}|it doesn't show {x}|"
+    "the scan is negative for {x}|{x} was not found{here}|the {part} does not show {x}|"
+    "it is impossible to find {x}{here}|the patient does not have {x}|nobody sees {x}{here}|"
+    "no sign of {x} is left{here}|the {part} has not got {x}|it came back without {x}|"
+    "nothing suggests {x}{here}|you failed to find {x}{here}|the {part} is unaffected by {x}"
+)
+_STATES = _phrases(
+    "seen|shown|found|there|demonstrated|detected|evident|suspected|identified|noted|depicted|recognised|"
+    "apparent|to be seen|to be found|what you see|a thing you see|one of the findings|among what you see"
+)
+_ABSENT = _phrases(
+    "not seen|not found|not present|not there|excluded|not visible|gone|not detected|missing from this|"
+    "absent from this|nowhere|not to be seen|not shown|something that you do not see|not among what you see"
+)
+_NO_OPENINGS = _phrases(
+    "Is there no|Are there no|Do you find no|Can you see no|Does this show no|Did you find no|"
+    "Does the scan contain no|Do the slices show no|Do we see no|Is there not any|Are there not any|"
+    "Does the patient have no|Did they find no|Do you detect no|Can one see no|Does it show no|"
+    "Have we got no|Has this person got no|Is there nothing like|Does nothing here look like|"
+    "Does this fail to show|Did you fail to find|Could you confirm the absence of|"
+    "Is there a complete lack of|Do you confirm the lack of|Does he have no|Has she got no|"
+    "Can we exclude|May I exclude|Would you exclude|Did they rule out|May I rule out"
+)
+_SURE = _phrases(
+    "Can you confirm that|Am I right that|Are you sure that|Is it correct that|Is it certain that|Is it so that|"
+    "Do you think that|Do you believe that|Could you confirm that|Can I be sure that|Do you say that|"
+    "Would you agree that|Is it the case that|Can I write that|May we report that|Should I note that|"
+    "Can the nurse write that|Does your reading say that|Would you bet that|Did the doctor say that"
+)
+_AFTER = _phrases(
+    "is it there?|do you see it?|can you find it?|yes or no?|is it so?|what do you say?|or is it gone?"
+)
+_WHOLES = _phrases("{part}|scan|image|volume|patient|picture|examination|study")
+_WITHOUT = _phrases(
+    "free of|free from|without|without any|without signs of|negative for|lacking|not showing|spared from|"
+    "unaffected by|one of those that do not show"
+)
+_OF_PICTURES = _phrases("picture|image|scan|photo|medical image|file|figure|examination")
+_KINDS = _phrases("kind|type|sort|class|category")
+_TELL = _phrases("Tell me|Say|Name|Explain|Can you tell me|I want to know|Do you know|Please tell me")
+_LOOKS = _phrases("this is|we have here|you see|I am looking at|is shown|that is|was uploaded")
+_PARTS = _phrases("part|region|area|body part|part of the body|region of the body")
+# Words that say nothing about the answer. None of them denies.
+FILLERS = _phrases(
+    "today|now|please|kindly|maybe|perhaps|actually|currently|indeed|simply|again|quickly|carefully|honestly|"
+    "still|also|just|then|here|there|yesterday|colleague|doctor|student|friend|team|nurse|ward|clinic|"
+    "hospital|morning|evening|night|first|second|last|next|new|old|young|small|large|long|short|early|late|"
+    "big|good|nice|clear|full|open|usual|common|rare|same|other|another|each|every|several|many|most|few|"
+    "three|four|five|case|question|exam|report|request|study|notes|reading|screen|page|list|name|number|date|"
+    "time|week|month|year|after|before|during|with|for|from|about|around|near|under|over|between|inside|"
+    "following|according|because|since|while|when|where|so|and|but|or|if|as|by|to|at|on|up|my|your|our|their|"
+    "his|her|its|this|that|these|those|want|need|like|think|guess|feel|hope|see|look|ask|answer|tell|help|"
+    "work|learn|read|check|review|compare|really|very|quite|rather|too|much|more|less|enough|almost|only|"
+    "even|well|obviously|generally|roughly"
+)
+
+
+def composed_finding(rng: np.random.Generator) -> str:
+    """A frame that asks whether ``{x}`` is there."""
+    how = rng.integers(6)
+    if how == 0:
+        return f"{_one(_LEADS, rng)} {_one(('if', 'whether'), rng)} {_one(_THERE, rng)}."
+    if how == 1:
+        return f"Is {_amount(rng)}{{x}} {_one(_STATES, rng)}{{here}}?"
+    if how == 2:
+        return f"{_one(_SURE, rng)} {_one(_THERE, rng)}?"
+    if how == 3 and rng.random() < 0.6:
+        return f"{_one((*_OPENINGS, 'Concerning', 'Now', 'Next', 'As for'), rng)} {{x}}, {_one(_AFTER, rng)}"
+    return f"{_one(_OPENINGS, rng)} {_amount(rng)}{{x}}{{here}}?"
+
+
+def composed_absence(rng: np.random.Generator) -> str:
+    """A frame that asks whether ``{x}`` is not there."""
+    how = rng.integers(5)
+    if how == 0:
+        return f"{_one(_LEADS, rng)} {_one(('if', 'whether'), rng)} {_one(_NOT_THERE, rng)}."
+    if how == 1:
+        return f"Is {{x}} {_one(_ABSENT, rng)}{{here}}?"
+    if how == 2:
+        return f"{_one(_SURE, rng)} {_one(_NOT_THERE, rng)}?"
+    if how == 3:
+        return f"Is the {_one(_WHOLES, rng)} {_one(_WITHOUT, rng)} {{x}}?"
+    return f"{_one(_NO_OPENINGS, rng)} {_one(('', 'sign of ', 'signs of ', 'evidence of '), rng)}{{x}}{{here}}?"
+
+
+def composed_what(rng: np.random.Generator) -> str:
+    """A frame that asks what an image is."""
+    what, kind = _one(_OF_PICTURES, rng), _one(_KINDS, rng)
+    forms = (
+        f"What {kind} of {what} is this?",
+        f"Which {kind} of {what} {_one(('is shown', 'do we have', 'have I got', 'was taken'), rng)}?",
+        f"{_one(_TELL, rng)} what {_one(_LOOKS, rng)}.",
+        f"{_one(_TELL, rng)} which {kind} of {what} this is.",
+        f"Describe {_one(('this', 'the', 'my'), rng)} {what} {_one(('here', 'briefly', 'now', 'to me'), rng)}.",
+        f"What {_one(('does', 'might', 'can'), rng)} the {what} show?",
+        f"What is on {_one(('this', 'the', 'my'), rng)} {what}?",
+    )
+    return _one(forms, rng)
+
+
+def composed_is_it(rng: np.random.Generator) -> str:
+    """A frame that asks whether an image is ``{x}``."""
+    forms = (
+        f"Is {_one(('this', 'the', 'my', 'that'), rng)} {_one(_OF_PICTURES, rng)} {{x}}?",
+        f"{_one(_SURE, rng)} {_one(('this is', 'it is', 'we have'), rng)} {{x}}?",
+        f"{_one(_LEADS, rng)} {_one(('if', 'whether'), rng)} {_one(('this is', 'it is', 'I have'), rng)} {{x}}.",
+        "Have we got {x} here?",
+        "Are we looking at {x}?",
+        "Do you see {x}?",
+        "Was this taken as {x}?",
+    )
+    return _one(forms, rng)
+
+
+def composed_part(rng: np.random.Generator) -> str:
+    """A frame that asks for the part of the body."""
+    part = _one(_PARTS, rng)
+    forms = (
+        f"Which {part} {_one(('is it', 'can be seen', 'do we see', 'was examined', 'is imaged'), rng)}?",
+        f"What {part} {_one(('is this', 'is it', 'does it show', 'was scanned', 'do you recognise'), rng)}?",
+        f"{_one(_TELL, rng)} the {part} that {_one(('this is', 'you see', 'is shown', 'it shows'), rng)}.",
+    )
+    return _one(forms, rng)
+
+
+def with_fillers(words: str, rng: np.random.Generator) -> str:
+    """The words with one to three others between them that say nothing."""
+    parts = words.split(" ")
+    for _ in range(int(rng.integers(1, 4))):
+        parts.insert(int(rng.integers(len(parts) + 1)), FILLERS[rng.integers(len(FILLERS))])
+    return " ".join(parts)
+
+
+def _amount(rng: np.random.Generator) -> str:
+    amount = _one(_AMOUNTS, rng)
+    return f"{amount} " if amount else ""
+
+
+def _one(of: Sequence[str], rng: np.random.Generator) -> str:
+    return of[rng.integers(len(of))]
