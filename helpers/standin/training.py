@@ -77,7 +77,7 @@ SETTLE = Stage(
     7e-4,
     {"ct": 0.24, "mri": 0.18, "image": 0.22, "box": 0.08, "change": 0.08, "slide": 0.05, "words": 0.15},
     stream=18,
-    mix=Mix(composed=0.6, untouched=0.3),
+    mix=Mix(composed=0.6, untouched=0.4),
     averaged=True,
 )
 STAGES = (ANSWER, PRACTICE, SETTLE)

@@ -143,7 +143,7 @@ def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generato
             negated = worded.answer.startswith(teaching.ABSENCE)
             if worded.options == ("yes", "no") and not negated and rng.random() < 0.3:
                 lesson.add_short(with_question(start, worded.text), worded)
-    for _ in range(2 if shown.clear else 5):
+    for _ in range((3 if composed else 2) if shown.clear else 5):
         ask(teaching.worded_other(IMAGE_OF[kind], rng, composed=composed))
     if rng.random() < 0.2:
         ask(teaching.declined_question(kind, modality, rng))
@@ -166,7 +166,7 @@ def _image_lessons(bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesso
     forms = (*teaching.IMAGE_FORMS, "choice of kind")
     asked = [teaching.image_question(kind, forms[rng.integers(len(forms))], rng)]
     asked += [teaching.worded_image(kind, rng, composed=mix.composed) for _ in range(6)]
-    asked += [teaching.worded_other(kind, rng, composed=mix.composed) for _ in range(3)]
+    asked += [teaching.worded_other(kind, rng, composed=mix.composed) for _ in range(5 if mix.composed else 3)]
     if kind == CHEST:
         asked += [teaching.worded_finding("CXR", EFFUSION, present, rng, composed=mix.composed) for _ in range(3)]
     if rng.random() < 0.3:

@@ -2,8 +2,9 @@
 
 A model that learned a few dozen frames knows those frames, and takes one that it has not met for any of them. A
 model that meets openings, verbs and amounts in every combination, with words between them that say nothing, learns
-what decides: what is asked for, and whether its absence is asked for. No frame that is kept from training
-(`helpers.teaching.wordings`) can be put together here.
+what decides: what is asked for, and whether its absence is asked for. So a phrase that denies has a partner that
+does not. With "not something that you see" alone, "something that" would deny. No frame that is kept from
+training (`helpers.teaching.wordings`) can be put together here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _OPENINGS = _phrases(
     "Does the examination show|Does the series demonstrate|Do the slices suggest|Does this person have|"
     "Does she have|Does he have|Do you suspect|Am I looking at|Did they find|Is this a case of|"
     "Does anything here look like|Do these pictures depict|Was there|Do you observe|Would a radiologist see|"
-    "Does your reading mention|Do the data point to|Is it possible to see|What about|How about|And|Is it"
+    "Does your reading mention|Do the data point to|Is it possible to see|What about|How about|And|Is it|"
+    "Have we got|Has this person got|Is there something like|Did you manage to find|Has she got|"
+    "Could you confirm the presence of|Is there a complete picture of|Do you confirm the presence of|"
+    "Can we confirm|May I confirm|Would you confirm|Did they confirm|Can we diagnose|Can we rule in"
 )
 _AMOUNTS = _phrases(
     "|||||any|any|some|evidence of|any evidence of|signs of|any signs of|a sign of|a trace of|an area of|"
@@ -40,7 +44,11 @@ _THERE = _phrases(
     "there is {x}{here}|{x} is present{here}|you see {x}{here}|{x} can be seen{here}|it shows {x}|"
     "{x} is visible{here}|the patient has {x}|there are signs of {x}{here}|you find {x}{here}|"
     "the scan contains {x}|{x} was found{here}|one can detect {x}{here}|{x} is shown{here}|{x} is there|"
-    "you notice {x}{here}"
+    "you notice {x}{here}|the scan has {x}|the {part} is affected by {x}|"
+    "you do see {x}{here}|there is indeed {x}{here}|it does show {x}|the scan is positive for {x}|"
+    "it is possible to find {x}{here}|the patient does have {x}|somebody sees {x}{here}|"
+    "a sign of {x} is left{here}|the {part} has got {x}|it came back with {x}|something suggests {x}{here}|"
+    "you managed to find {x}{here}|the {part} shows {x}|something looks like {x}{here}"
 )
 _NOT_THERE = _phrases(
     "there is no {x}{here}|{x} can be excluded{here}|the {part} is free of {x}|you see no {x}{here}|"
@@ -55,12 +63,14 @@ _NOT_THERE = _phrases(
     "nothing suggests {x}{here}|you failed to find {x}{here}|the {part} is unaffected by {x}"
 )
 _STATES = _phrases(
-    "seen|shown|found|there|demonstrated|detected|evident|suspected|identified|noted|depicted|recognised|"
-    "apparent|to be seen|to be found|what you see|a thing you see|one of the findings|among what you see"
+    "seen|shown|found|there|present|demonstrated|detected|evident|suspected|identified|noted|depicted|recognised|"
+    "apparent|visible|to be seen|to be found|what you see|a thing you see|one of the findings|"
+    "among what you see|something that you see|something that you find|something that we see|something that you can see|something that the scan shows|something to report|something that you recognise|confirmed|in this|somewhere|ruled in|left from this"
 )
 _ABSENT = _phrases(
-    "not seen|not found|not present|not there|excluded|not visible|gone|not detected|missing from this|"
-    "absent from this|nowhere|not to be seen|not shown|something that you do not see|not among what you see"
+    "not seen|not shown|not found|not there|not present|not detected|not evident|not visible|not to be seen|"
+    "not what you see|not among what you see|not something that you see|excluded|gone|"
+    "missing from this|absent from this|nowhere|excluded from this"
 )
 _NO_OPENINGS = _phrases(
     "Is there no|Are there no|Do you find no|Can you see no|Does this show no|Did you find no|"
@@ -81,6 +91,10 @@ _AFTER = _phrases(
     "is it there?|do you see it?|can you find it?|yes or no?|is it so?|what do you say?|or is it gone?"
 )
 _WHOLES = _phrases("{part}|scan|image|volume|patient|picture|examination|study")
+_WITH = _phrases(
+    "with|with any|with signs of|positive for|showing|affected by|touched by|full of|one of those that show|"
+    "having|bearing"
+)
 _WITHOUT = _phrases(
     "free of|free from|without|without any|without signs of|negative for|lacking|not showing|spared from|"
     "unaffected by|one of those that do not show"
@@ -107,7 +121,9 @@ FILLERS = _phrases(
 
 def composed_finding(rng: np.random.Generator) -> str:
     """A frame that asks whether ``{x}`` is there."""
-    how = rng.integers(6)
+    how = rng.integers(7)
+    if how == 6:
+        return f"Is the {_one(_WHOLES, rng)} {_one(_WITH, rng)} {{x}}?"
     if how == 0:
         return f"{_one(_LEADS, rng)} {_one(('if', 'whether'), rng)} {_one(_THERE, rng)}."
     if how == 1:

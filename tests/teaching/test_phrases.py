@@ -42,6 +42,14 @@ def test_only_negations_deny() -> None:
     assert not DENIES.search(" ".join(phrases.FILLERS))
 
 
+def test_every_word_that_does_not_deny_is_met_where_nothing_is_denied() -> None:
+    def words(frames: list[str]) -> set[str]:
+        return {word.removesuffix("{here}") for frame in frames for word in re.findall(r"[\w'{}]+", frame)}
+
+    only = words(drawn(phrases.composed_absence, 6000)) - words(drawn(phrases.composed_finding, 6000))
+    assert not [word for word in only if not DENIES.search(word) and word not in ("clear", "rule", "ruled", "out")]
+
+
 def test_words_between_leave_the_others_in_their_order() -> None:
     words = ["Is", "there", "a", "bleed", "in", "the", "brain?"]
     for seed in range(100):
