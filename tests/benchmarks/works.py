@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.measure import BUILD
+from tests.benchmarks.ways_prepare import PICTURE_FORMS
 
 LEVELS = ("quick", "usual", "full")
 
@@ -252,6 +253,14 @@ WORKS = (
         inputs=_studies,
         sizes={"quick": (6,), "usual": (6, 12), "full": (6, 12, 48)},
         shown=12,
+    ),
+    Work(
+        key="png",
+        title="85 prompt images of 512 x 512 pixels kept without loss",
+        package=Way("the package, as in shards", "ways_prepare:encoded", {"form": "shard"}),
+        others=tuple(Way(name, "ways_prepare:encoded", {"form": name}) for name in PICTURE_FORMS),
+        inputs=lambda _: _series(600),
+        sizes={"quick": (1,)},
     ),
     Work(
         key="start",
