@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydicom import Dataset, dcmread
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -27,6 +27,7 @@ from pydicom.uid import (
 
 from helpers.errors import InputError
 from helpers.volumes.header_values import header_value
+from helpers.volumes.usual_headers import usual_header
 
 # Endings of DICOM files. A file without an ending may also be DICOM, and its content tells.
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
@@ -87,6 +88,7 @@ class Header(NamedTuple):
     dataset: Dataset
     floating: bool = False  # whether its pixels are floating-point numbers
     length: int | None = None  # bytes of its pixel data, where that is not compressed
+    place: int = 0  # of the pixels in the file, if there is a length
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -153,12 +155,12 @@ def _begins_as_dicom(head: bytes) -> bool:
     return element <= 0x0070 and (explicit or length < 1 << 16)
 
 
-def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> Header | PassedOver:
+def read_header(path: Path, tags: Mapping[int, BaseTag], *, alone: bool = False) -> Header | PassedOver:
     """The header of an image, or a `PassedOver` that says what else the file is.
 
     Args:
         path: the file.
-        keywords: the attributes to read.
+        tags: the attributes to read, from `tags_of`.
         alone: whether this is the only file, so that it is an error if it is not an image.
 
     Raises:
@@ -170,8 +172,14 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
             if not _begins_as_dicom(head):
                 return _not_dicom(path, not head, alone)
             stream.seek(0)
-            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=keywords, force=True)
+            if usual := usual_header(stream, tags):
+                dataset, place = usual
+                stream.seek(place)
+            else:
+                stream.seek(0)
+                dataset = dcmread(stream, stop_before_pixels=True, specific_tags=[*tags.values()], force=True)
             tag, whole, length = _pixel_data(stream, dataset)
+            place = stream.tell()
         other = what_else(dataset)
         known = other is None
     except InputError:
@@ -192,7 +200,7 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
         )
     if not whole:
         raise InputError("The file is cut off: it ends within its pixel data.", path=path, remedy="Copy it again.")
-    return Header(dataset, tag in (_FLOAT, _DOUBLE), length)
+    return Header(dataset, tag in (_FLOAT, _DOUBLE), length, place)
 
 
 def what_else(header: Dataset) -> str | None:
