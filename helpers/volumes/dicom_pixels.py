@@ -127,7 +127,7 @@ def _check_compressed(path: Path | str, record: Slice) -> None:
 
 
 def _plain(path: Path | str, record: Slice) -> np.ndarray | None:
-    """A frame whose pixels are plain numbers in the file; None if they are not, or if the file ends before them."""
+    """A frame whose pixels are plain numbers in the file; None if they are not, or if the file is cut off."""
     if record.pixels_at is None or record.bits_allocated not in (8, 16, 32):
         return None
     numbers = np.dtype(f"<{'i' if record.signed else 'u'}{record.bits_allocated // 8}")

@@ -222,7 +222,7 @@ def _record(
     if max(map(abs, position)) > LARGEST:
         shown = header_text(header_value(headers, "ImagePositionPatient"))
         raise InputError(f"The ImagePositionPatient is {shown}.", path=path, remedy="Export the file again.")
-    syntax = getattr(header, "file_meta", Dataset()).get("TransferSyntaxUID")
+    syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
     return Slice(
         path=path,
         frame=index,

@@ -40,8 +40,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
             continue
         try:
             whole = partial(whole_header, file)
-            place = None if header.length is None else header.place
-            found = slices_of_header(file, header.dataset, known, header.floating, whole, place)
+            found = slices_of_header(file, header.dataset, known, header.floating, whole, header.place)
         except NoSliceError as error:
             if alone or not (what := _made_from_images(header.dataset)):
                 raise
