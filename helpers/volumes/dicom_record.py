@@ -45,17 +45,8 @@ _RESCALE = ("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSeque
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 HEADER_KEYWORDS = ["SOPClassUID", "Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
 HEADER_KEYWORDS += [*EXAMINATION_KEYWORDS, _SHARED, _PER_FRAME]
-_COMMON = (
-    "SOPClassUID",
-    "Modality",
-    "SeriesInstanceUID",
-    "AcquisitionNumber",
-    "ImageType",
-    "FrameType",
-    *_PLANE[1:],
-    *_PIXELS,
-    *_RESCALE,
-)
+_COMMON = ("SOPClassUID", "Modality", "SeriesInstanceUID", "AcquisitionNumber", "ImageType", "FrameType")
+_COMMON += (*_PLANE[1:], *_PIXELS, *_RESCALE)
 _COMMON_TAGS = {int(tag) for tag in (*map(Tag, _COMMON), PHILIPS_SCALE)}  # pydicom's tags are slow to compare
 _POSITION = Tag("ImagePositionPatient")
 LARGEST = 1e5  # mm, the largest position or spacing
@@ -154,6 +145,7 @@ def slices_of_header(
 
     ``whole`` gives the header with every attribute. ``place`` is where uncompressed pixels begin in the file.
     """
+    record = partial(_record, path, header, known, floating, whole, place)
     frames = header_value((header,), _PER_FRAME)
     said = header_value((header,), "NumberOfFrames")
     count = 1 if said is None else whole_number(said, "NumberOfFrames", path)
@@ -165,7 +157,7 @@ def slices_of_header(
                 path=path,
                 remedy="Export the series as single images, or as Enhanced CT or MR.",
             )
-        return [_record(path, 0, header, header, known, floating, whole, place)]
+        return [record(0, header)]
     if count != len(frames):
         raise InputError(
             f"The header says that the file has {count} frames, but describes {len(frames)}.",
@@ -173,10 +165,7 @@ def slices_of_header(
             remedy="Copy or export it again.",
         )
     shared = _shared(header)
-    return [
-        _record(path, i, header, _flatten(shared, frame), known, floating, whole, place)
-        for i, frame in enumerate(frames)
-    ]
+    return [record(i, _flatten(shared, frame)) for i, frame in enumerate(frames)]
 
 
 def _shared(header: Dataset) -> Dataset:
@@ -201,13 +190,13 @@ def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
 
 def _record(
     path: Path | str,
-    index: int,
     header: Dataset,
-    plane: Dataset,
     known: dict[tuple, dict[str, Any]],
     floating: bool,
     whole: Callable[[], Dataset],
     place: int | None,
+    index: int,
+    plane: Dataset,
 ) -> Slice:
     headers = (header,) if plane is header else (plane, header)
     # Most files of a series differ only in the position, and converting values takes longer than reading them.
