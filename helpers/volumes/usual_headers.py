@@ -63,7 +63,7 @@ def usual_header(head: bytes, stream: BinaryIO, tags: Mapping[int, BaseTag]) -> 
             return _header(head, tags)
         except struct.error:  # the header is longer
             return _header(head + stream.read(LONGEST - len(head)), tags)
-    except (_UnusualError, KeyError, struct.error):  # also a type that does not exist
+    except (_UnusualError, KeyError, struct.error, RecursionError):  # also a type that does not exist
         return None
 
 
