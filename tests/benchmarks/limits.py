@@ -22,7 +22,7 @@ def series_bytes(folder: str) -> Callable[[], int]:
     from helpers.volumes.dicom_slices import scan
 
     files = find_dicom_files(folder)
-    slices = sorted(scan(files), key=lambda record: record.position[2])
+    slices = sorted(scan(files)[0], key=lambda record: record.position[2])
     chosen = [slices[k] for k in select_slices(len(slices))]
 
     def head(path: Path) -> int:
