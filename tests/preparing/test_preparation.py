@@ -11,7 +11,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -85,6 +85,7 @@ def test_provenance_says_which_files_and_how(bundled: tuple[Path, Path]) -> None
     assert held["retina.jpg"].provenance()["files"] == [{"bytes": listed.bytes, "sha256": listed.sha256}]
 
 
+@settings(deadline=None)  # the first picture also loads the encoder
 @given(
     pixels=arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
     grey=st.booleans(),
