@@ -120,9 +120,6 @@ class Entry(_Strict):
         return sum(file.bytes for file in self.bundled) if self.bundled else (self.download or self.idc).bytes
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C it is ten times as fast, but not always there
-
-
 def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
     """Read and check the manifest; return a dictionary from the name of each image to its `Entry`.
 
@@ -135,7 +132,7 @@ def manifest(path: str | os.PathLike[str] | None = None) -> dict[str, Entry]:
     """
     path = Path(path) if path else own_manifest()
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         tree = loader.get_single_node()
         _refuse_repeated_keys(tree, path)
         content = loader.construct_document(tree) if tree else None
