@@ -81,11 +81,7 @@ def read_blocks(
 
 def _read(chat: ChatModel | VllmModel, where: Any, messages: list[Message], _: int) -> Block:
     """Read the likelihood of yes of one part, without an answer in words."""
-    if isinstance(chat, VllmModel):
-        (found,) = direct_likelihoods(chat, chat, [messages])
-    else:
-        with chat.session(messages) as session:
-            (found,) = direct_likelihoods(chat, session, [messages])
+    (found,) = direct_likelihoods(chat, chat, [messages])
     tokens = chat.count_tokens(messages).total
     return Block(where, found["p_yes_direct"], found["yes_no_mass_direct"], None, "", tokens, 0)
 

@@ -18,6 +18,8 @@ from nbclient.exceptions import DeadKernelError
 
 from helpers.errors import InputError
 
+CLOSELY_EVERY = 2.0  # seconds
+
 
 class Watch:
     """Follows one notebook.
@@ -27,7 +29,8 @@ class Watch:
         notebook: the notebook with the outputs so far.
         cell: number and first line of the cell that runs; None before the first.
         seconds: the seconds that it ran, once it has ended.
-        bytes, peak_bytes: resident bytes of its kernel and the kernel's children, at the last look and at most.
+        bytes: resident bytes of its kernel and the kernel's children at the last look.
+        peak_bytes: the most of them at any look; pages that several of them share are counted once.
         killed: whether this process ended it.
         ending: the line that says how it ended.
     """
@@ -40,6 +43,7 @@ class Watch:
         self.cell: tuple[int, str] | None = None
         self.seconds = 0.0
         self.bytes = self.peak_bytes = 0
+        self._looked = 0.0
         self.killed = False
         self.ending: str | None = None
         self._start: float | None = None
@@ -85,11 +89,15 @@ class Watch:
 
     def look(self) -> None:
         """Measure the memory of the kernel and its children."""
-        total = 0
-        for process in self._processes():
-            with suppress(psutil.Error):  # it may end between the listing and the measurement
-                total += process.memory_info().rss
-        self.bytes, self.peak_bytes = total, max(self.peak_bytes, total)
+        processes = self._processes()
+        self.bytes = sum(map(_resident, processes))
+        if self.bytes <= self.peak_bytes:
+            return  # pages that processes share are counted for each, so without that it is no more either
+        if len(processes) > 1:  # to look closely takes up to 0.03 s a process
+            if time.perf_counter() - self._looked < CLOSELY_EVERY:
+                return
+            self._looked = time.perf_counter()
+        self.peak_bytes = max(self.peak_bytes, sum(map(_own, processes)) if len(processes) > 1 else self.bytes)
 
     def notebook_started(self, notebook: Any) -> None:
         """Keep the executed notebook, because papermill returns it only if nothing fails."""
@@ -137,3 +145,17 @@ class Watch:
             return [self._kernel, *self._kernel.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+def _resident(process: psutil.Process) -> int:
+    with suppress(psutil.Error):  # it may end between the listing and the measurement
+        return process.memory_info().rss
+    return 0
+
+
+def _own(process: psutil.Process) -> int:
+    """Bytes of a process in memory, of shared pages its part (Linux) or none."""
+    with suppress(psutil.Error):
+        told = process.memory_full_info()
+        return getattr(told, "pss", 0) or told.uss
+    return _resident(process)

@@ -3,7 +3,7 @@
 The table is a folder of Parquet files (``pandas.read_parquet`` reads it as one). Each file is written completely
 after a few more sources, and is never changed. So if a run was killed, the next one continues with the sources
 that no file holds yet. Sources that could not be read are listed in ``_failed.json`` with the reason, and the next
-run tries them again. Memory holds only the images of one source and a few vectors.
+run tries them again. Memory holds only the images of two sources and a few vectors.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tqdm.auto import tqdm
 
 from helpers.embeddings.embedder import Embedder, pool
 from helpers.errors import InputError
 from helpers.images import MODALITIES, read_images
+from helpers.parallel import one_ahead
 from helpers.storage import load_pyarrow, make_folder, whole_file, write_json
 
 FAILED = "_failed.json"  # readers of Parquet ignore names that begin with _
@@ -84,15 +86,21 @@ def embed_folder(
             remedy=f"Embed into another folder, or delete {output}.",
         )
     missing = [name for name in states if name not in known]
+
+    def read(name: str) -> list[Image.Image] | str:
+        """The images of a source, or why it has none."""
+        try:
+            return read_images(folder / name, kind, limit)
+        except Exception as error:  # a file that cannot be read must not stop the run
+            return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     bar = tqdm(missing, desc=f"embedding with {embedder.name}", total=len(states), initial=len(known))
     try:
-        for name in bar:
-            try:
-                images = read_images(folder / name, kind, limit)
-            except Exception as error:  # a file that cannot be read must not stop the run
-                failed[name] = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        for name, images in zip(bar, one_ahead(read, missing), strict=True):
+            if isinstance(images, str):
+                failed[name] = images
                 continue
             vector = pool(embedder.encode(images, batch_size))
             rows.append({"path": name, "state": states[name], "images": len(images), "vector": vector})

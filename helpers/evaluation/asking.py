@@ -48,7 +48,7 @@ class Asked(Protocol):
 
 
 def by_group(cases: Iterable[Asked]) -> list[list[Asked]]:
-    """Group cases that may share images, by file and not by patient: memory holds the images of a group."""
+    """Group cases that may share images, by file and not by patient: memory holds the images of two groups."""
     groups: dict[tuple[str, Any], list[Asked]] = {}
     for case in cases:
         groups.setdefault((case.group, getattr(case, "path", None)), []).append(case)

@@ -63,9 +63,12 @@ def of_model(
 
 
 def direct_likelihoods(
-    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]]
+    chat: ChatModel | VllmModel, asker: ChatModel | Session | VllmModel, prompts: Sequence[list[Message]]
 ) -> list[dict[str, float | None]]:
-    """``p_yes_direct`` and its mass for each prompt, by one forward pass. The model writes no reply."""
+    """``p_yes_direct`` and its mass for each prompt, by one forward pass. The model writes no reply.
+
+    ``asker`` is a session of the model if its images are asked about several times, else the model itself.
+    """
     read = _at_places(chat, asker, prompts, [ANSWER_BEGUN] * len(prompts))
     return [dict(zip(DIRECT, values, strict=True)) for values in read]
 
@@ -112,7 +115,10 @@ def word_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def _at_places(
-    chat: ChatModel | VllmModel, asker: Session | VllmModel, prompts: Sequence[list[Message]], begun: Sequence[str]
+    chat: ChatModel | VllmModel,
+    asker: ChatModel | Session | VllmModel,
+    prompts: Sequence[list[Message]],
+    begun: Sequence[str],
 ) -> list[tuple[float | None, float | None]]:
     """The share of yes, and the mass of yes and no, as the next token after prompts and words of replies."""
     import torch  # a report of existing answers does not need it

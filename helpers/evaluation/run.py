@@ -33,6 +33,7 @@ from helpers.evaluation.asking import Asked, ask_group, by_group, draw_prompts, 
 from helpers.evaluation.kept_answers import Asking, asked_anew, sort_out, state_of
 from helpers.evaluation.marks import Answer, mark
 from helpers.evaluation.scores import score
+from helpers.parallel import one_ahead
 from helpers.prompts import MAX_NEW_TOKENS
 from helpers.storage import write_json
 
@@ -122,24 +123,38 @@ def scores_of(model: str, answers: Iterable[Answer]) -> dict[str, Any]:
 
 
 def _answers_to(chat: Any, cases: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
-    """Yield answers as they come: group by group from a model here, several cases together from a server."""
+    """Yield answers as they come: group by group from a model here, several cases together from a server.
+
+    While a model here answers a group, the images of the next group are read.
+    """
     at_once = getattr(chat, "at_once", 1)
     if at_once == 1:
-        for group in by_group(cases):
-            yield from _answers_of(chat, group, asking, batch_size)
+        for drawn, states in one_ahead(_drawn, by_group(cases)):
+            yield from _answers_of(chat, drawn, states, asking, batch_size)
         return
     pool = ThreadPoolExecutor(at_once)
     try:
         # A case reads its images when its turn comes, so memory holds at most ``at_once`` prompts.
-        asked = [pool.submit(lambda case: list(_answers_of(chat, [case], asking, 1)), case) for case in cases]
+        asked = [pool.submit(_answered, chat, case, asking) for case in cases]
         for future in as_completed(asked):
             yield from future.result()
     finally:  # an interrupted run waits for open requests, and sends no more
         pool.shutdown(cancel_futures=True)
 
 
-def _answers_of(chat: Any, group: Sequence[Asked], asking: Asking, batch_size: int) -> Iterator[Answer]:
+def _answered(chat: Any, case: Asked, asking: Asking) -> list[Answer]:
+    return list(_answers_of(chat, *_drawn([case]), asking, 1))
+
+
+def _drawn(group: Sequence[Asked]) -> tuple[list[Any], dict[str, Any]]:
+    """The prompts of a group, and the state of the files of each case."""
     # The state is looked up before the images are read. If a file changes meanwhile, its case is checked again.
     states = {case.id: state_of(case) for case in group}
-    for answer in ask_group(chat, draw_prompts(group), asking.max_new_tokens, batch_size):
+    return draw_prompts(group), states
+
+
+def _answers_of(
+    chat: Any, drawn: list[Any], states: dict[str, Any], asking: Asking, batch_size: int
+) -> Iterator[Answer]:
+    for answer in ask_group(chat, drawn, asking.max_new_tokens, batch_size):
         yield asking.note(answer, states[answer["id"]])

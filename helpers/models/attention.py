@@ -132,12 +132,21 @@ def reading(model: Any, way: Way) -> Iterator[None]:
         model: a Gemma 3 of transformers, with an adapter or without.
         way: how prompts are read.
     """
-    full = without_adapter(model)
-    full.set_attn_implementation({"text_config": NAMES[way]})
+    use_masks(model, way)
     try:
         yield
     finally:
-        full.set_attn_implementation({"text_config": NAMES["sdpa"]})
+        use_masks(model, "sdpa")
+
+
+def use_masks(model: Any, way: Way) -> None:
+    """Make the masks of prompts in the given way from now on; ``model`` is as for `reading`.
+
+    transformers walks through all modules to change this, so nothing is called that changes nothing.
+    """
+    full = without_adapter(model)
+    if full.config.get_text_config()._attn_implementation != NAMES[way]:
+        full.set_attn_implementation({"text_config": NAMES[way]})
 
 
 def without_adapter(model: Any) -> Any:

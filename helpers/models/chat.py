@@ -17,7 +17,7 @@ from helpers.errors import InputError
 from helpers.models.attention import reading, without_adapter
 from helpers.models.batch_size import VISION_BATCH
 from helpers.models.context import count_within, window_of
-from helpers.models.number_formats import NumbersOnly
+from helpers.models.number_formats import NumbersOnly, check_numbers
 from helpers.models.prefill import prefill_attention
 from helpers.models.prompt_memory import check_prompt_memory
 from helpers.models.sessions import Session
@@ -93,14 +93,42 @@ class ChatModel:
                     streamer=RunningText(self, on_text) if on_text else None,
                 )
         except torch.OutOfMemoryError as error:
-            raise InputError(
-                "The GPU does not have enough memory for this prompt.",
-                path=self.name,
-                remedy="Use fewer images, or load_model(..., quantized=True).",
-            ) from error
+            raise self._no_memory() from error
         numbers.check()
         prompt_tokens = inputs["input_ids"].shape[1]
         return reply_from(output[0, prompt_tokens:].tolist(), prompt_tokens, time.perf_counter() - start, self)
+
+    def next_token(
+        self, prompts: Sequence[Sequence[Message]], begun: str | Sequence[str], batch_size: int = 1
+    ) -> torch.Tensor:
+        """The logits of the next token after each prompt and ``begun``, as from `Session.next_token`.
+
+        Each prompt is read in one pass, and nothing of it is kept. So this is quicker than a session that is asked
+        once. The prompts are read one by one, whatever ``batch_size`` is.
+        """
+        begun = [begun] * len(prompts) if isinstance(begun, str) else begun
+        read = [self._next_token(prompt, text) for prompt, text in zip(prompts, begun, strict=True)]
+        return check_numbers(torch.stack(read), self.name)
+
+    def _next_token(self, messages: Sequence[Message], begun: str) -> torch.Tensor:
+        more = self.processor.tokenizer(begun, add_special_tokens=False)["input_ids"]
+        tokens = self.count_tokens(messages).total + len(more)
+        way = prefill_attention(self.model, tokens, self.prefill)
+        check_prompt_memory(self.model, tokens, self.name, way)
+        try:
+            inputs = self.inputs(messages, more)
+            with torch.inference_mode(), reading(self.model, way):
+                output = without_adapter(self.model)(**inputs, use_cache=False, logits_to_keep=1)
+        except torch.OutOfMemoryError as error:
+            raise self._no_memory() from error
+        return output.logits[0, -1]
+
+    def _no_memory(self) -> InputError:
+        return InputError(
+            "The GPU does not have enough memory for this prompt.",
+            path=self.name,
+            remedy="Use fewer images, or load_model(..., quantized=True).",
+        )
 
     def session(self, messages: Sequence[Message], *, cache_limit: float | None = None) -> Session:
         """Read the images of ``messages`` once, to ask many questions about them: a `Session`."""
@@ -122,9 +150,12 @@ class ChatModel:
         ends = self.model.generation_config.eos_token_id
         return set(ends) if isinstance(ends, (list, tuple)) else {ends}
 
-    def inputs(self, messages: Sequence[Message]) -> dict[str, Any]:
-        """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one."""
-        ids = torch.tensor([prompt_ids(messages, self.processor)], device=self.model.device)
+    def inputs(self, messages: Sequence[Message], begun: Sequence[int] = ()) -> dict[str, Any]:
+        """Arguments for the model's forward or generate: token ids, types and encoded images, batch of one.
+
+        ``begun`` holds the token ids of the answer's first words.
+        """
+        ids = torch.tensor([[*prompt_ids(messages, self.processor), *begun]], device=self.model.device)
         # These types mark image tokens. They switch on attention in both directions within one image.
         types = (ids == self.model.config.image_token_id).long()
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": types}

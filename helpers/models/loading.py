@@ -17,6 +17,7 @@ from transformers.utils import logging
 from helpers.errors import InputError
 from helpers.models.adapter_files import AdapterFiles, read_adapter
 from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
+from helpers.models.attention import use_masks
 from helpers.models.chat import ChatModel
 from helpers.models.context import context_for, window_of
 from helpers.models.four_bits import four_bit_settings
@@ -119,6 +120,7 @@ def _from_folder(folder: Path, device: str, dtype: torch.dtype, quantized: bool)
         processor = load_processor(folder)
         model = load_weights(AutoModelForImageTextToText, folder, device_map=device, **settings)
         _check_pair(model, processor)
+        use_masks(model, "sdpa")  # also for `generate` and training, which do not choose a way
         ends = folder / "generation_config.json"
         if ends.is_file():  # transformers ignores a broken file, and then answers do not end
             json.loads(ends.read_text(encoding="utf-8"))

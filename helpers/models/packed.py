@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from helpers.models.attention import SharedKeys
@@ -51,6 +52,20 @@ class PackedQuestions:
         self._newest = self.to_device([self._prefix + len(row) - 1 for row in rows])
         return self._head(torch.cat(hidden))
 
+    def read_once(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+        """The same logits as from `read`, but words with which several rows begin are read once.
+
+        After it, `go_on` can no longer be used.
+        """
+        ids, depths, ends, above = _tree(rows)
+        ids, depths, above = self.to_device(ids), self.to_device(depths), above.to(self._device)
+        positions, hidden = self._prefix + depths, []
+        for start in range(0, len(ids), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            read = min(start + AT_ONCE, len(ids))
+            hidden.append(self._attend(ids[part], positions[part], above[part, :read], positions[:read]))
+        return self._head(torch.cat(hidden)[self.to_device(ends)])
+
     def go_on(self, chosen: torch.Tensor, keep: Sequence[int] | None = None) -> torch.Tensor:
         """Logits after one more token of each row: (rows, vocabulary).
 
@@ -87,6 +102,16 @@ class PackedQuestions:
         """Hidden states of tokens that stand in the first ``places`` places behind the prefix."""
         behind = self._position[:places]
         own = (self._owner[:places] == owners[:, None]) & (behind <= positions[:, None])
+        return self._attend(ids, positions, own, behind)
+
+    def _attend(
+        self, ids: torch.Tensor, positions: torch.Tensor, own: torch.Tensor, behind: torch.Tensor
+    ) -> torch.Tensor:
+        """Hidden states of tokens that see the prefix, and of the places behind it those that are their ``own``.
+
+        ``behind`` holds the positions of these places.
+        """
+        places = len(behind)
         back = positions[:, None] - self._window  # the newest position that a sliding layer no longer sees
         masks = {}
         for kind, layer in zip(self._model.config.layer_types, self._kept.layers, strict=True):
@@ -148,3 +173,25 @@ class FixedStep:
 def _flat(rows: Sequence[Sequence[int]]) -> list[tuple[int, int, int]]:
     """The ids of all tokens, the row of each, and its place in the row."""
     return [(token, k, place) for k, row in enumerate(rows) for place, token in enumerate(row)]
+
+
+def _tree(rows: Sequence[Sequence[int]]) -> tuple[list[int], list[int], list[int], torch.Tensor]:
+    """The rows as a tree, in which rows that begin alike share tokens.
+
+    Returns the id and the depth of each token, the number of each row's last token, and a matrix of bools that
+    tells which tokens lie above each one, itself included.
+    """
+    numbers: dict[tuple[int, int], int] = {}  # by the number of the token above, and the id
+    ends = []
+    for row in rows:
+        last = -1
+        for token in row:
+            last = numbers.setdefault((last, token), len(numbers))
+        ends.append(last)
+    depths, above = [], np.zeros((len(numbers), len(numbers)), bool)
+    for k, (parent, _) in enumerate(numbers):
+        depths.append(depths[parent] + 1 if parent >= 0 else 0)
+        if parent >= 0:
+            above[k] = above[parent]
+        above[k, k] = True
+    return [token for _, token in numbers], depths, ends, torch.from_numpy(above)

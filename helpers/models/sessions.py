@@ -183,7 +183,7 @@ class Session:
             )
         words = [self.chat.processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in begun]
         rows = [self._question_ids(prompt) + ids for prompt, ids in zip(prompts, words, strict=True)]
-        parts = [logits for _, logits, _ in self._together(rows, batch_size, 0, PackedQuestions.read)]
+        parts = [logits for _, logits, _ in self._together(rows, batch_size, 0, PackedQuestions.read_once)]
         logits = torch.cat(parts) if parts else torch.empty(0, self._head.out_features)
         check_numbers(logits, self.chat.name)
         return logits if among is None else logits[:, list(among)]

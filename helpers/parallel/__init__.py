@@ -4,6 +4,7 @@ In: a function and many sources. Out: its results, in the order in which they ar
 
 - ``processes``: worker processes of this machine.
 - ``cluster``: workers on Ray, here or on a cluster.
+- ``ahead``: one thread that prepares the next item while its caller works with this one.
 """
 
 import lazy_loader

@@ -21,7 +21,16 @@ from helpers.errors import InputError
 from helpers.images import Reading, known_modality
 from helpers.parallel import Killed
 from helpers.preparing.run import DONE, INDEX, QUARANTINE, Run, Summary
-from helpers.preparing.shards import Made, Task, make_shard, parquet, settings_of, shard_facts, shard_images
+from helpers.preparing.shards import (
+    Made,
+    Task,
+    make_shard,
+    parquet,
+    png_writer,
+    settings_of,
+    shard_facts,
+    shard_images,
+)
 from helpers.preparing.sources import MARK, Root, find_sources
 from helpers.storage import Store
 
@@ -102,7 +111,7 @@ def prepare(
         InputError: the path does not exist or holds no image, or the output was made from another folder or with
             other settings.
     """
-    parquet()  # fails before anything is listed
+    parquet(), png_writer()  # fails before anything is listed
     reading = Reading.of(
         only,
         uniform=uniform,

@@ -9,6 +9,7 @@ on.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -106,6 +107,20 @@ class Case:
         made = teaching_volume(self.kind, self.number)
         areas = made.mask(self.condition, self.record["slices"]).sum(axis=(1, 2))
         return int(areas.argmax()) if areas.any() else None
+
+
+class _DrawnOnce:
+    """A prompt that is drawn when it is first asked for. Many cases are made of which only a few are asked."""
+
+    def __init__(self, draw: Callable[[np.random.Generator], list[Message]], rng: np.random.Generator) -> None:
+        self._draw, self._rng = draw, rng
+        self._messages: list[Message] | None = None
+
+    def __call__(self) -> list[Message]:
+        if self._messages is None:
+            # With a copy, two threads that come at the same time draw the same.
+            self._messages = self._draw(copy.deepcopy(self._rng))
+        return self._messages
 
 
 def generate(kind: str, n: int, seed: int) -> list[Case]:
@@ -208,8 +223,8 @@ def image_case(seed: int) -> Case:
     rng = np.random.default_rng([4, seed])
     kind = list(IMAGE_KINDS)[rng.integers(len(IMAGE_KINDS))]
     question = image_question(kind, IMAGE_FORMS[rng.integers(len(IMAGE_FORMS))], rng)
-    messages = image_messages([image_of(kind, rng)], question.text)
-    return _case("image", seed, question, lambda: messages, {"kind": kind})
+    make = _DrawnOnce(lambda now: image_messages([image_of(kind, now)], question.text), rng)
+    return _case("image", seed, question, make, {"kind": kind})
 
 
 def box_case(seed: int) -> Case:
@@ -231,8 +246,8 @@ def effusion_case(seed: int) -> Case:
     state = STATES[max(0, rng.integers(4) - 1)]
     effusion = Effusion.draw(("left", "right")[rng.integers(2)], state, rng)
     question = roundabout_question(effusion is not None, rng)
-    messages = image_messages([chest_with(effusion, rng)[0]], question.text)
-    return _case("effusion", seed, question, lambda: messages, {"effusion": effusion})
+    make = _DrawnOnce(lambda now: image_messages([chest_with(effusion, now)[0]], question.text), rng)
+    return _case("effusion", seed, question, make, {"effusion": effusion})
 
 
 def change_case(seed: int) -> Case:

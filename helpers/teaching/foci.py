@@ -7,6 +7,7 @@ stands for a finding in a small part of a slide.
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ def slide_with_focus(
     if not 20 <= width_um <= 3000:
         raise InputError(f"A focus cannot be {width_um:g} microns wide.", remedy="Give 20 to 3,000.")
     with tempfile.TemporaryDirectory() as folder:
-        plain = compose_slide(Path(folder) / "slide.tiff", seed=seed, side=side)
+        plain = Path(folder) / "slide.tiff"
+        plain.write_bytes(_composed(seed, side))
         with open_slide(plain) as slide:
             rng = np.random.default_rng([16, seed])
             focus = _place(slide, width_um, rng)
@@ -71,6 +73,13 @@ def slide_with_focus(
             size = slide.width, slide.height
             write_pyramid(Path(path), _bands(slide, focus, piece), size, slide.mpp, description=NOT_REAL)
     return focus
+
+
+@functools.lru_cache(maxsize=1)  # a slide is often written twice, with the focus and without it
+def _composed(seed: int, side: tuple[int, int]) -> bytes:
+    """The file of the slide without the focus."""
+    with tempfile.TemporaryDirectory() as folder:
+        return compose_slide(Path(folder) / "slide.tiff", seed=seed, side=side).read_bytes()
 
 
 def _place(slide: Slide, width_um: float, rng: np.random.Generator) -> Focus:

@@ -65,7 +65,9 @@ _NOT_THERE = _phrases(
 _STATES = _phrases(
     "seen|shown|found|there|present|demonstrated|detected|evident|suspected|identified|noted|depicted|recognised|"
     "apparent|visible|to be seen|to be found|what you see|a thing you see|one of the findings|"
-    "among what you see|something that you see|something that you find|something that we see|something that you can see|something that the scan shows|something to report|something that you recognise|confirmed|in this|somewhere|ruled in|left from this"
+    "among what you see|something that you see|something that you find|something that we see|"
+    "something that you can see|something that the scan shows|something to report|"
+    "something that you recognise|confirmed|in this|somewhere|ruled in|left from this"
 )
 _ABSENT = _phrases(
     "not seen|not shown|not found|not there|not present|not detected|not evident|not visible|not to be seen|"

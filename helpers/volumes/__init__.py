@@ -4,7 +4,7 @@ In: a DICOM series, a multi-frame file, NIfTI, or a DICOMweb address. Out: a `Vo
 
 - ``volume``: reads the headers into a `Volume`.
 - ``colours``: chooses slices and turns them into colours.
-- ``dicom_files``: finds which files are DICOM, and what each file is.
+- ``dicom_files``: finds which files are DICOM, and what each file is; ``usual_headers`` reads most headers.
 - ``dicom_slices``, ``dicom_record``: make a record of each slice of a series, from its header.
 - ``header_values``, ``dicom_private``: read header values, also unusual ones.
 - ``dicom_series``, ``dicom_choices``: stack those records into one volume, and choose among several volumes.

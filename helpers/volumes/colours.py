@@ -84,19 +84,21 @@ def tissue_slices(volume: Volume) -> range:
 
 def apply_window(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Clip ``values`` to low..high, scale to 0..255 and round, NaN to 0. Returns uint8 of the same shape."""
-    shown = _scaled(values, low, high)
+    with np.errstate(invalid="ignore"):  # NaN may become any number
+        shown = _scaled(values, low, high).astype(np.uint8)
     if values.dtype.kind == "f":
         shown[np.isnan(values)] = 0
     return shown
 
 
-def _scaled(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    scaled = np.clip(values, low, high).astype(np.float32)
-    scaled -= low
-    scaled /= high - low
-    scaled *= 255
-    with np.errstate(invalid="ignore"):  # NaN may become any number
-        return np.rint(scaled, out=scaled).astype(np.uint8)
+def _scaled(values: np.ndarray, low: float, high: float, room: np.ndarray | None = None) -> np.ndarray:
+    """The window before its conversion to uint8, float32 of the same shape; in ``room`` if that is given."""
+    room = np.empty(values.shape, np.float32) if room is None else room
+    np.clip(values, low, high, out=room)
+    room -= low
+    room /= high - low
+    room *= 255
+    return np.rint(room, out=room)
 
 
 def ct_to_rgb(
@@ -216,20 +218,24 @@ def _colours(
     plain = max(volume.spacing[1:]) / min(volume.spacing[1:]) <= SQUARE
     filter_ = Image.Resampling.BOX if plain else Image.Resampling.BILINEAR
     rgb = np.empty((len(wanted), size[1], size[0], 3), np.uint8)
+    rooms: list[np.ndarray] = []  # used again, because new arrays take longer than the arithmetic
 
     def fill(k: int) -> None:
         values = volume.slices([wanted[k]])[0]
-        channels = [_scaled(values, *window) for window in windows]
         found = which_measured(volume, values)
-        if found is not None:
-            for channel in channels:
-                channel[~found] = 0
         if looks is not None:
             looks[k] = glance_at(values, found)
-        colours = np.stack(channels * (3 // len(channels)), axis=-1)
+        colours = rgb[k] if whole else np.empty((*values.shape, 3), np.uint8)
+        room = rooms.pop() if rooms else np.empty(values.shape, np.float32)
+        with np.errstate(invalid="ignore"):  # NaN may become any number
+            for channel, window in enumerate(windows):
+                colours[..., channel] = _scaled(values, *window, room)
+        rooms.append(room)
+        colours[..., len(windows) :] = colours[..., :1]  # one window gives grey
+        if found is not None:
+            colours[~found] = 0
         if not whole:
-            colours = np.asarray(Image.fromarray(colours).resize(size, filter_))
-        rgb[k] = colours
+            rgb[k] = np.asarray(Image.fromarray(colours).resize(size, filter_))
 
     # Slice by slice, so that memory never holds the decoded values of all slices beside the colours.
     with ThreadPoolExecutor() as pool:

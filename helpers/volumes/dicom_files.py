@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pydicom import Dataset, dcmread
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -27,6 +27,7 @@ from pydicom.uid import (
 
 from helpers.errors import InputError
 from helpers.volumes.header_values import header_value
+from helpers.volumes.usual_headers import HEAD, usual_header
 
 # Endings of DICOM files. A file without an ending may also be DICOM, and its content tells.
 _DICOM_SUFFIXES = {".dcm", ".dicom", ".ima"}
@@ -87,6 +88,7 @@ class Header(NamedTuple):
     dataset: Dataset
     floating: bool = False  # whether its pixels are floating-point numbers
     length: int | None = None  # bytes of its pixel data, where that is not compressed
+    place: int | None = None  # where they begin in the file, if they have a length
 
 
 def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -107,6 +109,7 @@ def find_dicom_files(path: str | os.PathLike[str] | Iterable[str | os.PathLike[s
                 path=path,
                 remedy="Give the folder of one series (files ending in .dcm, or without an ending).",
             )
+        return files
     else:
         files = [Path(path)]
     for file in files:
@@ -153,12 +156,12 @@ def _begins_as_dicom(head: bytes) -> bool:
     return element <= 0x0070 and (explicit or length < 1 << 16)
 
 
-def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> Header | PassedOver:
+def read_header(path: Path, tags: Mapping[int, BaseTag], *, alone: bool = False) -> Header | PassedOver:
     """The header of an image, or a `PassedOver` that says what else the file is.
 
     Args:
         path: the file.
-        keywords: the attributes to read.
+        tags: the attributes to read, from `tags_of`.
         alone: whether this is the only file, so that it is an error if it is not an image.
 
     Raises:
@@ -166,12 +169,16 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
     """
     try:
         with path.open("rb") as stream:
-            head = stream.read(132)
+            head = stream.read(HEAD)
             if not _begins_as_dicom(head):
                 return _not_dicom(path, not head, alone)
-            stream.seek(0)
-            dataset = dcmread(stream, stop_before_pixels=True, specific_tags=keywords, force=True)
-            tag, whole, length = _pixel_data(stream, dataset)
+            if usual := usual_header(head, stream, tags):
+                dataset, place, start = usual
+            else:
+                stream.seek(0)
+                dataset = dcmread(stream, stop_before_pixels=True, specific_tags=[*tags.values()], force=True)
+                place, start = stream.tell(), stream.read(12)
+            tag, whole, length = _pixel_data(stream, dataset, place, start)
         other = what_else(dataset)
         known = other is None
     except InputError:
@@ -192,7 +199,8 @@ def read_header(path: Path, keywords: Sequence[Any], *, alone: bool = False) -> 
         )
     if not whole:
         raise InputError("The file is cut off: it ends within its pixel data.", path=path, remedy="Copy it again.")
-    return Header(dataset, tag in (_FLOAT, _DOUBLE), length)
+    place = None if length is None else place + (8 if dataset.original_encoding[0] else 12)
+    return Header(dataset, tag in (_FLOAT, _DOUBLE), length, place)
 
 
 def what_else(header: Dataset) -> str | None:
@@ -237,11 +245,14 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 
-def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | None, bool, int | None]:
-    """Find the tag of the pixel data at ``stream``'s place, whether the file holds all of it, and its length.
+def _pixel_data(
+    stream: BinaryIO, header: Dataset, place: int, start: bytes
+) -> tuple[tuple[int, int] | None, bool, int | None]:
+    """Find the tag of the pixel data, whether the file holds all of it, and its length.
 
-    The tag is None without pixel data, and the length is None if they are compressed. This function skips the
-    element (with its fragments if it is compressed, PS3.5 annex A.4) and reads no pixels.
+    ``start`` holds the 12 bytes at ``place``, where its element begins. The tag is None without pixel data, and
+    the length is None if they are compressed. This function skips the fragments of compressed pixels (PS3.5 annex
+    A.4) and reads no pixels.
     """
     implicit, little = header.original_encoding
     order = "<" if little else ">"
@@ -251,7 +262,7 @@ def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | No
         found = dcmread(stream, specific_tags=[Tag(tag) for tag in (_PIXEL_DATA, _FLOAT, _DOUBLE)])
         found = [(element.tag.group, element.tag.element) for element in found]
         return (found[0] if found else None), bool(found), None
-    head = stream.read(8 if implicit else 12)
+    head = start[: 8 if implicit else 12]
     if len(head) < (8 if implicit else 12):
         return None, False, None
     tag = struct.unpack(order + "HH", head[:4])
@@ -259,7 +270,8 @@ def _pixel_data(stream: BinaryIO, header: Dataset) -> tuple[tuple[int, int] | No
         return None, False, None
     (length,) = struct.unpack(order + "L", head[-4:])
     if length != 0xFFFFFFFF:
-        return tag, stream.tell() + length <= size, length
+        return tag, place + len(head) + length <= size, length
+    stream.seek(place + len(head))
     while True:
         item = stream.read(8)
         if len(item) < 8:

@@ -52,14 +52,13 @@ def decode_slices(
         path = file_of(record) if file_of else record.path
         try:
             stored = _stored(path, record)
-            measured = _measured(stored, record, np.int32 if exact else np.float32)
+            if stored.shape != out.shape[1:]:
+                raise ValueError(f"an image of {' x '.join(map(str, stored.shape))}")
+            _measure(stored, record, out[i])
         except InputError:
             raise
         except Exception as error:  # the decoders raise errors of many unrelated kinds
             raise undecodable(path, error, record.name) from error
-        if measured.shape != out.shape[1:]:
-            raise undecodable(path, ValueError(f"an image of {' x '.join(map(str, measured.shape))}"), record.name)
-        out[i] = measured
         if record.padding_is_nan and record.padding:
             out[i][(stored >= record.padding[0]) & (stored <= record.padding[1])] = np.nan
 
@@ -127,7 +126,22 @@ def _check_compressed(path: Path | str, record: Slice) -> None:
         check_coded(coded, syntax, (record.columns, record.rows, 1), record.bits_allocated, record.name)
 
 
+def _plain(path: Path | str, record: Slice) -> np.ndarray | None:
+    """A frame whose pixels are plain numbers in the file; None if they are not, or if the file is cut off."""
+    if record.pixels_at is None or record.bits_allocated not in (8, 16, 32):
+        return None
+    numbers = np.dtype(f"<{'i' if record.signed else 'u'}{record.bits_allocated // 8}")
+    count = record.rows * record.columns
+    with Path(path).open("rb", buffering=0) as stream:
+        stream.seek(record.pixels_at + record.frame * count * numbers.itemsize)
+        pixels = np.fromfile(stream, numbers, count)
+    return pixels.reshape(record.rows, record.columns) if len(pixels) == count else None
+
+
 def _decoded(path: Path | str, record: Slice, **options: bool) -> np.ndarray:
+    plain = _plain(path, record)
+    if plain is not None:
+        return plain
     if record.compressed is not False:
         _check_compressed(path, record)
     try:
@@ -171,8 +185,9 @@ def padding_of(slices: Sequence[Slice]) -> tuple[float, float] | None:
     first = slices[0]
     if first.padding is None or first.padding_is_nan:
         return None
-    ends = [float(_measured(np.array(end, np.float64), first, np.float64)) for end in first.padding]
-    return min(ends), max(ends)
+    ends = np.empty(2)
+    _measure(np.array(first.padding, np.float64), first, ends)
+    return float(ends.min()), float(ends.max())
 
 
 def undecodable(path: Path | str, error: Exception, name: str = "") -> InputError:
@@ -208,18 +223,30 @@ def _is_decoded(syntax: UID, error: str) -> bool:
     return decoder.is_available and not (syntax == JPEGExtended12Bit and "12-bit precision" in error)
 
 
-def _measured(stored: np.ndarray, record: Slice, wide: type) -> np.ndarray:
-    """Rescale stored pixels to the measured values, in the type ``wide``."""
-    if record.inverted and record.modality != "CT":  # Hounsfield units do not depend on how they are shown
+def _measure(stored: np.ndarray, record: Slice, out: np.ndarray) -> None:
+    """Rescale stored pixels to the measured values, in ``out``.
+
+    There is no other array between, because a new one takes ten times as long as the arithmetic. Whole numbers may
+    overflow on the way, but wrap around to the same result.
+    """
+
+    def number(value: float) -> np.generic:
+        return np.int64(value).astype(out.dtype) if out.dtype.kind == "i" else out.dtype.type(value)
+
+    out[...] = stored
+    inverted = record.inverted and record.modality != "CT"  # Hounsfield units do not depend on how they are shown
+    if inverted:
         low, high = (0, 0) if record.floating else _ends(record)
-        stored = stored.astype(wide) * wide(-1) + wide(low + high)
+        out *= number(-1)
+        out += number(low + high)
     if record.lut is not None:
         table = Dataset()
         table.ModalityLUTSequence = [record.lut]
-        return apply_modality_lut(stored.astype(np.int64), table)
-    if record.slope == 1 and record.intercept == 0:
-        return stored
-    return stored.astype(wide) * wide(record.slope) + wide(record.intercept)
+        out[...] = apply_modality_lut((out if inverted else stored).astype(np.int64), table)
+    elif record.slope != 1 or record.intercept != 0:
+        if record.slope != 1:
+            out *= number(record.slope)
+        out += number(record.intercept)
 
 
 def _ends(record: Slice) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from pydicom import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import Tag
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from helpers.errors import InputError
 from helpers.volumes.dicom_files import modality_of
@@ -45,18 +45,9 @@ _RESCALE = ("RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSeque
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 HEADER_KEYWORDS = ["SOPClassUID", "Modality", "SOPInstanceUID", *GROUP_KEYWORDS, *_PLANE, *_PIXELS, *_RESCALE]
 HEADER_KEYWORDS += [*EXAMINATION_KEYWORDS, _SHARED, _PER_FRAME]
-_COMMON = (
-    "SOPClassUID",
-    "Modality",
-    "SeriesInstanceUID",
-    "AcquisitionNumber",
-    "ImageType",
-    "FrameType",
-    *_PLANE[1:],
-    *_PIXELS,
-    *_RESCALE,
-)
-_COMMON_TAGS = {*map(Tag, _COMMON), PHILIPS_SCALE}
+_COMMON = ("SOPClassUID", "Modality", "SeriesInstanceUID", "AcquisitionNumber", "ImageType", "FrameType")
+_COMMON += (*_PLANE[1:], *_PIXELS, *_RESCALE)
+_COMMON_TAGS = {int(tag) for tag in (*map(Tag, _COMMON), PHILIPS_SCALE)}  # pydicom's tags are slow to compare
 _POSITION = Tag("ImagePositionPatient")
 LARGEST = 1e5  # mm, the largest position or spacing
 # Attributes that have another name in Enhanced objects.
@@ -99,6 +90,7 @@ class Slice:
     private_scale: float | None  # Philips' own
     in_place: bool  # whether the file states its encoding, so that its pixels can be read in place
     compressed: bool | None  # None if the header does not say
+    pixels_at: int | None  # where the pixels of all frames begin in the file, if they are plain numbers there
     _headers: tuple[Dataset, ...] = field(repr=False, compare=False)
     _whole: Callable[[], Dataset] = field(repr=False, compare=False)  # the header with every attribute
     _told: dict[str, Any] = field(repr=False, compare=False, default_factory=dict)  # values that were looked up
@@ -147,11 +139,13 @@ def slices_of_header(
     known: dict[tuple, dict[str, Any]],
     floating: bool = False,
     whole: Callable[[], Dataset] = Dataset,
+    place: int | None = None,
 ) -> list[Slice]:
     """One record for each image plane that a header describes; ``known`` is shared by the headers of a series.
 
-    ``whole`` gives the header with every attribute.
+    ``whole`` gives the header with every attribute. ``place`` is where uncompressed pixels begin in the file.
     """
+    record = partial(_record, path, header, known, floating, whole, place)
     frames = header_value((header,), _PER_FRAME)
     said = header_value((header,), "NumberOfFrames")
     count = 1 if said is None else whole_number(said, "NumberOfFrames", path)
@@ -163,7 +157,7 @@ def slices_of_header(
                 path=path,
                 remedy="Export the series as single images, or as Enhanced CT or MR.",
             )
-        return [_record(path, 0, header, header, known, floating, whole)]
+        return [record(0, header)]
     if count != len(frames):
         raise InputError(
             f"The header says that the file has {count} frames, but describes {len(frames)}.",
@@ -171,9 +165,7 @@ def slices_of_header(
             remedy="Copy or export it again.",
         )
     shared = _shared(header)
-    return [
-        _record(path, i, header, _flatten(shared, frame), known, floating, whole) for i, frame in enumerate(frames)
-    ]
+    return [record(i, _flatten(shared, frame)) for i, frame in enumerate(frames)]
 
 
 def _shared(header: Dataset) -> Dataset:
@@ -198,12 +190,13 @@ def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
 
 def _record(
     path: Path | str,
-    index: int,
     header: Dataset,
-    plane: Dataset,
     known: dict[tuple, dict[str, Any]],
     floating: bool,
     whole: Callable[[], Dataset],
+    place: int | None,
+    index: int,
+    plane: Dataset,
 ) -> Slice:
     headers = (header,) if plane is header else (plane, header)
     # Most files of a series differ only in the position, and converting values takes longer than reading them.
@@ -218,7 +211,7 @@ def _record(
     if max(map(abs, position)) > LARGEST:
         shown = header_text(header_value(headers, "ImagePositionPatient"))
         raise InputError(f"The ImagePositionPatient is {shown}.", path=path, remedy="Export the file again.")
-    syntax = getattr(header, "file_meta", Dataset()).get("TransferSyntaxUID")
+    syntax = header.file_meta.get("TransferSyntaxUID") if hasattr(header, "file_meta") else None
     return Slice(
         path=path,
         frame=index,
@@ -226,6 +219,7 @@ def _record(
         floating=floating,
         in_place=isinstance(path, str) or syntax not in (None, "", DeflatedExplicitVRLittleEndian),
         compressed=syntax.is_compressed if syntax and syntax.is_transfer_syntax else None,
+        pixels_at=place if syntax in (ExplicitVRLittleEndian, ImplicitVRLittleEndian) and not floating else None,
         **known[key],
         _headers=headers,
         _whole=whole,
@@ -236,7 +230,7 @@ def _unconverted(headers: tuple[Dataset, ...]) -> Iterator[tuple]:
     """The stored values of the attributes that slices share, to find whether two headers are the same."""
     for header in headers:
         for element in header.values():
-            if element.tag not in _COMMON_TAGS:
+            if int(element.tag) not in _COMMON_TAGS:
                 continue
             value = element.value
             if isinstance(value, DicomSequence):

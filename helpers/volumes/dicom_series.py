@@ -6,6 +6,7 @@ import difflib
 import itertools
 import os
 import shlex
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -197,7 +198,7 @@ def is_even(heights: np.ndarray, rounding: float = 0.05) -> bool:
     gaps = np.diff(ordered)
     if gaps.min() < SAME_POSITION:
         return False
-    usual = float(np.median(gaps))
+    usual = statistics.median(gaps.tolist())  # np.median loads another package
     if (np.abs(gaps - usual) <= max(0.05 * usual, 0.02)).all():
         return True
     off = np.abs(ordered - ordered[0] - spacing * np.arange(len(ordered))).max()
@@ -237,7 +238,7 @@ def sort_and_check(
         ordered = [replace(s, padding_is_nan=True) for s in ordered]
     if is_even(heights, rounding_of(slices)):
         return ordered, float(heights[-1] - heights[0]) / len(gaps)
-    spacing = float(np.median(gaps))
+    spacing = statistics.median(gaps.tolist())
     if uniform:
         off = np.abs(gaps - spacing)
         uneven = np.flatnonzero(off > max(0.05 * spacing, 0.02))

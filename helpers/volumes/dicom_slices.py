@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.tag import Tag
 
 from helpers.errors import InputError
 from helpers.volumes.dicom_files import PassedOver, find_dicom_files, read_header, what_else, whole_header
 from helpers.volumes.dicom_private import PHILIPS_SCALE
 from helpers.volumes.dicom_record import HEADER_KEYWORDS, NoSliceError, Slice, slices_of_header
 from helpers.volumes.header_values import header_text, header_value
+from helpers.volumes.usual_headers import tags_of
 
 
 def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[PassedOver]]:
@@ -32,7 +32,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
     records: list[Slice] = []
     passed: list[PassedOver] = []
     alone = len(files) == 1
-    wanted = [Tag(name) for name in (*HEADER_KEYWORDS, PHILIPS_SCALE, *keywords)]
+    wanted = tags_of((*HEADER_KEYWORDS, PHILIPS_SCALE, *keywords))
     for file in files:
         header = read_header(file, wanted, alone=alone)
         if isinstance(header, PassedOver):
@@ -40,7 +40,7 @@ def scan(source: Any, keywords: Sequence[str] = ()) -> tuple[list[Slice], list[P
             continue
         try:
             whole = partial(whole_header, file)
-            found = slices_of_header(file, header.dataset, known, header.floating, whole)
+            found = slices_of_header(file, header.dataset, known, header.floating, whole, header.place)
         except NoSliceError as error:
             if alone or not (what := _made_from_images(header.dataset)):
                 raise

@@ -22,7 +22,7 @@ def series_bytes(folder: str) -> Callable[[], int]:
     from helpers.volumes.dicom_slices import scan
 
     files = find_dicom_files(folder)
-    slices = sorted(scan(files), key=lambda record: record.position[2])
+    slices = sorted(scan(files)[0], key=lambda record: record.position[2])
     chosen = [slices[k] for k in select_slices(len(slices))]
 
     def head(path: Path) -> int:
@@ -84,7 +84,7 @@ def tiles_decoded(path: str, mpp: float) -> Callable[[], int]:
 
 def pictures_encoded(folder: str) -> Callable[[], int]:
     """The prompt images of as many series as there are, encoded as PNG and no more; all are copies of one."""
-    from helpers.preparing.shards import PNG_LEVEL
+    from helpers.preparing.shards import as_png
     from helpers.volumes import ct_to_rgb, read_volume, select_slices
 
     series = sorted(Path(folder).iterdir())
@@ -95,9 +95,7 @@ def pictures_encoded(folder: str) -> Callable[[], int]:
         size = 0
         for _ in series:
             for image in images:
-                stream = io.BytesIO()
-                image.save(stream, "png", compress_level=PNG_LEVEL)
-                size += stream.tell()
+                size += len(as_png(image, grey=False))
         return size
 
     return work

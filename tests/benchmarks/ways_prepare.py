@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from helpers.storage import whole_folder
 from tests.benchmarks.measure import BUILD
+
+PICTURE_FORMS: dict[str, dict[str, Any]] = {  # arguments of Pillow
+    "Pillow, PNG of level 1": {"format": "png", "compress_level": 1},
+    "Pillow, PNG of level 6": {"format": "png", "compress_level": 6},
+    "Pillow, PNG of runs": {"format": "png", "compress_level": 1, "compress_type": zlib.Z_RLE},
+    "Pillow, WebP": {"format": "webp", "lossless": True, "quality": 0, "method": 0},
+}
 
 
 def make_studies(series: Path, n: int) -> Path:
@@ -47,6 +59,30 @@ def on_ray(folder: str, workers: int) -> Callable[[], str]:
         return _prepared(folder, ray_map(workers=workers))
 
     return work
+
+
+def encoded(folder: str, form: str) -> Callable[[], str]:
+    """The prompt images of a CT series in a form that loses nothing; returns the hash of their pixels."""
+    from helpers.preparing.shards import as_png
+    from helpers.volumes import ct_to_rgb, read_volume, select_slices
+
+    volume = read_volume(folder, modality="CT")
+    images = [Image.fromarray(rgb) for rgb in ct_to_rgb(volume, select_slices(volume.shape[0]))]
+
+    def work() -> str:
+        pixels = hashlib.sha256()
+        kept = [as_png(image, grey=False) if form == "shard" else _saved(image, form) for image in images]
+        for picture in kept:
+            pixels.update(Image.open(io.BytesIO(picture)).convert("RGB").tobytes())
+        return pixels.hexdigest()
+
+    return work
+
+
+def _saved(image: Image.Image, form: str) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, **PICTURE_FORMS[form])
+    return stream.getvalue()
 
 
 def _prepared(folder: str, mapped: Any) -> str:

@@ -87,6 +87,19 @@ def test_a_good_notebook_is_given_its_parameters_and_its_results_are_collected(r
     assert json.loads((output / "summary.json").read_text()) == summary
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell how many share a page")
+def test_memory_that_processes_share_is_counted_once(tmp_path: Path) -> None:
+    share = (
+        "import multiprocessing, time\nheld = bytearray(b'x') * 400_000_000\n"
+        "fork = multiprocessing.get_context('fork')\n"
+        "children = [fork.Process(target=time.sleep, args=(5,)) for _ in range(2)]\n"
+        "[child.start() for child in children]\n[child.join() for child in children]"
+    )
+    folder = write_notebook(tmp_path / "notebooks", "01_shares", share, WRITE_RESULTS)
+    summary = run_notebooks(tmp_path / "out", folder=folder)
+    assert 400 < record(summary, "01_shares")["peak_memory_mb"] < 800
+
+
 def test_a_failure_names_cell_and_error_and_the_others_go_on(run):
     output, summary = run
     failed = record(summary, "02_fails")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,10 @@ from helpers.reports import write_report
 
 @dataclass(frozen=True)
 class Drawn:
-    """A question about a red square; when it is drawn, it says its group."""
+    """A question about a square, which is blue in the group "broken" and red in any other."""
 
     id: str
     group: str
-    when_drawn: Callable[[str], None] = field(compare=False)
     kind: str = "image"
     condition: str = "red"
     options: tuple[str, ...] = ("yes", "no")
@@ -35,9 +34,9 @@ class Drawn:
 
     @property
     def messages(self) -> list[Message]:
-        self.when_drawn(self.group)
+        colour = "blue" if self.group == "broken" else "red"
         question = f'{self.id}: is it red? End with "Final Answer: yes" or "Final Answer: no".'
-        return image_messages([Image.new("RGB", (16, 16), "red")], question)
+        return image_messages([Image.new("RGB", (16, 16), colour)], question)
 
 
 @dataclass(frozen=True)
@@ -52,23 +51,31 @@ class Says:
 
 
 @pytest.fixture
-def breaking(standin: ChatModel) -> Iterator[Callable[[str], None]]:
-    """The stand-in's logits are NaN from when a case of the group "broken" is drawn, until one of another is."""
-    now: list[str] = []
+def breaking(standin: ChatModel) -> Iterator[ChatModel]:
+    """The stand-in, whose logits are NaN from when it sees a blue image, until it sees another."""
+    blue: list[bool] = []
+
+    def see(module: Any, inputs: Any, named: dict[str, Any]) -> None:
+        pixels = named["pixel_values"] if "pixel_values" in named else inputs[0]
+        blue.append(bool(pixels[:, 2].mean() > pixels[:, 0].mean()))
 
     def overflow(module: Any, inputs: Any, logits: torch.Tensor) -> torch.Tensor:
-        return logits * float("nan") if now[-1:] == ["broken"] else logits
+        return logits * float("nan") if blue[-1:] == [True] else logits
 
-    hook = standin.model.lm_head.register_forward_hook(overflow)
-    yield now.append
-    hook.remove()
+    hooks = [
+        standin.model.model.vision_tower.register_forward_pre_hook(see, with_kwargs=True),
+        standin.model.lm_head.register_forward_hook(overflow),
+    ]
+    yield standin
+    for hook in hooks:
+        hook.remove()
 
 
 def test_a_case_whose_logits_are_no_numbers_says_so_and_the_others_are_scored(
-    standin: ChatModel, breaking: Callable[[str], None], tmp_path: Path
+    breaking: ChatModel, tmp_path: Path
 ) -> None:
-    cases = [Drawn(f"q{k}", ("whole", "broken", "also whole")[k // 2], breaking) for k in range(6)]
-    scores = run_evaluation(standin, cases, tmp_path, max_new_tokens=12)
+    cases = [Drawn(f"q{k}", ("whole", "broken", "also whole")[k // 2]) for k in range(6)]
+    scores = run_evaluation(breaking, cases, tmp_path, max_new_tokens=12)
     assert (scores["answers"], scores["failed"]) == (4, 2)
     answers = {a["id"]: a for a in read_answers(tmp_path / "answers.jsonl")}
     for name in ("q2", "q3"):
@@ -84,8 +91,7 @@ def test_a_case_whose_logits_are_no_numbers_says_so_and_the_others_are_scored(
             json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
         shown = path.read_text(encoding="utf-8").replace("NaN or infinity", "")  # the words of the error
         assert not re.search(r"\bnan\b", shown, re.IGNORECASE)
-    breaking("whole")
-    assert run_evaluation(standin, cases[:2], tmp_path, max_new_tokens=12)["failed"] == 0
+    assert run_evaluation(breaking, cases[:2], tmp_path, max_new_tokens=12)["failed"] == 0
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_a_case_whose_logits_are_no_numbers_says_so_and_the_others_are_scored(
 def test_no_box_is_a_truth_and_only_what_begins_like_boxes_is_read_as_boxes(
     truth: str, form: str, kept: Any
 ) -> None:
-    assert form_of(Drawn("q", "g", print, options=(), truth=truth)) == (form, kept)
+    assert form_of(Drawn("q", "g", options=(), truth=truth)) == (form, kept)
 
 
 @pytest.mark.parametrize(
@@ -108,11 +114,11 @@ def test_no_box_is_a_truth_and_only_what_begins_like_boxes_is_read_as_boxes(
 )
 def test_a_truth_that_is_not_one_box_is_refused(truth: str) -> None:
     with pytest.raises(InputError):
-        form_of(Drawn("q", "g", print, options=(), truth=truth))
+        form_of(Drawn("q", "g", options=(), truth=truth))
 
 
 @pytest.mark.parametrize(("said", "away"), [("It is red. " * 30, True), ("Red.\nFinal Answer: yes", False)])
 def test_an_answer_says_whether_it_ran_away(said: str, away: bool, tmp_path: Path) -> None:
-    scores = run_evaluation(Says(said), [Drawn("q", "g", print)], tmp_path)
+    scores = run_evaluation(Says(said), [Drawn("q", "g")], tmp_path)
     assert [a["runaway"] for a in read_answers(tmp_path / "answers.jsonl")] == [away]
     assert scores["runaway"] == away

@@ -70,3 +70,14 @@ def test_what_is_saved_says_nothing_of_how_prompts_are_read(standin: ChatModel, 
         both = again.model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
         one = again.model(input_ids=ids[:1], attention_mask=torch.ones_like(ids[:1])).logits
     torch.testing.assert_close(both[:1], one)
+
+
+def test_the_next_token_in_one_pass_is_that_of_a_session(standin: ChatModel) -> None:
+    asked = [case.messages for case in generate("ct", 2, seed=5)]
+    begun = ["Final Answer:", "It is"]
+    read = standin.next_token(asked, begun)
+    for prompt, words, logits in zip(asked, begun, read, strict=True):
+        with standin.session(prompt) as session:
+            (expected,) = session.next_token([prompt], words)
+        torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
+    assert not torch.allclose(read, standin.next_token(asked, ""), atol=1e-2)

@@ -66,6 +66,28 @@ def transfers_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield seen
 
 
+def test_words_with_which_several_rows_begin_are_read_once(
+    wide_chat: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question, tokens = prompts(1)[3], []
+    language_model = wide_chat.model.model.language_model
+    forward = language_model.forward
+    words = ["Yes, it is", "No"]
+    with wide_chat.session(question) as session:
+        alone = torch.cat([session.next_token([question], text) for text in words])
+        monkeypatch.setattr(
+            language_model,
+            "forward",
+            lambda **given: tokens.append(given["input_ids"].shape[1]) or forward(**given),
+        )
+        session.next_token([question], "")
+        together = session.next_token([question] * 3, [*words, words[0]])
+    added = [len(wide_chat.processor.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in words]
+    assert tokens == [tokens[0], tokens[0] + sum(added)]
+    assert torch.equal(together[0], together[2])
+    torch.testing.assert_close(together[:2], alone, rtol=0, atol=1e-5 * float(alone.abs().max()))
+
+
 def test_a_token_waits_for_the_device_once(wide_chat: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = prompts(1)
     with wide_chat.session(asked[0]) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydicom import dcmread
@@ -19,6 +22,7 @@ from helpers.errors import InputError
 from helpers.evaluation import read_cases
 from helpers.images import check_may_leave, read_image
 from helpers.preparing import prepare, prepared_images, read_prepared
+from helpers.preparing.shards import as_png
 from helpers.prompts import image_messages, slide_messages, volume_messages
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.volumes import ct_to_rgb, mri_to_rgb, read_volume, select_slices
@@ -79,6 +83,18 @@ def test_provenance_says_which_files_and_how(bundled: tuple[Path, Path]) -> None
     )
     listed = manifest()["fundus"].bundled[0]
     assert held["retina.jpg"].provenance()["files"] == [{"bytes": listed.bytes, "sha256": listed.sha256}]
+
+
+@settings(deadline=None)  # the first picture also loads the encoder
+@given(
+    pixels=arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
+    grey=st.booleans(),
+)
+def test_a_png_holds_exactly_the_pixels(pixels: np.ndarray, grey: bool) -> None:
+    shown = np.repeat(pixels[..., :1], 3, axis=2) if grey else pixels
+    for image in (shown, shown[::-1, ::2]):
+        png = as_png(Image.fromarray(np.ascontiguousarray(image)), grey=grey)
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png)).convert("RGB")), image)
 
 
 def test_nothing_of_the_patient_is_written(write_series, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.errors import InputError
 from helpers.images import read_image
-from helpers.prompts import parse_boxes
+from helpers.prompts import parse_boxes, prompt_key
 from helpers.slides import open_slide, read_patches, sample_patches
 from helpers.standin.scoring import removed, swapped, wide_window
 from helpers.teaching import (
@@ -22,6 +22,7 @@ from helpers.teaching import (
     VENTRICLES,
     Effusion,
     Finding,
+    cases as cases_file,
     chest_with,
     generate,
     picture_with_box,
@@ -220,3 +221,15 @@ def test_threads_that_ask_for_slices_draw_the_volume_once(monkeypatch: pytest.Mo
     made = next(m for k in range(HELD_OUT, HELD_OUT + 99) if (m := teaching_volume("ct-staining", k)).findings)
     assert len(ct_to_rgb(made.volume, range(20, 32))) == 12
     assert drawn == [*made.findings]
+
+
+@pytest.mark.parametrize(("kind", "drawing"), [("image", "image_of"), ("effusion", "chest_with")])
+def test_an_image_is_drawn_once_and_only_if_it_is_asked_about(kind: str, drawing: str, monkeypatch):
+    drawn, draw = [], getattr(cases_file, drawing)
+    monkeypatch.setattr(cases_file, drawing, lambda *given: drawn.append(given) or draw(*given))
+    first, second = generate(kind, 2, 40)
+    assert not drawn
+    assert second.messages is second.messages
+    assert len(drawn) == 1
+    (again,) = generate(kind, 1, 41)
+    assert prompt_key(again.messages) == prompt_key(second.messages) != prompt_key(first.messages)

@@ -256,3 +256,19 @@ def test_a_compressed_slice_of_colour_is_refused_before_it_is_decoded(write_seri
         dataset.save_as(path)
     with pytest.raises(InputError, match=r"\.dcm: The compressed image has 8 x 8 pixels, samples 3.*samples 1"):
         read_volume(folder, modality="MR").slices([0])
+
+
+def test_numbers_that_overflow_on_the_way_are_exact(write_series) -> None:
+    edit = stored(V % 2, low=1, RescaleSlope=40000, RescaleIntercept=-30000)
+    pixels = read_volume(edited(write_series(V), edit)).slices(range(6))
+    assert pixels.dtype == np.int16 and np.array_equal(pixels, V % 2 * 40000 - 30000)
+
+
+@pytest.mark.parametrize("gone", [1, 30])
+def test_a_file_that_is_cut_off_after_its_header_was_read(gone: int, write_series) -> None:
+    folder = write_series(V)
+    volume, file = read_volume(folder), folder / "0003.dcm"
+    file.write_bytes(file.read_bytes()[:-gone])
+    assert np.array_equal(volume.slices([2])[0], V[2])
+    with pytest.raises(InputError, match=r"0003\.dcm: The pixel data cannot be decoded"):
+        volume.slices([3])
