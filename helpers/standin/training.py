@@ -2,8 +2,9 @@
 
 After the first stage the tower is frozen and its image tokens are made once (`helpers.standin.bank`). From these
 tokens, the language model learns to answer questions in the words of the protocol (`helpers.standin.lessons`) and
-in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers. In `PRACTICE` most
-questions are put together from parts (`helpers.teaching.phrases`), so that the model learns which words decide.
+in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers. From the stage
+`PRACTICE` on, most questions are put together from parts (`helpers.teaching.phrases`), so that the model learns
+which words decide. `SETTLE` runs twice, and the finished weights are the mean of both ends.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import functools
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Stage:
     shares: dict[str, float]  # the share of the steps for each kind of lesson
     stream: int  # of random numbers
     mix: Mix
-    averaged: bool = False  # whether it begins with the mean of the weights at the ends of the stages before
+    begins: tuple[str, ...] = ()  # stages from the mean of whose ends it begins; by default where the last ended
 
 
 ANSWER = Stage(
@@ -78,9 +79,10 @@ SETTLE = Stage(
     {"ct": 0.24, "mri": 0.18, "image": 0.22, "box": 0.08, "change": 0.08, "slide": 0.05, "words": 0.15},
     stream=18,
     mix=Mix(composed=0.6, untouched=0.4),
-    averaged=True,
+    begins=("answer", "practice"),
 )
-STAGES = (ANSWER, PRACTICE, SETTLE)
+STAGES = (ANSWER, PRACTICE, SETTLE, replace(SETTLE, name="settle again", stream=19))
+ENDS = ("settle", "settle again")  # the finished weights are the mean of those at the ends of these stages
 
 
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
@@ -97,6 +99,7 @@ def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
     bank = functools.cache(functools.partial(make_bank, model, processor, seed))  # a resumed run may not need it
     for stage in STAGES:
         learn_to_answer(model, processor, bank, stage, steps=round(stage.steps * scale), seed=seed, curve=curve)
+    curve.average(ENDS, spoken_by(model))
     model.half().save_pretrained(work)
     processor.save_pretrained(work)
     for checkpoint in work.glob("*.checkpoint"):
@@ -145,17 +148,22 @@ def texts() -> list[str]:
     return [*common, *(f"SLICE {k}" for k in range(1, 127) for _ in range(2))]
 
 
+def spoken_by(model: Any) -> list[Any]:
+    """The parameters of the language model."""
+    return [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
+
+
 def learn_to_answer(
     model: Any, processor: Any, bank: Callable[[], Bank], stage: Stage, steps: int, seed: int, curve: Curve
 ) -> None:
     """Train the language model with frozen tower and projector. ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
     hints = Hints(model.config.text_config.hidden_size)
-    spoken = [p for n, p in model.named_parameters() if "vision_tower" not in n and "projector" not in n]
+    spoken = spoken_by(model)
     parameters = [*spoken, *hints.parameters()]
     optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
-    if stage.averaged and steps:
-        curve.average([before.name for before in STAGES[: STAGES.index(stage)]], spoken)
+    if stage.begins:
+        curve.average(stage.begins, spoken)
     done = curve.resume(stage.name, parameters, optimizer, schedule)
     if done == steps:
         return
