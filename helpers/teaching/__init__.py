@@ -13,7 +13,6 @@ In: a kind and a seed. Out: a `Case` with its prompt, its answer, and where its 
 - ``chests``: pleural effusions in a radiograph.
 - ``questions``: the questions about them, in the words of the report.
 - ``rewording``, ``wordings``, ``phrases``: the same questions in everyday words, from a grammar.
-- ``roundabout``: questions about an effusion in words that do not say whether its absence is asked for.
 - ``other_questions``: questions that the stand-in did not learn and should decline.
 - ``other_models``: the cases that are also right for a model other than the stand-in.
 - ``case_files``: writes cases as DICOM series, pyramidal TIFF or PNG.

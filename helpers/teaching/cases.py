@@ -27,7 +27,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.teaching.chests import STATES, Effusion
+from helpers.teaching.chests import EFFUSION, STATES, Effusion
 from helpers.teaching.pictures import BOX_TARGETS, chest_with, image_of, picture_with_box
 from helpers.teaching.questions import (
     IMAGE_FORMS,
@@ -42,7 +42,7 @@ from helpers.teaching.questions import (
     slide_sentence,
     text_question,
 )
-from helpers.teaching.roundabout import roundabout_question
+from helpers.teaching.rewording import worded_finding
 from helpers.teaching.slides import Specimen, patches_of
 from helpers.teaching.volumes import RECIPES, teaching_volume
 from helpers.volumes import Volume, volume_to_rgb
@@ -237,15 +237,15 @@ def box_case(seed: int) -> Case:
 
 
 def effusion_case(seed: int) -> Case:
-    """A chest radiograph, with a question in roundabout words about a pleural effusion or about its absence.
+    """A chest radiograph, with a question in plain words about a pleural effusion or about its absence.
 
     The stand-in learned to see the effusion, but never learned these words. In notebook 13, it learns them from a
     reward.
     """
     rng = np.random.default_rng([15, seed])
-    state = STATES[max(0, rng.integers(4) - 1)]
+    state, form = STATES[max(0, rng.integers(4) - 1)], ("plain", "absent")[rng.integers(2)]
     effusion = Effusion.draw(("left", "right")[rng.integers(2)], state, rng)
-    question = roundabout_question(effusion is not None, rng)
+    question = worded_finding("CXR", EFFUSION, effusion is not None, rng, held_out=True, form=form)
     make = _DrawnOnce(lambda now: image_messages([chest_with(effusion, now)[0]], question.text), rng)
     return _case("effusion", seed, question, make, {"effusion": effusion})
 
