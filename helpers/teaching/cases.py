@@ -239,8 +239,7 @@ def box_case(seed: int) -> Case:
 def effusion_case(seed: int) -> Case:
     """A chest radiograph, with a question in plain words about a pleural effusion or about its absence.
 
-    The stand-in learned to see the effusion, but never learned these words. In notebook 13, it learns them from a
-    reward.
+    The stand-in learned to see the effusion, but never learned these words.
     """
     rng = np.random.default_rng([15, seed])
     state, form = STATES[max(0, rng.integers(4) - 1)], ("plain", "absent")[rng.integers(2)]
