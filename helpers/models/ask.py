@@ -21,6 +21,7 @@ from helpers.prompts import (
     MAX_NEW_TOKENS,
     MAX_PATCHES,
     MAX_SLICES,
+    WITH_HISTORY,
     Message,
     check_max_new_tokens,
     check_options,
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 
 YES_NO = ("yes", "no")
 HISTORY_TOKENS = 2_000  # tokens of a patient's history; 85 slices have about 22,000
-# These words are the project's own. The report gives a history only in its questions about one condition on CT or
-# MRI.
-_WITH_HISTORY = 'Patient history: "{history}"\n\n{question}'
 
 
 def ask_path(
@@ -161,7 +159,7 @@ def ask_path(
         chat = load()
         told = record.text(history_tokens, count=lambda text: chat.count_tokens(_text_alone(text)).total)
         facts.notes += record.notes
-        asked = _WITH_HISTORY.format(history=told, question=asked)
+        asked = WITH_HISTORY.format(history=told, question=asked)
     messages = study_messages(study, asked, reading, facts, limit)
     print("".join(f"{note}\n" for note in facts.notes), end="")
     chat = chat or load()

@@ -34,6 +34,9 @@ SLIDES_INSTRUCTION = (
     "one specimen; the number of each slide stands before its patches. Consider the tissue type and procedure "
     "(below) when deciding what to include in the diagnostic text. {type_procedure}"
 )
+# These words are the project's own. The report gives a history only in its questions about one condition on CT or
+# MRI.
+WITH_HISTORY = 'Patient history: "{history}"\n\n{question}'
 YES_NO_QUESTION = '{question} You MUST end your response with either "Final Answer: yes" or "Final Answer: no"'
 CHOICE_QUESTION = (
     "{question} You may write out your argument before stating your final, very short, definitive, and concise "

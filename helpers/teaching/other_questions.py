@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.prompts import closed_question
+from helpers.prompts import WITH_HISTORY, closed_question
 from helpers.teaching.wordings import FINDING, MEANING, WHERE, frames_of, typed, wording
 
 CONDITIONS = (
@@ -194,7 +194,7 @@ def behind_a_record(question: str, rng: np.random.Generator) -> str:
         for year in years
     ]
     who = f"Patient: {('female', 'male')[rng.integers(2)]}, {rng.integers(18, 95)} years old at the newest entry."
-    return f'Patient history: "{chr(10).join([who, *lines])}"\n\n{question}'
+    return WITH_HISTORY.format(history="\n".join([who, *lines]), question=question)
 
 
 def nonsense(rng: np.random.Generator) -> str:
