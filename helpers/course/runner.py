@@ -53,8 +53,9 @@ def run_notebooks(
     Returns:
         What ``summary.json`` holds: "notebooks", a list with notebook, title, status ("ok", "failed",
         "interrupted" or "not run"), error, seconds, peak_memory_mb (1e6 bytes of the kernel and its
-        children, sampled five times a second), parameters and results (the notebook's own ``results.json``);
-        and the versions and machine it ran on. Token values are cut out of everything
+        children, sampled five times a second, or every two seconds while there are children), parameters and
+        results (the notebook's own ``results.json``); and the versions and machine it ran on. Token values are
+        cut out of everything
         (`helpers.endpoints.redaction`).
 
     Raises:

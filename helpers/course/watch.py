@@ -18,7 +18,7 @@ from nbclient.exceptions import DeadKernelError
 
 from helpers.errors import InputError
 
-CLOSELY_EVERY = 2.0  # seconds
+CLOSELY_EVERY = 2.0  # seconds between looks at what several processes share
 
 
 class Watch:
@@ -93,11 +93,11 @@ class Watch:
         self.bytes = sum(map(_resident, processes))
         if self.bytes <= self.peak_bytes:
             return  # pages that processes share are counted for each, so without that it is no more either
-        if len(processes) > 1:  # to look closely takes up to 0.03 s a process
-            if time.perf_counter() - self._looked < CLOSELY_EVERY:
-                return
+        if len(processes) == 1:
+            self.peak_bytes = self.bytes
+        elif time.perf_counter() - self._looked >= CLOSELY_EVERY:  # it takes up to 0.03 s a process
             self._looked = time.perf_counter()
-        self.peak_bytes = max(self.peak_bytes, sum(map(_own, processes)) if len(processes) > 1 else self.bytes)
+            self.peak_bytes = max(self.peak_bytes, sum(map(_own, processes)))
 
     def notebook_started(self, notebook: Any) -> None:
         """Keep the executed notebook, because papermill returns it only if nothing fails."""
