@@ -21,6 +21,7 @@ from helpers.teaching.anatomies import brain_mri, head_ct
 EDGE = 0.8  # mm over which a finding fades out
 CLEAR = 0.3  # share of a finding's largest area in a slice; if a slice shows less, nobody could see it
 OUTSIDE = 9.0  # a depth so far outside that the soft edge has ended
+OF_REGION = (0.0, 2.0)  # the depths inside and outside of a region
 BONE = 120  # HU; denser voxels keep their values
 
 
@@ -109,8 +110,9 @@ class Finding:
     level: float
     slices: tuple[int, ...]  # slices that show it clearly
     box: tuple[slice, slice, slice]
-    # float32 (z, y, x) of the box: 0 at the centre, 1 at the edge; 0 and 2 inside and outside of a region
+    # float32 (z, y, x) of the box: 0 at the centre, 1 at the edge; `OF_REGION` for a region
     depth: np.ndarray = field(repr=False, compare=False)
+    areas: np.ndarray = field(repr=False, compare=False)  # the voxels of each of the box's slices that lie inside
 
     @classmethod
     def draw(cls, condition: str, spacing: Sequence[float], rng: np.random.Generator) -> Finding:
@@ -124,12 +126,12 @@ class Finding:
         low, high = np.maximum(centre - half, 0), np.minimum(centre + half + 1, kind.places().shape)
         box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True))
         if kind.region:
-            depth = _of_region(kind.region, tuple(low.tolist()), tuple(high.tolist()))
+            depth, areas = _of_region(kind.region, tuple(low.tolist()), tuple(high.tolist()))
         else:
             depth = _depth(centre, radius, spacing, box, rng)
-        areas = (depth < 1).sum(axis=(1, 2))
+            areas = _areas(depth)
         touched = tuple((low[0] + np.flatnonzero(areas > CLEAR * areas.max())).tolist())
-        return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth)
+        return cls(condition, tuple(centre.tolist()), radius, level, touched, box, depth, areas)
 
     def thinned(self, slices: int) -> Finding:
         """The same finding, but only ``slices`` thick. It is as wide in each slice as in its middle.
@@ -147,11 +149,17 @@ class Finding:
         depth = np.full_like(self.depth, OUTSIDE)
         depth[first : first + slices] = self.depth[self.centre[0] - self.box[0].start]
         start = self.box[0].start + first
-        return replace(self, slices=tuple(range(start, start + slices)), depth=depth)
+        return replace(self, slices=tuple(range(start, start + slices)), depth=depth, areas=_areas(depth))
 
     def share(self, of_radius: float = 1.0) -> np.ndarray:
         """How much of each voxel of the box lies within a share of the radius: 0 to 1, with a soft edge."""
-        return 1 / (1 + np.exp(np.clip((self.depth - of_radius) * self.radius_mm / EDGE, -30, 30)))
+        if KINDS[self.condition].region:  # of millions of voxels, with two depths
+            inside, outside = (self._share(np.float32([depth]), of_radius)[0] for depth in OF_REGION)
+            return np.where(self.depth < 1, inside, outside)
+        return self._share(self.depth, of_radius)
+
+    def _share(self, depth: np.ndarray, of_radius: float) -> np.ndarray:
+        return 1 / (1 + np.exp(np.clip((depth - of_radius) * self.radius_mm / EDGE, -30, 30)))
 
     def put_into(self, values: np.ndarray) -> None:
         """Change float32 ``values`` (z, y, x) in place; the image's own noise stays."""
@@ -188,12 +196,19 @@ def _depth(
     return (np.sqrt(sum(a**2 for a in away)) + 0.15 * bumps / max(bumps.std(), 1e-6)).astype(np.float32)
 
 
+def _areas(depth: np.ndarray) -> np.ndarray:
+    return (depth < 1).sum(axis=(1, 2))
+
+
 @functools.lru_cache(maxsize=4)  # one for each kind with a region, because a region has one place
-def _of_region(region: Callable[[], np.ndarray], low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
-    """The depth of a region in the box from ``low`` to ``high``. Findings share this array: do not write to it."""
-    depth = np.where(region()[tuple(map(slice, low, high))], np.float32(0), np.float32(2))
-    depth.flags.writeable = False
-    return depth
+def _of_region(
+    region: Callable[[], np.ndarray], low: tuple[int, ...], high: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and areas of a region in the box from ``low`` to ``high``; findings share both, so do not write."""
+    depth = np.where(region()[tuple(map(slice, low, high))], *np.float32(OF_REGION))
+    areas = _areas(depth)
+    depth.flags.writeable = areas.flags.writeable = False
+    return depth, areas
 
 
 @functools.cache

@@ -215,7 +215,7 @@ def _choose_slab(
     n: int, possible: Sequence[Finding], ends: tuple[int, int], rng: np.random.Generator
 ) -> list[int]:
     """Every third slice of a part in which enough slices show the place of the finding."""
-    areas = possible[0].mask.sum(axis=(1, 2))
+    areas = possible[0].areas
     enough = possible[0].box[0].start + np.flatnonzero(areas > 0.4 * areas.max())
     shown = int(rng.integers(ends[0], ends[1] + 1))
     first = int(rng.integers(enough[0], max(enough[-1] - 3 * shown + 1, enough[0]) + 1))
