@@ -34,6 +34,8 @@ from helpers.storage import write_json
 REPOSITORY = Path(__file__).parents[2]
 BUILD = REPOSITORY / "build"  # where generated inputs and results go; not kept in git
 PATIENCE = 1800  # seconds that one run may take
+LONG = 5  # seconds; the times of a run that takes longer differ so little that `FEW` runs suffice
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,17 @@ def measure(
 ) -> dict[str, Measurement]:
     """Run each variant ``repeats`` times in turns, after one run of each that is not counted (it warms the disk).
 
+    A variant whose first run took longer than `LONG` seconds is run `FEW` times, if that is less.
     With ``failures`` a variant that fails is noted there with its reason, and the others go on without it.
 
     Raises:
         RuntimeError: a run failed, or a variant's runs gave different results.
     """
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in variants}
+    wanted = dict.fromkeys(variants, repeats)
     with tqdm(total=(repeats + 1) * len(variants), unit="run") as bar:
         for turn in range(repeats + 1):
-            for name in list(runs):
+            for name in [name for name in runs if turn <= wanted[name]]:
                 bar.set_description(name)
                 _wait_for_idle()
                 try:
@@ -85,6 +89,8 @@ def measure(
                     continue
                 if turn:
                     runs[name].append(run)
+                elif run["seconds"] > LONG:
+                    wanted[name] = min(repeats, FEW)
                 bar.update()
     measurements = {}
     for name, done in runs.items():

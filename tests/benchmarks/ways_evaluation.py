@@ -1,16 +1,19 @@
-"""Many questions about many volumes, from a table of files to the share of right answers; a model is loaded too.
+"""Many questions about many volumes, from a table of files to the share of right answers; and scores alone.
 
-The volumes are every sixth slice of the bundled head CT, six different ones, each asked ten questions. What is
-true of them is not known here and not of interest: all ways have to give the same answers.
+A model is loaded too. The volumes are every sixth slice of the bundled head CT, six different ones, each asked ten
+questions. What is true of them is not known here and not of interest: all ways have to give the same answers.
 """
 
 from __future__ import annotations
 
 import csv
+import random
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from helpers.prompts import CT_QUESTION
 from helpers.storage import whole_file, whole_folder
@@ -87,6 +90,58 @@ def on_ray(table: str, workers: int) -> Callable[[], float]:
             return _accuracy(scores)
 
     return work
+
+
+def answered() -> Path:
+    """The answers of the stand-in to 40 teaching questions; they are asked unless they are there."""
+    from helpers.evaluation import run_evaluation
+    from helpers.models import load_model
+    from helpers.teaching import HELD_OUT, generate
+
+    folder = BUILD / "evaluation" / "answers"
+    if not folder.exists():
+        with whole_folder(folder) as partial:
+            cases = generate("ct", 40, HELD_OUT)
+            run_evaluation(load_model("standin", device="cpu"), cases, partial, max_new_tokens=TOKENS)
+    return folder / "answers.jsonl"
+
+
+def scored(answers: str, n: int) -> Callable[[], float]:
+    """The package's scores of ``n`` answers: all kinds and conditions, with intervals."""
+    from helpers.evaluation import score
+
+    many = _copies(answers, n)
+    return lambda: _accuracy(score(many))
+
+
+def scored_in_a_loop(answers: str, n: int) -> Callable[[], float]:
+    """One interval alone, as one writes it first: 1,000 times, draw groups and count what is right in them."""
+    many = _copies(answers, n)
+
+    def work() -> float:
+        right, rng = defaultdict(list), random.Random(0)
+        for answer in many:
+            right[answer["group"]].append(answer["parsed"] == answer["truth"])
+        groups = list(right.values())
+        sums = [(sum(group), len(group)) for group in groups]
+        shares = []
+        for _ in range(1000):
+            drawn = rng.choices(sums, k=len(sums))
+            shares.append(sum(a for a, _ in drawn) / sum(b for _, b in drawn))
+        shares.sort()
+        assert shares[25] <= shares[975]
+        return round(sum(map(sum, groups)) / len(many), 4)
+
+    return work
+
+
+def _copies(answers: str, n: int) -> list[dict[str, Any]]:
+    """``n`` answers to a question with options, about as many volumes as they would be about."""
+    from helpers.evaluation import read_answers
+
+    kept = [answer for answer in read_answers(answers) if answer["form"] == "choice"]
+    copies = (divmod(k, len(kept)) for k in range(n))
+    return [{**kept[k], "id": f"{time}-{k}", "group": f"{time}-{kept[k]['group']}"} for time, k in copies]
 
 
 def _accuracy(scores: dict) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import tempfile
 import zlib
@@ -32,6 +33,51 @@ def make_studies(series: Path, n: int) -> Path:
             for k in range(n):
                 shutil.copytree(series, partial / f"series-{k}")
     return folder
+
+
+def make_files(n: int) -> Path:
+    """Empty files in folders of 100, as many as there are slices in a hospital's week, unless they are there."""
+    folder = BUILD / f"{n}-files"
+    if not folder.exists():
+        with whole_folder(folder) as partial:
+            for k in range(n):
+                (partial / f"{k // 100}").mkdir(exist_ok=True)
+                (partial / f"{k // 100}" / f"{k}.dcm").touch()
+    return folder
+
+
+def listed(folder: str) -> Callable[[], int]:
+    """The package's search for what there is to prepare; returns the number of files."""
+    from helpers.preparing.sources import find_sources
+
+    return lambda: sum(len(source.files) for source in find_sources(folder))
+
+
+def walked(folder: str) -> Callable[[], int]:
+    """Path.rglob, with the size and the time of change of each file."""
+
+    def work() -> int:
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return len([path.stat().st_mtime for path in files])
+
+    return work
+
+
+def scanned(folder: str) -> Callable[[], int]:
+    """os.scandir and a stat of each file, which is the least that finds out what has changed."""
+
+    def work() -> int:
+        found, folders = 0, [folder]
+        while folders:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        folders.append(entry.path)
+                    else:
+                        found += entry.stat().st_mtime > 0
+        return found
+
+    return work
 
 
 def one_process(folder: str) -> Callable[[], str]:

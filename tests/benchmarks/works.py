@@ -9,10 +9,9 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.measure import BUILD
+from tests.benchmarks import inputs
 from tests.benchmarks.ways_prepare import PICTURE_FORMS
 
 LEVELS = ("quick", "usual", "full")
@@ -63,39 +62,6 @@ def unless_found(module: str, reason: str) -> str:
     return "" if importlib.util.find_spec(module) else reason
 
 
-def _series(n: int) -> dict[str, str]:
-    from tests.benchmarks.bench_volumes import make_series
-
-    folder = BUILD / f"ct-{n}-slices"
-    if not folder.exists():
-        print(f"Writing a series of {n:,} slices ...", flush=True)
-        make_series(folder, n)
-    return {"folder": str(folder)}
-
-
-def _slide(side: int) -> dict[str, Any]:
-    from helpers.prompts import MAGNIFICATION_MPP
-    from tests.benchmarks.bench_slides import make_slide
-
-    path = BUILD / f"slide-{side}.tiff"
-    if not path.exists():
-        print(f"Writing a slide of {side:,} x {side:,} pixels ...", flush=True)
-        make_slide(path, side)
-    return {"path": str(path), "mpp": MAGNIFICATION_MPP[10]}
-
-
-def _table(n: int) -> dict[str, str]:
-    from tests.benchmarks.ways_evaluation import make_table
-
-    return {"table": str(make_table(n))}
-
-
-def _studies(n: int) -> dict[str, str]:
-    from tests.benchmarks.ways_prepare import make_studies
-
-    return {"folder": str(make_studies(Path(_series(85)["folder"]), n))}
-
-
 WORKS = (
     Work(
         key="slices",
@@ -109,8 +75,8 @@ WORKS = (
             Way("pydicom, every file", "bench_volumes:every_file"),
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
-        inputs=_series,
-        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000)},
+        inputs=inputs.series,
+        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000), "full": (85, 300, 600, 2000, 10_000)},
         shown=600,
         why="where all slices are needed, reading headers first saves nothing, and most of the package's "
         "processor time is the three windows; the limit has them too. Each further slice costs a header, a tenth "
@@ -123,15 +89,17 @@ WORKS = (
         title="85 images to tensors of 896 x 896 pixels",
         package=Way("the package, in small batches", "bench_volumes:small_batches"),
         others=(Way("the processor called once", "bench_volumes:processor_at_once"),),
-        inputs=lambda _: _series(600),
+        inputs=lambda _: inputs.series(600),
         sizes={"usual": (1,)},
+        why="each image is resized and scaled by itself, bit for bit as the processor does it, by the processor's "
+        "own steps; they are the limit. What is saved is the memory that all images at once need.",
     ),
     Work(
         key="tower",
         title="85 images through a vision tower of middle size, random weights",
         package=Way("the package, 8 at a time", "bench_volumes:tower_in_batches"),
         others=(Way("all at once", "bench_volumes:tower_at_once"),),
-        inputs=lambda _: _series(600),
+        inputs=lambda _: inputs.series(600),
         sizes={"full": (1,)},
     ),
     Work(
@@ -139,7 +107,7 @@ WORKS = (
         title="20 slices of a volume to pictures in a notebook",
         package=Way("the package's viewer", "bench_viewers:viewer", {"plane": "axial"}),
         others=(Way("matplotlib", "bench_viewers:imshow", {"plane": "axial"}),),
-        inputs=lambda _: _series(600),
+        inputs=lambda _: inputs.series(600),
         sizes={"full": (1,)},
     ),
     Work(
@@ -153,9 +121,13 @@ WORKS = (
             Way("lazyslide", "", absent="version 0.13 needs dask<2026.1.2, which is not what the others need"),
         ),
         limit=Way("limit: tiles decoded alone", "limits:tiles_decoded"),
-        inputs=_slide,
+        inputs=inputs.slide,
         # Whole patches across at 10x: the loop would show what is beyond the slide in black, not white.
-        sizes={"quick": (10_752,), "usual": (10_752, 25_088, 50_176, 100_352)},
+        sizes={
+            "quick": (10_752,),
+            "usual": (10_752, 25_088, 50_176, 100_352),
+            "full": (10_752, 25_088, 50_176, 100_352, 200_704),
+        },
         shown=50_176,
         why="four fifths of a patch's time are OpenSlide's own read_region, in the package and in the loop alike; "
         "decoding the same tiles, each once and by itself, takes a third of it. The package reads in threads, and "
@@ -223,12 +195,39 @@ WORKS = (
                 for workers in (1, 2)
             ),
         ),
-        inputs=_table,
+        inputs=inputs.table,
         why="of few cases most is importing torch and transformers. The package also imports scikit-learn for its "
         "scores and computes the likelihood of yes, which the loop leaves out. On Ray every worker imports and "
         "loads again, and the cluster has processes of its own; they are its time and memory.",
-        sizes={"quick": (10,), "usual": (10, 100), "full": (10, 100, 1000)},
+        sizes={"quick": (10,), "usual": (10, 100), "full": (10, 100, 1000, 10_000)},
         shown=100,
+    ),
+    Work(
+        key="scores",
+        title="{n} answers to scores with intervals",
+        axis="answers",
+        each="answer",
+        package=Way("the package, scores of all kinds", "ways_evaluation:scored"),
+        others=(Way("one score in a loop", "ways_evaluation:scored_in_a_loop"),),
+        inputs=inputs.answers,
+        sizes={"quick": (1000, 10_000), "usual": (1000, 10_000, 50_000)},
+        shown=50_000,
+        why="the package computes about 40 figures with intervals where the loop computes one. Drawing the groups "
+        "again, in vectors, is four tenths of its time.",
+    ),
+    Work(
+        key="listing",
+        title="{n} files in folders of 100, found with their times of change",
+        axis="files",
+        each="file",
+        package=Way("the package", "ways_prepare:listed"),
+        others=(Way("Path.rglob", "ways_prepare:walked"),),
+        limit=Way("limit: os.scandir", "ways_prepare:scanned"),
+        inputs=inputs.files,
+        sizes={"quick": (1000, 10_000), "usual": (1000, 10_000, 100_000)},
+        shown=100_000,
+        why="fsspec lists the folders, so that buckets are read by the same lines; it makes a record of twelve "
+        "facts for each file.",
     ),
     Work(
         key="prepare",
@@ -250,17 +249,20 @@ WORKS = (
             ),
         ),
         limit=Way("limit: PNG encoding alone, one process", "limits:pictures_encoded"),
-        inputs=_studies,
+        inputs=inputs.studies,
         sizes={"quick": (6,), "usual": (6, 12), "full": (6, 12, 48)},
         shown=12,
+        why="reading, windows and encoding share the time, and a hash proves each image. Every process first "
+        "imports the libraries, which two processes do at the same time.",
     ),
     Work(
         key="png",
         title="85 prompt images of 512 x 512 pixels kept without loss",
         package=Way("the package, as in shards", "ways_prepare:encoded", {"form": "shard"}),
         others=tuple(Way(name, "ways_prepare:encoded", {"form": name}) for name in PICTURE_FORMS),
-        inputs=lambda _: _series(600),
+        inputs=lambda _: inputs.series(600),
         sizes={"quick": (1,)},
+        why="the time includes decoding all images again and a hash of their pixels, the same for all.",
     ),
     Work(
         key="start",
