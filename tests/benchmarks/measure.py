@@ -1,8 +1,8 @@
 """Time and peak memory of ways to do the same work, side by side.
 
 A variant is named "module:function" with keyword arguments. The function does the set-up and returns the work: a
-callable without arguments that gives something JSON can hold, e.g. a checksum of the pixels. Only the work is
-measured. Each run is a process of its own, so that no variant profits from another's memory or caches, and the
+callable without arguments that gives something JSON can hold, e.g. a checksum of the pixels; or a pair of this and
+of further numbers by name, e.g. the bytes that were written. Only the work is measured. Each run is a process of its own, so that no variant profits from another's memory or caches, and the
 variants take turns, so that a slower minute of the machine falls on all of them; before each, the machine gets
 a while to become idle.
 
@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class Measurement:
     all_seconds: list[float]
     all_peak_mb: list[float]
     result: Any  # what the work gave, the same in every run
+    facts: dict[str, float] = field(default_factory=dict)  # medians of further numbers that the work gave
 
 
 def measure(
@@ -102,6 +103,7 @@ def measure(
             all_seconds=seconds,
             all_peak_mb=peaks,
             result=done[0]["result"],
+            facts={name: statistics.median(run["facts"][name] for run in done) for name in done[0]["facts"]},
         )
     return measurements
 
@@ -230,7 +232,8 @@ def _main() -> None:
         start, cpu_start = time.perf_counter(), time.process_time()
         result = work()
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    run = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak.mb, "result": result}
+    result, facts = result if isinstance(result, tuple) else (result, {})
+    run = {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak.mb, "result": result, "facts": facts}
     if children:
         run["cpu_seconds"] += children.cpu_seconds
         run["peak_mb"] += children.mb

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -107,20 +108,22 @@ def on_ray(folder: str, workers: int) -> Callable[[], str]:
     return work
 
 
-def encoded(folder: str, form: str) -> Callable[[], str]:
-    """The prompt images of a CT series in a form that loses nothing; returns the hash of their pixels."""
+def encoded(folder: str, form: str) -> Callable[[], tuple[str, dict[str, float]]]:
+    """The prompt images of a CT series in a form that loses nothing: hash of their pixels, size, time of each step."""
     from helpers.preparing.shards import as_png
     from helpers.volumes import ct_to_rgb, read_volume, select_slices
 
     volume = read_volume(folder, modality="CT")
     images = [Image.fromarray(rgb) for rgb in ct_to_rgb(volume, select_slices(volume.shape[0]))]
 
-    def work() -> str:
-        pixels = hashlib.sha256()
+    def work() -> tuple[str, dict[str, float]]:
+        start = time.perf_counter()
         kept = [as_png(image, grey=False) if form == "shard" else _saved(image, form) for image in images]
-        for picture in kept:
-            pixels.update(Image.open(io.BytesIO(picture)).convert("RGB").tobytes())
-        return pixels.hexdigest()
+        written = time.perf_counter()
+        read = [Image.open(io.BytesIO(picture)).convert("RGB").tobytes() for picture in kept]
+        seconds = {"seconds to write": written - start, "seconds to read": time.perf_counter() - written}
+        pixels = hashlib.sha256(b"".join(read)).hexdigest()
+        return pixels, {**seconds, "MB": sum(map(len, kept)) / 1e6}
 
     return work
 

@@ -262,7 +262,7 @@ WORKS = (
         others=tuple(Way(name, "ways_prepare:encoded", {"form": name}) for name in PICTURE_FORMS),
         inputs=lambda _: inputs.series(600),
         sizes={"quick": (1,)},
-        why="the time includes decoding all images again and a hash of their pixels, the same for all.",
+        why="the time includes reading all images back, and a hash of their pixels.",
     ),
     Work(
         key="start",
