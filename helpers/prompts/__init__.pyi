@@ -32,6 +32,7 @@ from .messages import (
     pad_to_square as pad_to_square,
     prompt_ids as prompt_ids,
     render_prompt as render_prompt,
+    rendered_ids as rendered_ids,
     slide_messages as slide_messages,
     volume_messages as volume_messages,
     with_images as with_images,

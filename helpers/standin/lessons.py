@@ -20,6 +20,7 @@ from helpers.prompts import (
     Message,
     image_messages,
     render_prompt,
+    rendered_ids,
     slide_messages,
     volume_messages,
     with_question,
@@ -239,13 +240,13 @@ def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[l
         prompt = render_prompt(messages, processor)
         last = max(prompt.rfind(processor.boi_token), 0) if len(lesson.tokens) else 0
         if number == 1 and last:
-            ids = _ids(prompt[: last + len(processor.boi_token)], processor)
+            ids = rendered_ids(prompt[: last + len(processor.boi_token)], processor)
             ids = ids[: _end_of_images(ids, config)]
             prefix = len(ids)
             labels, question, positions = [-100] * prefix, [0] * prefix, list(range(prefix))
         # Only the text after the images is tokenized again, because the tokens around an image never merge with
         # words.
-        given = _ids(prompt[last:], processor)
+        given = rendered_ids(prompt[last:], processor)
         given = given[_end_of_images(given, config) :] if last else given
         given += tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []
         said = tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False)["input_ids"]
@@ -254,11 +255,6 @@ def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[l
         question += [number] * (len(given) + len(said))
         positions += range(prefix, prefix + len(given) + len(said))
     return ids, labels, question, positions
-
-
-def _ids(prompt: str, processor: Any) -> list[int]:
-    whole = prompt.replace(processor.boi_token, processor.full_image_sequence)
-    return processor.tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 
 def _end_of_images(ids: list[int], config: Any) -> int:

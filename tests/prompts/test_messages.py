@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from helpers.errors import InputError
@@ -15,6 +15,7 @@ from helpers.prompts import (
     images_of,
     pad_to_square,
     render_prompt,
+    rendered_ids,
     slide_messages,
     volume_messages,
     with_images,
@@ -112,6 +113,16 @@ def test_counts_agree_with_what_the_processor_makes(standin) -> None:
     )
     assert count.total == len(np.ravel(ids["input_ids"]))
     assert (count.images, count.image) == (5, 5 * standin.processor.image_seq_length)
+
+
+@settings(deadline=None)
+@given(texts=st.lists(st.text("ab ?\n\t'", min_size=1, max_size=8), min_size=1, max_size=4))
+def test_ids_are_those_of_the_text_in_which_every_token_of_an_image_is_written(standin, texts: list[str]) -> None:
+    """Spaces and line ends beside an image are what a tokenizer might merge."""
+    processor = standin.processor
+    prompt = processor.boi_token.join(["<bos>", *texts])
+    whole = prompt.replace(processor.boi_token, processor.full_image_sequence)
+    assert rendered_ids(prompt, processor) == processor.tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 
 def test_200_slices_are_refused_with_the_limit_that_fits() -> None:

@@ -14,7 +14,6 @@ import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from helpers.models import encode_images, load_model
-from helpers.prompts.messages import expand_images
 
 __version__ = "0 (a fake)"
 
@@ -51,7 +50,8 @@ class LLM:
         size = processor.image_processor.size
         assert len(images) <= self.limit
         assert all(image.size == (size["width"], size["height"]) for image in images)
-        text = expand_images(processor.tokenizer.decode(prompt["prompt_token_ids"]), processor)
+        text = processor.tokenizer.decode(prompt["prompt_token_ids"])
+        text = text.replace(processor.boi_token, processor.full_image_sequence)
         ids = torch.tensor([processor.tokenizer(text, add_special_tokens=False)["input_ids"]])
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         inputs["token_type_ids"] = (ids == model.config.image_token_id).long()
