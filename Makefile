@@ -23,9 +23,9 @@ VIEWER3D :=
 VIEWER_EXTENSION := imjoy-jupyterlab-extension
 ANNOUNCEMENTS := @jupyterlab/apputils-extension:announcements
 QUIETLY := --log-level=ERROR
-# Tests in two processes, where there are two cores. Those of one file share what it makes, so they stay together;
-# the notebooks in a browser have nothing in common.
-SIDE_BY_SIDE := -n logical --maxprocesses 2
+# Tests side by side; tests/conftest.py says in how many processes. Those of one file share what it makes, so they
+# stay together; the notebooks in a browser have nothing in common.
+SIDE_BY_SIDE := -n logical
 
 .PHONY: help setup run site picture test browser lab bench score tiny badges clean
 

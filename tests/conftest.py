@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
@@ -23,6 +24,13 @@ DATA = Path(__file__).parent / "files"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # processes that test side by side share the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process for each core, up to four, of which each may need 3 GB: it may run a notebook."""
+    room = int(psutil.virtual_memory().available / 3e9)
+    return max(1, min(4, os.cpu_count() or 1, room))
 
 
 @pytest.hookimpl(optionalhook=True)

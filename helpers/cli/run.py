@@ -52,8 +52,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--jobs",
         type=int,
         metavar="N",
-        help="how many notebooks run at a time, if memory allows; default: 2 with the stand-in on two cores "
-        "or more, otherwise 1",
+        help="how many notebooks run at a time, if memory allows; default: with the stand-in one for each core, "
+        "up to 4, otherwise 1",
     )
     group = parser.add_argument_group("output")
     group.add_argument(
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _jobs(model: str) -> int:
-    """Run two at a time if this saves time. A larger model already uses the whole machine or GPU."""
+    """Run several at a time if this saves time. A larger model already uses the whole machine or GPU."""
     from helpers.models import is_standin
 
-    return 2 if (not model or is_standin(model)) and (os.cpu_count() or 1) > 1 else 1
+    return min(4, os.cpu_count() or 1) if not model or is_standin(model) else 1
