@@ -24,6 +24,7 @@ from helpers.prompts import (
     Message,
     image_messages,
     images_of,
+    pad_to_square,
     slide_messages,
     volume_messages,
 )
@@ -195,7 +196,8 @@ def _case(
 @functools.lru_cache(maxsize=4)  # 16 MB each
 def _volume_images(kind: str, number: int) -> list[Image.Image]:
     made = teaching_volume(kind, number)
-    return volume_to_rgb(made.volume, made.chosen)
+    # As pictures, so that questions about one volume have the same objects, and no pixels need be compared.
+    return [pad_to_square(pixels) for pixels in volume_to_rgb(made.volume, made.chosen)]
 
 
 def _volume_prompt(kind: str, number: int, question: str) -> list[Message]:
