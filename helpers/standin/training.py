@@ -41,6 +41,8 @@ HINTED = 1.0  # weight of the hints' loss
 # Kinds of volumes whose words get tokens of their own. Words that are taught later are spelled letter by letter,
 # like a user's own conditions.
 WORDS_OF = ("ct", "mri")
+# Words that begin as a denial does, and deny nothing. In pieces ("not", "ic", "e") they would be read as one.
+WHOLE = ("notice", "noticed", "noticeable", "notable", "note", "noted", "notes")
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def texts() -> list[str]:
         out.append(teaching.slide_sentence(stain, torn))
     for messages in (*(slide_messages([DOT], words) for words in PROCEDURES), volume_messages([DOT], "?")):
         out += RARE * [part["text"] for part in messages[0]["content"] if part["type"] == "text"]
+    out += RARE * [f"is {word}" for word in WHOLE]
     counted = Counter(word for text in out for word in text.split(" "))
     common = [" ".join(word for word in text.split(" ") if counted[word] >= RARE) for text in out]
     return [*common, *(f"SLICE {k}" for k in range(1, 127) for _ in range(2))]
