@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 
 import pytest
 
 from helpers.course import HARDWARE, Weights
-from tests.benchmarks import __main__ as bench, measure as measuring
+from tests.benchmarks import __main__ as bench, guide, measure as measuring
 from tests.benchmarks.estimate import estimates
 from tests.benchmarks.measure import Measurement
 from tests.benchmarks.report import Outcome, write_report
@@ -65,6 +67,40 @@ def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bench.json", "bench.md", "bench_slices.png"]
 
 
+def test_a_run_that_was_interrupted_goes_on_with_what_it_has_not_measured(tmp_path, monkeypatch):
+    first, second = work(), replace(work(), key="slide")
+    write_report(tmp_path, [Outcome(first, {10: {"ours": row(1.0)}, 30: {"ours": row(2.0)}})], {"minutes": 7}, "")
+    monkeypatch.setattr(bench, "WORKS", [first, second])
+    asked = []
+
+    def measured(each, *_):
+        asked.append(each.key)
+        return Outcome(each, {10: {"ours": row(3.0)}, 30: {"ours": row(4.0)}})
+
+    monkeypatch.setattr(bench, "measure_work", measured)
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--resume", "--output", str(tmp_path)])
+    assert bench.main() == 0
+    assert asked == ["slide"]
+    kept = json.loads((tmp_path / "bench.json").read_text())
+    assert kept["about"]["minutes"] >= 7
+    seconds = [of["sizes"][1]["measured"]["ours"]["seconds"] for of in kept["works"]]
+    assert seconds == [2.0, 4.0]
+
+
+def test_long_runs_are_few_and_the_first_is_one_of_them(monkeypatch):
+    monkeypatch.setattr(measuring, "_wait_for_idle", lambda: None)
+    times = {"short": iter([4, 1, 2, 3, 1, 2]), "long": iter([60, 50, 70])}
+
+    def run(name, _):
+        seconds = next(times[name])
+        return {"seconds": seconds, "cpu_seconds": seconds, "peak_mb": 1, "result": 0, "facts": {"MB": seconds}}
+
+    monkeypatch.setattr(measuring, "_run_in_own_process", run)
+    found = measuring.measure(dict.fromkeys(times, None), 5)
+    assert found["short"].all_seconds == [1, 2, 3, 1, 2]
+    assert found["long"].all_seconds == [60, 50, 70] and found["long"].facts == {"MB": 60}
+
+
 def test_a_report_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
     path = write_report(tmp_path, [Outcome(work(), {10: {"ours": row(1.0)}})], {}, "old")
     before = path.read_text()
@@ -116,3 +152,31 @@ def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
     for gpu in HARDWARE:
         assert gpu.source in text
         assert gpu.operations in {of.operations for name, of in GPUS.items() if name[:4] == gpu.name[:4]}
+
+
+@pytest.mark.parametrize("name", guide.PAGES)
+def test_the_figures_of_the_guide_are_those_of_the_kept_run(name):
+    page = (guide.DOCS / name).read_text(encoding="utf-8")
+    assert "<!-- figures: " in page
+    assert guide.with_figures(page, json.loads(guide.KEPT.read_text(encoding="utf-8"))) == page
+
+
+def test_figures_replace_those_of_an_older_run_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(guide, "WORKS", [work(Way("slow", ""), limit=Way("limit: bytes alone", ""))])
+    outcome = Outcome(guide.WORKS[0])
+    outcome.measured = {
+        10: {"ours": row(0.126, 0), "limit: bytes alone": row(0.1)},
+        30: {"slow": row(1.0)},  # where the package failed there is nothing to compare
+        7000: {"ours": row(12.34, 1234), "slow": row(2.0, 5), "limit: bytes alone": row(1.0)},
+    }
+    about = {"cores": 2, "memory_gb": 24, "python": "3.11.7", "minutes": 39.6}
+    write_report(tmp_path, [outcome], about, "")
+    page = "# A\n\n<!-- figures: works -->\nold\n<!-- end of figures -->\n\nB\n"
+    text = guide.with_figures(page, json.loads((tmp_path / "bench.json").read_text()))
+    assert text.startswith(
+        "# A\n\n<!-- figures: works -->\nMedians on 2 CPU cores of one machine with 24 GB (Python"
+    )
+    assert "took 40 minutes" in text and "old" not in text and "| 30 slices" not in text
+    assert "| 10 slices |  | 0.13 s, 0 MB | bytes alone: 0.10 s |\n" in text
+    assert "| 7,000 slices | slow: 2.00 s, 5 MB | 12.3 s, 1,234 MB | bytes alone: 1.00 s |\n" in text
+    assert text.endswith("|\n<!-- end of figures -->\n\nB\n")

@@ -1,6 +1,6 @@
 """Measure every work beside its alternatives and write build/bench.md, bench.json and plots.
 
-Run: python -m tests.benchmarks [--quick | --full] [--only slices slide ...] [--repeats 5]
+Run: python -m tests.benchmarks [--quick | --full] [--only slices slide ...] [--repeats 5] [--resume]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.measure import BUILD, Variant, machine, measure
-from tests.benchmarks.report import Outcome, table, write_report
+from tests.benchmarks.report import Outcome, read_report, table, write_report
 from tests.benchmarks.works import LEVELS, WORKS, Work
 
 
@@ -56,16 +56,20 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=[work.key for work in WORKS], help="these works alone")
     parser.add_argument("--repeats", type=int, default=5, help="counted runs of each way; default: %(default)s")
     parser.add_argument("--output", type=Path, default=BUILD, metavar="DIR", help="default: build")
+    parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has measured")
     options = parser.parse_args()
     about = {**machine(), "runs_of_each": options.repeats, "sizes": options.level}
     start = time.monotonic()
     chosen = [w for w in WORKS if w.at(options.level) and (not options.only or w.key in options.only)]
     from tests.benchmarks.estimate import estimates
 
+    kept, minutes = read_report(options.output, chosen) if options.resume else ({}, 0.0)
     outcomes: list[Outcome] = []
     for work in chosen:  # written after each, so that what was measured outlives an interruption
-        outcomes.append(measure_work(work, options.level, options.repeats))
-        about["minutes"] = round((time.monotonic() - start) / 60, 1)
+        done = kept.get(work.key)
+        whole = done and not done.failed and done.measured.keys() >= set(work.at(options.level))
+        outcomes.append(done if whole else measure_work(work, options.level, options.repeats))
+        about["minutes"] = round(minutes + (time.monotonic() - start) / 60, 1)
         about["works"] = f"{len(outcomes)} of {len(chosen)}"
         path = write_report(options.output, outcomes, about, estimates(outcomes))
     print("", table(outcomes), "", f"Report: {path}", sep="\n")

@@ -2,9 +2,9 @@
 
 A variant is named "module:function" with keyword arguments. The function does the set-up and returns the work: a
 callable without arguments that gives something JSON can hold, e.g. a checksum of the pixels; or a pair of this and
-of further numbers by name, e.g. the bytes that were written. Only the work is measured. Each run is a process of its own, so that no variant profits from another's memory or caches, and the
-variants take turns, so that a slower minute of the machine falls on all of them; before each, the machine gets
-a while to become idle.
+of further numbers by name, e.g. the bytes that were written. Only the work is measured. Each run is a process of
+its own, so that no variant profits from another's memory or caches, and the variants take turns, so that a slower
+minute of the machine falls on all of them; before each, the machine gets a while to become idle.
 
 ``python -m tests.benchmarks`` measures all works of `tests.benchmarks.works` and writes one report.
 """
@@ -65,7 +65,9 @@ def measure(
 ) -> dict[str, Measurement]:
     """Run each variant ``repeats`` times in turns, after one run of each that is not counted (it warms the disk).
 
-    A variant whose first run took longer than `LONG` seconds is run `FEW` times, if that is less.
+    A variant whose first run took longer than `LONG` seconds is run `FEW` times, if that is less. The first run is
+    one of them, because the disk is then the least part of it.
+
     With ``failures`` a variant that fails is noted there with its reason, and the others go on without it.
 
     Raises:
@@ -88,10 +90,11 @@ def measure(
                     failures[name] = str(error).strip().splitlines()[-1]
                     del runs[name]
                     continue
-                if turn:
+                long = run["seconds"] > LONG
+                if long and not turn:
+                    wanted[name] = min(repeats, FEW) - 1
+                if long or turn:
                     runs[name].append(run)
-                elif run["seconds"] > LONG:
-                    wanted[name] = min(repeats, FEW)
                 bar.update()
     measurements = {}
     for name, done in runs.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -56,6 +57,24 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], about: Mapping[str, 
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
+
+
+def read_report(folder: Path, works: Sequence[Work]) -> tuple[dict[str, Outcome], float]:
+    """What ``folder`` keeps of a run that was interrupted: the outcome of each of ``works``, and the minutes."""
+    path, known = folder / f"{NAME}.json", {work.key: work for work in works}
+    if not path.exists():
+        return {}, 0.0
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    outcomes = {
+        of["work"]: Outcome(
+            known[of["work"]],
+            {at["size"]: {way: Measurement(**row) for way, row in at["measured"].items()} for at in of["sizes"]},
+            {at["size"]: at["failed"] for at in of["sizes"] if at["failed"]},
+        )
+        for of in kept["works"]
+        if of["work"] in known
+    }
+    return outcomes, kept["about"]["minutes"]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -109,7 +109,7 @@ def on_ray(folder: str, workers: int) -> Callable[[], str]:
 
 
 def encoded(folder: str, form: str) -> Callable[[], tuple[str, dict[str, float]]]:
-    """The prompt images of a CT series in a form that loses nothing: hash of their pixels, size, time of each step."""
+    """The prompt images of a CT series in a form that loses nothing: the hash of their pixels, and facts."""
     from helpers.preparing.shards import as_png
     from helpers.volumes import ct_to_rgb, read_volume, select_slices
 

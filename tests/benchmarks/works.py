@@ -76,7 +76,7 @@ WORKS = (
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
         inputs=inputs.series,
-        sizes={"quick": (85, 300), "usual": (85, 300, 600, 2000), "full": (85, 300, 600, 2000, 10_000)},
+        sizes={"quick": (85, 300), "usual": (85, 600, 2000), "full": (85, 300, 600, 2000, 10_000)},
         shown=600,
         why="where all slices are needed, reading headers first saves nothing, and most of the package's "
         "processor time is the three windows; the limit has them too. Each further slice costs a header, a tenth "
@@ -112,7 +112,7 @@ WORKS = (
     ),
     Work(
         key="slide",
-        title="up to 126 patches of a slide of {n} x {n} pixels",
+        title="126 patches at most, of a slide of {n} x {n} pixels",
         axis="pixels along a slide's side",
         package=Way("the package", "bench_slides:parallel"),
         others=(
@@ -125,7 +125,7 @@ WORKS = (
         # Whole patches across at 10x: the loop would show what is beyond the slide in black, not white.
         sizes={
             "quick": (10_752,),
-            "usual": (10_752, 25_088, 50_176, 100_352),
+            "usual": (25_088, 50_176, 100_352),
             "full": (10_752, 25_088, 50_176, 100_352, 200_704),
         },
         shown=50_176,
@@ -135,7 +135,7 @@ WORKS = (
     ),
     Work(
         key="questions",
-        title="{n} questions about a volume of 85 slices, the stand-in",
+        title="questions about a volume of 85 slices, the stand-in: {n}",
         axis="questions",
         each="question",
         package=Way("the package, a session", "bench_sessions:one_session"),
@@ -145,14 +145,14 @@ WORKS = (
         ),
         limit=Way("limit: its operations as large matrix products", "limits:session_products"),
         inputs=lambda n: {"model": "standin", "questions": n},
-        sizes={"quick": (1, 6), "usual": (1, 4, 18, 72)},
+        sizes={"quick": (1, 6), "usual": (1, 18), "full": (1, 4, 18, 72)},
         shown=18,
         why="one question gains nothing from a session. More than half of the time are matrix products and "
         "attention, of matrices much smaller than those of the limit.",
     ),
     Work(
         key="middle",
-        title="{n} questions about that volume, a random model of 94 million parameters",
+        title="questions about that volume, a random model of 94 million parameters: {n}",
         package=Way("the package, a session", "bench_sessions:one_session"),
         others=(Way("each by itself", "bench_sessions:one_by_one"),),
         limit=Way("limit: its operations as large matrix products", "limits:session_products"),
@@ -162,14 +162,14 @@ WORKS = (
     ),
     Work(
         key="epochs",
-        title="fine-tuning on 16 volumes of 16 slices, {n} epochs, the stand-in",
+        title="fine-tuning on 16 volumes of 16 slices, the stand-in, epochs: {n}",
         axis="epochs",
         each="epoch",
         package=Way("the package", "bench_finetuning:encoded_once"),
         others=(Way("TRL's SFTTrainer", "bench_finetuning:plain_trl"),),
         limit=Way("limit: its operations as large matrix products", "limits:training_products"),
         inputs=lambda n: {"model": "standin", "examples": 16, "epochs": n},
-        sizes={"quick": (1,), "usual": (1, 3, 9)},
+        sizes={"quick": (1,), "usual": (1, 3), "full": (1, 3, 9)},
         shown=3,
         why="nine tenths of an epoch are the forward and backward passes, which are those of TRL alone; what is "
         "saved is encoding the images in each epoch. The matrices are small, those of LoRA most of all, and two "
