@@ -39,7 +39,8 @@ def work(*others: Way, limit: Way | None = None) -> Work:
 
 
 def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
-    ways = Way("slow", ""), Way("broken", ""), Way("absent", "", absent="not installed")
+    ways = (Way("slow", ""), Way("broken", ""), Way("absent", "", absent="not installed"))
+    ways += (Way("hungry", "", largest=10),)
     outcome = Outcome(work(*ways, limit=Way("limit", "")))
     outcome.measured = {
         10: {"ours": row(1.0), "slow": row(2.0), "broken": row(1.0), "limit": row(0.1)},
@@ -55,6 +56,7 @@ def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
     assert "|  | absent | left out |" in text
     assert "n slices, slices 30: broken failed: MemoryError" in text
     assert "n slices: absent left out: not installed" in text
+    assert "n slices: hungry left out beyond 10: it needs too much memory" in text
     assert "all failed: OSError: the disk is full" in text
     assert "it waits for the disk." in text
     assert "From 10 to 30 slices the time grows: ours 2.0x; slow 2.5x; limit 5.0x." in text
@@ -114,7 +116,9 @@ def test_a_way_that_fails_stops_no_other(monkeypatch):
     monkeypatch.setattr(measuring, "_wait_for_idle", lambda: None)
     broken = Way("broken", "ways_startup:fresh", {"code": "raise SystemExit('no luck today')"})
     unknown = Way("unknown", "no_such_module:way")
-    outcome = bench.measure_work(work(broken, unknown), "full", repeats=1)
+    hungry = Way("hungry", "ways_startup:fresh", {"code": "pass"}, largest=6)
+    outcome = bench.measure_work(work(broken, unknown, hungry), "full", repeats=1)
+    assert "hungry" not in outcome.measured[7] and "hungry" not in outcome.failed[7]
     assert outcome.measured[7]["ours"].seconds > 0
     assert outcome.failed[7]["broken"] == "RuntimeError: no luck today"
     assert "No module named" in outcome.failed[7]["unknown"]

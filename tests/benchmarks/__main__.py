@@ -25,7 +25,7 @@ def measure_work(work: Work, level: str, repeats: int) -> Outcome:
             variants = {
                 way.name: Variant(f"{__package__}.{way.function}", {**inputs, **way.arguments}, way.processes)
                 for way in work.ways
-                if not way.absent
+                if not way.absent and size <= (way.largest or size)
             }
             rows = measure(variants, repeats, failed)
             for name in _disagreeing(work, rows):

@@ -131,6 +131,11 @@ def _missing(outcomes: Sequence[Outcome]) -> list[str]:
             at = f", {outcome.work.axis} {size:,}" if outcome.work.axis else ""
             lines += [f"{title}{at}: {way or 'all'} failed: {reason}" for way, reason in failures.items()]
         lines += [f"{title}: {way.name} left out: {way.absent}" for way in outcome.work.ways if way.absent]
+        lines += [
+            f"{title}: {way.name} left out beyond {way.largest:,}: it needs too much memory"
+            for way in outcome.work.ways
+            if way.largest and any(size > way.largest for size in outcome.sizes)
+        ]
     return lines
 
 

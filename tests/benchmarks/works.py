@@ -25,6 +25,7 @@ class Way:
     function: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     absent: str = ""  # why it cannot be run here
+    largest: int | None = None  # beyond this size it is left out, because it would need more memory than there is
     processes: bool = False  # whether it starts processes of its own
 
 
@@ -70,8 +71,13 @@ WORKS = (
         each="slice",
         package=Way("the package", "bench_volumes:headers_first"),
         others=(
-            Way("SimpleITK", "bench_volumes:simpleitk_whole"),
-            Way("MONAI", "bench_volumes:monai_whole", absent=unless_found("monai", "monai is not installed")),
+            Way("SimpleITK", "bench_volumes:simpleitk_whole", largest=2000),
+            Way(
+                "MONAI",
+                "bench_volumes:monai_whole",
+                absent=unless_found("monai", "monai is not installed"),
+                largest=2000,
+            ),
             Way("pydicom, every file", "bench_volumes:every_file"),
         ),
         limit=Way("limit: bytes and windows alone", "limits:series_bytes"),
