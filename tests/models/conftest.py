@@ -68,10 +68,10 @@ def wide_chat(standin: ChatModel) -> ChatModel:
     torch.manual_seed(0)
     model = Gemma3ForConditionalGeneration(config).eval()
     with torch.no_grad():
-        for weight in model.parameters():
+        for seed, weight in enumerate(model.parameters()):  # so a word more changes no other weight
             if weight.dim() > 1:
-                weight.normal_(std=0.04)
-        model.lm_head.weight.normal_(std=0.5)
+                weight.normal_(std=0.04, generator=torch.Generator().manual_seed(seed))
+        model.lm_head.weight.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
     model.generation_config = copy.deepcopy(standin.model.generation_config)
     processor = copy.deepcopy(standin.processor)
     processor.image_processor.size = {"height": 896, "width": 896}
