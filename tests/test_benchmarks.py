@@ -39,8 +39,8 @@ def work(*others: Way, limit: Way | None = None) -> Work:
 
 
 def test_the_report_has_every_way_with_its_ratio_or_its_reason(tmp_path):
-    ways = (Way("slow", ""), Way("broken", ""), Way("absent", "", absent="not installed"))
-    ways += (Way("hungry", "", largest=10),)
+    ways = [Way("slow", ""), Way("broken", ""), Way("absent", "", absent="not installed")]
+    ways.append(Way("hungry", "", largest=10))
     outcome = Outcome(work(*ways, limit=Way("limit", "")))
     outcome.measured = {
         10: {"ours": row(1.0), "slow": row(2.0), "broken": row(1.0), "limit": row(0.1)},

@@ -37,7 +37,7 @@ def make_studies(series: Path, n: int) -> Path:
 
 
 def make_files(n: int) -> Path:
-    """Empty files in folders of 100, as many as there are slices in a hospital's week, unless they are there."""
+    """Write ``n`` empty files in folders of 100, unless they are there."""
     folder = BUILD / f"{n}-files"
     if not folder.exists():
         with whole_folder(folder) as partial:

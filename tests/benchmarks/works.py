@@ -97,8 +97,8 @@ WORKS = (
         others=(Way("the processor called once", "bench_volumes:processor_at_once"),),
         inputs=lambda _: inputs.series(600),
         sizes={"usual": (1,)},
-        why="each image is resized and scaled by itself, bit for bit as the processor does it, by the processor's "
-        "own steps; they are the limit. What is saved is the memory that all images at once need.",
+        why="the package calls the processor on a few images at a time, on both cores; the processor called once "
+        "works on one core and holds all images. What a limit would be was not measured.",
     ),
     Work(
         key="tower",
@@ -218,7 +218,7 @@ WORKS = (
         inputs=inputs.answers,
         sizes={"quick": (1000, 10_000), "usual": (1000, 10_000, 50_000)},
         shown=50_000,
-        why="the package computes about 40 figures with intervals where the loop computes one. Drawing the groups "
+        why="the package computes many figures with intervals where the loop computes one. Drawing the groups "
         "again, in vectors, is four tenths of its time.",
     ),
     Work(
@@ -232,8 +232,8 @@ WORKS = (
         inputs=inputs.files,
         sizes={"quick": (1000, 10_000), "usual": (1000, 10_000, 100_000)},
         shown=100_000,
-        why="fsspec lists the folders, so that buckets are read by the same lines; it makes a record of twelve "
-        "facts for each file.",
+        why="fsspec lists the folders, so that buckets are read by the same lines, and makes a record of each "
+        "file.",
     ),
     Work(
         key="prepare",
@@ -258,8 +258,8 @@ WORKS = (
         inputs=inputs.studies,
         sizes={"quick": (6,), "usual": (6, 12), "full": (6, 12, 48)},
         shown=12,
-        why="reading, windows and encoding share the time, and a hash proves each image. Every process first "
-        "imports the libraries, which two processes do at the same time.",
+        why="encoding is a third of it. Every further process first imports the libraries, so two processes gain "
+        "little on as few series as these. The rest was not profiled.",
     ),
     Work(
         key="png",
@@ -286,8 +286,8 @@ WORKS = (
         ),
         limit=Way("limit: Python alone", "ways_startup:fresh", {"code": "pass"}, processes=True),
         inputs=lambda _: {},
-        why="the package itself imports nothing, so it costs what Python does. What reads images needs numpy, "
-        "scipy, pydicom and OpenSlide; torch and transformers come when a model is loaded.",
+        why="a face of the package loads a name when it is first used, so importing costs what Python does. The "
+        "first use then loads numpy, pydicom or OpenSlide; torch and transformers come when a model is loaded.",
     ),
     Work(
         key="notebook",
