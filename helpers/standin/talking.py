@@ -77,7 +77,7 @@ def is_whole(reply: Reply, question: Question) -> bool:
     return text.startswith("[") and bool(parse_boxes(text))
 
 
-def talk(chat: ChatModel, seed: int, *, volumes: int = 6, images: int = 60, others: int = 1000) -> dict[str, Any]:
+def talk(chat: ChatModel, seed: int, *, volumes: int = 20, images: int = 60, others: int = 1000) -> dict[str, Any]:
     """Scores in a user's words: a mean, n and interval each.
 
     - ``flips``: of `WORDINGS` unseen wordings of one question about one volume, the share whose answer is not the

@@ -4,7 +4,8 @@ After the first stage the tower is frozen and its image tokens are made once (`h
 tokens, the language model learns to answer questions in the words of the protocol (`helpers.standin.lessons`) and
 in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is only on answers. From the stage
 `PRACTICE` on, most questions are put together from parts (`helpers.teaching.phrases`), so that the model learns
-which words decide. `SETTLE` runs twice, and the finished weights are the mean of both ends.
+which words decide. `SETTLE` runs twice. From the mean of both ends, `DENY` teaches to tell plain questions from
+negated ones. It runs twice as well, and the finished weights are the mean of both ends.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from helpers.standin.lessons import DOT, Lesson, collate, draw_lessons, forward
 from helpers.standin.model import build
 from helpers.standin.sight import KINDS, aurocs, learn_to_see
 from helpers.standin.worded import PROCEDURES, Mix, draw_worded
-from helpers.standin.words import words_lesson
+from helpers.standin.words import both_ways_lesson, words_lesson
 from helpers.teaching import RECIPES, STATES
 
 SEE_STEPS = 3000
@@ -83,8 +84,23 @@ SETTLE = Stage(
     mix=Mix(composed=0.6, untouched=0.4),
     begins=("answer", "practice"),
 )
-STAGES = (ANSWER, PRACTICE, SETTLE, replace(SETTLE, name="settle again", stream=19))
-ENDS = ("settle", "settle again")  # the finished weights are the mean of those at the ends of these stages
+DENY = Stage(
+    "deny",
+    2000,
+    5e-4,
+    {
+        **{"ct": 0.22, "mri": 0.14, "image": 0.14, "box": 0.06, "change": 0.05, "slide": 0.04, "words": 0.08},
+        "both ways": 0.27,
+    },
+    stream=20,
+    mix=Mix(composed=0.7, untouched=0.4, paired=0.5),
+    begins=("settle", "settle again"),
+)
+STAGES = (
+    *(ANSWER, PRACTICE, SETTLE, replace(SETTLE, name="settle again", stream=19)),
+    *(DENY, replace(DENY, name="deny again", stream=21)),
+)
+ENDS = ("deny", "deny again")  # the finished weights are the mean of those at the ends of these stages
 
 
 def train(output: Path, seed: int = 0, scale: float = 1.0) -> None:
@@ -213,6 +229,8 @@ def _lessons(taught: Bank, kind: str, stage: Stage, progress: float, rng: np.ran
     A finding in a volume is harder to learn than the kind of a single image. So for volumes, other words come
     later. In the practice, the other words come from the start.
     """
+    if kind == "both ways":
+        return [both_ways_lesson(rng, 20) for _ in range(2)]
     if kind == "words":
         return [words_lesson(rng, 8, stage.mix.composed) for _ in range(2)]
     progress = 1.0 if stage.mix.composed else progress

@@ -49,6 +49,7 @@ class Mix:
 
     composed: float = 0.0  # share of the wordings that are put together from parts
     untouched: float = 0.15  # share of the images that are bundled ones as they are
+    paired: float = 0.0  # share of the findings that are asked for both ways in one lesson, plain and negated
 
 
 def draw_worded(bank: Bank, name: str, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
@@ -68,7 +69,7 @@ def draw_worded(bank: Bank, name: str, rng: np.random.Generator, mix: Mix) -> li
 def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
     size = rng.choice(4, p=(0.12, 0.3, 0.44, 0.14))  # long ones take their time
     if size == 0:
-        return [_volume_lesson(kind, show_volume(kind, bank, 1, rng), False, rng, mix.composed) for _ in range(2)]
+        return [_volume_lesson(kind, show_volume(kind, bank, 1, rng), False, rng, mix) for _ in range(2)]
     lessons, few, many = ((2, 2, 6), (1, 6, 25), (1, 20, 86))[size - 1]
     out = []
     for _ in range(lessons):
@@ -80,7 +81,7 @@ def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator, mix: Mix) -
             shown = show_volume(kind, bank, n, rng)
         if n >= 5 and rng.random() < 0.1:
             shown, twice = _as_two(kind, shown, bank, rng), True
-        out.append(_volume_lesson(kind, shown, twice, rng, mix.composed))
+        out.append(_volume_lesson(kind, shown, twice, rng, mix))
     return out
 
 
@@ -117,7 +118,8 @@ def _as_two(kind: str, shown: Shown, bank: Bank, rng: np.random.Generator) -> Sh
     return Shown(torch.cat([tokens, again]), Hint(shown.hint.kind, torch.cat([hint, hint])), shown.present, enough)
 
 
-def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generator, composed: float) -> Lesson:
+def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generator, mix: Mix) -> Lesson:
+    composed = mix.composed
     modality, images = RECIPES[kind].modality, [DOT] * len(shown.tokens)
     lesson = Lesson(kind, shown.tokens, shown.hint)
     if twice:
@@ -137,8 +139,8 @@ def _volume_lesson(kind: str, shown: Shown, twice: bool, rng: np.random.Generato
             ask(usual)
         if rng.random() < 0.5:
             lesson.add_short(with_question(start, usual.text), usual)
-        for _ in range(2):
-            worded = teaching.worded_finding(modality, condition, present, rng, composed=composed)
+        for form in ("plain", "absent") if rng.random() < mix.paired else ("", ""):
+            worded = teaching.worded_finding(modality, condition, present, rng, form=form, composed=composed)
             ask(worded)
             negated = worded.answer.startswith(teaching.ABSENCE)
             if worded.options == ("yes", "no") and not negated and rng.random() < 0.3:

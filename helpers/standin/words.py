@@ -50,6 +50,29 @@ def words_lesson(rng: np.random.Generator, n: int, composed: float = 0.0) -> Les
     return lesson
 
 
+def both_ways_lesson(rng: np.random.Generator, n: int) -> Lesson:
+    """Questions put together from parts, plain and negated, whose argument stands in their own words.
+
+    Only the words tell whether the absence is asked for, and there are many in a step.
+    """
+    lesson = Lesson("words", torch.empty(0))
+    for _ in range(n):
+        question = _argued(teaching.worded_finding(*_any_finding(rng), rng, form=_one_way(rng), composed=1.0))
+        lesson.add(image_messages([], question.text), question)
+    return lesson
+
+
+def _one_way(rng: np.random.Generator) -> str:
+    return ("plain", "absent")[rng.integers(2)]
+
+
+def _any_finding(rng: np.random.Generator) -> tuple[str, str, bool]:
+    """A modality, a condition that is asked about in it, and whether it is there."""
+    modality = ("CT", "MR", "CXR")[rng.integers(3)]
+    conditions = {"CT": RECIPES["ct"].conditions, "MR": RECIPES["mri"].conditions, "CXR": (EFFUSION,)}[modality]
+    return modality, conditions[rng.integers(len(conditions))], bool(rng.integers(2))
+
+
 def _looked_up(rng: np.random.Generator) -> teaching.Question:
     """A choice by letter among any words, in which the right word is told. It teaches to find a word's letter."""
     words = rng.permutation(WORDS)[: rng.integers(2, 5)].tolist()
@@ -75,20 +98,18 @@ def _said(rng: np.random.Generator, composed: float = 0.0) -> teaching.Question:
     So the model only has to negate, to choose a letter or to spell an option.
     """
     if rng.random() < 0.5:
-        modality = ("CT", "MR", "CXR")[rng.integers(3)]
-        conditions = {"CT": RECIPES["ct"].conditions, "MR": RECIPES["mri"].conditions, "CXR": (EFFUSION,)}[
-            modality
-        ]
-        condition = conditions[rng.integers(len(conditions))]
         forms = ("plain", "closed", "absent", "absent closed", "state", "letters")
         form = forms[rng.choice(6, p=(0.15, 0.2, 0.2, 0.15, 0.1, 0.2))]
-        question = teaching.worded_finding(
-            modality, condition, bool(rng.integers(2)), rng, form=form, composed=composed
-        )
+        question = teaching.worded_finding(*_any_finding(rng), rng, form=form, composed=composed)
     else:
         forms = ("kind by letter", "part by letter", "kind", "part", "yes or no")
         form = forms[rng.choice(5, p=(0.35, 0.25, 0.2, 0.1, 0.1))]
         question = teaching.worded_image(KINDS[rng.integers(len(KINDS))], rng, form=form, composed=composed)
+    return _argued(question)
+
+
+def _argued(question: teaching.Question) -> teaching.Question:
+    """The question behind the argument of its answer."""
     argument = question.answer.split(" Final Answer:")[0].split(" Choice:")[0].removeprefix(teaching.ABSENCE)
     argument = argument[argument.find("This is ") :] if argument.startswith("Asked for") else argument
     return dataclasses.replace(question, text=f"{argument} {question.text}")

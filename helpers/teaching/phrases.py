@@ -3,8 +3,8 @@
 A model that learned a few dozen frames knows those frames, and takes one that it has not met for any of them. A
 model that meets openings, verbs and amounts in every combination, with words between them that say nothing, learns
 what decides: what is asked for, and whether its absence is asked for. So a phrase that denies has a partner that
-does not. With "not something that you see" alone, "something that" would deny. No frame that is kept from
-training (`helpers.teaching.wordings`) can be put together here.
+does not. With "not something that you see" alone, "something that" would deny. What is put together may by chance
+be a frame that is kept from training; `helpers.teaching.wordings` draws again then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _OPENINGS = _phrases(
     "Does anything here look like|Do these pictures depict|Was there|Do you observe|Would a radiologist see|"
     "Does your reading mention|Do the data point to|Is it possible to see|What about|How about|And|Is it|"
     "Have we got|Has this person got|Is there something like|Did you manage to find|Has she got|"
-    "Could you confirm the presence of|Is there a complete picture of|Do you confirm the presence of|"
+    "Positive for|Full of|With|Something like|Am I safe to diagnose|Does it prove|"
+    "Should I record the presence of|Do you diagnose|Is it positive for|"
+    "Is there really|Do they see|Do the pictures have|Have you seen|Could you confirm the presence of|"
+    "Is there a complete picture of|Do you confirm the presence of|"
     "Can we confirm|May I confirm|Would you confirm|Did they confirm|Can we diagnose|Can we rule in"
 )
 _AMOUNTS = _phrases(
@@ -48,6 +51,8 @@ _THERE = _phrases(
     "you do see {x}{here}|there is indeed {x}{here}|it does show {x}|the scan is positive for {x}|"
     "it is possible to find {x}{here}|the patient does have {x}|somebody sees {x}{here}|"
     "a sign of {x} is left{here}|the {part} has got {x}|it came back with {x}|something suggests {x}{here}|"
+    "the {part} has {x}|the image is full of {x}|the slices contain {x}|you see a sign of {x}{here}|"
+    "it is a case of {x}|a trace of {x} remains{here}|{x} can be proved{here}|"
     "you managed to find {x}{here}|the {part} shows {x}|something looks like {x}{here}"
 )
 _NOT_THERE = _phrases(
@@ -60,17 +65,20 @@ _NOT_THERE = _phrases(
     "the scan is negative for {x}|{x} was not found{here}|the {part} does not show {x}|"
     "it is impossible to find {x}{here}|the patient does not have {x}|nobody sees {x}{here}|"
     "no sign of {x} is left{here}|the {part} has not got {x}|it came back without {x}|"
+    "the {part} lacks {x}|the image is clear of {x}|the slices are free of {x}|you see no sign of {x}{here}|"
+    "it is clear of {x}|no trace of {x} remains{here}|{x} can be ruled out{here}|"
     "nothing suggests {x}{here}|you failed to find {x}{here}|the {part} is unaffected by {x}"
 )
 _STATES = _phrases(
     "seen|shown|found|there|present|demonstrated|detected|evident|suspected|identified|noted|depicted|recognised|"
-    "apparent|visible|to be seen|to be found|what you see|a thing you see|one of the findings|"
+    "apparent|proved|really there|visible|to be seen|to be found|what you see|a thing you see|one of the findings|"
     "among what you see|something that you see|something that you find|something that we see|"
     "something that you can see|something that the scan shows|something to report|"
     "something that you recognise|confirmed|in this|somewhere|ruled in|left from this"
 )
 _ABSENT = _phrases(
     "not seen|not shown|not found|not there|not present|not detected|not evident|not visible|not to be seen|"
+    "absent|missing|ruled out|lacking|really absent|nowhere to be seen|"
     "not what you see|not among what you see|not something that you see|excluded|gone|"
     "missing from this|absent from this|nowhere|excluded from this"
 )
@@ -78,6 +86,9 @@ _NO_OPENINGS = _phrases(
     "Is there no|Are there no|Do you find no|Can you see no|Does this show no|Did you find no|"
     "Does the scan contain no|Do the slices show no|Do we see no|Is there not any|Are there not any|"
     "Does the patient have no|Did they find no|Do you detect no|Can one see no|Does it show no|"
+    "Negative for|Clear of|Free of|Without|Lacking|Nothing like|Am I safe to exclude|Does it exclude|"
+    "Should I record the absence of|Do you rule out|Is it negative for|"
+    "Do you see no|Do they see no|Is there really no|Do the pictures have no|Was there no|Have you seen no|"
     "Have we got no|Has this person got no|Is there nothing like|Does nothing here look like|"
     "Does this fail to show|Did you fail to find|Could you confirm the absence of|"
     "Is there a complete lack of|Do you confirm the lack of|Does he have no|Has she got no|"
@@ -87,7 +98,16 @@ _SURE = _phrases(
     "Can you confirm that|Am I right that|Are you sure that|Is it correct that|Is it certain that|Is it so that|"
     "Do you think that|Do you believe that|Could you confirm that|Can I be sure that|Do you say that|"
     "Would you agree that|Is it the case that|Can I write that|May we report that|Should I note that|"
-    "Can the nurse write that|Does your reading say that|Would you bet that|Did the doctor say that"
+    "Is it true that|Is it right that|Do you agree that|Would you say that|"
+    "Is the note right that|Can the nurse write that|Does your reading say that|Would you bet that|"
+    "Did the doctor say that"
+)
+# What makes a question of a statement {}, which may say that something is there, or that it is not.
+_SAID = _phrases(
+    "{}, correct?|{}, right?|{}, is that so?|True or not: {}?|My friend says that {}. Is that right?|"
+    "I read that {}. Is it so?|The note says that {}. Do you agree?|So {}?|I believe that {}. Am I right?|"
+    "Statement: {}. Is this statement right?|Would a reader say that {}?|Can I tell the family that {}?|"
+    "It seems that {}. Yes?|I was told that {}, true?"
 )
 _AFTER = _phrases(
     "is it there?|do you see it?|can you find it?|yes or no?|is it so?|what do you say?|or is it gone?"
@@ -98,8 +118,15 @@ _WITH = _phrases(
     "having|bearing"
 )
 _WITHOUT = _phrases(
-    "free of|free from|without|without any|without signs of|negative for|lacking|not showing|spared from|"
+    "free of|clear of|free from|without|without any|without signs of|negative for|lacking|not showing|spared from|"
     "unaffected by|one of those that do not show"
+)
+_VERBS = _phrases(
+    "show|have|contain|reveal|include|demonstrate|suggest|bear|hold|display|look full of|seem to have"
+)
+_NO_VERBS = _phrases(
+    "lack|not show|not have|not contain|fail to show|exclude|rule out|show no|have no|contain no|"
+    "reveal no|look clear of|seem free of|seem to lack"
 )
 _OF_PICTURES = _phrases("picture|image|scan|photo|medical image|file|figure|examination")
 _KINDS = _phrases("kind|type|sort|class|category")
@@ -123,7 +150,11 @@ FILLERS = _phrases(
 
 def composed_finding(rng: np.random.Generator) -> str:
     """A frame that asks whether ``{x}`` is there."""
-    how = rng.integers(7)
+    how = rng.integers(9)
+    if how == 8:
+        return _one(_SAID, rng).format(_one(_THERE, rng))
+    if how == 7:
+        return f"Does the {_one(_WHOLES, rng)} {_one(_VERBS, rng)} {_amount(rng)}{{x}}{{here}}?"
     if how == 6:
         return f"Is the {_one(_WHOLES, rng)} {_one(_WITH, rng)} {{x}}?"
     if how == 0:
@@ -139,7 +170,11 @@ def composed_finding(rng: np.random.Generator) -> str:
 
 def composed_absence(rng: np.random.Generator) -> str:
     """A frame that asks whether ``{x}`` is not there."""
-    how = rng.integers(5)
+    how = rng.integers(7)
+    if how == 6:
+        return _one(_SAID, rng).format(_one(_NOT_THERE, rng))
+    if how == 5:
+        return f"Does the {_one(_WHOLES, rng)} {_one(_NO_VERBS, rng)} {{x}}{{here}}?"
     if how == 0:
         return f"{_one(_LEADS, rng)} {_one(('if', 'whether'), rng)} {_one(_NOT_THERE, rng)}."
     if how == 1:

@@ -236,6 +236,19 @@ def frames_of(frames: Sequence[str], held_out: bool) -> list[str]:
     return [frame for k, frame in enumerate(frames) if (k % HELD_OUT_EVERY == HELD_OUT_EVERY - 1) == held_out]
 
 
+def composed_frame(frames: Sequence[str], rng: np.random.Generator) -> str:
+    """A frame put together from parts that asks as ``frames`` do, and is none of those kept for scoring."""
+    kept = {_bare(frame) for frame in frames_of(frames, held_out=True)}
+    while _bare(frame := _COMPOSED[frames](rng)) in kept:
+        pass
+    return frame
+
+
+def _bare(frame: str) -> str:
+    """A frame without its place, so that "Is {x} missing?" is the same as "Is {x} missing{here}?"."""
+    return frame.replace("{here}", "")
+
+
 def wording(
     frames: Sequence[str],
     rng: np.random.Generator,
@@ -258,7 +271,7 @@ def wording(
     beginnings, ends = _BEGINNINGS, _ENDS
     if from_parts:
         beginnings, ends = (*_BEGINNINGS, *_MORE_BEGINNINGS), (*_ENDS, *_MORE_ENDS)
-        frame = _COMPOSED[frames](rng) if frames in _COMPOSED and rng.random() < 0.8 else frame
+        frame = composed_frame(frames, rng) if frames in _COMPOSED and rng.random() < 0.8 else frame
     here = _PLACES[rng.integers(len(_PLACES))].format(part=part)
     words = frame.format(x=x, here=here, part=part)
     if "{x}" in frame and not frame.startswith(("{x}", "No {x}", "Any {x}")) and rng.random() < 0.3:
