@@ -70,7 +70,7 @@ def ask_group(
     chat: Any,
     drawn: Iterable[tuple[Asked, list[Message] | str]],
     max_new_tokens: int = MAX_NEW_TOKENS,
-    batch_size: int = 8,
+    batch_size: int = 16,
 ) -> Iterator[Answer]:
     """Yield answers to cases of one group, each batch as soon as it is complete. A failed case gives its error.
 

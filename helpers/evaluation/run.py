@@ -47,7 +47,7 @@ def run_evaluation(
     output: str | os.PathLike[str],
     *,
     max_new_tokens: int = MAX_NEW_TOKENS,
-    batch_size: int = 8,
+    batch_size: int = 16,
     scored: Scored | None = None,
 ) -> dict[str, Any]:
     """Ask ``chat`` every case that ``output`` has no answer to yet; write and return the scores.

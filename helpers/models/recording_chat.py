@@ -58,7 +58,7 @@ class _RecordingSession(Session):
     chat: RecordingModel
 
     def generate_all(
-        self, prompts: Sequence[Sequence[Message]], batch_size: int = 8, max_new_tokens: int = MAX_NEW_TOKENS
+        self, prompts: Sequence[Sequence[Message]], batch_size: int = 16, max_new_tokens: int = MAX_NEW_TOKENS
     ) -> list[Reply]:
         replies = super().generate_all(prompts, batch_size, max_new_tokens)
         self.chat.keep(prompts, replies, max_new_tokens)

@@ -135,14 +135,14 @@ class Session:
         return self.ask_all([question], max_new_tokens=max_new_tokens)[0]
 
     def ask_all(
-        self, questions: Sequence[str], batch_size: int = 8, max_new_tokens: int = MAX_NEW_TOKENS
+        self, questions: Sequence[str], batch_size: int = 16, max_new_tokens: int = MAX_NEW_TOKENS
     ) -> list[Reply]:
         """Answer questions about the images, up to ``batch_size`` at a time, each as if it were asked alone."""
         prompts = [with_question(self.messages, question) for question in questions]
         return self.generate_all(prompts, batch_size=batch_size, max_new_tokens=max_new_tokens)
 
     def generate_all(
-        self, prompts: Sequence[Sequence[Message]], batch_size: int = 8, max_new_tokens: int = MAX_NEW_TOKENS
+        self, prompts: Sequence[Sequence[Message]], batch_size: int = 16, max_new_tokens: int = MAX_NEW_TOKENS
     ) -> list[Reply]:
         """Answer whole prompts that begin with this session's: the same images with the same words between them.
 
@@ -167,7 +167,7 @@ class Session:
         prompts: Sequence[Sequence[Message]],
         begun: str | Sequence[str],
         among: Sequence[int] | None = None,
-        batch_size: int = 8,
+        batch_size: int = 16,
     ) -> torch.Tensor:
         """The logits of the next token after each prompt and ``begun``, its answer's first words: (prompts,
         tokens).
