@@ -158,6 +158,18 @@ def test_the_estimate_says_that_it_is_one_and_where_its_figures_are_from():
         assert gpu.operations in {of.operations for name, of in GPUS.items() if name[:4] == gpu.name[:4]}
 
 
+def test_a_run_of_a_few_works_takes_their_places_alone():
+    kept = {"about": {"minutes": 50}, "works": [{"work": "a", "n": 1}, {"work": "b", "n": 1}]}
+    now = guide.kept_with({"about": {"minutes": 3}, "works": [{"work": "b", "n": 2}]}, kept)
+    assert now == {
+        "about": {"minutes": 50, "again": ["b"]},
+        "works": [{"work": "a", "n": 1}, {"work": "b", "n": 2}],
+    }
+    about = dict.fromkeys(guide.ABOUT, 60)
+    whole = {"about": about, "works": [{"work": "a", "n": 3}, {"work": "b", "n": 3}]}
+    assert guide.kept_with(whole, now) == whole
+
+
 @pytest.mark.parametrize("name", guide.PAGES)
 def test_the_figures_of_the_guide_are_those_of_the_kept_run(name):
     page = (guide.DOCS / name).read_text(encoding="utf-8")

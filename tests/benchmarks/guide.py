@@ -2,7 +2,8 @@
 
 Run: python -m tests.benchmarks.guide [build/bench.json]
 
-With a path, its JSON is first kept as docs/benchmark.json. A page takes figures between two comments, of which
+With a path, its JSON is first kept as docs/benchmark.json. A run of a few works (``--only``) takes only their
+places there, and the page says so. A page takes figures between two comments, of which
 the first names what stands there: ``<!-- figures: works -->`` and ``<!-- end of figures -->``.
 """
 
@@ -32,16 +33,26 @@ Rows = Mapping[str, Mapping[str, Any]]  # way -> its measurement, as the JSON ha
 def main() -> None:
     """Keep the JSON of a run, if one is given, and write the figures into the pages of the guide."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.guide", description=main.__doc__)
-    parser.add_argument("run", nargs="?", type=Path, help="bench.json of a whole run; default: the kept one")
+    parser.add_argument("run", nargs="?", type=Path, help="bench.json of a run; default: the kept one")
     options = parser.parse_args()
     if options.run:
         run = json.loads(options.run.read_text(encoding="utf-8"))
-        write_json(KEPT, {**run, "about": {name: run["about"][name] for name in ABOUT}})
+        write_json(KEPT, kept_with(run, json.loads(KEPT.read_text(encoding="utf-8"))))
     for name in PAGES:
         page = DOCS / name
         text = with_figures(page.read_text(encoding="utf-8"), json.loads(KEPT.read_text(encoding="utf-8")))
         with whole_file(page) as partial:
             partial.write_text(text, encoding="utf-8")
+
+
+def kept_with(run: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What to keep: a whole run itself, or the kept run with the works of a run that measured fewer."""
+    found = {work["work"]: work for work in run["works"]}
+    if {work["work"] for work in kept["works"]} <= found.keys():
+        return {**run, "about": {name: run["about"][name] for name in ABOUT}}
+    again = dict.fromkeys([*kept["about"].get("again", []), *found])
+    works = {**{work["work"]: work for work in kept["works"]}, **found}
+    return {"about": {**kept["about"], "again": list(again)}, "works": list(works.values())}
 
 
 def with_figures(page: str, run: Mapping[str, Any]) -> str:
@@ -52,9 +63,11 @@ def with_figures(page: str, run: Mapping[str, Any]) -> str:
 def works(run: Mapping[str, Any]) -> str:
     """Every work at each of its sizes: the usual ways, the package, and the limit where there is one."""
     about = run["about"]
+    titles = [work.title.format(n="n") for work in WORKS if work.key in about.get("again", [])]
+    again = f" Measured again later, with a newer version: {'; '.join(titles)}." if titles else ""
     lines = [
         f"Medians on {about['cores']} CPU cores of one machine with {about['memory_gb']} GB "
-        f"(Python {about['python']}). The run took {about['minutes']:.0f} minutes.",
+        f"(Python {about['python']}). The run took {about['minutes']:.0f} minutes.{again}",
         "",
         "| work | the usual way | the package | limit |",
         "|---|---|---|---|",

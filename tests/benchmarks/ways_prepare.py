@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import tempfile
 import time
 import zlib
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from helpers.storage import whole_folder
 from tests.benchmarks.measure import BUILD
@@ -27,12 +28,18 @@ PICTURE_FORMS: dict[str, dict[str, Any]] = {  # arguments of Pillow
 
 
 def make_studies(series: Path, n: int) -> Path:
-    """Copy a series ``n`` times, unless they are there; the folder of the copies."""
-    folder = BUILD / f"{n}-series"
+    """Copy a series ``n`` times, each with identifiers of its own, unless they are there; the folder of all."""
+    folder = BUILD / f"{n}-studies"
     if not folder.exists():
         with whole_folder(folder) as partial:
             for k in range(n):
-                shutil.copytree(series, partial / f"series-{k}")
+                (partial / f"series-{k}").mkdir()
+                study, number = generate_uid(), generate_uid()
+                for file in sorted(series.iterdir()):
+                    dataset = dcmread(file)
+                    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+                    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, number
+                    dataset.save_as(partial / f"series-{k}" / file.name)
     return folder
 
 
@@ -138,4 +145,7 @@ def _prepared(folder: str, mapped: Any) -> str:
     from helpers.preparing import prepare
 
     with tempfile.TemporaryDirectory() as output:
-        return str(prepare(folder, output, mapped=mapped)).replace(output, "")
+        summary = prepare(folder, output, mapped=mapped)
+        if summary.quarantined:
+            raise RuntimeError(f"{folder}: {summary}")
+        return str(summary).replace(output, "")
