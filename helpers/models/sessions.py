@@ -66,8 +66,8 @@ class Session:
 
     Args:
         chat: the model.
-        messages: a prompt with images, with or without its question (`volume_messages` and `image_messages` can
-            leave it out). The session does not keep the part after the last image.
+        messages: a prompt with images. `ask` needs one without a question (`volume_messages` and
+            `image_messages` can leave it out), and raises `InputError` otherwise.
         cache_limit: the bytes that keys and values may take, including those of the questions asked together; by
             default four fifths of the free memory of the device.
 
@@ -131,7 +131,7 @@ class Session:
         return kept_bytes(self._text, self._width, len(self._prefix))
 
     def ask(self, question: str, max_new_tokens: int = MAX_NEW_TOKENS) -> Reply:
-        """Answer one question about the images, as ``chat.generate`` would."""
+        """Answer one question about the images, as ``chat.generate`` would; raises as `generate_all` does."""
         return self.ask_all([question], max_new_tokens=max_new_tokens)[0]
 
     def ask_all(

@@ -7,6 +7,7 @@ fine-tuning set. Limits are in `helpers.prompts.limits`, the words in `helpers.p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ from helpers.prompts.templates import (
 )
 
 Message = dict[str, Any]
+_LABEL = re.compile(r"SLICE \d+( \(.+\))?", re.DOTALL)
 
 
 def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
@@ -110,11 +112,20 @@ def _volumes_instruction(volumes: Mapping[str, Sequence[Any]]) -> str:
 
 
 def with_question(messages: Sequence[Message], question: str) -> list[Message]:
-    """The messages, with a question added at the end of their last turn."""
+    """The messages, with a question added at the end of their last turn.
+
+    Raises `InputError` if words other than a slice's label end it, because the model would read two questions.
+    """
     *before, turn = messages
     *parts, last = turn["content"] or [None]
     asked = _text(question, "question")
     if last is not None and last["type"] == "text":
+        if not _LABEL.fullmatch(last["text"]):
+            end = " ".join(last["text"][-60:].split())
+            raise InputError(
+                f'The prompt already ends with words ("{end}"), and a question would follow them.',
+                remedy="Leave them out, e.g. volume_messages(slices, None), or write them into the question.",
+            )
         # The question goes into the same part as a slice's label, because the chat template trims parts and would
         # join the two.
         asked, last = _text(f"{last['text']}\n\n{question}", "question"), None

@@ -126,6 +126,10 @@ def test_what_does_not_fit_is_refused(random_chat: ChatModel) -> None:
             ask("Why?", -1)
     assert session.ask_all([]) == []
     session.close()
+    with random_chat.session(volume_messages(pictures(6), "What is it?")) as asked:
+        with pytest.raises(InputError, match=r'already ends with words \("SLICE 6 What is it\?"\)'):
+            asked.ask("Why?")
+        assert asked.generate_all([volume_messages(pictures(6), "Why?")], max_new_tokens=2)
     with pytest.raises(InputError, match="closed"):
         session.ask("Why?")
 

@@ -19,6 +19,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
     with_images,
+    with_question,
 )
 from helpers.prompts.messages import count_tokens
 
@@ -41,6 +42,15 @@ def test_a_slide_is_text_then_patches_and_an_image_is_before_its_question() -> N
     assert kinds(slide_messages([GREY], "Colon, biopsy."))[0].endswith("Colon, biopsy.")
     assert kinds(image_messages([GREY], "What is it?")) == ["image", "What is it?"]
     assert image_messages([], "Why?", system=THINKING_INSTRUCTION)[0]["role"] == "system"
+
+
+def test_a_question_follows_labels_and_never_another_question() -> None:
+    several = {"T1": [GREY], "FLAIR (fat\nsaturated)": [GREY] * 2}
+    for opened in (volume_messages([GREY], None), volume_messages(several, None), image_messages([GREY], None)):
+        asked = with_question(opened, "Is it bright?")
+        assert kinds(asked)[-1].endswith("Is it bright?")
+        with pytest.raises(InputError, match=r"already ends with words.*Leave them out"):
+            with_question(asked, "Why?")
 
 
 def test_other_images_take_the_places_and_every_word_stays() -> None:
