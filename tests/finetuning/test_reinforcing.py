@@ -18,7 +18,16 @@ from helpers.rewards import answer_reward, format_reward, group_advantages
 from helpers.teaching import HELD_OUT, generate
 
 QUICK = Reinforcement(
-    rank=2, alpha=4, learning_rate=1e-3, steps=2, prompts=3, replies=4, at_once=6, max_new_tokens=24, kl=0.05
+    rank=2,
+    alpha=4,
+    learning_rate=1e-3,
+    steps=2,
+    prompts=3,
+    replies=4,
+    at_once=6,
+    max_new_tokens=24,
+    kl=0.05,
+    temperature=3.0,  # so high that replies differ, however sure the stand-in is
 )
 REWARDS = {"answer": answer_reward, "form": format_reward}
 
