@@ -10,7 +10,7 @@ from typing import Any
 from torch.profiler import ProfilerActivity, profile
 
 from helpers.models import ChatModel, encode_images
-from tests.gpu.noise import WAYS, pictures, prompt
+from tests.gpu.noise import WAYS, opened, pictures, prompt
 from tests.gpu.records import Records
 
 NAMES = ("attention", "attn", "fmha", "flash", "flex", "softmax")  # in those of kernels, and of torch's operations
@@ -29,7 +29,7 @@ def kernels(records: Records, chat: ChatModel) -> None:
         with asked.session(prompt(chat, count)):
             pass  # what is compiled is compiled
         _note(records, f"session of {count} images, {way}", lambda a=asked: a.session(prompt(chat, count)).close())
-    with chat.session(prompt(chat, count)) as session:
+    with chat.session(opened(count)) as session:
         _note(records, "16 tokens of 8 questions", lambda: session.ask_all(["What is shown?"] * 8, 8, 16))
 
 

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DynamicCache, GenerationConfig
 
 from helpers.models import ChatModel, decoding, load_model
-from tests.gpu.noise import prompt
+from tests.gpu.noise import opened, prompt
 from tests.gpu.random_model import NEVER
 from tests.gpu.records import Records
 
@@ -72,7 +72,7 @@ def tokens(records: Records, chat: ChatModel) -> None:
     """64 tokens in a session by each way, in a batch with copied keys, and with transformers' static cache."""
     length, images = (64, 85) if records.on_gpu else (4, 1)
     messages = prompt(chat, images)
-    with chat.session(messages) as session:
+    with chat.session(opened(images)) as session:
         for what, (needs_gpu, recorder) in WRITTEN.items():
             for questions in QUESTIONS:
                 if needs_gpu and not records.on_gpu:
@@ -203,7 +203,7 @@ def adapters(records: Records, chat: ChatModel) -> None:
                     folder, adapter=Path(scratch, "adapter"), merge=merge, device=records.device
                 )
             )
-            with adapted.session(prompt(adapted, images)) as session:
+            with adapted.session(opened(images)) as session:
                 spent = 1000 * _beyond_the_first(session, ["What is shown?"], length)[0] / length
             what = "merged" if merge else "beside the weights"
             records.note("adapters", what, ms_a_token=spent, load_seconds=seconds, load_peak_gb=peak)

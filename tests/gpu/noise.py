@@ -19,6 +19,11 @@ def pictures(count: int) -> list[Image.Image]:
     return [Image.fromarray(one) for one in noise]
 
 
+def opened(count: int) -> list[Message]:
+    """A prompt with so many slices and no question yet."""
+    return volume_messages(pictures(count), None)
+
+
 def prompt(chat: ChatModel, count: int, *, whole_eights: bool = True) -> list[Message]:
     """A prompt with so many images: slices up to 85, patches above; its tokens a multiple of 8, or one more."""
     images, rest = pictures(count), 0 if whole_eights else 1

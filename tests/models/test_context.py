@@ -15,7 +15,7 @@ from helpers.models import ChatModel, ask_path, load_model
 from helpers.models.context import context_for, count_within, served_length, window_of
 from helpers.models.prompt_memory import prompt_bytes
 from helpers.models.server import command
-from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW, TokenCount, image_messages, with_question
+from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW, TokenCount, image_messages, images_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "prompts.md"
 THREE = image_messages([Image.new("RGB", (8, 8))] * 3, "Is there a mass?")
@@ -66,7 +66,7 @@ def test_a_prompt_that_the_window_has_no_room_for_is_refused(standin: ChatModel)
 
 def test_an_answer_ends_where_the_window_is_full(standin: ChatModel, monkeypatch: pytest.MonkeyPatch) -> None:
     questions = ["Describe the image.", "Describe the three images."]
-    prompts = [with_question(THREE, question) for question in questions]
+    prompts = [image_messages(images_of(THREE), question) for question in questions]
     whole = [standin.generate(prompt).completion_tokens for prompt in prompts]
     totals = [standin.count_tokens(prompt).total for prompt in prompts]
     window = totals[1] + 3
