@@ -2,7 +2,7 @@
 # The stamp is written last, so an interrupted set-up is taken up again.
 #
 # Settings, after the target: MODEL=google/medgemma-1.5-4b-it (run), OUTPUT=folder (run, site), SITE=folder
-# (site), VIEWER3D=1 (lab), QUICK=1 or FULL=1 (bench), PYTHON=python3.12 and VENV=folder (all).
+# (site), VIEWER3D=1 (lab), QUICK=1, FULL=1 or GROWTH=1 (bench), PYTHON=python3.12 and VENV=folder (all).
 # On Linux pip fetches the CUDA build of torch. Without a GPU the much smaller CPU build does: name PyTorch's index
 # of CPU builds in pip's own settings (PIP_INDEX_URL or PIP_EXTRA_INDEX_URL) before the first run.
 
@@ -58,8 +58,10 @@ lab: $(STAMP) ## open JupyterLab on the notebooks (VIEWER3D=1 turns the 3D view 
 	@$(BIN)/jupyter labextension $(if $(VIEWER3D),enable,disable) $(QUIETLY) $(VIEWER_EXTENSION)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
-bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 half an hour, FULL=1 many hours)
-	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
+# The package alone at sizes at which the other ways would take hours.
+LARGE = --full --alone --repeats 1 --only slices slide listing cases --output build/growth
+bench: $(STAMP) ## measure each work beside its alternatives: build/bench.md (QUICK=1 half an hour, FULL=1 many hours, GROWTH=1 the package alone)
+	@$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(GROWTH),$(LARGE))
 
 score: $(STAMP) ## score the stand-in on held-out cases: one JSON line (SEED=2000000, CONTROL=swapped, removed or wide-window)
 	@$(BIN)/python -m helpers.standin.scoring --seed $(or $(SEED),2000000) $(if $(CONTROL),--control $(CONTROL))

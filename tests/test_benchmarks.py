@@ -132,6 +132,18 @@ def test_a_way_with_another_result_is_no_comparison(monkeypatch):
     assert "not that of ours" in outcome.failed[30]["other"]
 
 
+def test_large_sizes_are_measured_by_the_package_alone(monkeypatch):
+    asked = []
+
+    def measured(variants, *_):
+        asked.append(list(variants))
+        return {name: row(1.0) for name in variants}
+
+    monkeypatch.setattr(bench, "measure", measured)
+    bench.measure_work(work(Way("slow", "")), "quick", repeats=1, alone=True)
+    assert asked and all(ways == ["ours"] for ways in asked)
+
+
 def test_time_and_memory_of_processes_that_a_work_starts_are_counted():
     code = "x = bytearray(60_000_000); import time; time.sleep(0.5); sum(range(10**6))"
     variant = measuring.Variant("tests.benchmarks.ways_startup:fresh", {"code": code}, processes=True)
@@ -168,6 +180,19 @@ def test_a_run_of_a_few_works_takes_their_places_alone():
     about = dict.fromkeys(guide.ABOUT, 60)
     whole = {"about": about, "works": [{"work": "a", "n": 3}, {"work": "b", "n": 3}]}
     assert guide.kept_with(whole, now) == whole
+    assert guide.kept_with(whole, {**now, "growth": {"works": []}}) == {**whole, "growth": {"works": []}}
+
+
+def test_growth_is_told_for_each_unit_and_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(guide, "WORKS", [replace(work(), each="slice")])
+    outcome = Outcome(guide.WORKS[0], {10: {"ours": row(0.05, 3)}, 1000: {"ours": row(20.0, 1500)}})
+    write_report(tmp_path, [outcome], {}, "")
+    grown = json.loads((tmp_path / "bench.json").read_text())
+    page = "<!-- figures: growth -->\n<!-- end of figures -->"
+    text = guide.with_figures(page, {"about": {}, "works": [], "growth": grown})
+    assert "| 10 slices | 0.05 s | 5 ms | 3 MB |\n| 1,000 slices | 20.0 s | 20 ms | 1,500 MB |\n" in text
+    guide.draw_growth(grown, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", guide.PAGES)

@@ -1,6 +1,6 @@
 """Measure every work beside its alternatives and write build/bench.md, bench.json and plots.
 
-Run: python -m tests.benchmarks [--quick | --full] [--only slices slide ...] [--repeats 5] [--resume]
+Run: python -m tests.benchmarks [--quick | --full] [--only slices slide ...] [--repeats 5] [--resume] [--alone]
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from tests.benchmarks.report import Outcome, read_report, table, write_report
 from tests.benchmarks.works import LEVELS, WORKS, Work
 
 
-def measure_work(work: Work, level: str, repeats: int) -> Outcome:
-    """All ways of a work at all sizes of a level; what fails is noted, and the rest goes on."""
+def measure_work(work: Work, level: str, repeats: int, alone: bool = False) -> Outcome:
+    """All ways of a work at all sizes of a level; what fails is noted, and the rest goes on.
+
+    ``alone`` measures the package's way without the others, as for sizes at which those would take hours.
+    """
     outcome = Outcome(work)
     for size in work.at(level):
         failed: dict[str, str] = {}
@@ -24,7 +27,7 @@ def measure_work(work: Work, level: str, repeats: int) -> Outcome:
             inputs = work.inputs(size)
             variants = {
                 way.name: Variant(f"{__package__}.{way.function}", {**inputs, **way.arguments}, way.processes)
-                for way in work.ways
+                for way in ([work.package] if alone else work.ways)
                 if not way.absent and size <= (way.largest or size)
             }
             rows = measure(variants, repeats, failed)
@@ -54,6 +57,7 @@ def main() -> int:
     size.add_argument("--full", action="store_const", dest="level", const=LEVELS[2], help="all sizes, many hours")
     parser.set_defaults(level=LEVELS[1])
     parser.add_argument("--only", nargs="+", choices=[work.key for work in WORKS], help="these works alone")
+    parser.add_argument("--alone", action="store_true", help="the package's ways without the others")
     parser.add_argument("--repeats", type=int, default=5, help="counted runs of each way; default: %(default)s")
     parser.add_argument("--output", type=Path, default=BUILD, metavar="DIR", help="default: build")
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has measured")
@@ -68,7 +72,7 @@ def main() -> int:
     for work in chosen:  # written after each, so that what was measured outlives an interruption
         done = kept.get(work.key)
         whole = done and not done.failed and done.measured.keys() >= set(work.at(options.level))
-        outcomes.append(done if whole else measure_work(work, options.level, options.repeats))
+        outcomes.append(done if whole else measure_work(work, options.level, options.repeats, options.alone))
         about["minutes"] = round(minutes + (time.monotonic() - start) / 60, 1)
         about["works"] = f"{len(outcomes)} of {len(chosen)}"
         path = write_report(options.output, outcomes, about, estimates(outcomes))

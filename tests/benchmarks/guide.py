@@ -1,9 +1,10 @@
 """Write the measured figures into the guide, from the JSON of one run, so that nobody types them.
 
-Run: python -m tests.benchmarks.guide [build/bench.json]
+Run: python -m tests.benchmarks.guide [build/bench.json] [--growth build/growth/bench.json]
 
 With a path, its JSON is first kept as docs/benchmark.json. A run of a few works (``--only``) takes only their
-places there, and the page says so. A page takes figures between two comments, of which
+places there, and the page says so. ``--growth`` keeps a run of large sizes (`make bench GROWTH=1`) beside it, and
+draws docs/growth.png. A page takes figures between two comments, of which
 the first names what stands there: ``<!-- figures: works -->`` and ``<!-- end of figures -->``.
 """
 
@@ -34,10 +35,16 @@ def main() -> None:
     """Keep the JSON of a run, if one is given, and write the figures into the pages of the guide."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.guide", description=main.__doc__)
     parser.add_argument("run", nargs="?", type=Path, help="bench.json of a run; default: the kept one")
+    parser.add_argument("--growth", type=Path, help="bench.json of a run of large sizes")
     options = parser.parse_args()
     if options.run:
         run = json.loads(options.run.read_text(encoding="utf-8"))
         write_json(KEPT, kept_with(run, json.loads(KEPT.read_text(encoding="utf-8"))))
+    if options.growth:
+        grown = json.loads(options.growth.read_text(encoding="utf-8"))
+        grown["about"] = {name: grown["about"][name] for name in ABOUT}
+        write_json(KEPT, {**json.loads(KEPT.read_text(encoding="utf-8")), "growth": grown})
+        draw_growth(grown, DOCS / "growth.png")
     for name in PAGES:
         page = DOCS / name
         text = with_figures(page.read_text(encoding="utf-8"), json.loads(KEPT.read_text(encoding="utf-8")))
@@ -48,11 +55,12 @@ def main() -> None:
 def kept_with(run: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
     """What to keep: a whole run itself, or the kept run with the works of a run that measured fewer."""
     found = {work["work"]: work for work in run["works"]}
+    grown = {"growth": kept["growth"]} if "growth" in kept else {}
     if {work["work"] for work in kept["works"]} <= found.keys():
-        return {**run, "about": {name: run["about"][name] for name in ABOUT}}
+        return {**run, "about": {name: run["about"][name] for name in ABOUT}, **grown}
     again = dict.fromkeys([*kept["about"].get("again", []), *found])
     works = {**{work["work"]: work for work in kept["works"]}, **found}
-    return {"about": {**kept["about"], "again": list(again)}, "works": list(works.values())}
+    return {"about": {**kept["about"], "again": list(again)}, "works": list(works.values()), **grown}
 
 
 def with_figures(page: str, run: Mapping[str, Any]) -> str:
@@ -104,10 +112,42 @@ def pictures(run: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def growth(run: Mapping[str, Any]) -> str:
+    """Large works by the package alone: time, time for each unit, and memory at every size."""
+    lines = ["| work | time | time for each | memory |", "|---|---:|---:|---:|"]
+    for work, sizes in _measured(run["growth"]):
+        for size, rows in sizes:
+            row = rows[work.package.name]
+            each = f"{1000 * row['seconds'] / size:.3g} ms" if work.each else ""
+            lines.append(f"| {work.title.format(n=f'{size:,}')} | {_time(row)} | {each} | {_memory(row)} |")
+    return "\n".join(lines)
+
+
+def draw_growth(run: Mapping[str, Any], path: Path) -> None:
+    """Time and memory of large works by their size, on logarithmic axes, as a PNG."""
+    from matplotlib.figure import Figure
+
+    found = _measured(run)
+    figure = Figure(figsize=(2.6 * len(found), 4.6), layout="constrained")
+    axes = figure.subplots(2, len(found), squeeze=False, sharex="col")
+    for k, (work, sizes) in enumerate(found):
+        at = [size for size, _ in sizes]
+        for axis, key in zip(axes[:, k], ("seconds", "peak_mb"), strict=True):
+            axis.plot(at, [max(rows[work.package.name][key], 0.1) for _, rows in sizes], marker="o")
+            axis.set(xscale="log", yscale="log")
+            axis.grid(True, which="both", alpha=0.2)
+        axes[1, k].set_xlabel(work.axis)
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("peak memory, MB")
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=100)
+
+
 BLOCKS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "works": works,
     "reasons": reasons,
     "pictures": pictures,
+    "growth": growth,
 }
 
 
