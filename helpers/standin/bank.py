@@ -61,10 +61,10 @@ def make_bank(
     processor: Any,
     seed: int,
     *,
-    poses: int = 28,
+    poses: int = 34,
     sets: int = 6,
     images: int = 300,
-    boxes: int = 600,
+    boxes: int = 800,
     slides: int = 100,
     chests: int = 120,
 ) -> Bank:

@@ -35,7 +35,7 @@ from helpers.standin.worded import PROCEDURES, Mix, draw_worded
 from helpers.standin.words import both_ways_lesson, words_lesson
 from helpers.teaching import RECIPES, STATES
 
-SEE_STEPS = 3000
+SEE_STEPS = 9000
 RARE = 8  # a word that occurs this often gets tokens of its own
 MOST_WORDED = 0.85  # share of the last steps with other words than the protocol's
 HINTED = 1.0  # weight of the hints' loss
@@ -89,8 +89,8 @@ DENY = Stage(
     2000,
     5e-4,
     {
-        **{"ct": 0.22, "mri": 0.14, "image": 0.14, "box": 0.06, "change": 0.05, "slide": 0.04, "words": 0.08},
-        "both ways": 0.27,
+        **{"ct": 0.27, "mri": 0.12, "image": 0.18, "box": 0.1, "change": 0.06, "slide": 0.05, "words": 0.1},
+        "both ways": 0.12,
     },
     stream=20,
     mix=Mix(composed=0.7, untouched=0.4, paired=0.5),

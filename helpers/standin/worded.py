@@ -63,7 +63,7 @@ def draw_worded(bank: Bank, name: str, rng: np.random.Generator, mix: Mix) -> li
         return [_box_lesson(bank, rng, long) for _ in range(4 if long else 12)]
     if name == "change":
         return [_change_lesson(bank, rng) for _ in range(4)]
-    return _slide_lessons(bank, rng)
+    return _slide_lessons(bank, rng, mix)
 
 
 def _volume_lessons(kind: str, bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
@@ -207,12 +207,11 @@ def _change_lesson(bank: Bank, rng: np.random.Generator) -> Lesson:
     return lesson
 
 
-def _slide_lessons(bank: Bank, rng: np.random.Generator) -> list[Lesson]:
+def _slide_lessons(bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
     """One slide, asked in several ways. A question stands before the patches, so each is a lesson of its own."""
-    pick = rng.random()
     tokens, specimen = bank.slides[rng.integers(len(bank.slides))]
     stain, fragments = specimen.stain, specimen.fragments
-    if pick < 0.3:
+    if rng.random() < max(0.3, mix.untouched):
         tokens = bank.untouched.slides[rng.integers(len(bank.untouched.slides))]
         drawn = np.sort(rng.permutation(len(tokens))[: rng.integers(1, len(tokens) + 1)])
         tokens = tokens[drawn] if rng.random() < 0.6 else tokens

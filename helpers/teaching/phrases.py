@@ -132,6 +132,10 @@ _OF_PICTURES = _phrases("picture|image|scan|photo|medical image|file|figure|exam
 _KINDS = _phrases("kind|type|sort|class|category")
 _TELL = _phrases("Tell me|Say|Name|Explain|Can you tell me|I want to know|Do you know|Please tell me")
 _LOOKS = _phrases("this is|we have here|you see|I am looking at|is shown|that is|was uploaded")
+_WRITE = _phrases(
+    "Write|Please write|I would like|Produce|Give me|Please give|Please give me|May I have|Can I get"
+)
+_TEXTS = _phrases("a description|a short description|a sentence|a summary|an account|the description|a caption")
 _PARTS = _phrases("part|region|area|body part|part of the body|region of the body")
 # Words that say nothing about the answer. None of them denies.
 FILLERS = _phrases(
@@ -197,6 +201,7 @@ def composed_what(rng: np.random.Generator) -> str:
         f"Describe {_one(('this', 'the', 'my'), rng)} {what} {_one(('here', 'briefly', 'now', 'to me'), rng)}.",
         f"What {_one(('does', 'might', 'can'), rng)} the {what} show?",
         f"What is on {_one(('this', 'the', 'my'), rng)} {what}?",
+        f"{_one(_WRITE, rng)} {_one(_TEXTS, rng)} of {_one(('this', 'the', 'my'), rng)} {what}.",
     )
     return _one(forms, rng)
 

@@ -296,6 +296,9 @@ def worded_other(
         x = _one(EFFUSIONS if condition == EFFUSION else (*SPELLINGS[condition], *OTHER_SPELLINGS[condition]), rng)
         text = say.wording(say.FINDING, rng, x, PARTS.get(kind, "body"), held_out=held_out, composed=composed)
         text = closed_question(text, ["yes", "no"]) if rng.random() < 0.3 else text
+        if condition != EFFUSION and not held_out and rng.random() < 0.4:  # as the report asks
+            modality = "MR" if condition in _FOUND_IN["brain MRI"] else "CT"
+            text = worded_finding(modality, condition, True, rng, form="protocol").text
     elif composed and rng.random() < 0.12:
         text = behind_a_record(_any_finding(rng, composed), rng)
     return Question(text, declining(kind), declining(kind))
