@@ -6,9 +6,12 @@ the MedGemma 1.5 report (arXiv:2604.05081) they run from 0 to 1 ("of 1"). This p
 
 | in a reply | read as |
 |---|---|
-| the last list or object with ``box_2d``: JSON, or with single quotes, a comma too many, in a fence | boxes |
+| what stands right behind the last "Final Answer:" | that, whatever follows |
+| else the last list or object with ``box_2d``: JSON, single quotes, a comma too many, in a fence | boxes |
 | objects one after the other, nothing but commas between them | one list of them |
 | the list ``[]`` that ends a line of its own or stands behind a colon | no boxes: nothing is there |
+| ``[]`` behind boxes and the name of another thing: "Devices: []" | unparsable |
+| several lists in one object: ``{"heart": [...], "lung": [...]}`` | all their boxes |
 | all numbers from 0 to 1, or a little outside | boxes of 1, brought to 1000 |
 | corners exchanged | put in order |
 | up to 5 % outside of the picture | cut off at its edge |
@@ -18,6 +21,7 @@ the MedGemma 1.5 report (arXiv:2604.05081) they run from 0 to 1 ("of 1"). This p
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -32,6 +36,9 @@ SLACK = 0.05  # how far a corner may lie outside of the picture, as a share of i
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?\s*", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"""["']?box_2d["']?\s*:""")
 _NAME = re.compile(r"(?!nan\b|inf)[a-z_]+\d?|\.\.\.", re.IGNORECASE)
+_FINAL = re.compile(r"final[\s*_`]+answer[\s*_`\"']*[:=]?[\s*_`]*(?:json)?\s*", re.IGNORECASE)
+_OF_OTHERS = re.compile(r"(?:^|\n)[^\n:]*[^\W\d_][^\n:]*:\s*\Z")  # a line that names something, as "Devices:"
+_OF_ANSWER = re.compile(r"answer|box|json|result|output", re.IGNORECASE)
 _BEFORE_NONE = re.compile(r"(?:^|\n|:)[\s*_`>]*(?:json)?\s*\Z", re.IGNORECASE)
 _AFTER_NONE = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
 
@@ -82,7 +89,7 @@ def read_truth_boxes(cell: str) -> list[list[float]]:
 
 
 def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
-    """The last list or object with boxes, or a row of objects, or ``[]``; None without any.
+    """What is stated as boxes: a list, an object, a row of objects, or ``[]``; None without any, or if unclear.
 
     Also returns the end of the last text about boxes, even if it only repeats the question.
     """
@@ -103,14 +110,20 @@ def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
             rows[-1].append(one)
         else:
             rows.append([one])
-    return (rows[-1] if rows else None), end
+    final = [row for found in _FINAL.finditer(text) for row in rows if row[0].start == found.end()]
+    if final or not rows:
+        return (final[-1] if final else None), end
+    before = _OF_OTHERS.search(text[: rows[-1][0].start])
+    of_others = rows[-1][0].value == [] and before is not None and not _OF_ANSWER.search(before[0])
+    unclear = of_others and any(one.value != [] for row in rows for one in row)
+    return (None if unclear else rows[-1]), end
 
 
 def _entries(value: Any) -> list[dict[str, Any]]:
     """The objects of a list with a box, of a single object with a box, or of an object that holds such a list."""
     if isinstance(value, dict):
         inner = [entries for one in value.values() if isinstance(one, list) and (entries := _entries(one))]
-        return [value] if "box_2d" in value else inner[-1] if inner else []
+        return [value] if "box_2d" in value else list(itertools.chain.from_iterable(inner))
     if isinstance(value, list) and any(isinstance(one, dict) and "box_2d" in one for one in value):
         return [one if isinstance(one, dict) else {} for one in value if one != ""]
     return []

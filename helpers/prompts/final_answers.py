@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from helpers.errors import InputError
 from helpers.prompts.option_forms import Forms, forms_of
@@ -44,18 +44,24 @@ _NEW_LINE = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|h\d)\b", re.IGNORECASE)
 _ENDS = re.compile(
     r"""\s*\Z | [^\S\n]*(?: \n | [(\[|] | \.\.\. | — ) | [,;:!。、.] | [^\S\n]+[-–—]\s
       | [^\S\n]+(?: because | since | due\s+to | based\s+on | given | there\s+(?:is|are)
-                 | is\s+(?:the\s+)?(?:correct|right|best|most\s+likely) | (?:or|and)\s+["'`*]*final )\b""",
+                 | is\s+(?:the\s+)?(?:correct|right|best|most\s+likely) | (?:or|and)\s+["'`*]*final )\b
+      | [^\S\n]*/\s*["'`*]*final\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 _GOES_ON = re.compile(r"[,;:.]\d|[,;:]\s\d|\s+[-–—]\s+\d")  # after a digit: a decimal, several numbers, or a range
 _NEXT_LINE = re.compile(r"[^\S\n]*\n[^\S\n]*")
 _LINE_ENDS = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
+# What may stand between two options: "A, B and C", "yes (20 %), no (80 %)", "improved: 0.1, stable: 0.7".
 _JOINING = re.compile(
     rf"""[^\S\n]|[*_`"'()\[\]{{}}$,;:/|&+.!—–-]|{TAG}|\n[^\S\n]*(?:[-*•]\s|(?=(?:or|and)\b))
       |\b(?:or|and|nor|but|to|vs|versus|then|also|perhaps|maybe|possibly|probably|wait|actually|correction|or\s+rather
-      |sorry|hmm|otherwise|either|even|alternatively|i[ ]mean)\b""",
+      |sorry|hmm|otherwise|either|even|alternatively|i[ ]mean)\b|(?<=[\s:=(])\d+(?:[.,]\d+)?[^\S\n]*%?""",
     re.IGNORECASE | re.VERBOSE,
 )
+_BRACKET = re.compile(r"\([^()\n]*\)")
+_OR_ANOTHER = re.compile(r"[^\S\n]*\([^\S\n]*(?:or|and)\b", re.IGNORECASE)  # grade 2 (or 3)
+_ITEM = re.compile(r"^[^\S\n]*(?:[-*•]|\(?\d{1,2}[.)])[^\S\n]+", re.MULTILINE)
+_NEXT_ITEM = re.compile(r"[^\n]*\n[^\S\n]*(?:[-*•]|\(?\d{1,2}[.)])[^\S\n]+")
 
 
 def parse_final_answer(reply: str, options: Sequence[str]) -> str | None:
@@ -118,7 +124,8 @@ def _read_option(forms: Forms, text: Spelled, start: int) -> Read | None:
         ended = [one for one in standing if _is_end(text.text, -one[1])]
         if standing:
             place, end, option = (ended or standing)[0]
-            several = _is_joined(forms, text, -end, option)
+            several = _is_joined(forms, text, -end, {option})
+            several = several or _is_listed(forms, text, start, place, -end, option)
             if not ended and not several:
                 return None  # another answer that only begins like an option
             longer = any(k <= place and other < end for k, other, _ in standing)
@@ -144,15 +151,34 @@ def _is_end(text: str, end: int) -> bool:
     return not goes_on and _ENDS.match(text, closed) is not None
 
 
-def _is_joined(forms: Forms, text: Spelled, end: int, option: str) -> bool:
-    """Whether another option follows, after marks and words such as "or", or alone on the next line."""
-    place = end
+def _is_joined(forms: Forms, text: Spelled, end: int, options: Collection[str]) -> bool:
+    """Whether an option that is none of ``options`` follows, after marks and words such as "or"."""
     below = _NEXT_LINE.match(text.text, end)
-    if below and any(o != option and _LINE_ENDS.match(text.text, k) for o, k in forms.at(text, below.end())):
+    if below and any(o not in options and _LINE_ENDS.match(text.text, k) for o, k in forms.at(text, below.end())):
         return True
-    while True:
-        if any(other != option and _is_end(text.text, stop) for other, stop in forms.at(text, place)):
+    if _OR_ANOTHER.match(text.text, end):
+        return True
+    waiting, seen = [end], {end}
+    while waiting:
+        place = waiting.pop()
+        for other, stop in forms.at(text, place):
+            if other not in options and (
+                _is_end(text.text, stop) or _is_joined(forms, text, stop, {*options, other})
+            ):
+                return True
+        steps = [pattern.match(text.text, place) for pattern in (_JOINING, _BRACKET)]
+        new = {step.end() for step in steps if step} - seen
+        waiting += new
+        seen |= new
+    return False
+
+
+def _is_listed(forms: Forms, text: Spelled, start: int, place: int, end: int, option: str) -> bool:
+    """Whether the option at ``place`` is an item of a list in which another option is an item, too."""
+    if not _ITEM.search(text.text, start, place):
+        return False
+    while item := _NEXT_ITEM.match(text.text, end):
+        end = item.end()
+        if any(other != option and _is_end(text.text, stop) for other, stop in forms.at(text, end)):
             return True
-        if not (joining := _JOINING.match(text.text, place)):
-            return False
-        place = joining.end()
+    return False

@@ -7,6 +7,9 @@
 | ``1,234``, ``1,234.5``, ``1 234``, ``1.234,5`` | thousands, as in English; of two marks the last is the point |
 | ``3 to 5``, ``3-5``, ``3 or 4``, ``3 x 4 cm``, ``> 5``, ``at least 5``, ``5 ± 1``, ``1/2`` | unparsable |
 | ``3 (or 4)``, ``3 cm (20 mm)``, ``3; 4``, a bare 4 on the line behind ``3`` | unparsable: two that differ |
+| ``three, four``, ``3 in the left lung; 2 in the right lung`` | unparsable, too |
+| ``- 50 HU``, ``- 3 %`` | unparsable: a minus or a bullet; for what is never below zero, a bullet |
+| ``0.5"``, ``12 (pixels)`` | unparsable: marks and words of other units |
 | ``2 dozen``, ``3 thousand``, ``one third`` | unparsable: the number alone is not what was meant |
 | ``none``, ``no nodules`` | unparsable, as no number is stated |
 | ``2e253``, more than 12 digits, ``10²`` | unparsable: no count or size of a patient |
@@ -47,8 +50,11 @@ _SIZES: dict[str, Mapping[str, float]] = {
 _UNITS = {name: (kind, size) for kind, row in _SIZES.items() for name, size in row.items()}
 # Units that are not converted. They are no nouns for counted things.
 _OTHER_UNITS = {"%", "hu", "°", "month", "year"}
+_SIGNED = {"%", "hu", "°"}  # units of quantities that may be below zero
+# Nouns in brackets that are units of their own, and no remark about the number as in "12 (large)".
+_NO_UNITS = {"pixel", "px", "voxel", "vx", "slice", "image", "patch", "patche", "point", "unit"}
 _WRITTEN_OUT = {
-    **{"percent": "%", "hounsfield": "hu", "degree": "°", "deg": "°"},
+    **{"percent": "%", "per cent": "%", "hounsfield": "hu", "degree": "°", "deg": "°"},
     **{"gram": "g", "microgram": "ug", "mcg": "ug", "milligram": "mg", "kilogram": "kg"},
     **{"millisecond": "ms", "second": "s", "sec": "s", "minute": "min", "hour": "h", "hr": "h", "wk": "week"},
     **{"millimet": "mm", "centimet": "cm", "decimet": "dm", "kilomet": "km", "nanomet": "nm", "inches": "inch"},
@@ -67,7 +73,8 @@ _NUMBER = re.compile(
 # Between a number and its unit, there may be spaces, Markdown, HTML, or LaTeX, whose thin space is spelled with a
 # comma.
 _BETWEEN = rf"""(?:[^\S\n]|[*_`"'$~{{}}]|{TAG}|\\(?:text|math|mbox|rm)[a-z]*|\\\s?|[,;:!](?=[\\a-zµμ]))*"""
-_NAME = r"%|°|(?:(?:square|sq\.?|cubic|cu\.?)[^\S\n]+)?[^\W\d_⁰¹²³⁴-⁹]+(?:\^?[23²³](?!\d))?"
+_POWER = r"(?:\}?\^)?\{?[23²³](?!\d)\}?|<sup>[23]</sup>"
+_NAME = rf"%|°|per[^\S\n]cent\b|(?:(?:square|sq\.?|cubic|cu\.?)[^\S\n]+)?[^\W\d_⁰¹²³⁴-⁹]+(?:{_POWER})?"
 _UNIT = re.compile(rf"{_BETWEEN}(?:(?P<unit>{_NAME})|[(\[](?P<inner>{_NAME})[)\]])?", re.IGNORECASE)
 # Words after a number that change it into another number.
 _SCALED = re.compile(
@@ -76,12 +83,16 @@ _SCALED = re.compile(
     re.IGNORECASE,
 )
 _DOUBT = re.compile(r"\(\s*(?:or|maybe|perhaps|possibly|probably|range)\b", re.IGNORECASE)
+_NEXT = re.compile(r"\s*;\s*")
+_PRONOUN = re.compile(r"\s+(?:can|could|may|might|must|should|would|does|needs?|has|sees)", re.IGNORECASE)
+_LONE_DASH = re.compile(r"[-−–]\s+\Z")
 _CLOSED, _ENDED = re.compile(r"\s*\)"), re.compile(r"[^\S\n]*[.!]*[^\S\n]*(?:[;\n]|\Z)")
 _BEHIND = re.compile(r"[.;!\s]*")
 ROUNDED = 0.1  # share of a number by which its repetition in another unit may differ
 _REST = re.compile(r"[^\n.;!?]*(?:\.(?=\d)[^\n.;!?]*)*")  # the rest of the sentence
 _MORE = re.compile(
-    r"[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|max|per)\b",
+    rf"\b(?:{'|'.join(word for word in _WORDS if word != 'one')})\b"
+    r"|[\d⁰¹²³⁴-⁹⁄±+/<>=]|\b(?:or|to|and|versus|vs|if|not|of|x|at\s+(?:least|most)|minimum|maximum|max|per)\b",
     re.IGNORECASE,
 )
 
@@ -144,14 +155,28 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
         return None
     said = _UNIT.match(text.text, number.end())
     # True for "12 (mm)", but not for "12 (large)".
-    in_brackets = said["inner"] if _is_unit(said["inner"]) else None
+    in_brackets = said["inner"] if _is_unit(said["inner"]) or _unit(said["inner"]) in _NO_UNITS else None
     factor = _factor(said["unit"] or in_brackets, unit)
     value = _value(number)
     end = said.end() if said["unit"] else number.end()
-    if factor is None or value is None or _goes_on(text.text, number.end(), said):
+    # Whether it is a minus or the mark of an item cannot be told.
+    dashed = _unit(unit) in _SIGNED and _LONE_DASH.search(text.text[max(start - 2, 0) : number.start()])
+    unclear = dashed or _is_pronoun(text.text, number) or _is_in_inches(text.text, number)
+    if factor is None or value is None or unclear or _goes_on(text.text, number.end(), said):
         return Read(None, number.start(), end)
     clear = _all_near(value * factor, _said_besides(text.text, said.end(), unit))
     return Read(value * factor if clear else None, number.start(), end)
+
+
+def _is_pronoun(text: str, number: re.Match[str]) -> bool:
+    """Whether "one" is somebody: one cannot tell."""
+    return (number["word"] or "").lower() == "one" and _PRONOUN.match(text, number.end()) is not None
+
+
+def _is_in_inches(text: str, number: re.Match[str]) -> bool:
+    """Whether the quote behind a number is the mark of inches, as no quote was opened in its line."""
+    before = text[: number.start()].rpartition("\n")[2]
+    return text[number.end() : number.end() + 1] in ('"', "″") and before.count('"') % 2 == 0
 
 
 def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
@@ -160,7 +185,8 @@ def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
     if glued or _SCALED.match(text, end):
         return True
     rest = _REST.match(text, unit.end())
-    said = re.sub(r"[23²³]$", "", unit["unit"] or unit["inner"] or "") + " " + re.sub(r"\([^()]*\)", "", rest[0])
+    named = re.sub(r"\W*[23²³]\}?$|<sup>\d</sup>$", "", (unit["unit"] or unit["inner"] or "").lower())
+    said = f"{_WRITTEN_OUT.get(named, named)} " + re.sub(r"\([^()]*\)", "", rest[0])
     doubted = text[rest.end() : rest.end() + 1] == "?" or _DOUBT.search(rest[0]) is not None
     return doubted or _MORE.search(said) is not None
 
@@ -174,9 +200,10 @@ def _said_besides(text: str, end: int, asked: str | None) -> Iterator[float]:
         if not number:
             continue
         unit = _UNIT.match(text, number.end())
-        factor = _factor(unit["unit"], asked) if not unit["unit"] or _is_unit(unit["unit"]) else None
+        listed = _NEXT.fullmatch(text, rest.end(), number.start())  # of two counts, each may have a noun
+        factor = _factor(unit["unit"], asked) if listed or not unit["unit"] or _is_unit(unit["unit"]) else None
         value = _value(number)
-        if factor is not None and value is not None and closing.match(text, unit.end()):
+        if factor is not None and value is not None and (listed or closing.match(text, unit.end())):
             yield value * factor
 
 
@@ -220,7 +247,8 @@ def _is_unit(name: str | None) -> bool:
 
 def _unit(name: str | None) -> str:
     """A unit's short name: "millimetres" and "mm." are "mm", "cm³" and "cm^3" are "cm3"."""
-    name = (name or "").strip().rstrip(".").lower().translate(str.maketrans("²³µμ", "23uu", "^"))
+    name = (name or "").strip().rstrip(".").lower().translate(str.maketrans("²³µμ", "23uu", "^{}"))
+    name = re.sub(r"<sup>(\d)</sup>", r"\1", name)
     if power := re.fullmatch(r"(square|sq\.?|cubic|cu\.?)\s+(\S+)", name):
         return f"{_unit(power[2])}{2 if power[1].startswith('s') else 3}"
     for begins, short in _WRITTEN_OUT.items():

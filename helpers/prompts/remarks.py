@@ -18,18 +18,45 @@ _WITHHELD = re.compile(
       (?:[ ]+(?:to|be|you|safely|reliably|yet|responsibly|currently|able|possible))*
       (?:[ ]+(?:giv|stat|provid|reach|offer|mak|determin|conclud|writ|com|hav|draw|say|commit|answer|form)\w*)?
       (?:[ ]+(?:to|up|with|you|{_DETERMINER}|definite|definitive|clear|reliable|safe|single|firm|true))*
-      [ "'*`:]*$""",
+      [ "'*`:$(\[]*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# What a sentence denies that ends on the words: "it does not mean that ...", "it would be wrong to say that ...".
+_DENIED = re.compile(
+    rf"""\b(?:(?:not|never|n't|cannot)[ ]+(?:\w+[ ]+)?(?:mean|imply|follow|true|correct|say|claim|conclude|think
+        |believe|the[ ]case) | wrong|incorrect|false|mistaken|misleading|premature|untrue)\b
+      [^.,;:!?]*\bthat[ ]+(?:{_DETERMINER}[ ]+)?["'*`]*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 _ASKED = re.compile(
     r"""\b(?:must|should|asked|told|instruct\w*|required|template|format|form|either|write)\b[^.:\n]*["'`]\s*$""",
     re.IGNORECASE,
 )
-_SUPPOSED = re.compile(r"\b(?:if|were|had|unless)\b[^.;]*$", re.IGNORECASE)
-_CONDITION = re.compile(
-    r"""[*_`"')\],\s]*\b(?:only\s+)?(?:if|unless|provided|depending|assuming|in\s+case)\b""", re.IGNORECASE
+_SUPPOSED = re.compile(r"\b(?:if|were|had|unless|assuming|supposing|given)\b[^.;]*$", re.IGNORECASE)
+# A condition before the words, at the beginning of a sentence: "If there is fever, then ...", "Otherwise, ...". It
+# is none where somebody only says that he had to choose.
+_UNDER = re.compile(
+    rf"""(?:^|[.;:!?(\[]|\b(?:but|and|or|however),?)\s*
+      (?: (?:only[ ])?(?:if|unless|in[ ]case|assuming|supposing|provided)\b
+          (?![^.;:!?]*\b(?:choose|pick|forced|pressed|decide|guess|commit|answer)\b)
+          [^.;:!?]*(?:,|\bthen\b)\s*(?:then\s+)?
+        | (?:otherwise|or[ ]else|else|if[ ](?:so|not)),?\s*(?:with\s+)? )
+      (?:write\s+|{_DETERMINER}\s+)*["'*`(]*\s*$""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_BETWEEN = re.compile(r"""["'`*_)\]}$ ]*(?:,? *\b(?:and/or|or|and)\b|[,/|]) *(?:with +)?["'`*_(\[ ]*""", re.I)
+_OTHERWISE_SHOWN = re.compile(r"(?:^|[.;:!?(\[])\s*with(?:out)?\b[^.;:!?]*$", re.IGNORECASE)
+_CHANGED = re.compile(
+    rf"\b(?:chang|revis|correct|updat|switch|amend|alter)\w*\s+(?:{_DETERMINER}\s+)?[\"'*`]*$", re.IGNORECASE
+)
+_CONDITION = re.compile(
+    r"""(?:[*_`"')\],]|[^\S\n])*\b(?:only\s+)?(?:if|unless|provided|depending|assuming|in\s+case|otherwise|else)\b""",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(
+    r"""["'`*_)\]}$\s]*(?:,?\s*\b(?:and/or|or|and)\b,?|[,/|])\s*
+      (?:(?:if\b[^.;:!?\n"'`]{0,60},|else|otherwise)\s*)?(?:with\s+)?["'`*_(\[\s]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _DOUBT = re.compile(
     r"\s*(?:un(?:certain|clear|known|determined|sure)|in(?:determinate|conclusive)|"
     r"not\s+(?:certain|clear|known|sure|determined|possible))\b",
@@ -45,10 +72,20 @@ def begins_a_sentence(before: str, *, as_printed: bool) -> bool:
     return bool(_BEGINS.search(before)) or (as_printed and not _OF_SOMETHING.search(before))
 
 
-def is_withheld(before: str, link: str) -> bool:
-    """Whether the line before "final answer" says that there is none, asks for one, or only assumes one."""
-    supposed = link.lower().startswith("would") and _SUPPOSED.search(before)
-    return bool(_WITHHELD.search(before) or _ASKED.search(before) or supposed)
+def is_withheld(before: str, link: str, *, stated: bool) -> bool:
+    """Whether the line before "final answer" says that there is none, asks for one, denies or only assumes one.
+
+    ``stated`` says that an answer was stated before, so that "with contrast, it would be yes" is another matter.
+    """
+    would = link.lower().startswith("would")
+    supposed = would and (_SUPPOSED.search(before) or (stated and _OTHERWISE_SHOWN.search(before)))
+    said = (_WITHHELD, _DENIED, _ASKED, _UNDER)
+    return bool(supposed or any(pattern.search(before) for pattern in said))
+
+
+def is_changed(before: str) -> bool:
+    """Whether the line before "final answer to" says that the answer is changed."""
+    return _CHANGED.search(before) is not None
 
 
 def is_conditional(text: str, end: int) -> bool:

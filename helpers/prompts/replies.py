@@ -20,6 +20,12 @@ Value = TypeVar("Value")
 # of 3.5).
 _WHOLE = re.compile(r".*(?:\n|[.!?](?=\s)|[。！？])", re.DOTALL)
 
+_TRACE = re.compile(
+    r"<unused94>(.*?)(?:<unused95>|\Z)|<think(?:ing)?>(.*?)(?:</think(?:ing)?>|\Z)"
+    r"|\A((?:(?!<think(?:ing)?>).)*)</think(?:ing)?>",
+    re.DOTALL,
+)
+
 
 def check_max_new_tokens(max_new_tokens: int) -> None:
     """Raise `InputError` unless an answer may have at least one token."""
@@ -100,11 +106,12 @@ class RunningText:
 
 
 def split_thinking(decoded: str) -> tuple[str, str]:
-    """Split a decoded reply into answer and thinking trace (between ``<unused94>`` and ``<unused95>``).
+    """Split a decoded reply into answer and thinking trace.
 
-    If the trace was cut off before its end, the answer is empty.
+    MedGemma thinks between ``<unused94>`` and ``<unused95>``. Servers and other models write ``<think>`` and
+    ``</think>``, and leave out the first of the two where the prompt ends on it. If the trace was cut off before
+    its end, the answer is empty.
     """
-    traces = re.findall(r"<unused94>(.*?)(?:<unused95>|\Z)", decoded, flags=re.DOTALL)
-    answer = re.sub(r"<unused94>.*?(?:<unused95>|\Z)", "", decoded, flags=re.DOTALL)
+    traces = [next(filter(None, found.groups()), "") for found in _TRACE.finditer(decoded)]
     thinking = "\n".join(t.strip().removeprefix("thought").strip() for t in traces)
-    return answer.strip(), thinking
+    return _TRACE.sub("", decoded).strip(), thinking

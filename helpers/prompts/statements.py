@@ -15,7 +15,10 @@ Markdown, HTML, LaTeX and quotes may stand around the words and around X. Not ev
 - A **remark** is all else: "this final answer is no substitute for a radiologist". It counts if an answer can be
   read from it ("so the final answer is yes") and is passed over if not.
 - What is **withheld** ("I cannot give a final answer: ..."), an **echo** of the template ('either "Final Answer:
-  yes" or "Final Answer: no"') and a **condition** ("Final Answer: yes, if ...") state nothing.
+  yes" or "Final Answer: no"') and a **condition** ("Final Answer: yes, if ...", "If ..., final answer: yes") state
+  nothing.
+- Behind a statement, a **correction** counts if an answer can be read from it: "Revised answer: yes", "So the
+  answer is yes", "I change my final answer to yes".
 """
 
 from __future__ import annotations
@@ -28,20 +31,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.prompts.literals import Literal, literals_in
-from helpers.prompts.remarks import are_echoes, begins_a_sentence, is_conditional, is_doubt, is_withheld
+from helpers.prompts.remarks import (
+    are_echoes,
+    begins_a_sentence,
+    is_changed,
+    is_conditional,
+    is_doubt,
+    is_withheld,
+)
 from helpers.prompts.spelling import Spelled, spell
 
 TAG = r"</?[a-z][^<>\n]*>"
 MARK = rf"""(?:[*_`"'\#]|{TAG})"""
 _MARKER = re.compile(
     rf"""
-    (?: (?P<final> final (?:[\s*_`-]|{TAG}){{0,4}} answer (?![a-z]) (?:[ ]\([^()\n]{{0,40}}\) (?=\W*:))? )
+    (?: (?P<final> final (?:[\s*_`-]|{TAG}){{0,4}} answer (?![a-z]) (?:[ ]\([^()\n]{{0,40}}\) (?=\W*:))?
+          (?:[ ](?:to|for|on|about|regarding)[ ](?:the|this|that|your)\b[^.,:;!?\n]{{0,60}}? (?=[ ]is\b|:))? )
+      | (?P<again> (?:revised|corrected|updated|amended)[ ]answer | correction(?=\W*:)
+          | \b(?:the|my)[ ](?:correct[ ]|right[ ])?answer )
       | (?<!second[ ]) (?<!third[ ]) (?<!next[ ]) (?<!other[ ]) (?<!2nd[ ]) (?<!3rd[ ]) (?<!less[ ])
         most[ ]+likely[ ]+diagnosis )
     (?P<link> (?:{MARK}|[^\S\n])*
-      (?: (?P<is> (?:is|was|remains|(?:would|will|must)[ ]be)\b (?:[ ]+(?:therefore|thus|still|clearly|hence)\b)? )
+      (?: (?P<is> (?:is|was|remains|becomes|(?:would|will|must|should|ought[ ]to)[ ]be)\b
+              (?:[ ]+(?:therefore|thus|still|clearly|hence)\b)? )
           (?: (?:{MARK}|[^\S\n])* (?P<is_colon>:) )?
         | (?P<colon> [:|] | = | -> | → | ⇒ | [-–](?=[^\S\n]) | — )
+        | (?P<to> (?:from[ ]\S+[ ])?to\b )
         | (?P<own_line> \n ) ) )?
     | (?P<boxed> \\ f?box(?:ed)? \s* \{{ )
     | < (?:final[_ -]?)? answer >
@@ -109,7 +124,10 @@ def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list
         if marker.start() < passed or any(start <= marker.start() < end for start, end in objects):
             continue
         before = text.text[max(0, marker.start() - 200) : marker.start()].rpartition("\n")[2]
-        counts = not is_withheld(before, marker["is"] or "")
+        stated = any(one for *_, one in found)
+        if (marker["to"] and not is_changed(before)) or (marker["again"] and not _is_again(marker, stated)):
+            continue
+        counts = not is_withheld(before, marker["is"] or "", stated=stated)
         what = read(text, marker.end())
         if what is not None and what.value is not None:
             found.append((marker, what, counts and not is_conditional(text.text, what.end)))
@@ -125,11 +143,16 @@ def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list
     return [what for k, (_, what, counts) in enumerate(found) if counts and k not in echoes]
 
 
+def _is_again(marker: re.Match[str], stated: bool) -> bool:
+    """Whether "the answer is", "correction:" and the like come behind a statement that they can correct."""
+    return stated and bool(marker["is"] or marker["colon"] or marker["is_colon"])
+
+
 def _is_binding(marker: re.Match[str], before: str, text: str, what: Read | None) -> bool:
     """Whether words without a readable answer are still a statement, and not a remark."""
     if marker["boxed"]:
         return not text[marker.end() :].lstrip().startswith("}")  # true for words about an empty box
-    if not marker["final"]:
+    if not marker["final"] or marker["to"] or (marker["is"] or "").lower().startswith(("should", "ought")):
         return False
     first = begins_a_sentence(before, as_printed=marker["final"] == "Final Answer")
     if marker["own_line"]:

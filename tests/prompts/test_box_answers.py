@@ -14,6 +14,9 @@ BOX = '[{"box_2d": [1, 2, 30, 40], "label": "heart"}]'
 ONE = [[1, 2, 30, 40]]
 
 
+HEART = '[{"box_2d": [10, 20, 300, 400], "label": "heart"}]'
+
+
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
@@ -61,6 +64,14 @@ ONE = [[1, 2, 30, 40]]
         (f"<unused94>{BOX}", None),
         ("[" * 5000 + "]" * 5000, None),
         ("There is none.", None),
+        (f"Final Answer: {HEART}\nOther findings: []", [[10, 20, 300, 400]]),
+        (f"{HEART}\n\nDevices: []", None),
+        (f"First I thought of {HEART}\nFinal Answer: []", []),
+        (f"Final Answer: []\n\nA box would be written {HEART}.", []),
+        (
+            f'{{"heart": {HEART}, "lung": [{{"box_2d": [50, 60, 70, 80]}}]}}',
+            [[10, 20, 300, 400], [50, 60, 70, 80]],
+        ),
     ],
 )
 def test_boxes_are_what_a_reply_ends_on(reply: str, expected: list[list[float]] | None) -> None:

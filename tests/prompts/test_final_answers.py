@@ -7,6 +7,7 @@ import pytest
 from helpers.prompts import find_final_answer, parse_final_answer
 
 YES_NO = ("yes", "no")
+FINDINGS = ("effusion", "consolidation", "edema", "none")
 LETTERS = ("A", "B", "C", "D")
 CHANGES = ("Improved", "Stable", "Worsened")
 LETTERED = ("(A) Improved", "(B) Stable", "(C) Worsened")
@@ -258,7 +259,7 @@ def test_a_final_answer_is_an_option_or_nothing(
         ("I will not state a Final Answer: no", YES_NO, None),
         ("Options: Final Answer: yes | Final Answer: no", YES_NO, None),
         ("Either Final Answer: yes or Final Answer: no", YES_NO, None),
-        ("Final Answer: no. Correction: yes", YES_NO, None),
+        ("Final Answer: no. Correction: yes", YES_NO, "yes"),
         ("Final Answer: no. Correction: Final Answer: yes.", YES_NO, "yes"),
         ("Final Answer (after review): yes", YES_NO, "yes"),
         ('[{"answer": "A"}, {"answer": "B"}]', LETTERS, None),
@@ -290,3 +291,101 @@ def test_it_is_told_where_the_answer_begins(text: str, said: str) -> None:
 def test_an_answer_that_is_none_of_the_options_is_a_statement_too() -> None:
     assert find_final_answer("Final Answer: maybe", YES_NO).value is None
     assert find_final_answer("There is blood.", YES_NO) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [
+        ("Final Answer: A, B and C", ("A", "B", "C", "D")),
+        ("Final Answer: effusion, consolidation and edema", FINDINGS),
+        ("Final Answer: effusion (small), edema (mild)", FINDINGS),
+        ("Final Answer:\n1. effusion\n2. edema", FINDINGS),
+        ("Final Answer:\n- effusion: no\n- edema: yes", FINDINGS),
+        ("Final Answer: yes (20%), no (80%)", YES_NO),
+        ("Final Answer: improved: 0.1, stable: 0.7, worsened: 0.2", ("improved", "stable", "worsened")),
+        ("Final Answer: grade 2 (or 3)", ("grade 1", "grade 2", "grade 3")),
+    ],
+)
+def test_an_answer_of_several_options_is_none(reply: str, options: tuple[str, ...]) -> None:
+    assert parse_final_answer(reply, options) is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Final Answer: yes, no doubt",
+        "Final Answer: yes (80 % sure), no bleeding elsewhere",
+        "Final Answer: yes (no contrast was given)",
+        "Final Answer:\n- yes\n- No shift of the midline.",
+        "If I had to choose, Final Answer: yes",
+        "Even if the lesion is small, the final answer is yes.",
+        "To see if there is blood I read all slices, so the final answer is yes.",
+        "There is no doubt that the final answer is yes.",
+        "With this in mind, the final answer would be yes.",
+        "Final Answer: yes\n\nIf you have further questions, ask.",
+        "Final Answer: yes\nThe answer is final.",
+        "Final Answer: yes\n\nThe answer to your question needs a radiologist.",
+    ],
+)
+def test_words_around_an_answer_do_not_hide_it(reply: str) -> None:
+    assert parse_final_answer(reply, YES_NO) == "yes"
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        "(With contrast, the final answer would be yes.)",
+        "If the patient has a fever, then Final Answer: yes",
+        "But if contrast is given, Final Answer: yes.",
+        "Otherwise, final answer: yes.",
+        "It would be wrong to conclude that the final answer is yes.",
+        "This does not mean that the final answer is yes.",
+        "not $\\boxed{yes}$",
+        "For slice 3 alone, the answer is unclear.",
+    ],
+)
+def test_what_is_assumed_or_denied_replaces_no_answer(further: str) -> None:
+    assert parse_final_answer(f"Final Answer: no\n\n{further}", YES_NO) == "no"
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        "On reflection, the final answer should be yes.",
+        "I change my final answer to yes.",
+        "I revise my final answer from no to yes.",
+        "**Revised Answer:** yes",
+        "Correction: yes",
+        "Wait, slice 12 is hyperdense. So the answer is yes.",
+        "The final answer to the question is yes.",
+    ],
+)
+def test_a_correction_replaces_the_answer(further: str) -> None:
+    assert parse_final_answer(f"Final Answer: no\n\n{further}", YES_NO) == "yes"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "Options: Final Answer: yes / Final Answer: no",
+        "You asked for Final Answer: yes/Final Answer: no. I cannot decide.",
+        "End with 'Final Answer: yes' if there is blood and 'Final Answer: no' otherwise.",
+        "I have to end with 'Final Answer: yes' or, if none is seen, 'Final Answer: no'.",
+        "The instruction is to end with 'Final Answer: yes' or else with 'Final Answer: no'. I can't.",
+        "Final Answer: yes\nor\nFinal Answer: no",
+    ],
+)
+def test_the_words_of_the_instruction_are_no_answer(reply: str) -> None:
+    assert parse_final_answer(reply, YES_NO) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("<think>\nFirst I thought Final Answer: yes, but it is an artefact.\n</think>\n\n**No**", "no"),
+        ("First I thought Final Answer: yes, but it is not.</think>Final Answer: no", "no"),
+        ("<think>\nIt could be Final Answer: yes. But", None),
+    ],
+)
+def test_a_thinking_trace_in_other_marks_is_no_answer(reply: str, expected: str | None) -> None:
+    assert parse_final_answer(reply, YES_NO) == expected
