@@ -64,6 +64,8 @@ _CHANGED = """changed | increased | decreased | grown | progressed | improved | 
 _CHANGE = """change | increase | decrease | worsening | progression | improvement | enlargement | growth
     | difference | reduction"""
 _CHANGE_OF = "in | of | from | to | since | compared"
+_ONCE = "previously | before | earlier | until now | in the past"
+_PRIOR = "prior | previous | earlier | last | old | baseline | comparison"
 _NEAR = "within | inside | in | around | surrounding | near | beyond | adjacent to | next to | outside"
 _WHOLLY = "interval | complete | full | significant | definite | further"
 _KNOWN = "the | this | that | these | those | known"
@@ -86,6 +88,7 @@ _LISTS: dict[Cue, str] = {
         | can not exclude | can not rule out | can not entirely exclude | not exclude | not rule out
         | differential | with or without | favor | favors | favour | favours | favored | favoured
         | possibility of | equivocal for | not necessarily | not certain whether | unclear whether
+        | doubt | doubt that | doubt there is | doubt that there is | hardly any | scarcely any
         | uncertain whether | not clear whether | not clear if | unclear if | uncertain if | less likely
         | more likely | most likely | appears to represent | presumed | difficult to exclude
         | difficult to rule out | hard to exclude | hard to rule out | not possible to exclude
@@ -138,6 +141,10 @@ _LISTS: dict[Cue, str] = {
 _MADE: list[tuple[Cue, tuple[str, ...]]] = [
     (Cue(Kind.AFTER, State.NEGATED), ("not | no longer", _SURELY, _SEEN)),
     (Cue(Kind.SKIP), ("not", _MORE_SURELY, _CHANGED)),
+    # What an earlier image did not show is new: "an effusion, not seen on the prior".
+    (Cue(Kind.SKIP), ("not", _SURELY, _SEEN, _ONCE)),
+    (Cue(Kind.SKIP), ("not", _SURELY, _SEEN, "on | in | at", "| the | a | any", _PRIOR)),
+    (Cue(Kind.SKIP), ("not", "previously", _SEEN)),
     (Cue(Kind.SPENT), (_CHANGE, _CHANGE_OF)),
     (Cue(Kind.PLACE), (_NEAR, _KNOWN)),
     (Cue(Kind.PLACE), ("following | after | status post | s/p",)),

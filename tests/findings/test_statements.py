@@ -265,6 +265,12 @@ A fracture is difficult to exclude. | ?fracture
 There is nothing to suggest metastatic disease. | -metastasis
 No interval resolution of the effusion. | +effusion
 Pneumothorax (-), effusion (+) | -pneumothorax +effusion
+New right effusion, not seen on the prior. | +effusion
+An effusion that was not present on the previous study is now seen. | +effusion
+There is a nodule, not previously identified. | +nodule
+An effusion is not seen on the present study. | -effusion
+I doubt there is an effusion. | ?effusion
+There is no doubt that there is an effusion. | +effusion
 """.strip()
 SIGNS = {"asserted": "+", "negated": "-", "uncertain": "?"}
 FINDINGS = st.sampled_from(["pneumothorax", "large effusion", "Haemorrhage", "rib fractures", "tumours", "oedema"])
