@@ -40,6 +40,7 @@ from .likelihood_scores import (
 )
 from .marks import MEASURES as MEASURES, Answer as Answer, mark as mark, overlap as overlap
 from .on_ray import evaluate_on_ray as evaluate_on_ray
+from .patients import in_both as in_both
 from .quantities import Quantity as Quantity
 from .run import run_evaluation as run_evaluation
 from .score_lines import summary as summary, text as text

@@ -50,9 +50,12 @@ def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def of_ratios(
-    parts: Sequence[Sequence[tuple[str, float, float]]], draws: int = DRAWS, seed: int = 0
+    parts: Sequence[Sequence[tuple[str, float, float]]], draws: int = DRAWS, seed: int = 0, empty: float = math.nan
 ) -> dict[str, Any]:
-    """The interval of the mean over ``parts`` of a ratio: sums of (group, numerator, denominator)."""
+    """The interval of the mean over ``parts`` of a ratio: sums of (group, numerator, denominator).
+
+    In a drawing, a part whose denominators sum to 0 counts as ``empty``. NaN leaves it out of the mean.
+    """
     names = sorted({group for part in parts for group, *_ in part})
     place = {name: k for k, name in enumerate(names)}
     cells = [
@@ -64,7 +67,7 @@ def of_ratios(
     rows, columns, values = zip(*cells, strict=True)
     totals = csr_array((values, (rows, columns)), shape=(2 * len(parts), len(names)), dtype=float)
     sums, numbers = np.split(np.hstack([totals @ w.T for w in _drawn(len(names), draws, seed)]), 2)
-    ratios = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
+    ratios = np.divide(sums, numbers, out=np.full(sums.shape, empty), where=numbers > 0)
     there = ~np.isnan(ratios).all(axis=0)  # a drawing may have no case that counts
     return _percentiles(np.nanmean(ratios[:, there], axis=0), len(names))
 

@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from helpers.errors import InputError
+from helpers.evaluation.patients import with_groups
 from helpers.evaluation.quantities import Quantity
 from helpers.evaluation.row_checks import (
     SAYS_HOW,
@@ -65,7 +66,7 @@ COLUMNS = {
     "low": "the smallest possible number; a reply below it is unparsable",
     "high": "the most",
     "history": "patient history for the report's CT and MRI questions",
-    "group": "the patient or volume, for rows that are not independent; the path if empty",
+    "group": "the patient or volume, for rows that are not independent; if empty, rows about one file",
     "only": "chooses one of several volumes by a DICOM keyword, KEY=VALUE, with ; between several",
     "uneven": "yes accepts slices with gaps",
     "offset": "a number that is added to the values of a CT",
@@ -169,6 +170,7 @@ def read_cases(
     if not table.is_file():
         raise InputError("This table does not exist.", path=table, remedy="Give a .csv or .jsonl file.")
     cases: list[tuple[int, LabelledCase]] = []
+    groups: list[str] = []
     problems: list[str] = []
     files: dict[tuple[Path, str, Reading], str | None] = {}
     held = None if prepared is None else read_prepared(prepared)
@@ -187,6 +189,7 @@ def read_cases(
                     files[first] = _file_problem(*first) if held is None else "a prior image cannot be prepared"
                 found += [f"prior: {files[first]}"] if files[first] else []
             cases.append((line, case))
+            groups.append(cells["group"])
         problems += [f"line {line}: {problem}" for problem in found]
     named = _with_ids([case for _, case in cases])
     lines = defaultdict(list)
@@ -206,7 +209,7 @@ def read_cases(
             f"The table cannot be used:{listed}\n", path=table, remedy="Correct these lines and try again."
         )
     mark = (table.name, hashlib.sha256(table.read_bytes()).hexdigest())
-    return [replace(case, table=mark) for case in named]
+    return [replace(case, table=mark) for case in with_groups(named, groups)]
 
 
 def _case(cells: Mapping[str, str], folder: Path, held: Mapping[str, Prepared] | None) -> LabelledCase:

@@ -10,6 +10,7 @@ from typing import Any
 
 from helpers.errors import InputError
 from helpers.evaluation.quantities import Quantity
+from helpers.evaluation.table_file import MISSING
 from helpers.images import MODALITIES, Reading
 from helpers.prompts import RESERVED, check_options, read_truth_boxes, unit_name
 
@@ -80,6 +81,8 @@ def _answer_problems(cells: Mapping[str, str]) -> Iterator[str]:
         sentence = not options and not number
         if sentence and not open_question and answer.lower().rstrip(".") in NEAR_YES_NO:
             yield f"the answer {answer!r} is not a sentence; write yes or no, or give the options or a unit"
+        if sentence and answer in MISSING:
+            yield f"the answer is {answer!r}, which some programs write for nothing; write the answer"
         if sentence and answer[:1] in ("[", "{"):
             yield from _box_problems(answer)
     if cells["condition"] and not cells["question"] and set(options) != {"yes", "no"}:

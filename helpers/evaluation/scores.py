@@ -107,7 +107,7 @@ def macro_f1(parts: Sequence[Sequence[Answer]], draws: int = DRAWS, seed: int = 
     totals = np.array([np.sum([of for _, *of in part], axis=0) for part in counts])
     found = np.divide(totals[:, 0], totals[:, 1], out=np.zeros(len(parts)), where=totals[:, 1] > 0)
     out = {"mean": round(float(found.mean()), 4), "n": sum(map(len, parts))}
-    return {**out, **of_ratios(counts, draws, seed)}
+    return {**out, **of_ratios(counts, draws, seed, empty=0.0)}  # as in the mean, or the interval could miss it
 
 
 def _counts(answer: Answer) -> tuple[float, float]:

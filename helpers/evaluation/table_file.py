@@ -24,13 +24,16 @@ _UNSEEN = r"\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _AROUND = re.compile(f"^[{_UNSEEN}]+|[{_UNSEEN}]+$")
 _AS_UTF8 = "Save the table as CSV UTF-8, or as JSON Lines in UTF-8."
 _NO_NUMBER = ("nan", "NaN")  # as pandas and numpy write what is not there
+MISSING = ("NA", "<NA>", "NULL", "null")  # as R, pandas and databases write it
+_WORDS = ("path", "answer", "options", "")  # columns in which these may be words; "" is a single option
 
 
 def read_rows(table: Path, columns: Sequence[str], required: Sequence[str]) -> Iterator[tuple[int, Row | str]]:
     """Line numbers, from 1, each with its row or with what is wrong there; empty lines and rows are passed over.
 
-    A row has a text for each of ``columns``, without blanks around it, and empty where nothing, or NaN, is
-    written. After a quote that is not closed nothing more comes, as it cannot be told what is a row.
+    A row has a text for each of ``columns``, without blanks around it. It is empty where nothing or NaN is
+    written, and where NA is, except for the path, the answer and the options. After a quote that is not closed
+    nothing more comes, as it cannot be told what is a row.
 
     Raises `InputError` for a file that is neither .csv nor .jsonl (.ndjson), not UTF-8, or cannot be opened.
     """
@@ -94,7 +97,7 @@ def _csv_rows(text: str, columns: Sequence[str], required: Sequence[str]) -> Ite
                 f"this row opens a quote without closing it, so the cell holds whole rows, the first {end!r}",
             )
         else:
-            row = {name: _known(cell) for name, cell in zip(names, cells, strict=True) if name in columns}
+            row = {name: _known(name, cell) for name, cell in zip(names, cells, strict=True) if name in columns}
             yield line, dict.fromkeys(columns, "") | row
 
 
@@ -167,7 +170,7 @@ def _text(name: str, value: Any) -> str | None:
         value = int(value)
     if isinstance(value, str):
         # Half of a surrogate pair is not a character, and cannot be written as UTF-8.
-        return None if re.search("[\ud800-\udfff]", value) else _known(trimmed(value))
+        return None if re.search("[\ud800-\udfff]", value) else _known(name, trimmed(value))
     if isinstance(value, int | float):
         return str(value)
     if name == "options" and not isinstance(value, _Pairs):
@@ -181,8 +184,8 @@ def trimmed(text: str) -> str:
     return _AROUND.sub("", text)
 
 
-def _known(cell: str) -> str:
-    return "" if cell in _NO_NUMBER else cell
+def _known(name: str, cell: str) -> str:
+    return "" if cell in _NO_NUMBER or (cell in MISSING and name not in _WORDS) else cell
 
 
 def _unknown(names: Sequence[str], columns: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tqdm.auto import tqdm
 
 from helpers.errors import InputError
-from helpers.evaluation import mark, parsed_of, truth_of
+from helpers.evaluation import in_both, mark, parsed_of, truth_of
 from helpers.prompts import (
     CONTEXT_BUDGET,
     Message,
@@ -138,13 +138,11 @@ def prepare(
 
 def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
     """Raise `InputError` if a patient or volume is in both sets: the validation would then measure memory."""
-    ours, theirs = ({" ".join(example.group.split()) for example in examples} for examples in (train, validation))
-    both = sorted(ours & theirs)
-    if both:
+    if both := in_both(train, validation):
         raise InputError(
-            f"Training and validation examples share {len(both)} groups (patients or volumes): "
+            f"Training and validation examples share {len(both)} groups or files (patients or volumes): "
             f"{', '.join(both[:5])}.",
-            remedy="Put all examples of a group into training or into validation.",
+            remedy="Put all examples of a patient into training or into validation.",
         )
 
 

@@ -67,6 +67,22 @@ def test_f1_of_a_condition_that_is_never_there_nor_said_is_nothing() -> None:
     assert found["F1"] == {"mean": 0.0, "n": 4}
 
 
+def test_the_interval_of_macro_f1_is_that_of_its_own_definition() -> None:
+    """A condition without yes counts as 0 in every drawing, as in the mean: scikit-learn's zero_division."""
+    common = [
+        closed(k, "yes" if k % 2 else "no", ("yes" if k % 2 else "no") if k % 10 else "yes") for k in range(40)
+    ]
+    rare = [{**closed(k, "no", "no"), "condition": "fracture", "id": f"r{k}", "group": f"r{k}"} for k in range(40)]
+    found = score([*common, *rare])["kinds"]["ct"]["macro F1"]
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(500):
+        parts = [[part[k] for k in rng.integers(40, size=40)] for part in (common, rare)]
+        each = [([a["truth"] for a in part], [a["parsed"] for a in part]) for part in parts]
+        drawn.append(np.mean([f1_score(*pair, pos_label="yes", zero_division=0) for pair in each]))
+    assert found["interval"] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.02)
+    assert found["interval"][0] < found["mean"] < found["interval"][1]
+
+
 def test_failed_cases_are_counted_and_not_scored() -> None:
     failed = {"id": "x", "kind": "ct", "group": "x", "condition": "bleeding", "error": "OSError: torn"}
     found = score([closed(0, "yes", "yes"), failed])

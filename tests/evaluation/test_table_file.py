@@ -89,6 +89,15 @@ def test_what_csv_and_json_write_is_read_back(rows: list[tuple[str, str, str]], 
     assert [c.id for c in cases] == [row["id"] for row in written]
 
 
+def test_na_is_empty_where_it_is_no_word(folder: Path) -> None:
+    rows = "0.png,image,What?,NA,NA|B,NA\n1.png,image,What?,B,NA|B,NA\n"
+    (folder / "t.csv").write_text(f"{HEADER.strip()},options,group\n{rows}", encoding="utf-8")
+    cases = read_cases(folder / "t.csv")
+    assert [case.group for case in cases] == ["0.png", "1.png"]
+    assert (cases[0].truth, cases[0].options) == ("NA", ("NA", "B"))
+    assert "line 1: the answer is 'NA'" in problem(folder / "t.jsonl", json.dumps({**ROW, "answer": "NA"}))
+
+
 def test_nan_is_empty_and_a_whole_number_is_whole(folder: Path) -> None:
     rows = [{**ROW, "path": f"{k}.png", "group": float("nan"), "page": 0.0, "icc": None} for k in range(3)]
     (folder / "t.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
