@@ -16,7 +16,9 @@ from helpers.images.dicom_colours import COLOURS, palette_colours, rgb_colours, 
 from helpers.images.grey_levels import grey_levels, padding_in_frame
 from helpers.images.pages import chosen_page
 from helpers.images.rgb import check_size, to_rgb
+from helpers.images.shutter import hidden_grey, outside_shutter
 from helpers.volumes import (
+    MADE,
     check_coded,
     coded_frame,
     coded_frames,
@@ -29,7 +31,6 @@ from helpers.volumes import (
 
 # Objects that are made from images but are no images, although some have rows and columns.
 _NO_IMAGES = ("Segmentation", "RT Dose", "Parametric Map", "Raw Data", "Surface", "Encapsulated", "Height Map")
-_NO_MODALITIES = {"SEG": "a segmentation", "RTDOSE": "a radiation dose", "RTSTRUCT": "an RT structure set"}
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _WHOLE_NUMBERS = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "HighBit")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -94,7 +95,7 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
     if "Whole Slide" in name:
         raise InputError("This is a file of a whole slide, not a 2D image.", path=path, remedy="Use open_slide.")
     what = name if is_no_image(name) else ""
-    what = what or _NO_MODALITIES.get(header_text(header_value((dataset,), "Modality")), "")
+    what = what or MADE.get(header_text(header_value((dataset,), "Modality")), "")
     if not what and not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
         what = f"{name} without pixels" if said and name != said else "DICOM without pixels"
         if "Image" in name:
@@ -191,17 +192,28 @@ def _shown(path: Path, dataset: Dataset, levels: Sequence[Dataset], frame: int, 
             path=path,
             remedy="Export it as MONOCHROME2, PALETTE COLOR, RGB or YBR_FULL.",
         )
+    hidden = outside_shutter(levels, (dataset.Rows, dataset.Columns))
     if samples == 3:
-        return _in_colours(rgb_colours(dataset, frame), levels, icc)
+        return _in_colours(_covered(rgb_colours(dataset, frame), hidden, levels), levels, icc)
     whole, stored = _stored(path, dataset, frame)
     if kind == "PALETTE COLOR":
-        return _in_colours(palette_colours(stored, dataset, little), levels, icc)
-    grey = grey_levels(stored, padding_in_frame(whole, stored, levels), levels, little, path)
+        return _in_colours(_covered(palette_colours(stored, dataset, little), hidden, levels), levels, icc)
+    padding = padding_in_frame(whole, stored, levels)
+    if hidden is not None:
+        padding = hidden if padding is None else padding | hidden
+    grey = _covered(grey_levels(stored, padding, levels, little, path), hidden, levels)
     if header_text(header_value(levels, "PixelPresentation")).upper() in ("COLOR", "MIXED"):
         found = supplemental_colours(stored, dataset, little)
         if found is not None:
             return Image.fromarray(np.where(found[0][..., None], found[1], grey[..., None]))
     return Image.fromarray(grey).convert("RGB")
+
+
+def _covered(pixels: np.ndarray, hidden: np.ndarray | None, levels: Sequence[Dataset]) -> np.ndarray:
+    """Pixels with the shutter's grey where it hides them."""
+    if hidden is None:
+        return pixels
+    return np.where(hidden[..., None] if pixels.ndim == 3 else hidden, np.uint8(hidden_grey(levels)), pixels)
 
 
 def _in_colours(colours: np.ndarray, levels: Sequence[Dataset], icc: bool) -> Image.Image:
