@@ -30,6 +30,7 @@ from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
 from helpers.slides import SLIDE_SUFFIXES, is_slide, slide_key, slide_picture
 from helpers.volumes import (
+    MADE,
     PassedOver,
     Volume,
     begins_as_dicom,
@@ -297,6 +298,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
         what = f"The DICOM header cannot be read ({error})."
         raise InputError(what, path=file, remedy="Copy or export the file again.") from error
     kind = _dicom_kind(get, what)
+    if made := MADE.get(header_text(get("Modality"))):
+        kind, what = None, what if is_no_image(what) else made
     if kind is None:
         return "", PassedOver(file, what or "DICOM of an unknown kind")
     if kind == "slide" and (picture := slide_picture(header_text(get("ImageType")))):

@@ -73,6 +73,9 @@ def microns_per_pixel(
             return mpp, [
                 f"The slide says {mpp:.4g} microns per pixel, which does not fit its objective ({power})."
             ]
+        other = sum(stated) / 2 if stated else mpp
+        if _plausible(other) and not 1 / _SAME <= mpp / other <= _SAME:
+            return mpp, [f"The slide says {mpp:.4g} microns per pixel in one place and {other:.4g} in another."]
         skewed = max(x, y) > 1.01 * min(x, y)
         return mpp, [f"The pixels are not quite square ({x:.4g} by {y:.4g} microns)."] if skewed else []
     wrong = f" ({x:.4g}, as the slide says, cannot be right)" if x else ""

@@ -252,6 +252,8 @@ class VolumeViewer(Viewer):
         plane, count = PLANES[name], self.slider.max + 1
         index = [(n - 1) / 2 for n in self._volume.shape]
         index[plane.cut] = k
+        places = self._volume.z_places
+        index[0] = np.interp(index[0], np.arange(len(places)), places)
         place = (self._volume.affine @ [*index, 1])[:3]
         axis = int(np.abs(self._volume.affine[:3, plane.cut]).argmax())
         sides = (("right of", "left of"), ("anterior to", "posterior to"), ("inferior to", "superior to"))[axis]

@@ -13,6 +13,7 @@ from .colours import (
     volume_to_rgb as volume_to_rgb,
 )
 from .dicom_files import (
+    MADE as MADE,
     PassedOver as PassedOver,
     begins_as_dicom as begins_as_dicom,
     find_dicom_files as find_dicom_files,

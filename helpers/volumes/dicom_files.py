@@ -26,7 +26,7 @@ from pydicom.uid import (
 )
 
 from helpers.errors import InputError
-from helpers.volumes.header_values import header_value
+from helpers.volumes.header_values import header_text, header_value
 from helpers.volumes.usual_headers import HEAD, usual_header
 
 # Endings of DICOM files. A file without an ending may also be DICOM, and its content tells.
@@ -50,6 +50,10 @@ _PIXEL_DATA, _FLOAT, _DOUBLE = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x00
 
 class NoDicomError(InputError):
     """A folder without DICOM files."""
+
+
+# Modalities of objects that are made from images. Their class may be newer than the list that pydicom has.
+MADE = {"SEG": "a segmentation", "RTDOSE": "a radiation dose", "RTSTRUCT": "an RT structure set"}
 
 
 class PassedOver(NamedTuple):
@@ -204,10 +208,11 @@ def read_header(path: Path, tags: Mapping[int, BaseTag], *, alone: bool = False)
 
 
 def what_else(header: Dataset) -> str | None:
-    """The kind of an object that is not a CT, MR or PET image; None for such an image; "" if its class is not
-    known.
+    """The kind of an object that is not a CT, MR or PET image; None for such an image; "" if neither its class nor
+    its modality is known.
     """
-    return next((what for said in _sop_classes(header) if (what := _what_else(said)) != ""), "")
+    what = next((what for said in _sop_classes(header) if (what := _what_else(said)) != ""), "")
+    return MADE.get(header_text(header_value((header,), "Modality")), "") if what == "" else what
 
 
 def _sop_classes(header: Dataset) -> list[bytes | str]:

@@ -185,7 +185,7 @@ def padding_of(slices: Sequence[Slice]) -> tuple[float, float] | None:
     first = slices[0]
     if first.padding is None or first.padding_is_nan:
         return None
-    ends = np.empty(2)
+    ends = np.empty(2, np.float32)  # as pixels are, because the ends must be rounded as they are
     _measure(np.array(first.padding, np.float64), first, ends)
     return float(ends.min()), float(ends.max())
 
@@ -242,6 +242,9 @@ def _measure(stored: np.ndarray, record: Slice, out: np.ndarray) -> None:
     if record.lut is not None:
         table = Dataset()
         table.ModalityLUTSequence = [record.lut]
+        # Entries that are stored as OW are bytes in the order of the file.
+        little = record.lut.original_encoding[1]
+        table.set_original_encoding(False, little if little is not None else True)
         out[...] = apply_modality_lut((out if inverted else stored).astype(np.int64), table)
     elif record.slope != 1 or record.intercept != 0:
         if record.slope != 1:

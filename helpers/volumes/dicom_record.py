@@ -6,6 +6,7 @@ apart. Attribute names are those of DICOM PS3.3.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -176,11 +177,11 @@ def _shared(header: Dataset) -> Dataset:
 def _flatten(shared: Dataset, frame: Dataset) -> Dataset:
     """The attributes of one frame from its functional groups. Its own attributes win over shared ones."""
     flat = Dataset()
-    for groups in (shared, frame):
-        # Makers' private groups repeat standard attributes, sometimes with other values. The standard attributes
-        # win.
-        for element in sorted(groups, key=lambda e: not e.tag.is_private):
-            if element.VR == "SQ" and element.value:
+    # Makers' private groups repeat standard attributes, sometimes with other values. The standard attributes win,
+    # also those that all frames share.
+    for private, groups in itertools.product((True, False), (shared, frame)):
+        for element in groups:
+            if element.tag.is_private is private and element.VR == "SQ" and element.value:
                 flat.update(element.value[0])
                 # The direction of diffusion is one sequence deeper.
                 for inner in header_value(element.value, "DiffusionGradientDirectionSequence") or ():

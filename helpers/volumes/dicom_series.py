@@ -234,6 +234,7 @@ def sort_and_check(
         return ordered, slices[0].thickness or 1.0
     for k in np.flatnonzero(gaps < SAME_POSITION):
         raise _two_in_one_place(ordered, k, heights[k], source)
+    _check_straight(ordered, heights)
     if len({s.padding and (s.padding, s.slope, s.intercept, id(s.lut), s.inverted) for s in slices}) > 1:
         ordered = [replace(s, padding_is_nan=True) for s in ordered]
     if is_even(heights, rounding_of(slices)):
@@ -258,13 +259,42 @@ def sort_and_check(
     return ordered, spacing
 
 
+def _check_straight(ordered: Sequence[Slice], heights: np.ndarray) -> None:
+    """Raise `InputError` if a slice lies beside the line through the others, which a tilted gantry does not do.
+
+    The line runs through the slices that fit it, so that one slice at the end of a stack does not move it.
+    """
+    positions = np.array([record.position for record in ordered])
+    steps = np.diff(positions, axis=0) / np.diff(heights)[:, None]
+    step = np.median(steps, axis=0)
+    aside = positions - heights[:, None] * step
+    off = np.linalg.norm(aside - np.median(aside, axis=0), axis=1)
+    k = int(off.argmax())
+    most = max(0.5 * min(ordered[k].pixel_spacing), 4 * rounding_of(ordered))
+    if off[k] > most and not _leans(positions, heights, most):
+        raise InputError(
+            f"The slices do not lie straight above each other: this one lies {off[k]:.1f} mm to the side of most "
+            "others.",
+            path=ordered[k].name,
+            remedy="Fetch the series again, or give a list of the files that were reconstructed together.",
+        )
+
+
+def _leans(positions: np.ndarray, heights: np.ndarray, most: float) -> bool:
+    """Whether one straight line goes through all positions, so that small steps to the side add up evenly."""
+    line = np.stack([heights, np.ones_like(heights)], axis=1)
+    off = positions - line @ np.linalg.lstsq(line, positions, rcond=None)[0]
+    return bool(np.linalg.norm(off, axis=1).max() <= most)
+
+
 def _two_in_one_place(
     ordered: Sequence[Slice], k: int, height: float, source: str | os.PathLike[str]
 ) -> InputError:
     below, above = ordered[k], ordered[k + 1]
     again = int((np.diff(heights_of(ordered)) < SAME_POSITION).sum())
     problem = f"Two slices lie at the same position ({height:.2f} mm): this and {below.name}"
-    if again == 1 or above.get("SOPInstanceUID") == below.get("SOPInstanceUID"):
+    copy = above.path != below.path and above.get("SOPInstanceUID") == below.get("SOPInstanceUID")
+    if again == 1 or copy:
         remedy = "Remove the slice that does not belong to the volume."
     else:
         problem += f"; this is so for {again} slices in all, and no header field tells them apart"

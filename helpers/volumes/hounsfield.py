@@ -13,6 +13,9 @@ from helpers.volumes.volume import Volume
 
 # The values of a CT reach from air over fat to bone. A smaller range than this means shares or counts.
 LEAST_SPAN = 20.0  # HU
+PADDED = (
+    -1100.0
+)  # HU; lower values are put where nothing was measured, such as -2000 outside a round field of view
 AIR = -200.0  # HU; lungs and the air around a patient are below it, all tissue is above
 LEAST_AIR = 0.01  # as a share, because resampling makes a few values this low beside bone
 STORED = 1024  # many scanners add this to stored values, so soft tissue is at 924 to 1124
@@ -27,7 +30,7 @@ class Look:
     low: float = np.inf
     high: float = -np.inf
     measured: int = 0
-    absent: int = 0  # values that are padding, NaN or infinity
+    absent: int = 0  # values that are padding, NaN or infinity, or below `PADDED`
     air: int = 0
     # Counted only in slices with little air:
     fat: int = 0  # below -50
@@ -46,9 +49,12 @@ def look_at(values: np.ndarray, found: np.ndarray | None) -> Look:
     if found is not None:
         size, values = values.size, values[found]
         absent = size - values.size
+    low, high = (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+    if low < PADDED:
+        size, values = values.size, values[values >= PADDED]
+        absent += size - values.size
     if not values.size:
-        return Look(absent=absent)
-    low, high = float(values.min()), float(values.max())
+        return Look(low, high, absent=absent)
     air = np.count_nonzero(values <= AIR)
     if air > LEAST_AIR * values.size:
         return Look(low, high, values.size, absent, air)
@@ -135,8 +141,8 @@ def _is_shifted(seen: Look) -> bool:
     """Whether the soft tissue is in the range where it would be after adding 1024."""
     if _has_air(seen):
         return False
-    if seen.absent:  # the air was removed, so most of the rest is soft tissue
-        return seen.shifted > seen.measured / 2
+    if seen.absent and seen.shifted > seen.measured / 2:  # the air was removed, so most of the rest is soft tissue
+        return True
     # With 1024 added, air is near 0. Resampling makes some of it negative, but not as low as fat. Bone has a wider
     # range.
     return seen.fat < 0.02 * seen.measured < seen.shifted > seen.dense / 2

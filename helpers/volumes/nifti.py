@@ -99,6 +99,9 @@ def _header(path: Path) -> nibabel.Nifti1Header:
         shape = header.get_data_shape()
         if len(shape) < 2 or min(shape) < 1:
             raise InputError(f"its dimensions are {shape}")
+        begins = int(header["vox_offset"])
+        if bytes(header["magic"]).startswith(b"n+") and begins < int(header["sizeof_hdr"]) + 4:
+            raise InputError(f"its voxels would begin at byte {begins}, within the header")
         needed = math.prod(map(int, shape)) * header.get_data_dtype().itemsize
         if needed > path.stat().st_size * (MOST_PACKED if _is_packed(path) else 1):
             raise InputError(f"it ends before the {needed} bytes of its voxels")

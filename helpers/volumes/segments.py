@@ -35,8 +35,9 @@ def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.
         volume: the volume that was segmented, from `helpers.volumes.read_volume`.
 
     Raises:
-        InputError: there is no segmentation or several, it holds fractions, or its frame of reference is another;
-            or its frames are not parallel to the slices of the volume, or lie between or beside them.
+        InputError: there is no segmentation or several, it holds fractions or a label map, or its frame of
+            reference is another; or its frames are not parallel to slices along an axis of the volume, or lie
+            between or beside them.
     """
     file, dataset = _only_segmentation(Path(path))
     _check(dataset, volume, file)
@@ -59,7 +60,7 @@ def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.
     for frame, group in zip(frames, each, strict=True):
         levels = _levels([group, *shared])
         number = whole_number(header_value(levels, "ReferencedSegmentNumber"), "ReferencedSegmentNumber", file)
-        k, rows, columns = _place(levels, volume, file)
+        axes, k, rows, columns = _place(levels, volume, file)
         inside_y, inside_x = (rows >= 0) & (rows < frame.shape[0]), (columns >= 0) & (columns < frame.shape[1])
         part = np.ix_(inside_y, inside_x)
         if number not in labels:
@@ -68,7 +69,7 @@ def read_segments(path: str | os.PathLike[str], volume: Volume) -> dict[str, np.
                 path=file,
                 remedy="Export the file again.",
             )
-        masks[labels[number]][k][part] |= frame[np.ix_(rows[inside_y], columns[inside_x])] > 0
+        masks[labels[number]].transpose(axes)[k][part] |= frame[np.ix_(rows[inside_y], columns[inside_x])] > 0
     return masks
 
 
@@ -88,8 +89,8 @@ def _only_segmentation(path: Path) -> tuple[Path, Dataset]:
 def _is_segmentation(file: Path) -> bool:
     if not begins_as_dicom(file):
         return False
-    header = dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return header.get("SOPClassUID") == SegmentationStorage
+    header = dcmread(file, stop_before_pixels=True, specific_tags=["SOPClassUID", "Modality"], force=True)
+    return header.get("SOPClassUID") == SegmentationStorage or header.get("Modality") == "SEG"
 
 
 def _check(dataset: Dataset, volume: Volume, file: Path) -> None:
@@ -116,29 +117,41 @@ def _levels(groups: Sequence[Dataset]) -> list[Dataset]:
     return [item[0] for group in groups for keyword in keywords if (item := header_value((group,), keyword))]
 
 
-def _place(levels: Sequence[Dataset], volume: Volume, file: Path) -> tuple[int, np.ndarray, np.ndarray]:
-    """The slice at the place of a frame, and for each row and column of the volume the one of the frame."""
+def _place(
+    levels: Sequence[Dataset], volume: Volume, file: Path
+) -> tuple[tuple[int, ...], int, np.ndarray, np.ndarray]:
+    """Where a frame lies: the axes of the volume across it, down and along it; its index on the first of them; and
+    for each row and column of the volume the one of the frame.
+    """
     along, down = np.split(orientation_of(header_value(levels, "ImageOrientationPatient"), file), 2)
     dy, dx = numbers(header_value(levels, "PixelSpacing"), 2, "PixelSpacing", file)
     position = numbers(header_value(levels, "ImagePositionPatient"), 3, "ImagePositionPatient", file)
     to_index = np.linalg.inv(volume.affine)
-    z, y, x = (to_index @ [*position, 1])[:3]
+    start = (to_index @ [*position, 1])[:3]
     step_down, step_along = to_index[:3, :3] @ (down * dy), to_index[:3, :3] @ (along * dx)
-    extent = max(volume.shape)
-    if extent * max(abs(step_down[[0, 2]]).max(), abs(step_along[[0, 1]]).max()) > 0.5:
+    # A volume that was turned to axial was drawn on in its own slices: sagittal or coronal, on the same grid.
+    axis_down, axis_along = int(np.abs(step_down).argmax()), int(np.abs(step_along).argmax())
+    aside = [*np.delete(np.abs(step_down), axis_down), *np.delete(np.abs(step_along), axis_along)]
+    across = 3 - axis_down - axis_along
+    on_grid = np.allclose(np.abs([step_down[axis_down], step_along[axis_along]]), 1, atol=0.01)
+    if axis_down == axis_along or max(volume.shape) * max(aside) > 0.5 or (across and not on_grid):
         raise InputError(
             "The segmentation is not parallel to the slices of the volume.",
             path=file,
             remedy="Give the volume that the segmentation was drawn on.",
         )
-    k = round(float(z))
-    within = 0 <= k < volume.shape[0]
-    if abs(z - k) > _BETWEEN or not within:
+    places = np.arange(volume.shape[across]) if across else volume.z_places
+    k = int(np.abs(places - start[across]).argmin())
+    most = _BETWEEN * min(1.0, float(np.diff(places).min(initial=1.0)))
+    if abs(places[k] - start[across]) > most:
+        within = places[0] <= start[across] <= places[-1]
         raise InputError(
             f"A frame of the segmentation lies {'between' if within else 'beside'} the slices of the volume.",
             path=file,
             remedy="Give the volume that the segmentation was drawn on.",
         )
-    rows = np.rint((np.arange(volume.shape[1]) - y) / step_down[1]).astype(int)
-    columns = np.rint((np.arange(volume.shape[2]) - x) / step_along[2]).astype(int)
-    return k, rows, columns
+    rows = np.rint((np.arange(volume.shape[axis_down]) - start[axis_down]) / step_down[axis_down]).astype(int)
+    columns = np.rint((np.arange(volume.shape[axis_along]) - start[axis_along]) / step_along[axis_along]).astype(
+        int
+    )
+    return (across, axis_down, axis_along), k, rows, columns

@@ -15,7 +15,14 @@ from helpers.volumes.axes import square_note
 from helpers.volumes.axial import Axial, axial_slices
 from helpers.volumes.dicom_files import NoDicomError, PassedOver, is_hidden, names_by_kind
 from helpers.volumes.dicom_pixels import decode_slices, padding_of
-from helpers.volumes.dicom_series import check_keywords, choose, sort_and_check
+from helpers.volumes.dicom_series import (
+    check_keywords,
+    choose,
+    heights_of,
+    is_even,
+    rounding_of,
+    sort_and_check,
+)
 from helpers.volumes.dicom_slices import Slice, scan
 
 _NIFTI = (".nii", ".nii.gz")
@@ -41,7 +48,14 @@ class Volume:
     frame_of_reference: str | None = None  # UID: volumes with the same one lie in the same coordinates
     padding: tuple[float, float] | None = None  # the range of values that are not measurements
     offset: float | None = None  # a number that was added to the stored values on request
+    # Where unevenly spaced slices lie: the index z at which the affine has the place of each; None if even.
+    places: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()  # sentences about everything that was changed or left out
+
+    @property
+    def z_places(self) -> np.ndarray:
+        """The index z at which the affine has the place of each slice: 0, 1, 2, ... if they are evenly spaced."""
+        return np.arange(self.shape[0], dtype=float) if self.places is None else np.array(self.places)
 
     def slices(self, indices: Iterable[int]) -> np.ndarray:
         """Decode the slices at ``indices`` (0 is the lowest): array (n, y, x), int16 or float32."""
@@ -64,7 +78,9 @@ class Volume:
         """
         found = np.isfinite(values)
         if self.padding is not None:
-            found &= (values < self.padding[0]) | (values > self.padding[1])
+            low, high = self.padding
+            slack = 4 * float(np.spacing(np.float32(max(abs(low), abs(high))))) if values.dtype.kind == "f" else 0
+            found &= (values < low - slack) | (values > high + slack)
         return found
 
 
@@ -196,6 +212,7 @@ def _read_dicom(
         reformat,
         padding_of(stack),
     )
+    places = _places(stack, made, source)
     description = str(first.get("SeriesDescription") or "")
     return {
         "path": source,
@@ -209,8 +226,27 @@ def _read_dicom(
         "patient": str(first.get("PatientID") or "") or None,
         "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
         "padding": made.padding,
+        "places": places,
         "notes": tuple(_notes(made, stack, passed)),
     }
+
+
+def _places(stack: Sequence[Slice], made: Axial, source: Path | str) -> tuple[float, ...] | None:
+    """The index z at which the affine has the place of each axial slice; None if the slices are evenly spaced."""
+    heights = heights_of(stack)
+    if is_even(heights, rounding_of(stack)):
+        return None
+    if made.note:
+        raise InputError(
+            f"The slices are unevenly spaced and would have to be {made.note.split()[0]}, so that axial slices "
+            "would be distorted.",
+            path=source,
+            remedy="Fetch the series again, or choose an axial series of the study.",
+        )
+    share = (heights - heights[0]) / (heights[-1] - heights[0])
+    if made.affine[:3, 0] @ (stack[-1].position - stack[0].position) < 0:
+        share = 1 - share[::-1]
+    return tuple((share * (len(stack) - 1)).tolist())
 
 
 def _check(stack: Sequence[Slice], offset: float | None) -> None:
@@ -236,6 +272,9 @@ def _check(stack: Sequence[Slice], offset: float | None) -> None:
 def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) -> Iterator[str]:
     if made.note:
         yield f"The volume was {made.note}."
+    if not is_even(heights := heights_of(stack), rounding_of(stack)):
+        gaps = np.diff(heights)
+        yield f"The slices are unevenly spaced: {gaps.min():.2f} to {gaps.max():.2f} mm lie between them."
     if len({record.private_scale for record in stack}) > 1:
         yield "Philips' own scale differs between the slices, so the values are those of the standard's rescale."
     for words in names_by_kind(passed, 3):

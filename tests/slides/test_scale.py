@@ -26,6 +26,7 @@ X, Y, POWER = "openslide.mpp-x", "openslide.mpp-y", "openslide.objective-power"
         ({X: "0.5", Y: "0.48"}, None, None, 0.49, r"not quite square \(0.5 by 0.48"),
         ({}, None, (0.25, 0.25), 0.25, ""),
         ({X: "353", Y: "353"}, None, (0.25, 0.25), 0.25, ""),
+        ({X: "0.5", Y: "0.5"}, None, (0.25, 0.25), 0.5, "0.5 microns per pixel in one place and 0.25 in another"),
         ({POWER_IN_WORDS: "40X"}, None, None, 0.25, r"objective \(40x\): 0.25"),
         ({POWER_IN_WORDS: "Plan Apo 63x/1.4"}, None, None, 10 / 63, r"objective \(63x\): 0.1587"),
         ({POWER_IN_WORDS: "20 x", MPP_IN_WORDS: "0,4990 µm/px"}, None, None, 0.499, ""),

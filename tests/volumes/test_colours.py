@@ -203,6 +203,12 @@ def brain_only(hu: np.ndarray, around: float) -> np.ndarray:
     return np.where(ndimage.binary_erosion(np.abs(hu - 35) < 45), hu, around)
 
 
+def inner(hu: np.ndarray) -> np.ndarray:
+    """The round field of view of a scanner, in which there is air around the head."""
+    y, x = (np.arange(n) - (n - 1) / 2 for n in hu.shape[1:])
+    return np.broadcast_to(np.hypot(y[:, None], x) <= len(y) / 2, hu.shape)
+
+
 NO_UNITS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     "as stored": (lambda hu: (hu + 1024).clip(0, 4095).astype(np.uint16), "offset=-1024"),
     "as stored, interpolated": (
@@ -210,6 +216,8 @@ NO_UNITS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
         "offset=-1024",
     ),
     "as stored, air taken out": (lambda hu: np.where(hu > -300, hu + 1024, np.nan), "offset=-1024"),
+    "as stored, -2000 around": (lambda hu: np.where(inner(hu), hu + 1024, -2000), "offset=-1024"),
+    "as stored, NaN around": (lambda hu: np.where(inner(hu), hu + 1024, np.nan), "offset=-1024"),
     "0 to 1": (unit, "again"),
     "-1 to 1": (lambda hu: 2 * unit(hu) - 1, "again"),
     "z-scores": (lambda hu: (hu - hu.mean()) / hu.std(), "again"),
@@ -225,6 +233,8 @@ UNITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "interpolated": lambda hu: ndimage.zoom(hu, (1, 0.9, 0.9), order=3),
     "clipped": lambda hu: hu.clip(-100, 1500),
     "air taken out": lambda hu: np.where(hu > -300, hu, np.nan),
+    "-2000 around": lambda hu: np.where(inner(hu), hu, -2000),
+    "-3024 around a head without air": lambda hu: np.where(hu > -300, hu, -3024),
     "the brain in NaN": lambda hu: brain_only(hu, np.nan),
     "the brain in NaN, clipped": lambda hu: brain_only(hu, np.nan).clip(0, 80),
     "the brain in 0": lambda hu: brain_only(hu, 0),

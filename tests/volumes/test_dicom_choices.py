@@ -172,6 +172,27 @@ FRAMES = {
         lambda k: at(k // 2) | {"MRImageFrameTypeSequence": {"FrameType": MAGNITUDE_PHASE[k % 2]}},
         *(2, "FrameType"),
     ),
+    "phases of the heart": (
+        lambda k: (
+            at(k // 2) | {"CardiacSynchronizationSequence": {"NominalPercentageOfCardiacPhase": 40.0 + k % 2}}
+        ),
+        *(2, "NominalPercentageOfCardiacPhase"),
+    ),
+    "breathing": (
+        lambda k: (
+            at(k // 2)
+            | {"RespiratorySynchronizationSequence": {"NominalPercentageOfRespiratoryPhase": 50.0 * (k % 2)}}
+        ),
+        *(2, "NominalPercentageOfRespiratoryPhase"),
+    ),
+    "offsets in time": (
+        lambda k: at(k // 2) | {"TemporalPositionSequence": {"TemporalPositionTimeOffset": 12.5 * (k % 2)}},
+        *(2, "TemporalPositionTimeOffset"),
+    ),
+    "spin labelling": (
+        lambda k: at(k // 2) | {"MRArterialSpinLabelingSequence": {"ASLContext": ("LABEL", "CONTROL")[k % 2]}},
+        *(2, "ASLContext"),
+    ),
     "directions": (lambda k: at(k // 4) | diffusion(k), 4, "DiffusionBValue"),
 }
 
@@ -185,6 +206,25 @@ def test_frames_of_one_file_choose(case: str, write_series) -> None:
     assert keyword in {name for words in found for name, _ in words}
     lowest = {float(read_volume(folder, only=dict(words)).slices([0]).max()) for words in found}
     assert lowest == set(range(count))
+
+
+def test_attributes_of_all_frames_win_over_a_makers_own_of_one(write_series) -> None:
+    def groups(k: int) -> dict[str, dict[str, Any]]:
+        return at(k)
+
+    folder = enhanced(write_series(np.zeros((1, 3, 3)), modality="MR"), groups)
+    (file,) = folder.iterdir()
+    ds = pydicom.dcmread(file)
+    for frame in ds.PerFrameFunctionalGroupsSequence:
+        own = Dataset()
+        own.PixelSpacing, own.RescaleSlope, own.RescaleIntercept = [0.5, 0.5], 7, 5
+        frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(0x0F, "SQ", [own])
+    shared = Dataset()
+    shared.RescaleSlope, shared.RescaleIntercept, shared.RescaleType = 1, 0, "US"
+    ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = [shared]
+    ds.save_as(file, enforce_file_format=True)
+    volume = read_volume(folder)
+    assert volume.spacing == (2, 1, 1) and volume.slices([11]).max() == 11
 
 
 def test_frames_that_do_not_fit_are_refused_and_localizers_among_them_passed_over(write_series) -> None:

@@ -188,6 +188,37 @@ def test_tolerances_have_no_edges(write_series) -> None:
             read_volume(write_series(values, folder=folder, **attributes))
 
 
+def test_a_slice_that_lies_aside_is_named_and_a_tilted_gantry_is_none(write_series) -> None:
+    tilted = {k: [-10, -20 + 0.9 * k, 2.5 * k] for k in range(8)}
+    volume = read_volume(write_series(np.zeros((8, 4, 4)), folder="tilted", ImagePositionPatient=tilted))
+    assert volume.affine[:3, 0] == pytest.approx([0, 0.9, 2.5])
+    for aside in ({7}, {0, 1, 2}, {3}):
+        places = {k: [20 if k in aside else -10, -20, 2.5 * k] for k in range(8)}
+        folder = write_series(np.zeros((8, 4, 4)), folder=f"aside{min(aside)}", ImagePositionPatient=places)
+        for uniform in (True, False):
+            with pytest.raises(InputError, match=f"000{min(aside)}.dcm.*30.0 mm to the side"):
+                read_volume(folder, uniform=uniform)
+
+
+def test_uneven_slices_keep_their_places_and_are_not_turned(write_series) -> None:
+    heights = [0, 1, 2, 3, 8, 9]
+    places = {k: [0, 0, heights[k]] for k in range(6)}
+    about = {"ImagePositionPatient": places, "PixelSpacing": [1, 1]}
+    volume = read_volume(write_series(np.zeros((6, 8, 8)), **about), uniform=False)
+    assert (volume.affine @ [volume.z_places, *np.zeros((2, 6)), np.ones(6)])[2] == pytest.approx(heights)
+    assert volume.notes == ("The slices are unevenly spaced: 1.00 to 5.00 mm lie between them.",)
+    upside_down = {"ImageOrientationPatient": [1, 0, 0, 0, -1, 0]}
+    volume = read_volume(write_series(np.zeros((6, 8, 8)), folder="down", **about, **upside_down), uniform=False)
+    assert (volume.affine @ [volume.z_places, *np.zeros((2, 6)), np.ones(6)])[2] == pytest.approx(heights)
+    sagittal = {
+        "ImageOrientationPatient": [0, 1, 0, 0, 0, -1],
+        "ImagePositionPatient": {k: [heights[k], 0, 0] for k in range(6)},
+    }
+    folder = write_series(np.zeros((6, 8, 8)), folder="sagittal", **about | sagittal)
+    with pytest.raises(InputError, match="unevenly spaced and would have to be turned"):
+        read_volume(folder, uniform=False)
+
+
 @pytest.mark.parametrize("of_slice", [lambda k: 1 + k // 3, lambda k: k, lambda k: k % 2])
 def test_acquisitions_along_the_table_are_one_volume(write_series, of_slice) -> None:
     numbers = {k: of_slice(k) for k in range(6)}

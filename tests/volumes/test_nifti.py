@@ -23,7 +23,17 @@ AFFINE = np.array([[2.0, 0, 0, -9], [0, 3, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
 VALUES = np.random.default_rng(0).integers(0, 900, (7, 6, 5)).astype(np.int16)  # x, y, z
 READ = VALUES[::-1, ::-1].transpose(2, 1, 0)  # head to feet, front to back, right to left
 # Where the header of NIfTI-1 keeps its fields: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
-DATATYPE, PIXDIM, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, QUATERNION, SFORM = 70, 76, 112, 123, 252, 254, 256, 280
+DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, QUATERNION, SFORM = (
+    70,
+    76,
+    108,
+    112,
+    123,
+    252,
+    254,
+    256,
+    280,
+)
 
 
 @pytest.fixture
@@ -197,6 +207,7 @@ def test_damaged_and_unsuitable_nifti_is_refused(tmp_path: Path, write: Callable
     nibabel.save(
         nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.diag([1, 5, 1, 1])), tmp_path / "coronal.nii"
     )
+    write(name="early.nii", patch={VOX_OFFSET: ("f", 0.0)})
     plain = write(name="short.nii")
     plain.write_bytes(plain.read_bytes()[:-9])
     spoiled = bytearray(gzip.compress(plain.read_bytes()))

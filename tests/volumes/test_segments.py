@@ -110,6 +110,48 @@ def test_frames_may_be_cut_out_finer_or_turned_round(write_series: Write, tmp_pa
     assert np.argwhere(read_segments(turned, volume)["a"]).tolist() == [[5, 15, 22]]
 
 
+def test_a_frame_goes_to_the_slice_at_its_place_also_where_slices_are_missing(write_series: Write, tmp_path: Path):
+    heights = [0, 1, 2, 10, 11, 12]
+    places = {k: [-10, -20, Z * heights[k]] for k in range(6)}
+    volume = read_volume(write_series(np.zeros((6, 16, 24)), ImagePositionPatient=places), uniform=False)
+    for k, height in enumerate(heights):
+        path = write_segmentation(tmp_path / "seg.dcm", [(1, (-10, -20, Z * height), mask_with((3, 5)))], ("a",))
+        assert np.argwhere(read_segments(path, volume)["a"]).tolist() == [[k, 3, 5]]
+    path = write_segmentation(tmp_path / "seg.dcm", [(1, (-10, -20, Z * 6), mask_with((3, 5)))], ("a",))
+    with pytest.raises(InputError, match="between the slices"):
+        read_segments(path, volume)
+
+
+@pytest.mark.parametrize("orientation", [(0, 1, 0, 0, 0, -1), (1, 0, 0, 0, 0, -1)], ids=["sagittal", "coronal"])
+def test_what_was_drawn_in_other_planes_turns_with_the_volume(
+    write_series: Write, tmp_path: Path, orientation: tuple[float, ...]
+):
+    values = np.zeros((7, 8, 9))
+    values[2, 3, 4] = 500
+    across = np.cross(orientation[:3], orientation[3:])
+    places = {k: (2.0 * k * across).tolist() for k in range(7)}
+    about = {"ImageOrientationPatient": list(orientation), "ImagePositionPatient": places, "PixelSpacing": [2, 2]}
+    volume = read_volume(write_series(values, modality="MR", **about))
+    drawn = mask_with((3, 4), shape=(8, 9))
+    frame = (1, tuple(places[2]), drawn)
+    path = write_segmentation(tmp_path / "seg.dcm", [frame], ("a",), spacing=(2, 2), orientation=orientation)
+    found = read_segments(path, volume)["a"]
+    assert np.argwhere(found).tolist() == np.argwhere(volume.slices(range(volume.shape[0])) == 500).tolist()
+    assert found.sum() == 1
+
+
+def test_a_label_map_is_a_segmentation_that_is_not_read(write_series: Write, tmp_path: Path):
+    series = write_series(np.zeros((6, 16, 24)))
+    newer = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.7", "SegmentationType": "LABELMAP"}
+    path = write_segmentation(series / "seg.dcm", [(1, (-10, -20, 0), mask_with((0, 0)))], ("a",), **newer)
+    volume = read_volume(series)
+    assert volume.shape == (6, 16, 24) and volume.notes[:1] == (
+        "Files that were passed over: seg.dcm (a segmentation).",
+    )
+    with pytest.raises(InputError, match="type LABELMAP"):
+        read_segments(path, volume)
+
+
 def test_what_does_not_belong_to_the_volume_is_refused(write_series: Write, tmp_path: Path):
     series = write_series(np.zeros((6, 16, 24)), FrameOfReferenceUID="1.2.3")
     volume = read_volume(series, modality="CT")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from helpers.data import fetch
 from helpers.errors import InputError
@@ -77,3 +78,15 @@ def test_padding_is_never_resampled_into_what_was_measured(write_series) -> None
     seen = volume.slices(range(volume.shape[0]))
     assert seen[volume.measured(seen)] == pytest.approx(400) and volume.padding is None
     assert 0.2 < volume.measured(seen).mean() < 0.8
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.floats(0.01, 5), st.floats(-100, 100), st.sampled_from([0, 1, 4095, 32767, -2000]))
+def test_padding_is_never_counted_whatever_its_rescale(
+    write_series, slope: float, intercept: float, padding: int
+) -> None:
+    values = np.random.default_rng(0).integers(100, 900, (3, 4, 4))
+    values[:, 0] = padding
+    rescale = {"RescaleSlope": round(slope, 7), "RescaleIntercept": round(intercept, 5)}
+    volume = read_volume(write_series(values, modality="MR", PixelPaddingValue=padding, **rescale))
+    assert volume.measured(volume.slices(range(3))).sum() == 3 * 12
