@@ -322,7 +322,7 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
 
 def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:
     """One of `KINDS`. None for objects made from images, and for kinds that the model was not trained on (PET)."""
-    if kind := _CLASSES.get(get("SOPClassUID")):
+    if kind := _CLASSES.get(header_text(get("SOPClassUID"))):
         return kind
     if not get("Rows") or is_no_image(what):
         return None

@@ -43,6 +43,7 @@ _VOLUME_CLASSES = {
     EnhancedPETImageStorage,
     LegacyConvertedEnhancedPETImageStorage,
 }
+_PACKED = (".zip", ".tar", ".tgz", ".7z", ".rar")
 _MODALITIES = {"CT": "CT", "MR": "MR", "PET": "PT", "Positron": "PT"}
 _SOP_CLASS, _MEDIA_SOP_CLASS = Tag("SOPClassUID"), Tag("MediaStorageSOPClassUID")
 _PIXEL_DATA, _FLOAT, _DOUBLE = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
@@ -247,6 +248,8 @@ def _not_dicom(path: Path, empty: bool, alone: bool) -> PassedOver:
         remedy = (
             "Convert it to one NIfTI file (.nii.gz). SimpleITK reads most formats; nibabel reads .mgz and .img."
         )
+    if path.suffix.lower() in _PACKED and not empty:
+        remedy = "Unpack it, and give the folder."
     raise InputError(f"This is {what}.", path=path, remedy=remedy)
 
 

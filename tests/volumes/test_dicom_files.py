@@ -250,3 +250,9 @@ def test_a_volume_of_another_format_is_told_how_to_convert_it(tmp_path: Path, na
     (tmp_path / name).write_bytes(b"NRRD0004" * 40)
     with pytest.raises(InputError, match=r"not a DICOM file\. Convert it to one NIfTI file"):
         read_volume(tmp_path / name)
+
+
+def test_a_packed_series_is_to_be_unpacked(write_series, tmp_path: Path) -> None:
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", write_series(np.zeros((3, 2, 2))))
+    with pytest.raises(InputError, match=r"packed\.zip: .* Unpack it, and give the folder"):
+        read_volume(packed)
