@@ -64,7 +64,7 @@ def make_bank(
     poses: int = 34,
     sets: int = 6,
     images: int = 300,
-    boxes: int = 800,
+    boxes: int = 2400,
     slides: int = 100,
     chests: int = 120,
 ) -> Bank:
