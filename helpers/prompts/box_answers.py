@@ -36,7 +36,11 @@ SLACK = 0.05  # how far a corner may lie outside of the picture, as a share of i
 _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d{1,3})?\s*", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"""["']?box_2d["']?\s*:""")
 _NAME = re.compile(r"(?!nan\b|inf)[a-z_]+\d?|\.\.\.", re.IGNORECASE)
-_FINAL = re.compile(r"final[\s*_`]+answer[\s*_`\"']*[:=]?[\s*_`]*(?:json)?\s*", re.IGNORECASE)
+_FINAL = re.compile(
+    r"final[\s*_`]{1,4}answer[\s*_`\"']{0,4}(?:(?:is|are)\b)?[\s*_`]{0,4}[:=]?[\s*_`]{0,8}(?:json)?\s{0,4}",
+    re.IGNORECASE,
+)
+_NEAR = 200  # how many characters before a list tell what it is about
 _OF_OTHERS = re.compile(r"(?:^|\n)[^\n:]*[^\W\d_][^\n:]*:\s*\Z")  # a line that names something, as "Devices:"
 _OF_ANSWER = re.compile(r"answer|box|json|result|output", re.IGNORECASE)
 _BEFORE_NONE = re.compile(r"(?:^|\n|:)[\s*_`>]*(?:json)?\s*\Z", re.IGNORECASE)
@@ -95,9 +99,16 @@ def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
     """
     rows: list[list[Literal]] = []
     end = 0
+    behind_final = [found.end() for found in _FINAL.finditer(text)]
     for one in literals_in(text):
-        if one.value == [] and not (_BEFORE_NONE.search(text[: one.start]) and _AFTER_NONE.match(text, one.end)):
-            continue  # only words about brackets
+        if one.value == [] and one.start not in behind_final:
+            before = text[max(0, one.start - _NEAR) : one.start]
+            # A character more keeps the beginning of a part from being taken for that of the text.
+            if not (
+                _BEFORE_NONE.search(before.rjust(min(one.start, _NEAR + 1), "."))
+                and _AFTER_NONE.match(text, one.end)
+            ):
+                continue  # only words about brackets
         entries = _entries(one.value)
         if one.value != [] and not entries:
             continue
@@ -110,10 +121,10 @@ def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
             rows[-1].append(one)
         else:
             rows.append([one])
-    final = [row for found in _FINAL.finditer(text) for row in rows if row[0].start == found.end()]
+    final = [row for row in rows if row[0].start in behind_final]
     if final or not rows:
         return (final[-1] if final else None), end
-    before = _OF_OTHERS.search(text[: rows[-1][0].start])
+    before = _OF_OTHERS.search(text[max(0, rows[-1][0].start - _NEAR) : rows[-1][0].start])
     of_others = rows[-1][0].value == [] and before is not None and not _OF_ANSWER.search(before[0])
     unclear = of_others and any(one.value != [] for row in rows for one in row)
     return (None if unclear else rows[-1]), end

@@ -55,12 +55,20 @@ _LINE_ENDS = re.compile(r"[*_`.]*[^\S\n]*(?:\n|\Z)")
 _JOINING = re.compile(
     rf"""[^\S\n]|[*_`"'()\[\]{{}}$,;:/|&+.!—–-]|{TAG}|\n[^\S\n]*(?:[-*•]\s|(?=(?:or|and)\b))
       |\b(?:or|and|nor|but|to|vs|versus|then|also|perhaps|maybe|possibly|probably|wait|actually|correction|or\s+rather
-      |sorry|hmm|otherwise|either|even|alternatively|i[ ]mean)\b|(?<=[\s:=(])\d+(?:[.,]\d+)?[^\S\n]*%?""",
+      |sorry|hmm|otherwise|either|even|alternatively|i[ ]meant?
+      |slightly|mildly|plus|as\s+well\s+as|(?:along|together)\s+with)\b|(?<=[\s:=(])\d+(?:[.,]\d+)?[^\S\n]*%?""",
     re.IGNORECASE | re.VERBOSE,
 )
 _BRACKET = re.compile(r"\([^()\n]*\)")
 _OR_ANOTHER = re.compile(r"[^\S\n]*\([^\S\n]*(?:or|and)\b", re.IGNORECASE)  # grade 2 (or 3)
+# A word behind an option that denies it: effusion (absent), B: incorrect.
+_DENIED = re.compile(
+    r"""[^\S\n]*[:(=–—-]+[^\S\n]*(?:absent|no|negative|false|incorrect|wrong|unlikely|excluded
+      |not\s+(?:seen|present|likely|correct))[^\S\n]*(?:[).,;\n]|\Z)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _ITEM = re.compile(r"^[^\S\n]*(?:[-*•]|\(?\d{1,2}[.)])[^\S\n]+", re.MULTILINE)
+_NEXT_ROW, _MARKED = re.compile(r"[^\n]*\n[^\S\n]*[*_`]*"), re.compile(r"[*_`]*[^\S\n]*[:)=(]")
 _NEXT_ITEM = re.compile(r"[^\n]*\n[^\S\n]*(?:[-*•]|\(?\d{1,2}[.)])[^\S\n]+")
 
 
@@ -128,6 +136,9 @@ def _read_option(forms: Forms, text: Spelled, start: int) -> Read | None:
             several = several or _is_listed(forms, text, start, place, -end, option)
             if not ended and not several:
                 return None  # another answer that only begins like an option
+            several = several or (
+                option.lower() not in ("yes", "no") and _DENIED.match(text.text, -end) is not None
+            )
             longer = any(k <= place and other < end for k, other, _ in standing)
             return Read(None if several or longer or not ended else option, place, -end)
     return None
@@ -175,10 +186,17 @@ def _is_joined(forms: Forms, text: Spelled, end: int, options: Collection[str]) 
 
 def _is_listed(forms: Forms, text: Spelled, start: int, place: int, end: int, option: str) -> bool:
     """Whether the option at ``place`` is an item of a list in which another option is an item, too."""
-    if not _ITEM.search(text.text, start, place):
-        return False
-    while item := _NEXT_ITEM.match(text.text, end):
+    each, marked = _NEXT_ITEM, _is_end
+    if not _ITEM.search(text.text, start, place):  # lines that begin with an option and a mark are a list, too
+        if "\n" not in text.text[start:place] or not _is_marked(text.text, end):
+            return False
+        each, marked = _NEXT_ROW, _is_marked
+    while item := each.match(text.text, end):
         end = item.end()
-        if any(other != option and _is_end(text.text, stop) for other, stop in forms.at(text, end)):
+        if any(other != option and marked(text.text, stop) for other, stop in forms.at(text, end)):
             return True
     return False
+
+
+def _is_marked(text: str, end: int) -> bool:
+    return _MARKED.match(text, end) is not None

@@ -66,7 +66,8 @@ _ABOUT = re.compile(
     r"(?:x\s*[=:]\s*)?(?:(?:about|approximately|approx\.?|around|roughly|circa|ca\.|exactly)\s+|[~≈]\s*)?", re.I
 )
 _NUMBER = re.compile(
-    rf"(?P<sign>[-−+]?)(?P<digits>\d{{1,3}}(?:[ ,.'’]\d{{3}})+(?:[.,]\d+)?(?![\d]|[.,]\d)|\d+(?:[.,]\d+)?|\.\d+)"
+    rf"(?P<sign>(?:[-−–+]|\bminus\s+)?)"
+    rf"(?P<digits>\d{{1,3}}(?:[ ,.'’]\d{{3}})+(?:[.,]\d+)?(?![\d]|[.,]\d)|\d+(?:[.,]\d+)?|\.\d+)"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b",
     re.IGNORECASE | re.ASCII,
 )
@@ -83,7 +84,9 @@ _SCALED = re.compile(
     re.IGNORECASE,
 )
 _DOUBT = re.compile(r"\(\s*(?:or|maybe|perhaps|possibly|probably|range)\b", re.IGNORECASE)
-_NEXT = re.compile(r"\s*;\s*")
+_NEXT = re.compile(r"[^\S\n]*[;\n][^\S\n]*(?:[-*•][^\S\n]+)?")
+_LABEL = re.compile(r"[.)][^\S\n]+\S")  # behind the number of an item of a list
+_REMARK = re.compile(r"\b(?:to|of)\s+(?:the|its|a)\b", re.IGNORECASE)  # 5 mm to the left
 _PRONOUN = re.compile(r"\s+(?:can|could|may|might|must|should|would|does|needs?|has|sees)", re.IGNORECASE)
 _LONE_DASH = re.compile(r"[-−–]\s+\Z")
 _CLOSED, _ENDED = re.compile(r"\s*\)"), re.compile(r"[^\S\n]*[.!]*[^\S\n]*(?:[;\n]|\Z)")
@@ -161,7 +164,8 @@ def _read_number(text: Spelled, start: int, *, unit: str | None) -> Read | None:
     end = said.end() if said["unit"] else number.end()
     # Whether it is a minus or the mark of an item cannot be told.
     dashed = _unit(unit) in _SIGNED and _LONE_DASH.search(text.text[max(start - 2, 0) : number.start()])
-    unclear = dashed or _is_pronoun(text.text, number) or _is_in_inches(text.text, number)
+    labelled = "\n" in text.text[start : number.start()] and _LABEL.match(text.text, number.end())
+    unclear = dashed or labelled or _is_pronoun(text.text, number) or _is_in_inches(text.text, number)
     if factor is None or value is None or unclear or _goes_on(text.text, number.end(), said):
         return Read(None, number.start(), end)
     clear = _all_near(value * factor, _said_besides(text.text, said.end(), unit))
@@ -187,6 +191,7 @@ def _goes_on(text: str, end: int, unit: re.Match[str]) -> bool:
     rest = _REST.match(text, unit.end())
     named = re.sub(r"\W*[23²³]\}?$|<sup>\d</sup>$", "", (unit["unit"] or unit["inner"] or "").lower())
     said = f"{_WRITTEN_OUT.get(named, named)} " + re.sub(r"\([^()]*\)", "", rest[0])
+    said = _REMARK.sub("", said) if _is_unit(unit["unit"] or unit["inner"]) else said
     doubted = text[rest.end() : rest.end() + 1] == "?" or _DOUBT.search(rest[0]) is not None
     return doubted or _MORE.search(said) is not None
 
@@ -195,7 +200,8 @@ def _said_besides(text: str, end: int, asked: str | None) -> Iterator[float]:
     """Further numbers in the asked unit, alone in brackets of the sentence or alone behind it."""
     rest = _REST.match(text, end)
     places = [(end + found.end(), _CLOSED) for found in re.finditer(r"\(", rest[0])]
-    for place, closing in (*places, (_BEHIND.match(text, rest.end()).end(), _ENDED)):
+    following = _NEXT.match(text, rest.end()) or _BEHIND.match(text, rest.end())
+    for place, closing in (*places, (following.end(), _ENDED)):
         number = _NUMBER.match(text, _ABOUT.match(text, place).end())
         if not number:
             continue
@@ -227,7 +233,7 @@ def _value(number: re.Match[str]) -> float | None:
     if len(set(re.findall(r"\D", whole))) > 1:
         return None
     value = float(f"{re.sub(r'[^0-9]', '', whole)}.{part or 0}")
-    return -value if number["sign"] in ("-", "−") else value
+    return -value if number["sign"] not in ("", "+") else value
 
 
 def _factor(said: str | None, asked: str | None) -> float | None:

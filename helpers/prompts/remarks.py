@@ -22,10 +22,14 @@ _WITHHELD = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # What a sentence denies that ends on the words: "it does not mean that ...", "it would be wrong to say that ...".
+_NEVER = r"(?:\b(?:not|never|cannot)|n't)[ ]+(?:\w+[ ]+)?"
 _DENIED = re.compile(
-    rf"""\b(?:(?:not|never|n't|cannot)[ ]+(?:\w+[ ]+)?(?:mean|imply|follow|true|correct|say|claim|conclude|think
-        |believe|the[ ]case) | wrong|incorrect|false|mistaken|misleading|premature|untrue)\b
-      [^.,;:!?]*\bthat[ ]+(?:{_DETERMINER}[ ]+)?["'*`]*$""",
+    rf"""(?: {_NEVER}(?:believe|think|say)\b (?=[ ]+(?:that[ ]+)?(?:{_DETERMINER}[ ]+)?$)
+      | (?: {_NEVER}(?:mean|imply|follow|true|correct|claim|conclude|the[ ]case)
+          | \b(?:wrong|incorrect|false|mistaken|misleading|premature|untrue|unlikely|tempting)
+          | (?<!\bno[ ])(?<!n't[ ])(?<!\bnot[ ])\bdoubt )\b
+        [^.,;:!?]*\bthat\b )
+      [ ]+(?:that[ ]+)?(?:{_DETERMINER}[ ]+)?["'*`]*$""",
     re.IGNORECASE | re.VERBOSE,
 )
 _ASKED = re.compile(
@@ -44,12 +48,18 @@ _UNDER = re.compile(
       (?:write\s+|{_DETERMINER}\s+)*["'*`(]*\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
-_OTHERWISE_SHOWN = re.compile(r"(?:^|[.;:!?(\[])\s*with(?:out)?\b[^.;:!?]*$", re.IGNORECASE)
+_OTHERWISE_SHOWN = re.compile(
+    r"(?:^|[.;:!?(\[])\s*(?:with(?:out)?|in|for|when|where|on|under|at)\b[^.;:!?]*$", re.IGNORECASE
+)
+_ANEW = re.compile(
+    r"""(?:^|[.!?;:\n*_#>"'(]|\b(?:so|thus|hence|therefore|then|actually|wait|sorry|no|reflection|review|looking)\b,?)\s*$""",
+    re.IGNORECASE,
+)
 _CHANGED = re.compile(
     rf"\b(?:chang|revis|correct|updat|switch|amend|alter)\w*\s+(?:{_DETERMINER}\s+)?[\"'*`]*$", re.IGNORECASE
 )
 _CONDITION = re.compile(
-    r"""(?:[*_`"')\],]|[^\S\n])*\b(?:only\s+)?(?:if|unless|provided|depending|assuming|in\s+case|otherwise|else)\b""",
+    r"""(?:[*_`"')\](,—–-]|[^\S\n])*\b(?:but\s+)?(?:only\s+)?(?:if|unless|provided|depending|assuming|in\s+case|otherwise|else)\b""",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
@@ -81,6 +91,11 @@ def is_withheld(before: str, link: str, *, stated: bool) -> bool:
     supposed = would and (_SUPPOSED.search(before) or (stated and _OTHERWISE_SHOWN.search(before)))
     said = (_WITHHELD, _DENIED, _ASKED, _UNDER)
     return bool(supposed or any(pattern.search(before) for pattern in said))
+
+
+def begins_anew(before: str) -> bool:
+    """Whether a sentence begins here that may correct what was stated: "So", "Wait,", or nothing before it."""
+    return _ANEW.search(before) is not None
 
 
 def is_changed(before: str) -> bool:

@@ -34,6 +34,7 @@ from helpers.prompts.literals import Literal, literals_in
 from helpers.prompts.remarks import (
     are_echoes,
     begins_a_sentence,
+    begins_anew,
     is_changed,
     is_conditional,
     is_doubt,
@@ -48,8 +49,9 @@ _MARKER = re.compile(
     (?: (?P<final> final (?:[\s*_`-]|{TAG}){{0,4}} answer (?![a-z]) (?:[ ]\([^()\n]{{0,40}}\) (?=\W*:))?
           (?:[ ](?:to|for|on|about|regarding)[ ](?:the|this|that|your)\b[^.,:;!?\n]{{0,60}}? (?=[ ]is\b|:))? )
       | (?P<again> (?:revised|corrected|updated|amended)[ ]answer | correction(?=\W*:)
-          | \b(?:the|my)[ ](?:correct[ ]|right[ ])?answer )
-      | (?<!second[ ]) (?<!third[ ]) (?<!next[ ]) (?<!other[ ]) (?<!2nd[ ]) (?<!3rd[ ]) (?<!less[ ])
+          | \b(?:the|my)[ ](?:answer|(?:correct|right)[ ](?:answer|option|choice)) )
+      | (?<!second[ -]) (?<!third[ -]) (?<!fourth[ -]) (?<!next[ -]) (?<!other[ ]) (?<!2nd[ -]) (?<!3rd[ -])
+        (?<!less[ ])
         most[ ]+likely[ ]+diagnosis )
     (?P<link> (?:{MARK}|[^\S\n])*
       (?: (?P<is> (?:is|was|remains|becomes|(?:would|will|must|should|ought[ ]to)[ ]be)\b
@@ -69,6 +71,7 @@ _OPENING = re.compile(
 _MOST_OPENINGS = 30
 _LEAD = re.compile(rf"(?:{MARK}|\s)*(?:(?:the|my)\s+)?(?:correct\s+)?answer(?:{MARK}|\s)*(?:is\b\s*:?|:)", re.I)
 _HEADING = re.compile(rf"(?:{MARK}|\s|\d+\.)*(?:(?:the|my)\s+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[-+]?[\d.,]+\s*")
 _NOTHING_MORE = re.compile(rf"(?:{MARK}|[\s.!)\]}}$])*\Z")
 
 
@@ -125,7 +128,9 @@ def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list
             continue
         before = text.text[max(0, marker.start() - 200) : marker.start()].rpartition("\n")[2]
         stated = any(one for *_, one in found)
-        if (marker["to"] and not is_changed(before)) or (marker["again"] and not _is_again(marker, stated)):
+        if (marker["to"] and not is_changed(before)) or (
+            marker["again"] and not _is_again(marker, before, stated)
+        ):
             continue
         counts = not is_withheld(before, marker["is"] or "", stated=stated)
         what = read(text, marker.end())
@@ -143,9 +148,10 @@ def _marked(text: Spelled, objects: list[tuple[int, ...]], read: Reader) -> list
     return [what for k, (_, what, counts) in enumerate(found) if counts and k not in echoes]
 
 
-def _is_again(marker: re.Match[str], stated: bool) -> bool:
+def _is_again(marker: re.Match[str], before: str, stated: bool) -> bool:
     """Whether "the answer is", "correction:" and the like come behind a statement that they can correct."""
-    return stated and bool(marker["is"] or marker["colon"] or marker["is_colon"])
+    linked = marker["colon"] or marker["is_colon"] or (marker["is"] or "").lower().startswith(("is", "should"))
+    return bool(stated and linked and begins_anew(before))
 
 
 def _is_binding(marker: re.Match[str], before: str, text: str, what: Read | None) -> bool:
@@ -183,10 +189,15 @@ def _answer_in(value: Any) -> Any:
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
+            unit = next(
+                (v for k, v in one.items() if str(k).lower() in ("unit", "units") and isinstance(v, str)), ""
+            )
             for key, inner in one.items():
                 name = re.sub(r"[\s_-]", "", str(key)).lower()
                 if name in ("finalanswer", "answer"):
                     said = "" if inner is None else inner
+                    if unit and isinstance(said, str) and _NUMBER.fullmatch(said):
+                        said = f"{said} {unit}"
                     answers[name] = said if answers.get(name, said) == said else [answers[name], said]
             waiting += reversed(one.values())
         elif isinstance(one, list):

@@ -66,6 +66,8 @@ HEART = '[{"box_2d": [10, 20, 300, 400], "label": "heart"}]'
         ("There is none.", None),
         (f"Final Answer: {HEART}\nOther findings: []", [[10, 20, 300, 400]]),
         (f"{HEART}\n\nDevices: []", None),
+        (f"The final answer is: {HEART}\n\nAlternatively: {HEART.replace('10', '90')}", [[10, 20, 300, 400]]),
+        ("Final Answer: [] (no mass is seen)", []),
         (f"First I thought of {HEART}\nFinal Answer: []", []),
         (f"Final Answer: []\n\nA box would be written {HEART}.", []),
         (
@@ -117,3 +119,16 @@ def test_truths_are_of_1_or_of_1000_or_none() -> None:
 def test_a_truth_that_is_no_box_is_refused(cell: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
         read_truth_boxes(cell)
+
+
+LONG = {
+    "breaks": "The scan." + "\n" * 5000 + "see [] x",
+    "breaks between": ("\n" * 200 + "[] x ") * 98,
+    "bullets": "*\n" * 9000 + "[] x " * 400,
+    "lists": "[]" * 9000,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_reply_without_boxes_is_read_in_time(name: str) -> None:
+    assert not parse_boxes(LONG[name])  # quadratic and cubic patterns took minutes here

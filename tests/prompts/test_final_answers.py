@@ -304,6 +304,14 @@ def test_an_answer_that_is_none_of_the_options_is_a_statement_too() -> None:
         ("Final Answer: yes (20%), no (80%)", YES_NO),
         ("Final Answer: improved: 0.1, stable: 0.7, worsened: 0.2", ("improved", "stable", "worsened")),
         ("Final Answer: grade 2 (or 3)", ("grade 1", "grade 2", "grade 3")),
+        ("Final Answer:\nA: no\nB: yes\nC: no", ("A", "B", "C", "D")),
+        ("Final Answer: effusion (absent)", FINDINGS),
+        ("Final Answer: stable, or slightly improved", ("improved", "stable", "worsened")),
+        ("Final Answer: A, as well as B", ("A", "B", "C", "D")),
+        ("Final Answer: yes (if the dark area is fluid)", YES_NO),
+        ("Final Answer: no. Sorry, I meant yes.", YES_NO),
+        ("I doubt that the final answer is yes.", YES_NO),
+        ("I don't believe the final answer is yes.", YES_NO),
     ],
 )
 def test_an_answer_of_several_options_is_none(reply: str, options: tuple[str, ...]) -> None:
@@ -342,6 +350,10 @@ def test_words_around_an_answer_do_not_hide_it(reply: str) -> None:
         "This does not mean that the final answer is yes.",
         "not $\\boxed{yes}$",
         "For slice 3 alone, the answer is unclear.",
+        "For pneumothorax, the answer is yes.",
+        "Many students think the answer is yes.",
+        "On the prior study the answer was yes.",
+        "In a patient with trauma, the final answer would be yes.",
     ],
 )
 def test_what_is_assumed_or_denied_replaces_no_answer(further: str) -> None:
@@ -358,6 +370,7 @@ def test_what_is_assumed_or_denied_replaces_no_answer(further: str) -> None:
         "Correction: yes",
         "Wait, slice 12 is hyperdense. So the answer is yes.",
         "The final answer to the question is yes.",
+        "Actually, I made a mistake. The correct option is yes.",
     ],
 )
 def test_a_correction_replaces_the_answer(further: str) -> None:

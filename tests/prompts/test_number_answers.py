@@ -179,9 +179,21 @@ def test_a_number_that_another_one_contradicts_or_changes_is_none(said: str) -> 
         ("3 in the left lung; 2 in the right lung", None, None),
         ("12 mm on the left; 3 mm on the right", "mm", None),
         ("12 mm; 3 slices show it", "mm", 12.0),
+        ("\n1. Nodule in the right lung\n2. Nodule in the left lung", None, None),
+        ("\n- 5 mm (right)\n- 7 mm (left)", "mm", None),
+        ("2 nodules in the right lung\n3 nodules in the left lung", None, None),
+        ("5 mm to the left", "mm", 5.0),
+        ("approximately 30% of the lung", "%", 30.0),
+        ("–45 HU", "HU", -45.0),
+        ("minus 45 HU", "HU", -45.0),
     ],
 )
 def test_what_is_said_besides_a_number_counts_where_it_is_a_number_in_that_unit(
     said: str, unit: str | None, value: float | None
 ) -> None:
     assert parse_number(f"Final Answer: {said}", unit) == (None if value is None else pytest.approx(value))
+
+
+def test_a_unit_beside_the_number_in_json_is_its_unit() -> None:
+    assert parse_number('{"final_answer": 1.2, "unit": "cm"}', "mm") == pytest.approx(12)
+    assert parse_number('{"final_answer": 12, "unit": "pixels"}', "mm") is None
