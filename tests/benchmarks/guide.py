@@ -126,6 +126,7 @@ def growth(run: Mapping[str, Any]) -> str:
 def draw_growth(run: Mapping[str, Any], path: Path) -> None:
     """Time and memory of large works by their size, on logarithmic axes, as a PNG."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     found = _measured(run)
     figure = Figure(figsize=(2.6 * len(found), 4.6), layout="constrained")
@@ -135,6 +136,9 @@ def draw_growth(run: Mapping[str, Any], path: Path) -> None:
         for axis, key in zip(axes[:, k], ("seconds", "peak_mb"), strict=True):
             axis.plot(at, [max(rows[work.package.name][key], 0.1) for _, rows in sizes], marker="o")
             axis.set(xscale="log", yscale="log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
             axis.grid(True, which="both", alpha=0.2)
         axes[1, k].set_xlabel(work.axis)
     axes[0, 0].set_ylabel("seconds")
