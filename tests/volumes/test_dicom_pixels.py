@@ -272,3 +272,18 @@ def test_a_file_that_is_cut_off_after_its_header_was_read(gone: int, write_serie
     assert np.array_equal(volume.slices([2])[0], V[2])
     with pytest.raises(InputError, match=r"0003\.dcm: The pixel data cannot be decoded"):
         volume.slices([3])
+
+
+def test_a_modality_table_in_bytes_is_that_in_numbers(write_series) -> None:
+    """LUT Data may be US or OW (PS3.6)."""
+    entries = np.arange(100, 116, dtype="<u2")
+    read = []
+    for kind, data in (("US", entries.tolist()), ("OW", entries.tobytes())):
+        table = Dataset()
+        table.add_new("LUTDescriptor", "US", [16, 0, 16])
+        table.ModalityLUTType = "US"
+        table.add_new("LUTData", kind, data)
+        stored = np.arange(16).reshape(1, 4, 4) * np.ones((3, 1, 1))
+        folder = write_series(stored, folder=kind, modality="MR", ModalityLUTSequence=[table])
+        read.append(read_volume(folder).slices(range(3)))
+    assert np.array_equal(read[0], read[1]) and np.array_equal(read[1][0].ravel(), entries)
