@@ -77,9 +77,11 @@ def read_dicom_image(path: Path, page: int | None = None, *, icc: bool = False) 
         raise undecodable(path, error) from error
 
 
-def is_no_image(what: str) -> bool:
-    """Whether the name of a SOP class says that its objects are made from images but are not images themselves."""
-    return any(word in what for word in _NO_IMAGES)
+def made_from_images(name: str, modality: str) -> str:
+    """What an object is that was made from images and is none, by the name of its SOP class or by its modality; ""
+    for any other.
+    """
+    return name if any(word in name for word in _NO_IMAGES) else MADE.get(modality, "")
 
 
 def _check_kind(path: Path, dataset: Dataset) -> None:
@@ -94,8 +96,7 @@ def _check_kind(path: Path, dataset: Dataset) -> None:
         )
     if "Whole Slide" in name:
         raise InputError("This is a file of a whole slide, not a 2D image.", path=path, remedy="Use open_slide.")
-    what = name if is_no_image(name) else ""
-    what = what or MADE.get(header_text(header_value((dataset,), "Modality")), "")
+    what = made_from_images(name, header_text(header_value((dataset,), "Modality")))
     if not what and not any(keyword in dataset and dataset[keyword].value for keyword in _PIXELS):
         what = f"{name} without pixels" if said and name != said else "DICOM without pixels"
         if "Image" in name:

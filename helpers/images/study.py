@@ -23,14 +23,13 @@ from tqdm.auto import tqdm
 
 from helpers.data import fetch, manifest
 from helpers.errors import InputError
-from helpers.images.dicom_image import is_no_image
+from helpers.images.dicom_image import made_from_images
 from helpers.images.pdf_pages import is_pdf
 from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
 from helpers.prompts import MIN_SLICES
 from helpers.slides import SLIDE_SUFFIXES, is_slide, slide_key, slide_picture
 from helpers.volumes import (
-    MADE,
     PassedOver,
     Volume,
     begins_as_dicom,
@@ -297,11 +296,10 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
     except Exception as error:  # a damaged header raises errors of many unrelated kinds
         what = f"The DICOM header cannot be read ({error})."
         raise InputError(what, path=file, remedy="Copy or export the file again.") from error
-    kind = _dicom_kind(get, what)
-    if made := MADE.get(header_text(get("Modality"))):
-        kind, what = None, what if is_no_image(what) else made
+    made = made_from_images(what, header_text(get("Modality")))
+    kind = None if made else _dicom_kind(get)
     if kind is None:
-        return "", PassedOver(file, what or "DICOM of an unknown kind")
+        return "", PassedOver(file, made or what or "DICOM of an unknown kind")
     if kind == "slide" and (picture := slide_picture(header_text(get("ImageType")))):
         return "", PassedOver(file, f"the {picture} of a slide")
     said = [header_text(get(k)) for k in ("SeriesDescription", "ProtocolName", "ConvolutionKernel")]
@@ -320,10 +318,8 @@ def _dicom_part(file: Path) -> tuple[str, Part | PassedOver]:
     return f"{kind} {slide_key(get) if kind == 'slide' else uid}", part
 
 
-def _dicom_kind(get: Callable[[str], Any], what: str) -> str | None:
-    """One of `KINDS`. None for objects made from images, and for kinds that the model was not trained on (PET)."""
+def _dicom_kind(get: Callable[[str], Any]) -> str | None:
+    """One of `KINDS`. None for objects without pixels, and for kinds that the model was not trained on (PET)."""
     if kind := _CLASSES.get(header_text(get("SOPClassUID"))):
         return kind
-    if not get("Rows") or is_no_image(what):
-        return None
-    return None if get("ImagePositionPatient") else "image"
+    return "image" if get("Rows") and not get("ImagePositionPatient") else None

@@ -99,7 +99,7 @@ def _last_stated(text: str) -> tuple[list[Literal] | None, int]:
     """
     rows: list[list[Literal]] = []
     end = 0
-    behind_final = [found.end() for found in _FINAL.finditer(text)]
+    behind_final = {found.end() for found in _FINAL.finditer(text)}
     for one in literals_in(text):
         if one.value == [] and one.start not in behind_final:
             before = text[max(0, one.start - _NEAR) : one.start]

@@ -97,16 +97,16 @@ DENY = Stage(
     mix=Mix(composed=0.7, untouched=0.4, paired=0.5),
     begins=("settle", "settle again"),
 )
-POINT = Stage(
-    "point",
-    700,
-    8e-4,
-    {
+POINT = replace(
+    DENY,
+    name="point",
+    steps=700,
+    rate=8e-4,
+    shares={
         **{"ct": 0.17, "mri": 0.09, "image": 0.17, "box": 0.38, "change": 0.05, "slide": 0.07, "words": 0.02},
         "both ways": 0.05,
     },
     stream=22,
-    mix=Mix(composed=0.7, untouched=0.4, paired=0.5),
     begins=("deny", "deny again"),
 )
 STAGES = (

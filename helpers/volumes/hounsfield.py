@@ -13,9 +13,8 @@ from helpers.volumes.volume import Volume
 
 # The values of a CT reach from air over fat to bone. A smaller range than this means shares or counts.
 LEAST_SPAN = 20.0  # HU
-PADDED = (
-    -1100.0
-)  # HU; lower values are put where nothing was measured, such as -2000 outside a round field of view
+# Lower values (in HU) are put where nothing was measured, such as -2000 outside a round field of view.
+PADDED = -1100.0
 AIR = -200.0  # HU; lungs and the air around a patient are below it, all tissue is above
 LEAST_AIR = 0.01  # as a share, because resampling makes a few values this low beside bone
 STORED = 1024  # many scanners add this to stored values, so soft tissue is at 924 to 1124

@@ -227,7 +227,7 @@ def _read_dicom(
         "frame_of_reference": str(first.get("FrameOfReferenceUID") or "") or None,
         "padding": made.padding,
         "places": places,
-        "notes": tuple(_notes(made, stack, passed)),
+        "notes": tuple(_notes(made, stack, passed, uneven=places is not None)),
     }
 
 
@@ -269,11 +269,11 @@ def _check(stack: Sequence[Slice], offset: float | None) -> None:
             )
 
 
-def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver]) -> Iterator[str]:
+def _notes(made: Axial, stack: Sequence[Slice], passed: Sequence[PassedOver], *, uneven: bool) -> Iterator[str]:
     if made.note:
         yield f"The volume was {made.note}."
-    if not is_even(heights := heights_of(stack), rounding_of(stack)):
-        gaps = np.diff(heights)
+    if uneven:
+        gaps = np.diff(heights_of(stack))
         yield f"The slices are unevenly spaced: {gaps.min():.2f} to {gaps.max():.2f} mm lie between them."
     if len({record.private_scale for record in stack}) > 1:
         yield "Philips' own scale differs between the slices, so the values are those of the standard's rescale."

@@ -209,10 +209,7 @@ def test_frames_of_one_file_choose(case: str, write_series) -> None:
 
 
 def test_attributes_of_all_frames_win_over_a_makers_own_of_one(write_series) -> None:
-    def groups(k: int) -> dict[str, dict[str, Any]]:
-        return at(k)
-
-    folder = enhanced(write_series(np.zeros((1, 3, 3)), modality="MR"), groups)
+    folder = enhanced(write_series(np.zeros((1, 3, 3)), modality="MR"), at)
     (file,) = folder.iterdir()
     ds = pydicom.dcmread(file)
     for frame in ds.PerFrameFunctionalGroupsSequence:

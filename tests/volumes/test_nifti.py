@@ -23,17 +23,8 @@ AFFINE = np.array([[2.0, 0, 0, -9], [0, 3, 0, 5], [0, 0, 4, 7], [0, 0, 0, 1]])
 VALUES = np.random.default_rng(0).integers(0, 900, (7, 6, 5)).astype(np.int16)  # x, y, z
 READ = VALUES[::-1, ::-1].transpose(2, 1, 0)  # head to feet, front to back, right to left
 # Where the header of NIfTI-1 keeps its fields: https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h
-DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, QUATERNION, SFORM = (
-    70,
-    76,
-    108,
-    112,
-    123,
-    252,
-    254,
-    256,
-    280,
-)
+DATATYPE, PIXDIM, SLOPE, UNITS, QFORM_CODE, SFORM_CODE, QUATERNION, SFORM = 70, 76, 112, 123, 252, 254, 256, 280
+VOX_OFFSET = 108
 
 
 @pytest.fixture
