@@ -87,7 +87,9 @@ _DOUBT = re.compile(r"\(\s*(?:or|maybe|perhaps|possibly|probably|range)\b", re.I
 _NEXT = re.compile(r"[^\S\n]*[;\n][^\S\n]*(?:[-*•][^\S\n]+)?")
 _LABEL = re.compile(r"[.)][^\S\n]+\S")  # behind the number of an item of a list
 _REMARK = re.compile(r"\b(?:to|of)\s+(?:the|its|a)\b", re.IGNORECASE)  # 5 mm to the left
-_PRONOUN = re.compile(r"\s+(?:can|could|may|might|must|should|would|does|needs?|has|sees)", re.IGNORECASE)
+_PRONOUN = re.compile(
+    r"\s+(?:can(?:not|'t)?|could|may|might|must|should|would|does|needs?|has|sees)\b", re.IGNORECASE
+)
 _LONE_DASH = re.compile(r"[-−–]\s+\Z")
 _CLOSED, _ENDED = re.compile(r"\s*\)"), re.compile(r"[^\S\n]*[.!]*[^\S\n]*(?:[;\n]|\Z)")
 _BEHIND = re.compile(r"[.;!\s]*")
