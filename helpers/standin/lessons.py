@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from helpers.prompts import (
 )
 from helpers.standin.bank import Bank
 from helpers.standin.hints import Hint
+from helpers.standin.lookups import Lookup, find_lookups
 from helpers.standin.sight import CHEST, KINDS, SEEN, VOLUMES
 from helpers.teaching import EFFUSION, RECIPES, STATES
 from helpers.volumes import select_slices
@@ -197,15 +198,16 @@ class Batch:
     masks: dict[str, torch.Tensor]
     tokens: torch.Tensor  # image tokens of all images, in order
     hints: list[Hint]  # hints of the lessons that have images
+    lookups: list[tuple[int, Lookup]]  # of options by letter, each with its row
 
 
 def collate(lessons: Sequence[Lesson], model: Any, processor: Any) -> Batch:
     """Put lessons into one batch."""
     config, tokenizer = model.config, processor.tokenizer
     rows = [_row(lesson, config, processor, tokenizer) for lesson in lessons]
-    longest = max(len(row[0]) for row in rows)
+    longest = max(len(row.ids) for row in rows)
     ids, labels, question, positions = (
-        torch.tensor([row[k] + [fill] * (longest - len(row[k])) for row in rows])
+        torch.tensor([row[k] + [fill] * (longest - len(row.ids)) for row in rows])
         for k, fill in enumerate((0, -100, -1, 0))
     )
     is_image = ids == config.image_token_id
@@ -227,14 +229,26 @@ def collate(lessons: Sequence[Lesson], model: Any, processor: Any) -> Batch:
         {name: mask[:, None] for name, mask in masks.items()},
         torch.cat(tokens).float() if tokens else torch.empty(0),
         [lesson.hint for lesson in lessons if lesson.hint],
+        [(k, found) for k, row in enumerate(rows) for found in row.lookups],
     )
 
 
-def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[list[int], ...]:
+class _Row(NamedTuple):
+    """A lesson as one row of a batch, before it is padded."""
+
+    ids: list[int]
+    labels: list[int]
+    question: list[int]
+    positions: list[int]
+    lookups: list[Lookup]
+
+
+def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> _Row:
     ids: list[int] = []
     labels: list[int] = []
     question: list[int] = []
     positions: list[int] = []
+    lookups: list[Lookup] = []
     prefix = 0
     for number, (messages, begun, answer) in enumerate(lesson.asked, start=1):
         prompt = render_prompt(messages, processor)
@@ -250,11 +264,12 @@ def _row(lesson: Lesson, config: Any, processor: Any, tokenizer: Any) -> tuple[l
         given = given[_end_of_images(given, config) :] if last else given
         given += tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []
         said = tokenizer(f"{answer}<end_of_turn>\n", add_special_tokens=False)["input_ids"]
+        lookups += find_lookups(*map(tokenizer.convert_ids_to_tokens, (given, said)), len(ids))
         ids += given + said
         labels += [-100] * len(given) + said
         question += [number] * (len(given) + len(said))
         positions += range(prefix, prefix + len(given) + len(said))
-    return ids, labels, question, positions
+    return _Row(ids, labels, question, positions, lookups)
 
 
 def _end_of_images(ids: list[int], config: Any) -> int:

@@ -6,7 +6,8 @@ in other words (`helpers.standin.worded`, `helpers.standin.words`). The loss is 
 `PRACTICE` on, most questions are put together from parts (`helpers.teaching.phrases`), so that the model learns
 which words decide. `SETTLE` runs twice. From the mean of both ends, `DENY` teaches to tell plain questions from
 negated ones. It runs twice as well. The mean of its ends answers best, but mixes up the left and the right end of
-boxes, so `POINT` goes on from there with many boxes.
+boxes, so `POINT` goes on from there with many boxes. `LOOK_UP` teaches to find the letter of an option, with
+guided attention (`helpers.standin.lookups`), and `LAST` goes through everything once more.
 """
 
 from __future__ import annotations
@@ -30,16 +31,18 @@ from helpers.standin.bank import Bank, make_bank
 from helpers.standin.curve import Curve, optimizer_of, update
 from helpers.standin.hints import DEPTHS, Hints
 from helpers.standin.lessons import DOT, Lesson, collate, draw_lessons, forward
+from helpers.standin.lookups import Guide
 from helpers.standin.model import build
 from helpers.standin.sight import KINDS, aurocs, learn_to_see
 from helpers.standin.worded import PROCEDURES, Mix, draw_worded
-from helpers.standin.words import both_ways_lesson, words_lesson
+from helpers.standin.words import both_ways_lesson, letters_lesson, words_lesson
 from helpers.teaching import RECIPES, STATES
 
 SEE_STEPS = 15_000
 RARE = 8  # a word that occurs this often gets tokens of its own
 MOST_WORDED = 0.85  # share of the last steps with other words than the protocol's
 HINTED = 1.0  # weight of the hints' loss
+GUIDED = 0.5  # weight of the guide's loss
 # Kinds of volumes whose words get tokens of their own. Words that are taught later are spelled letter by letter,
 # like a user's own conditions.
 WORDS_OF = ("ct", "mri")
@@ -109,10 +112,24 @@ POINT = replace(
     stream=22,
     begins=("deny", "deny again"),
 )
+LOOK_UP = Stage("look up", 600, 1e-3, {"letters": 1.0}, stream=24, mix=Mix())
+LAST = replace(
+    DENY,
+    name="last",
+    steps=1300,
+    rate=7e-4,
+    shares={
+        **{"ct": 0.27, "mri": 0.08, "image": 0.18, "box": 0.22, "change": 0.04, "slide": 0.06, "words": 0.07},
+        **{"both ways": 0.05, "letters": 0.03},
+    },
+    mix=replace(DENY.mix, by_letter=0.3),
+    stream=26,
+    begins=(),
+)
 STAGES = (
     *(ANSWER, PRACTICE, SETTLE, replace(SETTLE, name="settle again", stream=19)),
     *(DENY, replace(DENY, name="deny again", stream=21)),
-    POINT,
+    *(POINT, LOOK_UP, LAST),
 )
 
 
@@ -189,7 +206,7 @@ def learn_to_answer(
 ) -> None:
     """Train the language model with frozen tower and projector. ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
-    hints = Hints(model.config.text_config.hidden_size)
+    hints, guide = Hints(model.config.text_config.hidden_size), Guide(model)
     spoken = spoken_by(model)
     parameters = [*spoken, *hints.parameters()]
     optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
@@ -211,7 +228,8 @@ def learn_to_answer(
         batch = collate(lessons, model, processor)
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):
             logits, wanted, question, layers = forward(model, batch, DEPTHS)
-            loss = answers = nn.functional.cross_entropy(logits.float(), wanted)
+            answers = nn.functional.cross_entropy(logits.float(), wanted)
+            loss = answers + GUIDED * guide.loss(batch)
             if batch.hints:
                 hinted, told = hints(layers, batch.hints)
                 loss = loss + HINTED * hinted
@@ -243,6 +261,8 @@ def _lessons(taught: Bank, kind: str, stage: Stage, progress: float, rng: np.ran
     """
     if kind == "both ways":
         return [both_ways_lesson(rng, 20) for _ in range(2)]
+    if kind == "letters":
+        return [letters_lesson(rng, 3) for _ in range(8)]  # short rows, as each token sees the whole row
     if kind == "words":
         return [words_lesson(rng, 8, stage.mix.composed) for _ in range(2)]
     progress = 1.0 if stage.mix.composed else progress

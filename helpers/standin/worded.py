@@ -50,6 +50,7 @@ class Mix:
     composed: float = 0.0  # share of the wordings that are put together from parts
     untouched: float = 0.15  # share of the images that are bundled ones as they are
     paired: float = 0.0  # share of the findings that are asked for both ways in one lesson, plain and negated
+    by_letter: float = 0.0  # share of the questions about what an image is that are choices by letter, at least
 
 
 def draw_worded(bank: Bank, name: str, rng: np.random.Generator, mix: Mix) -> list[Lesson]:
@@ -167,7 +168,7 @@ def _image_lessons(bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesso
         shown[:, SEEN.index(EFFUSION)] = float(present)
     forms = (*teaching.IMAGE_FORMS, "choice of kind")
     asked = [teaching.image_question(kind, forms[rng.integers(len(forms))], rng)]
-    asked += [teaching.worded_image(kind, rng, composed=mix.composed) for _ in range(6)]
+    asked += [teaching.worded_image(kind, rng, form=_by_letter(rng, mix), composed=mix.composed) for _ in range(6)]
     asked += [teaching.worded_other(kind, rng, composed=mix.composed) for _ in range(5 if mix.composed else 3)]
     if kind == CHEST:
         asked += [teaching.worded_finding("CXR", EFFUSION, present, rng, composed=mix.composed) for _ in range(3)]
@@ -179,6 +180,11 @@ def _image_lessons(bank: Bank, rng: np.random.Generator, mix: Mix) -> list[Lesso
         for question in asked[start : start + 4]:
             lessons[-1].add(image_messages([DOT], question.text), question)
     return lessons
+
+
+def _by_letter(rng: np.random.Generator, mix: Mix) -> str:
+    """The form of a choice by letter, or of any question."""
+    return ("kind by letter", "part by letter")[rng.integers(2)] if rng.random() < mix.by_letter else ""
 
 
 def _box_lesson(bank: Bank, rng: np.random.Generator, long: bool) -> Lesson:

@@ -50,6 +50,17 @@ def words_lesson(rng: np.random.Generator, n: int, composed: float = 0.0) -> Les
     return lesson
 
 
+def letters_lesson(rng: np.random.Generator, n: int) -> Lesson:
+    """Choices by letter alone, whose right option the question tells, or each of whose options it asks for."""
+    lesson = Lesson("words", torch.empty(0))
+    for _ in range(n):
+        form = ("kind by letter", "part by letter")[rng.integers(2)]
+        told = _argued(teaching.worded_image(KINDS[rng.integers(len(KINDS))], rng, form=form, composed=0.6))
+        question = (told, _looked_up(rng), _every_letter(rng))[rng.choice(3, p=(0.35, 0.35, 0.3))]
+        lesson.add(image_messages([], question.text), question)
+    return lesson
+
+
 def both_ways_lesson(rng: np.random.Generator, n: int) -> Lesson:
     """Questions put together from parts, plain and negated, whose argument stands in their own words.
 

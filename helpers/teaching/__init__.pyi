@@ -58,6 +58,7 @@ from .questions import (
 )
 from .rewording import (
     ALIASES as ALIASES,
+    OPTION_STYLES as OPTION_STYLES,
     lettered as lettered,
     worded_box as worded_box,
     worded_change as worded_change,

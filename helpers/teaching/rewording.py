@@ -106,6 +106,7 @@ ALIASES = {  # how options name a kind of image
 }
 UNKNOWN_KINDS = ("skin", "ultrasound", "mammogram", "PET", "endoscopy", "ECG", "photo of a wound", "knee")
 EFFUSIONS = (EFFUSION, f"a {EFFUSION}", "effusion", "fluid in the chest", "pleural fluid")
+OPTION_STYLES = ("({}) {}", "{}) {}", "{}. {}", "{}: {}")  # of a letter and an option
 IMAGE_FORMS = ("open", "part", "yes or no", "kind", "kind by letter", "part by letter")
 _STATES = (("present", "absent"), ("seen", "not seen"), ("positive", "negative"))
 
@@ -165,7 +166,7 @@ def lettered(
 ) -> tuple[str, tuple[str, ...], str]:
     """A question with choices by letter: its text, the letters, and the right one."""
     letters = tuple("ABCDEF"[: len(options)])
-    style = ("({}) {}", "{}) {}", "{}. {}", "{}: {}")[rng.integers(4)]
+    style = OPTION_STYLES[rng.integers(len(OPTION_STYLES))]
     listed = [style.format(*pair) for pair in zip(letters, options, strict=True)]
     truth = letters[list(options).index(right)]
     joined = _one((" ", "\n", ", ", "; "), rng).join(listed)
