@@ -49,3 +49,4 @@ from .stress_cases import Variant as Variant, stress_variants as stress_variants
 from .stress_run import read_stress as read_stress, run_stressed as run_stressed
 from .stress_scores import score_stress as score_stress
 from .stress_text import stress_summary as stress_summary
+from .table_file import MISSING as MISSING

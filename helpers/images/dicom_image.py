@@ -123,7 +123,9 @@ def _check_length(path: Path, dataset: Dataset) -> None:
         held: float = coded_frames(dataset)
     else:
         pixels = dataset.Rows * dataset.Columns * int(dataset.get("SamplesPerPixel") or 1)
-        held = 8 * len(dataset.PixelData) / max(pixels * int(dataset.BitsAllocated), 1)
+        bits = max(pixels * int(dataset.BitsAllocated), 1)
+        padded = 8 * len(dataset.PixelData) - bits == 8  # one byte, to make the length even
+        held = 1 if padded else 8 * len(dataset.PixelData) / bits
     if held >= 2 and held == int(held):
         raise InputError(
             f"The file holds the pixels of {held:.0f} frames, but its header says that it has one.",

@@ -18,13 +18,18 @@ from helpers.images.lookup_table import table_in
 from helpers.images.rgb import as_bytes, stretched
 from helpers.volumes import header_text, header_value
 
+# X-ray angiography, radiofluoroscopy, and the retired biplane angiography.
+_PROJECTED = {f"1.2.840.10008.5.1.4.1.1.12.{kind}" for kind in (1, 2, 3)}
+
 
 def grey_levels(
     stored: np.ndarray, padding: np.ndarray | None, levels: Sequence[Dataset], little: bool, path: Path
 ) -> np.ndarray:
     """Stored values of one frame as a viewer shows them: uint8 of the same shape.
 
-    1. Modality LUT, or rescale slope and intercept; an empty slope is 1, an empty intercept 0.
+    1. Modality LUT, or rescale slope and intercept; an empty slope is 1, an empty intercept 0. In X-ray
+       angiography and fluoroscopy whose Pixel Intensity Relationship is LOG or DISP, both lead back to the
+       intensity of the X-rays, and so are not a part of the display (PS3.3 C.8.7.1.1.2).
     2. VOI (PS3.3 C.11.2): the first VOI LUT with data, scaled by the bits of its entries; else the first window
        whose width is above 0; else from the lowest to the highest value that is not padding. LINEAR (which stands
        for functions that are not known, too) of a width below 1 has no meaning and is taken for LINEAR_EXACT,
@@ -41,7 +46,8 @@ def grey_levels(
         path: the file, for errors.
 
     Raises:
-        InputError: the image holds only padding, or only one grey without a window, or its slope is 0.
+        InputError: the image holds only padding, or only one grey without a window, its slope is 0, or its window
+            shows only black or only white.
     """
     measured = np.isfinite(stored)
     if padding is not None:
@@ -51,6 +57,7 @@ def grey_levels(
     values = _rescaled(stored, levels, little, path)
     share = _through_voi(values, levels, little)
     grey = stretched(values, path, measured) if share is None else as_bytes(share)
+    _check_shown(grey[measured], values[measured], path)
     if _is_inverted(levels):
         grey = 255 - grey
     grey[np.isnan(values) if padding is None else padding | np.isnan(values)] = 0
@@ -92,7 +99,21 @@ def stored_ends(levels: Sequence[Dataset], kind: np.iinfo) -> tuple[int, int]:
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if kind.min < 0 else (0, 2**bits - 1)
 
 
+def _check_shown(grey: np.ndarray, values: np.ndarray, path: Path) -> None:
+    """Refuse different values that all became black, or all white."""
+    if grey.min() == grey.max() in (0, 255) and values.min() < values.max():
+        colour = "black" if grey.max() == 0 else "white"
+        raise InputError(
+            f"The window (or VOI LUT) of the image shows only {colour}: it misses all of its values, "
+            f"{values.min():g} to {values.max():g}.",
+            path=path,
+            remedy="Correct or delete WindowCenter and WindowWidth (or VOILUTSequence).",
+        )
+
+
 def _rescaled(stored: np.ndarray, levels: Sequence[Dataset], little: bool, path: Path) -> np.ndarray:
+    if _is_of_projected_x_rays(levels):
+        return stored.astype(np.float64)
     for item in header_value(levels, "ModalityLUTSequence") or ():
         if table := table_in(item, little):
             return table.of(stored).astype(np.float64)
@@ -109,6 +130,12 @@ def _rescaled(stored: np.ndarray, levels: Sequence[Dataset], little: bool, path:
             )
         found.append(number)
     return values * found[0] + found[1]
+
+
+def _is_of_projected_x_rays(levels: Sequence[Dataset]) -> bool:
+    """Whether stored values are to be displayed as they are, and the Modality LUT is for measurements alone."""
+    relation = header_text(header_value(levels, "PixelIntensityRelationship")).upper()
+    return header_text(header_value(levels, "SOPClassUID")) in _PROJECTED and relation in ("LOG", "DISP")
 
 
 def _through_voi(values: np.ndarray, levels: Sequence[Dataset], little: bool) -> np.ndarray | None:

@@ -86,6 +86,7 @@ def _opened(path: Path) -> Iterator[pypdfium2.PdfDocument]:
     with _ONE_AT_A_TIME:
         try:
             document = pypdfium2.PdfDocument(path)
+            document.init_forms()  # before any page is loaded, or what was typed into fields is not drawn
         except pypdfium2.PdfiumError as error:
             if error.err_code == _PASSWORD:
                 raise InputError(

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import InputError
 from helpers.images.pages import chosen_page
-from helpers.images.rgb import as_bytes, check_size, stretched, to_rgb
+from helpers.images.rgb import as_bytes, check_size, orientation_of, stretched, to_rgb, turned
 from helpers.slides import not_the_file
 
 _TIFF = {".tif", ".tiff"}
@@ -87,6 +87,8 @@ def decoded(image: Image.Image, path: Path, *, icc: bool, inverted: bool = False
     image.load()
     if fine:
         return _on_white(image, path)
+    if image.format == "TGA" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        image.putalpha(255)  # many writers leave the fourth byte of a pixel empty
     if not image.mode.startswith(("I", "F")):
         return to_rgb(image, icc=icc)
     values, key = np.asarray(image), image.info.get("transparency")
@@ -96,9 +98,7 @@ def decoded(image: Image.Image, path: Path, *, icc: bool, inverted: bool = False
         grey = 255 - grey
     if clear is not None:
         grey[clear] = 255
-    shown = Image.fromarray(grey)
-    shown.getexif().update(image.getexif())  # keeps the orientation
-    return to_rgb(shown, icc=icc)
+    return to_rgb(turned(Image.fromarray(grey), orientation_of(image)), icc=icc)
 
 
 def damaged(path: Path, error: Exception) -> InputError:
@@ -140,8 +140,7 @@ def _on_white(image: Image.Image, path: Path) -> Image.Image:
     share = values[..., 1] / 65535
     grey = stretched(values[..., 0], path, share > 0)
     shown = Image.fromarray(as_bytes(1 - share * (1 - grey / 255)))
-    shown.getexif().update(image.getexif())
-    return to_rgb(shown)
+    return to_rgb(turned(shown, orientation_of(image)))
 
 
 def _is_heif(path: Path) -> bool:

@@ -20,7 +20,7 @@ def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
     grey stays as it is, and so do colours whose profile is damaged or is one of another kind of colours. CMYK and
     CIELAB become RGB either way.
     """
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     profile = image.info.get("icc_profile") if icc else None
     if image.mode == "LAB":
         laboratory = ImageCms.createProfile("LAB")
@@ -36,6 +36,18 @@ def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
     if alpha:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The orientation in a picture's EXIF, 1 to 8; 1 where it has none, or where its EXIF is damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow raises errors of many kinds; viewers ignore such a block too
+        return 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if orientation_of(image) in range(2, 9) else image
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:

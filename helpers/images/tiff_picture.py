@@ -21,6 +21,8 @@ _REDUCED, _MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0)
 _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # kinds of alpha in ExtraSamples
 _PHOTOMETRIC, _ORIENTATION, _ICC, _NODATA = 262, 274, 34675, 42113
+_X_RESOLUTION, _Y_RESOLUTION = 282, 283
+_NEARLY_SQUARE, _ODD = 1.1, 5  # height of a pixel by its width; a fax has about 2, 1 or 1/2
 _FAX = (COMPRESSION.CCITTRLE, COMPRESSION.CCITT_T4, COMPRESSION.CCITT_T6)
 # Forms that every Pillow decodes. If it fails, the file is damaged, and no decoder is missing.
 _USUAL = {
@@ -59,7 +61,7 @@ def read_tiff_picture(path: Path, page: int | None = None, *, icc: bool = False)
                 raise damaged(path, EOFError("the page has no pixels"))
             if stack is not None:
                 return _of_values(path, chosen, stack[index], icc)
-            return _shown(path, chosen, icc)
+            return _unfaxed(path, chosen, _shown(path, chosen, icc))
     except InputError:
         raise
     except Exception as error:  # tifffile and Pillow raise errors of many unrelated kinds
@@ -150,6 +152,21 @@ def _shown(path: Path, page: TiffPage, icc: bool) -> Image.Image:
             remedy="Save it as RGB or grey of 8 or 16 bits.",
         ) from errors[-1]
     raise damaged(path, errors[0]) from errors[0]
+
+
+def _unfaxed(path: Path, page: TiffPage, image: Image.Image) -> Image.Image:
+    """A page of one bit with square pixels. A fax of standard resolution has half as many lines as columns."""
+    across, down = (page.tags.valueof(tag, (1, 1)) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    if page.bitspersample != 1 or not all((*across, *down)):
+        return image
+    height = (across[0] / across[1]) / (down[0] / down[1])  # of a pixel, in widths
+    if page.tags.valueof(_ORIENTATION, 1) > 4:  # the page is turned upright
+        height = 1 / height
+    if 1 / _NEARLY_SQUARE <= height <= _NEARLY_SQUARE or not 1 / _ODD <= height <= _ODD:
+        return image
+    size = round(image.width * max(1, 1 / height)), round(image.height * max(1, height))
+    check_size(path, size[0] * size[1], f"{size[0]} x {size[1]} of square pixels")
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _by_pillow(path: Path, page: TiffPage, icc: bool) -> Image.Image:

@@ -20,6 +20,8 @@ _TWO_WAYS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _BETWEEN = re.compile(
     rf"(?P<low>{_DIGITS}{_POWER})\s*(?:-{{1,2}}|\bto\b|\bbis\b|\bà\b|\ba\b|\.\.+)\s*(?P<high>{_DIGITS}{_POWER})"
 )
+_RAISED = re.compile(r"(?:^|(?<=[0-9]))\s?[⁺⁻⁰¹²³⁴-⁹₀-₉①-⓿➀-➓]+")
+_NO_END = re.compile(r"(?:-|to\b|bis\b|à\b|a\b)\s*[0-9]")
 _WORDS = {"up to": "<=", "bis": "<=", "jusqu'à": "<=", "hasta": "<="}
 
 
@@ -41,8 +43,11 @@ class Span:
 
 
 def plain(text: str) -> str:
-    """A text with plain dashes, spaces and digits (Unicode NFKC), but "10³" stays 10 to the power of 3."""
-    text = re.sub(r"(?<=10)[⁺⁻⁰¹²³⁴-⁹]+", lambda found: f"^{unicodedata.normalize('NFKC', found[0])}", text)
+    """A text with plain dashes, spaces and digits (Unicode NFKC).
+
+    What is raised behind a number stays apart: "10³" becomes 10^3, and the mark of a footnote in "5.2¹" no digit.
+    """
+    text = _RAISED.sub(lambda found: f"^{unicodedata.normalize('NFKC', found[0])}", text)
     text = unicodedata.normalize("NFKC", text)
     return re.sub(r"\s+", " ", re.sub(r"[‐‑‒–—−﹣-]", "-", text)).strip()
 
@@ -77,15 +82,22 @@ def read_span(text: str) -> tuple[Span, str] | None:
         if text.lower().startswith(f"{words} "):
             text = f"{sign}{text[len(words) + 1 :]}"
     if found := _BETWEEN.match(text):
-        low, high = _value(found["low"]), _value(found["high"])
-        return None if low is None or high is None else (Span(low, high), text[found.end() :].strip())
+        first, last = _NUMBER.fullmatch(found["low"]), _NUMBER.fullmatch(found["high"])
+        # In "4.5-11.0 x10^3/uL", the power is that of the unit, and so of both ends.
+        ends = last["digits"] if "10" in last["power"] and not first["power"] else last[0]
+        low, high = _value(first[0]), _value(ends)
+        rest = text[found.start("high") + len(ends) :].strip()
+        return None if low is None or high is None else (Span(low, high), rest)
     relation = _RELATION.match(text)
     found = _NUMBER.match(text, relation.end())
     if not relation[1] or found is None or (value := _value(found[0])) is None:
         return None
+    rest = text[found.end() :].strip()
+    if _NO_END.match(rest):  # "< 5 - 10" is two ranges
+        return None
     sign = _SIGNS.get(relation[1], relation[1])
     ends = {"high": value} if sign.startswith("<") else {"low": value}
-    return Span(**ends, relation=sign), text[found.end() :].strip()
+    return Span(**ends, relation=sign), rest
 
 
 def _value(text: str) -> Decimal | None:

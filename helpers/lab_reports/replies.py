@@ -28,6 +28,10 @@ OTHER_NAMES = {
     "flag": ("flags", "abnormal_flag"),
 }
 _FLAGS = ("H", "L", "HH", "LL", "*", "↑", "↓")
+# A unit as it is printed behind a number: one word, or words with slashes between, maybe with a power of ten.
+_WORD = r"(?:%|‰|°[^\W\d_]?|1[.,]73\s?m(?:²|2|\^2)|[^\W\d_]+\.?(?:²|³|[23]|\^[23])?|[\[{][^\]}\d]*[\]}])+"
+_POWER = r"[x×*]?\s?10\s?(?:\^|\*\*?|[eE])?\s?(?:[⁰¹²³⁴-⁹]|\d){1,2}"
+_UNIT = re.compile(rf"(?:{_POWER}|(?:{_POWER}\s?)?/?\s?{_WORD})(?:\s?/\s?{_WORD})*")
 _ONLY_NOTHING = re.compile(r"\[\s*\]")
 
 
@@ -129,9 +133,16 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
         return []
     first = next(iter(schema.model_fields))
     named, _ = _by_field(value, schema)
-    if first in named or (set(named) and not any(isinstance(item, (dict, list)) for item in value.values())):
-        return [value]
     inside = {key: item for key, item in value.items() if isinstance(item, (dict, list))}
+    panel = {key: _rows_in(item, schema, []) for key, item in inside.items()}
+    panel = {key: rows for key, rows in panel.items() if any(_says_more(row, schema) for row in rows)}
+    below = [row for rows in panel.values() for row in rows]
+    if below:
+        told.append(f"the list was in an object ({', '.join(panel)})")
+    if below and not _says_more(value, schema):  # its own cell is a heading, such as the name of a panel
+        return below
+    if first in named or (set(named) and not inside):
+        return [value, *below]
     keyed = {key: _by_field(item, schema)[0] for key, item in inside.items() if isinstance(item, Entry)}
     if keyed and len(keyed) == len(value) and all(cells and first not in cells for cells in keyed.values()):
         for key, item in inside.items():
@@ -143,6 +154,13 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
         told.append(f"the list was in an object ({', '.join(inside)})")
     told += value.mended
     return rows
+
+
+def _says_more(entry: Entry, schema: type[BaseModel]) -> bool:
+    """Whether an object names a row and has another cell of it."""
+    named, _ = _by_field(entry, schema)
+    cells = {name for name, cell in named.items() if not isinstance(cell, (dict, list))}
+    return next(iter(schema.model_fields)) in cells and len(cells) > 1
 
 
 def _by_field(entry: Mapping[str, Any], schema: type[BaseModel]) -> tuple[dict[str, Any], list[str]]:
@@ -209,25 +227,40 @@ def _row(entry: Entry, schema: type[BaseModel]) -> ReadRow | str:
 
 
 def _part_value(values: dict[str, Any], told: list[str]) -> None:
-    """Move unit and flag out of a value like "5.2 mmol/L H", if their own fields are empty or say the same."""
-    for name, known in (("flag", _FLAGS), ("unit", None)):
+    """Move unit and flag out of a value like "5.2 mmol/L H", if their own fields are empty or say the same.
+
+    Whatever else stands behind a number stays in the value ("150 000", "1 : 160"), which is then no number.
+    """
+    for name in ("flag", "unit"):
         value = values.get("value") or ""
-        number, _, rest = value.partition(" ")
-        while read_number(number) is None and rest:  # in "< 5 mg/L", the number has a space
-            more, _, rest = rest.partition(" ")
-            number = f"{number} {more}"
-        *before, last = value.split(" ")
-        tail = last.strip("()") if name == "flag" else rest
-        if read_number(number) is None or not tail or read_number(value) is not None:
-            continue
-        if name == "flag" and tail not in known:
-            continue
-        said = values.get(name) or ""
-        if said and said != tail:
-            continue
-        values[name] = tail
-        values["value"] = " ".join(before) if name == "flag" else number
-        told.append(f"the {name} {tail} was taken out of the value")
+        rest = _behind_number(value)
+        tail = rest.rpartition(" ")[2] if name == "flag" else rest
+        taken = tail.strip("()") if name == "flag" else tail
+        said = values.get(name) or taken
+        if rest and said == taken and (_is_flag if name == "flag" else _is_unit)(taken, rest, values):
+            values[name] = taken
+            values["value"] = value.removesuffix(tail).strip()
+            told.append(f"the {name} {taken} was taken out of the value")
+
+
+def _behind_number(value: str) -> str:
+    """The words behind the number with which a value begins; "" if it is a number, or begins with none."""
+    number, _, rest = value.partition(" ")
+    while read_number(number) is None and rest:  # in "< 5 mg/L", the number has a space
+        more, _, rest = rest.partition(" ")
+        number = f"{number} {more}"
+    return "" if read_number(number) is None or read_number(value) is not None else rest
+
+
+def _is_flag(mark: str, rest: str, values: dict[str, Any]) -> bool:
+    """Whether the last word is a flag. "2.1 L" may be low, or a volume in litres, if nothing names the unit."""
+    unit = values.get("unit") or ""
+    clear = mark != "L" or rest.strip("()") != mark or values.get("flag") == mark or unit not in ("", mark)
+    return mark in _FLAGS and clear
+
+
+def _is_unit(words: str, rest: str, values: dict[str, Any]) -> bool:
+    return values.get("unit") == words if words.strip("()") in _FLAGS else _UNIT.fullmatch(words) is not None
 
 
 def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> Any:

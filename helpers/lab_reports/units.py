@@ -16,8 +16,21 @@ from helpers.lab_reports.printed_numbers import plain
 
 # Printed forms that are not UCUM codes, without spaces and in small letters.
 _SPELLINGS = {
-    "10*3/uL": ("10^3/ul", "10e3/ul", "x10^3/ul", "k/ul", "thou/ul", "tsd/ul", "10**3/ul", "x10e3/ul", "k/mm3"),
-    "10*6/uL": ("10^6/ul", "10e6/ul", "x10^6/ul", "m/ul", "mill/ul", "mio/ul", "10**6/ul", "x10e6/ul", "mill/mm3"),
+    "10*3/uL": (
+        *("10^3/ul", "10e3/ul", "x10^3/ul", "k/ul", "thou/ul", "tsd/ul", "10**3/ul", "x10e3/ul", "k/mm3"),
+        *("10(3)/ul", "x10(3)/ul", "10^3/mm3", "10^3/mm^3", "thousand/ul", "tsd./ul"),
+    ),
+    "10*6/uL": (
+        *("10^6/ul", "10e6/ul", "x10^6/ul", "m/ul", "mill/ul", "mio/ul", "10**6/ul", "x10e6/ul", "mill/mm3"),
+        *("10(6)/ul", "x10(6)/ul", "10^6/mm3", "10^6/mm^3", "million/ul", "mio./ul"),
+    ),
+    "/uL": ("/ul", "cells/ul", "/mm3", "cells/mm3"),
+    "ug/dL": ("mcg/dl",),
+    "ug/L": ("mcg/l",),
+    "ug/mL": ("mcg/ml",),
+    "mg/dL": ("mg/dl",),  # also all in capitals
+    "mm/h": ("mm/hr",),
+    "mm[Hg]": ("mmhg", "mm[hg]"),
     "10*9/L": ("10^9/l", "10e9/l", "x10^9/l", "gpt/l", "/nl", "10**9/l", "x10e9/l", "giga/l"),
     "10*12/L": ("10^12/l", "10e12/l", "x10^12/l", "tpt/l", "/pl", "10**12/l", "x10e12/l", "tera/l"),
     "u[IU]/mL": ("uiu/ml", "µiu/ml", "uui/ml"),
@@ -30,7 +43,8 @@ _SPELLINGS = {
     "": ("-", "--", "none", "null", "n/a"),
 }
 _BY_SPELLING = {spelling: code for code, spellings in _SPELLINGS.items() for spelling in spellings}
-_BY_LETTERS = {"G/L": "10*9/L", "T/L": "10*12/L"}  # in small letters, these would be other units
+# In small letters, these would be other units. As UCUM codes, G is gauss and T is tesla.
+_BY_LETTERS = {"G/L": "10*9/L", "G/l": "10*9/L", "T/L": "10*12/L", "T/l": "10*12/L"}
 _NOT_MEASURED = re.compile(r"\{[^}]*\}|\[[^\]]*\]")  # UCUM's remarks, and arbitrary units such as [IU]
 # How reports in a language print a code. A code that is not here is printed as it is.
 PRINTED = {

@@ -29,7 +29,6 @@ from .messages import (
     closed_question as closed_question,
     image_messages as image_messages,
     images_of as images_of,
-    pad_to_square as pad_to_square,
     prompt_ids as prompt_ids,
     render_prompt as render_prompt,
     rendered_ids as rendered_ids,
@@ -55,6 +54,7 @@ from .replies import (
     split_thinking as split_thinking,
 )
 from .sharing import shares as shares
+from .squares import pad_to_square as pad_to_square
 from .templates import (
     BOX_QUESTION as BOX_QUESTION,
     CHANGE_QUESTION as CHANGE_QUESTION,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from helpers.errors import InputError
 from helpers.prompts.limits import CONTEXT_BUDGET, IMAGE_TOKENS, MAX_PATCHES, MAX_SLICES
+from helpers.prompts.squares import one_by_one, pad_to_square
 from helpers.prompts.templates import (
     CHOICE_QUESTION,
     SLIDE_INSTRUCTION,
@@ -31,28 +32,6 @@ Message = dict[str, Any]
 _LABEL = re.compile(r"SLICE \d+( \(.+\))?", re.DOTALL)
 
 
-def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
-    """The image as RGB on a black square of its longer side, centred.
-
-    MedGemma's processor stretches every picture to 896 x 896, so a picture that is not square is padded first
-    (technical report). Arrays are uint8, (y, x) or (y, x, 3).
-    """
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3):
-            raise InputError(
-                f"An image array of {image.dtype} with shape {image.shape} cannot be shown to the model.",
-                remedy="Convert it to uint8 first, with ct_to_rgb, mri_to_rgb or apply_window.",
-            )
-        image = Image.fromarray(image)
-    image = image if image.mode == "RGB" else image.convert("RGB")
-    side = max(image.size)
-    if image.size == (side, side):
-        return image
-    square = Image.new("RGB", (side, side))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square
-
-
 def image_messages(
     images: Iterable[Image.Image | np.ndarray], question: str | None, *, system: str | None = None
 ) -> list[Message]:
@@ -61,7 +40,7 @@ def image_messages(
     ``question`` None leaves the turn open for `with_question`. ``system`` adds a system turn; MedGemma knows one,
     `helpers.prompts.THINKING_INSTRUCTION`, for text questions.
     """
-    content = [_image(image) for image in images]
+    content = [_image(image) for image in one_by_one(images)]
     turns = [{"role": "system", "content": [_text(system, "system text")]}] if system else []
     messages = [*turns, {"role": "user", "content": content}]
     return messages if question is None else with_question(messages, question)
@@ -88,7 +67,7 @@ def volume_messages(
     """
     volumes = slices if isinstance(slices, Mapping) else {"": slices}
     for each in volumes.values():
-        _check_count(len(each), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
+        _check_count(len(one_by_one(each)), limit, "slice", "Choose them with select_slices(n, limit={limit}).")
     total = sum(map(len, volumes.values()))
     _check_count(total, limit, "slice", "Choose them together: share_slices(volumes, limit={limit}).")
     if instruction is None:
@@ -159,7 +138,8 @@ def slide_messages(
 
     Raises `InputError` for no patches, a slide without any, or more than ``limit`` in all.
     """
-    several = [list(one) for one in patches] if len(patches) and isinstance(patches[0], (list, tuple)) else None
+    of_several = len(one_by_one(patches)) and isinstance(patches[0], (list, tuple))
+    several = [list(one) for one in patches] if of_several else None
     slides = several or [list(patches)]
     for each in slides:
         _check_count(len(each), limit, "patch", "Sample them with sample_patches(slide, limit={limit}).")

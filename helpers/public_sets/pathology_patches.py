@@ -10,6 +10,7 @@ from pathlib import Path
 
 from helpers.errors import InputError
 from helpers.public_sets.layouts import Choose, Found, PublicSet, absent
+from helpers.volumes import is_hidden
 
 SOURCE = "https://zenodo.org/records/1214456"
 FOLDERS = {
@@ -31,6 +32,10 @@ CLASSES = {
 QUESTION = "What is the most likely tissue type shown in the histopathology image?"
 
 
+def _tiffs(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.tif")) if not is_hidden(path)]
+
+
 def _read(folder: Path, split: str, choose: Choose) -> Found:
     name = FOLDERS[split]
     root = folder if folder.name == name else folder / name
@@ -39,7 +44,7 @@ def _read(folder: Path, split: str, choose: Choose) -> Found:
     lacking = [short for short in CLASSES if not (root / short).is_dir()]
     if lacking:
         raise absent(root, f"folder {', '.join(lacking)}", SOURCE)
-    patches = {path.name: path for short in CLASSES for path in sorted((root / short).glob("*.tif"))}
+    patches = {path.name: path for short in CLASSES for path in _tiffs(root / short)}
     if not patches:
         raise InputError(
             "The folders of the classes hold no .tif files.", path=root, remedy=f"Unpack {name}.zip again."

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.errors import InputError
+from helpers.evaluation import MISSING
 from helpers.prompts import CHOICE_QUESTION
 from helpers.public_sets.layouts import (
     Choose,
@@ -37,7 +38,7 @@ def _rows(asked: Iterable[tuple[Path, str, str, str, str]]) -> tuple[list[Row], 
     rows, left_out = [], []
     for path, question, answer, group, name in asked:
         plain = answer.rstrip(".").strip().lower()
-        if not plain or answer[:1] in ("[", "{"):
+        if not plain or answer in MISSING or answer[:1] in ("[", "{"):
             left_out.append(name)
             continue
         rows.append(
@@ -53,7 +54,7 @@ def _rows(asked: Iterable[tuple[Path, str, str, str, str]]) -> tuple[list[Row], 
     if not left_out:
         return rows, []
     some = ", ".join(left_out[:3])
-    return rows, [f"left out: {len(left_out)} questions whose answer is empty or a bracket ({some})"]
+    return rows, [f"left out: {len(left_out)} questions whose answer is empty, NA or a bracket ({some})"]
 
 
 def _vqa_rad(folder: Path, split: str, choose: Choose) -> Found:

@@ -36,12 +36,12 @@ def not_the_file(path: Path) -> tuple[str, str] | None:
             "Open the file in a browser to see why (often a login is missing), then download it again.",
         )
     if text.startswith(b"version https://git-lfs"):
-        return "This file is a Git LFS pointer, not the slide itself.", "Run: git lfs pull"
+        return "This file is a Git LFS pointer, not the image itself.", "Run: git lfs pull"
     if path.name.lower().endswith(".nii.gz"):
         return "This is a volume (NIfTI).", "Use read_volume."
     for start, kind in _ARCHIVES.items():
         if head.startswith(start):
-            return f"This file is {kind}, not a slide.", "Unpack it, and give the slide file that it holds."
+            return f"This file is {kind}, not an image.", "Unpack it, and give the image file that it holds."
     folder = path.with_suffix("")
     if path.suffix.lower() == ".mrxs" and not (folder / "Slidedat.ini").is_file():
         return (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom import DataElement, Dataset, dcmread
 from pydicom.pixels import apply_windowing
-from pydicom.uid import EnhancedXAImageStorage
+from pydicom.uid import EnhancedXAImageStorage, XRayAngiographicImageStorage
 
 from helpers.data import fetch
 from helpers.errors import InputError
@@ -193,3 +193,31 @@ def test_a_voi_lut_of_12_bits_that_is_said_to_have_16(write_image: Write) -> Non
         assert greys(write_image(ROW, bits=12, VOILUTSequence=sequence)) == [0, 0, 127, 255, 255]
     dark = item(LUTDescriptor=[256, 1000, 16], LUTData=[32 * k for k in range(255)] + [8191])
     assert greys(write_image(ROW, bits=12, VOILUTSequence=dark)) == [0, 0, 16, 32, 32]  # 13 bits are believed
+
+
+@pytest.mark.parametrize("relation", ["LOG", "DISP", "LIN", None])
+def test_angiography_is_displayed_without_the_table_that_leads_back_to_its_x_rays(
+    write_image: Write, relation: str | None
+) -> None:
+    squares = [k * k // 256 for k in range(4096)]
+    table = item(LUTDescriptor=[4096, 0, 16], LUTData=squares)
+    said = {"SOPClassUID": XRayAngiographicImageStorage, "WindowCenter": 2048, "WindowWidth": 4096}
+    path = write_image(ROW, bits=12, **said, PixelIntensityRelationship=relation, ModalityLUTSequence=table)
+    plain = [0, 62, 70, 78, 255]
+    by_table = [round(min(squares[v], 4095) / 4095 * 255) for v in ROW[0].tolist()]
+    assert greys(path) == (plain if relation in ("LOG", "DISP") else by_table)
+    rescaled = write_image(ROW, bits=12, **said, PixelIntensityRelationship=relation, RescaleSlope=0.5)
+    halves = [round(v / 2 / 4095 * 255) for v in ROW[0].tolist()]
+    assert greys(rescaled) == (plain if relation in ("LOG", "DISP") else halves)
+
+
+@pytest.mark.parametrize(("centre", "colour"), [(40000, "black"), (-300, "white")])
+def test_a_window_that_misses_every_value_is_an_error_and_not_one_colour(
+    write_image: Write, centre: int, colour: str
+) -> None:
+    path = write_image(ROW, bits=12, WindowCenter=centre, WindowWidth=10)
+    with pytest.raises(InputError, match=f"shows only {colour}: it misses all of its values, 0 to 4095") as caught:
+        read_image(path)
+    assert "WindowCenter" in caught.value.remedy
+    one_grey = write_image(np.full((2, 2), 7, np.uint16), bits=12, WindowCenter=centre, WindowWidth=10)
+    assert set(np.asarray(read_image(one_grey)).flat) == {0 if colour == "black" else 255}

@@ -29,24 +29,45 @@ def pdf(path: Path, *texts: str) -> Path:
     return path
 
 
+def objects(path: Path, *held: bytes, trailer: bytes = b"") -> Path:
+    """A PDF of these objects, of which the first is the catalogue."""
+    out, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(held, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    at, count = len(out), len(held) + 1
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    out += b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R%s>>" % (count, table, count, trailer)
+    path.write_bytes(out + b"\nstartxref\n%d\n%%%%EOF" % at)
+    return path
+
+
 def locked(path: Path) -> Path:
     """A PDF whose Encrypt dictionary no password opens."""
-    head = b"%PDF-1.4\n"
-    objects = [
+    return objects(
+        path,
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>",
         b"<</Filter/Standard/V 1/R 2/O<" + b"00" * 32 + b">/U<" + b"11" * 32 + b">/P -4>>",
-    ]
-    out, places = head, []
-    for number, content in enumerate(objects, start=1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    at = len(out)
-    out += b"xref\n0 5\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
-    out += b"trailer<</Size 5/Root 1 0 R/Encrypt 4 0 R/ID[<00><00>]>>\nstartxref\n%d\n%%%%EOF" % at
-    path.write_bytes(out)
-    return path
+        trailer=b"/Encrypt 4 0 R/ID[<00><00>]",
+    )
+
+
+def form(path: Path, value: bytes) -> Path:
+    """A page whose only ink is what was typed into a field of a form, in its right half."""
+    look = b"/Tx BMC BT /F1 24 Tf 2 10 Td (%s) Tj ET EMC" % value
+    shape = b"<</Type/XObject/Subtype/Form/BBox[0 0 100 40]/Resources<</Font<</F1 5 0 R>>>>/Length %d>>"
+    return objects(
+        path,
+        b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[4 0 R]/DR<</Font<</F1 5 0 R>>>>>>>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 200]/Annots[4 0 R]>>",
+        b"<</Type/Annot/Subtype/Widget/FT/Tx/T(k)/V(%s)/F 4/Rect[200 140 300 180]/DA(/F1 24 Tf 0 g)"
+        b"/AP<</N 6 0 R>>/P 3 0 R>>" % value,
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        shape % len(look) + b"\nstream\n%s\nendstream" % look,
+    )
 
 
 def test_a_page_is_drawn_upright_with_its_colours_whatever_its_name(tmp_path):
@@ -143,3 +164,10 @@ def test_the_pages_of_a_tiff_are_counted_as_they_are_read(tmp_path):
 def page_count_of_png(folder: Path) -> int:
     page("red").save(folder / "a.png")
     return page_count(folder / "a.png")
+
+
+def test_what_was_typed_into_a_form_is_on_its_page(tmp_path: Path) -> None:
+    ink = np.asarray(read_image(form(tmp_path / "form.pdf", b"6.8")).convert("L")) < 128
+    assert ink.shape == (896, 1792) and ink[:, 896:].sum() > 500 and not ink[:, :896].any()
+    with pytest.raises(InputError, match="Nothing stands on"):
+        read_image(form(tmp_path / "empty.pdf", b""))

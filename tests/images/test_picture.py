@@ -208,3 +208,19 @@ def test_what_pillow_knows_and_does_not_read_is_no_image(tmp_path: Path) -> None
     for name in ("a.png", "b.eps"):
         with pytest.raises(InputError, match="not an image that can be read"):
             read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_a_damaged_exif_block_is_not_a_damaged_picture(tmp_path: Path, ending: str) -> None:
+    Image.fromarray(RGB).save(tmp_path / f"a.{ending}", exif=b"Exif\0\0garbagegarbage", lossless=True)
+    Image.fromarray(RGB).save(tmp_path / f"b.{ending}", lossless=True)
+    assert np.array_equal(shown(tmp_path / f"a.{ending}"), shown(tmp_path / f"b.{ending}"))
+
+
+def test_an_empty_fourth_byte_of_tga_is_not_transparent(tmp_path: Path) -> None:
+    empty = np.dstack([RGB, np.zeros(RGB.shape[:2], np.uint8)])
+    Image.fromarray(empty).save(tmp_path / "a.tga")
+    assert np.array_equal(shown(tmp_path / "a.tga"), RGB)
+    empty[0, 0, 3] = 255  # now the fourth byte says something
+    Image.fromarray(empty).save(tmp_path / "b.tga")
+    assert (shown(tmp_path / "b.tga")[0, 1:] == 255).all()

@@ -225,3 +225,23 @@ def test_a_compression_that_nothing_reads_is_named(path: Path) -> None:
     edited(path, 259, 1, (259, 34661))
     with pytest.raises(InputError, match=r"compression \(JBIG\) cannot be read"):
         read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "orientation", "size"),
+    [
+        ((204, 98), 1, (40, 42)),  # a fax of standard resolution: 40 / 204 inches by 20 / 98
+        ((204, 98), 6, (42, 40)),  # the same, turned upright
+        ((204, 391), 1, (77, 20)),
+        ((204, 196), 1, (40, 20)),  # nearly square
+        ((72, 0), 1, (40, 20)),
+        ((1, 300), 1, (40, 20)),  # no such fax
+    ],
+)
+def test_a_fax_has_square_pixels(path: Path, resolution: tuple, orientation: int, size: tuple) -> None:
+    page = np.zeros((20, 40), bool)
+    tags = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(path, page, photometric="minisblack", resolution=resolution, extratags=tags)
+    assert read_image(path).size == size
+    tifffile.imwrite(path, GREY, photometric="minisblack", resolution=(204, 98))  # no page of one bit
+    assert np.array_equal(shown(path)[..., 1], GREY)

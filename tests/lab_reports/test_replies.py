@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from helpers.lab_reports import FIELDS, LabRow, as_reply, make_report, read_reply, read_schema
+from helpers.lab_reports import FIELDS, LabRow, as_reply, make_report, read_number, read_reply, read_schema
 
 NA = '{"test": "Na", "value": "139", "unit": "mmol/L", "range": "135-145", "flag": ""}'
 
@@ -124,6 +124,61 @@ def test_unit_and_flag_leave_the_value_only_where_they_do_not_contradict():
     assert both.row == LabRow(test="Na", value="< 5", unit="mg/L", flag="H") and len(both.mended) == 2
     assert only('[{"test": "Na", "value": "5 mg/L", "unit": "g/L"}]').row.value == "5 mg/L"
     assert only('[{"test": "Na", "value": "trace amounts"}]').row.unit == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["150 000", "5 200 /mm3", "1 : 160", "120 / 80", "0 - 2 /HPF", "3 of 5", "12 Mar 2024", "2.1 L", "5.2¹ mg/L"],
+)
+def test_what_is_no_unit_stays_behind_its_number(value: str) -> None:
+    row = only(json.dumps([{"test": "X", "value": value}])).row
+    assert (row.value, row.unit, row.flag) == (value, "", "") and read_number(value) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "value", "unit", "flag"),
+    [
+        ({"value": "5.2 x10^9/L"}, "5.2", "x10^9/L", ""),
+        ({"value": "60 mL/min/1.73 m²"}, "60", "mL/min/1.73 m²", ""),
+        ({"value": "12 % (H)"}, "12", "%", "H"),
+        ({"value": "3.1 mm[Hg]"}, "3.1", "mm[Hg]", ""),
+        ({"value": "8 /µl"}, "8", "/µl", ""),
+        ({"value": "2.1 L", "unit": "g"}, "2.1", "g", "L"),
+        ({"value": "2.1 L", "unit": "L"}, "2.1", "L", ""),
+        ({"value": "2.1 L", "flag": "L"}, "2.1", "", "L"),
+        ({"value": "2.1 H", "flag": "L"}, "2.1 H", "", "L"),
+        ({"value": "2.1 L L"}, "2.1 L", "", "L"),
+    ],
+)
+def test_unit_and_flag_are_told_apart(cells: dict, value: str, unit: str, flag: str) -> None:
+    row = only(json.dumps([{"test": "X", **cells}])).row
+    assert (row.value, row.unit, row.flag) == (value, unit, flag)
+
+
+TWO = [{"test": "Hb", "value": "13"}, {"test": "WBC", "value": "11"}]
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        [{"name": "Blood count", "tests": TWO}],
+        {"name": "Ann Other", "results": TWO},
+        [{"test": "CBC", "results": TWO}],
+        [{"test": "CBC", "results": TWO[:1]}, {"test": "Chemistry", "results": TWO[1:]}],
+        {"patient": {"name": "Ann Other"}, "tests": TWO},
+        {"name": "Ann Other", "panel": {"name": "CBC", "rows": TWO}},
+        {"value": TWO},
+    ],
+)
+def test_a_heading_over_rows_is_no_row(wrapped: object) -> None:
+    read = read_reply(json.dumps(wrapped))
+    assert [(one.row.test, one.row.value) for one in read.rows] == [("Hb", "13"), ("WBC", "11")]
+    assert read.parsed and any(words.startswith("the list was in an object") for words in read.mended)
+
+
+def test_a_row_above_others_is_kept_with_them() -> None:
+    read = read_reply(json.dumps([{"test": "Hb", "value": "13", "details": TWO[1:]}, {"test": "Na"}]))
+    assert [(one.row.test, one.row.value) for one in read.rows] == [("Hb", "13"), ("WBC", "11"), ("Na", "")]
 
 
 def test_the_scalar_in_which_a_text_ends_is_left_out():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from helpers.errors import InputError
 from helpers.prompts import (
@@ -113,6 +115,46 @@ def test_padding_is_square_black_and_centred(width: int, height: int) -> None:
     rows, columns = np.nonzero(pixels[..., 0])
     assert (pixels == 200).sum() == width * height * 3
     assert rows.min() == (side - height) // 2 and columns.min() == (side - width) // 2
+
+
+FINE = np.array([[0, 1000, 2000, 3000]], np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (Image.fromarray(FINE), "mode I;16 holds more than 8 bits"),
+        (Image.fromarray(FINE.astype(np.int32)), "mode I holds more than 8 bits"),
+        (Image.fromarray(FINE / np.float32(3000)), "mode F holds more than 8 bits"),
+        (FINE, r"array of uint16 with shape \(1, 4\)"),
+        *((np.zeros(shape, np.uint8), "shape") for shape in ((3, 4, 4), (4, 4, 2), (4, 4, 1), (0, 4), (4,))),
+        ("scan.png", "not an image, but str"),
+    ],
+)
+def test_what_has_no_8_bits_or_is_no_image_is_refused(image: object, words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        image_messages([image], "What is it?")
+    assert "read_image" in caught.value.remedy
+
+
+@pytest.mark.parametrize("make", [image_messages, volume_messages, slide_messages])
+@pytest.mark.parametrize("one", [np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8), GREY, "scan.png"])
+def test_one_image_is_not_a_list_of_its_rows(make: Callable, one: object) -> None:
+    with pytest.raises(InputError, match="A list of images was expected"):
+        make(one, "What is it?")
+
+
+def test_images_are_taken_as_they_are_seen() -> None:
+    clear = np.dstack([np.full((2, 2, 3), 90, np.uint8), np.array([[255, 0], [0, 255]], np.uint8)])
+    assert np.asarray(pad_to_square(Image.fromarray(clear)))[..., 0].tolist() == [[90, 255], [255, 90]]
+    keyed = Image.fromarray(np.array([[10, 20]], np.uint8))
+    keyed.info["transparency"] = 20
+    assert np.asarray(pad_to_square(keyed))[..., 1].tolist() == [[10, 255], [0, 0]]
+    turned = Image.fromarray(np.array([[1, 2, 3]], np.uint8))
+    turned.getexif()[ExifTags.Base.Orientation] = 6
+    assert np.asarray(pad_to_square(turned))[:, 1, 2].tolist() == [1, 2, 3]
+    stack = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)  # slices in an array are as good as in a list
+    assert [np.asarray(image)[0, 0, 0] for image in images_of(volume_messages(stack, "?"))] == [0, 4]
 
 
 def test_counts_agree_with_what_the_processor_makes(standin) -> None:

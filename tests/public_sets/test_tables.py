@@ -71,15 +71,21 @@ def test_english_questions_by_image(slake: Path) -> None:
         write_table("slake", slake, slake / "again.csv")
 
 
+def test_companion_files_of_macos_are_no_patches(nct_crc: Path) -> None:
+    (nct_crc / "CRC-VAL-HE-7K/ADI/._ADI-0.tif").write_bytes(b"\0\5")
+    assert len(cases_of("nct-crc", nct_crc)) == 18
+
+
 def test_questions_without_an_answer_are_left_out_and_named(slake: Path) -> None:
     listed = slake / "Slake1.0/test.json"
     records = json.loads(listed.read_text(encoding="utf-8"))
     for record, answer in zip(records, (None, float("nan"), " "), strict=False):
         record["answer"] = answer
-    listed.write_text(json.dumps([*records, records[0] | {"qid": 9, "answer": "Spleen"}]), encoding="utf-8")
+    more = [records[0] | {"qid": 9, "answer": "Spleen"}, records[0] | {"qid": 10, "answer": "NA"}]
+    listed.write_text(json.dumps([*records, *more]), encoding="utf-8")
     written = write_table("slake", slake, slake / "test.csv")
     assert [case.truth for case in read_cases(written.path)] == ["Spleen"]
-    assert written.notes[0].startswith("left out: 3 questions") and "slake-2" in written.notes[0]
+    assert written.notes[0].startswith("left out: 4 questions") and "slake-2" in written.notes[0]
 
 
 def test_eighteen_questions_about_the_first_reconstruction_of_each_scan(ct_rate: Path) -> None:
