@@ -8,10 +8,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from helpers.ehr.bundle import Bundle
-from helpers.ehr.words import When, amount, codes, concept, flags, observed, period_start, plain, read_when
+from helpers.ehr.words import (
+    When,
+    amount,
+    codes,
+    codings,
+    concept,
+    dose,
+    flags,
+    observed,
+    period_end,
+    period_start,
+    plain,
+    read_when,
+    spread,
+)
 
 Hide = Callable[[str], str]
 FAMILY = "Family history"
+UNCLEAR = "unclear"  # where two fields contradict each other
 NAMELESS = "a drug that the record does not name"  # e.g. where a reference leads nowhere
 # The statuses that R4 has for each kind. Any other status is of another release, or a mistake.
 _STATUSES = {
@@ -55,7 +70,9 @@ class Entry:
     state: str = ""  # for conditions and allergies the clinical status, else the status, as FHIR spells it
     value: str = ""  # for observations: the result with its unit
     is_certain: bool = True  # for conditions and allergies: False where they are only suspected
-    diseases: tuple[str, ...] = ()  # for a family history: the diseases of the relative
+    diseases: tuple[tuple[str, frozenset[str]], ...] = ()  # of a relative: names, each with its codes
+    codings: frozenset[str] = frozenset()  # the codes of the name, with their lists
+    place: str = ""  # for observations: the specimen and the part of the body
 
     def __str__(self) -> str:
         of = f"{self.name}{':' if self.value else ''}"
@@ -79,14 +96,15 @@ def read_entry(resource: Any, bundle: Bundle, hide: Hide) -> Entry:
     entry = _READERS[kind](resource, bundle, hide)
     if not entry.name:
         raise NotTold("without a name or a code")
-    diseases = tuple(map(hide, entry.diseases))
+    diseases = tuple((hide(name), known) for name, known in entry.diseases)
     return replace(entry, name=hide(entry.name), detail=hide(entry.detail), diseases=diseases)
 
 
 def _condition(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     when, said = _onset(one)
     ended = read_when(one.abatementDateTime) or period_start(one.abatementPeriod)
-    end = ended.text if ended else amount(one.abatementAge) or plain(one.abatementString)
+    in_words = amount(one.abatementAge) or spread(one.abatementRange) or plain(one.abatementString)
+    end = ended.text if ended else in_words
     state = min(flags(one.clinicalStatus), default="")
     doubt = sorted(flags(one.verificationStatus) - {"confirmed"})
     said += [state, *doubt, concept(one.severity)]
@@ -95,7 +113,8 @@ def _condition(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     spoken = [one.code.text or "", *(each.display or "" for each in one.code.coding or [])] if one.code else []
     if is_family or any(_FAMILY_WORDS.search(text) for text in spoken):
         return Entry(FAMILY, concept(one.code), "of relatives, not of the patient", when)
-    return Entry("Condition", concept(one.code), _joined(said), when, state, is_certain=not doubt)
+    known = codings(one.code)
+    return Entry("Condition", concept(one.code), _joined(said), when, state, is_certain=not doubt, codings=known)
 
 
 def _allergy(one: Any, bundle: Bundle, hide: Hide) -> Entry:
@@ -113,19 +132,34 @@ def _allergy(one: Any, bundle: Bundle, hide: Hide) -> Entry:
 
 def _observation(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     when = read_when(one.effectiveDateTime) or period_start(one.effectivePeriod) or read_when(one.effectiveInstant)
+    if when is None and one.effectiveTiming and one.effectiveTiming.event:
+        when = read_when(one.effectiveTiming.event[0])
     name = concept(one.code)
-    parts = [
-        f"{concept(each.code, hide)} {observed(each, hide) or hide(_absent(each))}".strip()
-        for each in one.component or []
-    ]
+    parts = [_component(each, hide) for each in one.component or []]
     value = "; ".join(filter(None, [observed(one, hide), *parts]))
-    said = ["" if value else _absent(one), _state(one.status)]
+    place = _joined([_specimen(one, bundle), concept(one.bodySite)])
+    said = ["" if value else _absent(one), place, _state(one.status)]
     said += [*(_judged(each) for each in one.interpretation or [])]
     if when is None and one.issued:
         when, said = read_when(one.issued), [*said, "date of the report"]
     if _FAMILY_WORDS.search(name):
         return Entry(FAMILY, name, "of relatives, not of the patient", when, one.status, value)
-    return Entry("Observation", name, _joined(said), when, one.status, value)
+    known = codings(one.code)
+    return Entry("Observation", name, _joined(said), when, one.status, value, codings=known, place=hide(place))
+
+
+def _specimen(one: Any, bundle: Bundle) -> str:
+    """Of what something was measured, such as urine; "" if the record does not say."""
+    if not one.specimen:
+        return ""
+    named = bundle.resolve(one.specimen, one)
+    return concept(getattr(named, "type", None)) or plain(one.specimen.display)
+
+
+def _component(one: Any, hide: Hide) -> str:
+    said = f"{concept(one.code, hide)} {observed(one, hide) or hide(_absent(one))}".strip()
+    judged = _joined([_judged(each) for each in one.interpretation or []])
+    return f"{said} ({hide(judged)})" if judged else said
 
 
 def _absent(one: Any) -> str:
@@ -144,6 +178,8 @@ def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     name = concept(one.medicationCodeableConcept)
     if one.medicationReference:
         named = bundle.resolve(one.medicationReference, one)
+        if getattr(named, "status", None) in _WRONG:
+            raise NotTold("of a drug that is entered-in-error")
         name = concept(getattr(named, "code", None)) or plain(one.medicationReference.display)
     name = name or NAMELESS
     if kind == "MedicationRequest":
@@ -154,11 +190,14 @@ def _medication(one: Any, bundle: Bundle, hide: Hide) -> Entry:
         when = read_when(one.effectiveDateTime) or period_start(one.effectivePeriod)
         given = kind == "MedicationAdministration"
         doses = [one.dosage] if given and one.dosage else [] if given else one.dosage or []
-        said = [_spelled(one.status)]
+        end = None if given else period_end(one.effectivePeriod)
+        said = [_spelled(one.status), f"until {end.text}" if end else ""]
         if when is None and not given and one.dateAsserted:
             when, said = read_when(one.dateAsserted), [*said, "date of the statement"]
-    said += [plain(dose.text) for dose in doses]
+    said += [dose(each) for each in doses]
     state = "not-to-be-given" if getattr(one, "doNotPerform", None) else one.status
+    if kind == "MedicationStatement" and end and state == "active":
+        state = UNCLEAR  # still taken by its status, and no more by its end
     if getattr(one, "intent", "order") in ("proposal", "plan", "option"):
         state = one.intent
     return Entry(_NAMES[kind], name, _joined(said), when, state)
@@ -200,12 +239,13 @@ def _encounter(one: Any, bundle: Bundle, hide: Hide) -> Entry:
 
 def _family(one: Any, bundle: Bundle, hide: Hide) -> Entry:
     relative = concept(one.relationship) or "a relative"
-    had = {concept(each.code): amount(each.onsetAge) for each in one.condition or []}
-    had.pop("", None)
+    named = [each for each in one.condition or [] if concept(each.code)]
+    had = {concept(each.code): amount(each.onsetAge) for each in named}
     told = [f"{disease} at {age}" if age else disease for disease, age in had.items()]
     name = f"{relative}, {', '.join(told) or 'no disease named'}"
+    diseases = tuple((concept(each.code), codings(each.code)) for each in named)
     said = ", ".join(filter(None, ["of relatives, not of the patient", _state(one.status)]))
-    return Entry(FAMILY, name, said, read_when(one.date), one.status, diseases=tuple(had))
+    return Entry(FAMILY, name, said, read_when(one.date), one.status, diseases=diseases)
 
 
 _READERS = {
@@ -226,7 +266,7 @@ def _onset(one: Any) -> tuple[When | None, list[str]]:
     """When a condition or an allergy began, else when it was recorded, and words that tell which of the two."""
     if when := read_when(one.onsetDateTime) or period_start(one.onsetPeriod):
         return when, []
-    age = amount(one.onsetAge) or plain(one.onsetString)
+    age = amount(one.onsetAge) or spread(one.onsetRange) or plain(one.onsetString)
     said = [f"began at {age}" if age else "", "date of the recording" if one.recordedDate else ""]
     return read_when(one.recordedDate), said
 

@@ -8,10 +8,12 @@ words of the questions; MedGemma was not trained on them.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from helpers.ehr.kinds import NAMELESS, Entry
+from helpers.ehr.kinds import NAMELESS, UNCLEAR, Entry
 from helpers.ehr.patient_history import History
 from helpers.errors import InputError
 from helpers.prompts import check_options, closed_question, number_question, parse_final_answer, parse_number
@@ -80,6 +82,8 @@ def _newest(entries: Sequence[Entry]) -> list[Entry]:
 def _tests(history: History) -> Iterator[RecordQuestion]:
     for name, every in _named(history, "Observation").items():
         entries = [entry for entry in every if entry.value]
+        if _are_several_tests(entries):
+            continue
         values = list(dict.fromkeys(entry.value for entry in entries))[:_OPTIONS]
         if len(values) > 1 and len({entry.value for entry in _newest(entries)}) == 1:
             options = tuple(sorted(values))
@@ -87,6 +91,21 @@ def _tests(history: History) -> Iterator[RecordQuestion]:
         if len(entries) > 1:
             asked = f"How many times does the record have a value of {name}?"
             yield RecordQuestion("count", asked, (), str(len(entries)))
+
+
+def _are_several_tests(entries: Sequence[Entry]) -> bool:
+    """Whether entries of one name may be of several tests: by their codes, specimens or parts of the body, or
+    because the same number is spelled in two ways.
+    """
+    coded = [entry.codings for entry in entries if entry.codings]
+    apart = any(not one & other for one, other in itertools.combinations(coded, 2))
+    values = {entry.value for entry in entries}
+    return apart or len({entry.place for entry in entries}) > 1 or len(set(map(_number_of, values))) < len(values)
+
+
+def _number_of(value: str) -> str:
+    """A value with its number in one spelling: 4.50 mmol/L and 4.5 mmol/L are the same."""
+    return re.sub(r"(?<![\w.])\d+\.\d+", lambda found: found[0].rstrip("0").rstrip("."), value)
 
 
 def _first_years(history: History) -> Iterator[RecordQuestion]:
@@ -101,8 +120,9 @@ def _first_years(history: History) -> Iterator[RecordQuestion]:
 
 def _drugs(history: History) -> Iterator[RecordQuestion]:
     for name, entries in _named(history, "Prescription", "Medication").items():
-        states = {entry.state == "active" for entry in _newest(entries)}
-        if len(states) == 1 and name != NAMELESS:
+        newest = _newest(entries)
+        states = {entry.state == "active" for entry in newest}
+        if len(states) == 1 and all(entry.state != UNCLEAR for entry in newest) and name != NAMELESS:
             asked = f"By the newest entry about it, is {name} active?"
             yield RecordQuestion("active drug", asked, YES_NO, "yes" if states == {True} else "no")
 
@@ -118,9 +138,16 @@ def _procedures(history: History) -> Iterator[RecordQuestion]:
 def _own_diseases(history: History) -> Iterator[RecordQuestion]:
     """Questions about diseases that the patient has for certain, and about those that only a relative has."""
     own = [entry for entry in history.entries if entry.kind == "Condition"]
-    own_names = {entry.name.casefold() for entry in own}
-    relatives = dict.fromkeys(name for entry in history.entries for name in entry.diseases)
-    answers = {name: "no" for name in relatives if name.casefold() not in own_names}
+    relatives = {name: known for entry in history.entries for name, known in entry.diseases}
+    answers = {
+        name: "no" for name, known in relatives.items() if not any(_may_be_one(name, known, each) for each in own)
+    }
     answers |= {entry.name: "yes" for entry in own if entry.is_certain and entry.state == "active"}
     for name, answer in answers.items():
         yield RecordQuestion("own disease", f"Is this a disease of the patient: {name}?", YES_NO, answer)
+
+
+def _may_be_one(name: str, known: frozenset[str], own: Entry) -> bool:
+    """Whether a relative's disease may be one of the patient's: they share a code, or all words of one name."""
+    words, others = ({*re.findall(r"\w+", each.casefold())} for each in (name, own.name))
+    return bool(known & own.codings) or words <= others or others <= words

@@ -45,6 +45,11 @@ def read_when(value: Any) -> When | None:
     return None
 
 
+def period_end(period: Any) -> When | None:
+    """The end of a Period; None without one."""
+    return read_when(period.end) if period else None
+
+
 def period_start(period: Any) -> When | None:
     """The beginning of a Period, or its end if the beginning is not known."""
     return (read_when(period.start) or read_when(period.end)) if period else None
@@ -65,6 +70,12 @@ def concept(value: Any, hide: Callable[[str], str] = str) -> str:
         bare = next((one for one in codings if one.code), None)
         said = f"code {bare.code} ({_SYSTEMS.get(bare.system, 'unknown list')})" if bare else ""
     return hide(plain(said))
+
+
+def codings(value: Any) -> frozenset[str]:
+    """The codes of a CodeableConcept, each with its list, to tell whether two of them mean the same."""
+    known = (value.coding or []) if value else []
+    return frozenset(f"{one.system}|{one.code}" for one in known if one.code)
 
 
 def codes(value: Any) -> set[str]:
@@ -89,6 +100,36 @@ def amount(value: Any) -> str:
     return f"{comparator}{digits(value.value)}{f' {unit}' if unit and unit != '1' else ''}"
 
 
+def spread(value: Any) -> str:
+    """A Range, such as ``10 a to 12 a``; "" without one."""
+    return f"{amount(value.low) or 'unknown'} to {amount(value.high) or 'unknown'}" if value else ""
+
+
+def dose(value: Any) -> str:
+    """How a drug is taken: the words of a Dosage, else its amounts, times and way."""
+    if value.text:
+        return plain(value.text)
+    rate = (getattr(value, "doseAndRate", None) or [value])[0]
+    quantity, other, ends = (getattr(rate, name, None) for name in ("doseQuantity", "dose", "doseRange"))
+    said = [
+        amount(quantity or other) or spread(ends),
+        _times(getattr(value, "timing", None)),
+        concept(value.route),
+    ]
+    said += ["as needed" if getattr(value, "asNeededBoolean", None) else ""]
+    return " ".join(filter(None, said))
+
+
+def _times(timing: Any) -> str:
+    """How often: ``2 x per 1 d``, as the codes of UCUM have it."""
+    if timing is None or concept(timing.code):
+        return concept(timing.code) if timing else ""
+    repeat = timing.repeat
+    if repeat is None or repeat.period is None or not repeat.periodUnit:
+        return ""
+    return f"{repeat.frequency or 1} x per {digits(repeat.period)} {repeat.periodUnit}"
+
+
 def digits(value: Decimal | int) -> str:
     """A number with all its digits, never as a power of ten."""
     return format(value, "f") if isinstance(value, Decimal) else str(value)
@@ -105,7 +146,7 @@ def observed(value: Any, hide: Callable[[str], str]) -> str:
     if value.valueInteger is not None:
         return str(value.valueInteger)
     if value.valueRange is not None:
-        return f"{amount(value.valueRange.low) or 'unknown'} to {amount(value.valueRange.high) or 'unknown'}"
+        return spread(value.valueRange)
     if value.valueRatio is not None:
         return f"{amount(value.valueRatio.numerator) or '?'} : {amount(value.valueRatio.denominator) or '?'}"
     if value.valueTime is not None:

@@ -35,5 +35,7 @@ def write(folder: Path, *resources: dict[str, Any], patient: dict[str, Any] | No
     """A Bundle of these resources and a patient, in a file."""
     listed = [{"resource": one} for one in ([patient] if patient else []) + list(resources)]
     path = folder / "record.json"
-    path.write_text(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": listed, **more}))
+    path.write_text(
+        json.dumps({"resourceType": "Bundle", "type": "collection", "entry": listed, **more}, default=str)
+    )
     return path

@@ -68,6 +68,17 @@ def test_the_bundled_record_tells_nothing_of_its_identity():
         ("O'Hara-Smith", "ms o'hara-smith", f"ms {HIDDEN}"),
         ("Åsa", "Åsa", HIDDEN),
         ("A", "Hepatitis A", "Hepatitis A"),  # an initial
+        *(
+            ("Müller", said, left)
+            for said, left in (
+                ("Mu\u0308ller", HIDDEN),
+                ("Mueller, MULLER", f"{HIDDEN}, {HIDDEN}"),
+                ("Müllers cough", f"{HIDDEN}s cough"),
+                ("Müllerian duct", "Müllerian duct"),
+            )
+        ),
+        ("Strauß", "Strauss", HIDDEN),
+        ("Muller", "Frau Müller, später", f"Frau {HIDDEN}, später"),
     ],
 )
 def test_which_words_of_a_text_are_hidden(name, said, left):
@@ -79,6 +90,26 @@ def test_names_of_staff_and_contained_people_are_hidden_and_words_that_are_none_
     hide = Identity([{"resourceType": "Observation", "contained": [contained], "code": text("Heart")}]).hide
     assert hide("Dr Grimm: Heart") == f"Dr {HIDDEN}: Heart"
     assert Identity([]).hide("as it is") == "as it is"
+
+
+def test_people_are_hidden_in_whatever_field_a_reference_to_them_stands():
+    maiden = {
+        "url": "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName",
+        "valueString": "Oberhuber",
+    }
+    resources = [
+        {"resourceType": "Patient", "generalPractitioner": [{"display": "Dr. Fookes"}], "extension": [maiden]},
+        {"resourceType": "DiagnosticReport", "resultsInterpreter": [{"display": "Wimmerl"}]},
+        {"resourceType": "Specimen", "collection": {"collector": {"display": "Nurse Petz"}}},
+        {
+            "resourceType": "Task",
+            "owner": {"reference": "https://a.example/fhir/Practitioner/7", "display": "Quast"},
+        },
+        {"resourceType": "Task", "owner": {"type": "RelatedPerson", "display": "Zwirn"}},
+        {"resourceType": "Task", "focus": {"reference": "Condition/7", "display": "Gout"}},
+    ]
+    said = "Fookes, Wimmerl, Petz, Quast, Zwirn, Oberhuber: Gout"
+    assert Identity(resources).hide(said) == f"{', '.join([HIDDEN] * 6)}: Gout"
 
 
 def test_a_prompt_with_a_history_has_it_without_the_name(tmp_path, capsys):

@@ -43,6 +43,14 @@ ALLERGY = {"resourceType": "AllergyIntolerance", "patient": ME}
             "undated Condition: Asthma (began at 8 years).",
         ),
         (
+            condition(
+                "Croup",
+                onsetRange={"low": {"value": 2, "unit": "a"}, "high": {"value": 3, "unit": "a"}},
+                abatementRange={"high": {"value": 5, "unit": "a"}},
+            ),
+            "undated Condition: Croup (began at 2 a to 3 a, until unknown to 5 a).",
+        ),
+        (
             {
                 **ALLERGY,
                 "code": text("Nuts"),
@@ -70,6 +78,19 @@ ALLERGY = {"resourceType": "AllergyIntolerance", "patient": ME}
             ),
             "undated Observation: Blood pressure: Systolic 120 mmHg; Diastolic no value, not asked.",
         ),
+        (
+            observation(
+                "Blood pressure",
+                component=[
+                    {"code": text("Systolic"), "valueInteger": 180, "interpretation": [code("H")]},
+                    {"code": text("Diastolic"), "valueInteger": 60, "interpretation": [text("rather low")]},
+                ],
+                effectiveTiming={"event": ["2020-05-01"]},
+                specimen={"display": "none"},
+                bodySite=text("arm"),
+            ),
+            "2020-05-01 Observation: Blood pressure: Systolic 180 (high); Diastolic 60 (rather low) (none, arm).",
+        ),
         (observation("Smoker", valueBoolean=False), "undated Observation: Smoker: no."),
         (observation("Gravida", valueInteger=0), "undated Observation: Gravida: 0."),
         (
@@ -83,6 +104,26 @@ ALLERGY = {"resourceType": "AllergyIntolerance", "patient": ME}
             "2020-01-01 Observation: Weight (no value, refused, preliminary, date of the report).",
         ),
         (drug("Iron", dosageInstruction=[{"text": "1 a day."}]), "undated Prescription: Iron (active, 1 a day.)."),
+        (
+            drug(
+                "Iron",
+                dosageInstruction=[
+                    {
+                        "doseAndRate": [{"doseQuantity": {"value": 100, "unit": "mg"}}],
+                        "timing": {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}},
+                        "route": text("by mouth"),
+                        "asNeededBoolean": True,
+                    },
+                    {"timing": {"code": text("BID")}},
+                ],
+            ),
+            "undated Prescription: Iron (active, 100 mg 2 x per 1 d by mouth as needed, BID).",
+        ),
+        (
+            of("MedicationStatement", status="active", subject=ME, medicationCodeableConcept=text("Iron"))
+            | {"effectivePeriod": {"start": "2019-01-01", "end": "2019-02-01"}},
+            "2019-01-01 Medication: Iron (active, until 2019-02-01).",
+        ),
         (
             drug("Iron", doNotPerform=True, authoredOn="2020"),
             "2020 Prescription: Iron (the drug is not to be given, active).",
@@ -159,6 +200,14 @@ def test_what_is_not_the_patients_own_is_counted_and_not_told(tmp_path, resource
 def test_a_relatives_disease_that_is_coded_as_the_patients_is_told_as_the_relatives(tmp_path, resource):
     (entry,) = read_history(write(tmp_path, resource)).entries
     assert entry.kind == "Family history" and "not of the patient" in str(entry)
+
+
+def test_a_drug_whose_own_resource_is_wrong_is_not_told(tmp_path):
+    wrong = {"resourceType": "Medication", "id": "m", "status": "entered-in-error", "code": text("Lead")}
+    given = drug("") | {"contained": [wrong], "medicationReference": {"reference": "#m"}}
+    del given["medicationCodeableConcept"]
+    history = read_history(write(tmp_path, given))
+    assert not history.entries and "of a drug that is entered-in-error" in next(iter(history.not_told))
 
 
 def test_the_reason_of_a_visit_that_was_refuted_is_not_told(tmp_path):

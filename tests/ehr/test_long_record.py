@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
+
+import pytest
 
 from helpers.data import fetch
 from helpers.ehr import RecordQuestion, read_history, record_questions
@@ -45,6 +48,66 @@ def test_answers_follow_from_the_entries(tmp_path):
         "own disease: Is this a disease of the patient: Stroke?": "no",
         "own disease: Is this a disease of the patient: Gout?": "yes",
     }
+
+
+def coded(name: str, number: str) -> dict:
+    return {"text": name, "coding": [{"system": "http://snomed.info/sct", "code": number}]}
+
+
+def family(*diseases: dict) -> dict:
+    relative = {"resourceType": "FamilyMemberHistory", "status": "completed", "patient": ME}
+    return relative | {"relationship": text("Father"), "condition": [{"code": code} for code in diseases]}
+
+
+@pytest.mark.parametrize(
+    ("relatives", "is_asked"),
+    [
+        (coded("Diabetes mellitus type 2", "44054006"), False),  # the words of the patient's are in its name
+        (coded("Sugar disease", "44054006"), False),  # another name for the same code
+        (coded("Gout", "90560007"), True),
+    ],
+)
+def test_a_relatives_disease_that_may_be_the_patients_own_is_not_asked_for(tmp_path, relatives, is_asked):
+    own = condition("", clinicalStatus={"coding": [{"code": "active"}]}) | {"code": coded("Diabetes", "44054006")}
+    found = asked(tmp_path, own, family(relatives))
+    assert found.pop("own disease: Is this a disease of the patient: Diabetes?") == "yes"
+    named = {f"own disease: Is this a disease of the patient: {relatives['text']}?": "no"}
+    assert found == (named if is_asked else {})
+
+
+def glucose(day: str, number: float, unit: str = "mg/dL", **more) -> dict:
+    measured = {"effectiveDateTime": day, "valueQuantity": {"value": number, "unit": unit}}
+    return observation("Glucose", **measured, **more)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"code": coded("Glucose", "5792-7")},
+        {"specimen": {"display": "Urine"}},
+        {"bodySite": text("Left arm")},
+        {"valueQuantity": {"value": Decimal("4.50"), "unit": "mmol/L"}},  # 4.5 in another spelling
+    ],
+)
+def test_tests_of_one_name_that_may_differ_are_not_compared(tmp_path, other):
+    first = glucose("2020", 4.5, "mmol/L") | {"code": coded("Glucose", "2345-7"), "specimen": {"display": "Serum"}}
+    second = glucose("2021", 7.5, "mmol/L") | {
+        "code": coded("Glucose", "2345-7"),
+        "specimen": {"display": "Serum"},
+    }
+    assert asked(tmp_path, first, second) == {
+        "newest value: What is the newest value of Glucose?": "7.5 mmol/L",
+        "count: How many times does the record have a value of Glucose?": "2",
+    }
+    assert asked(tmp_path, first, second | other) == {}
+
+
+def test_a_drug_that_has_ended_and_is_still_active_is_not_asked_for(tmp_path):
+    taken = {"resourceType": "MedicationStatement", "status": "active", "subject": ME}
+    taken |= {"medicationCodeableConcept": text("Iron"), "effectivePeriod": {"start": "2019-01-01"}}
+    assert list(asked(tmp_path, taken).values()) == ["yes"]
+    taken["effectivePeriod"]["end"] = "2019-02-01"
+    assert asked(tmp_path, taken) == {}
 
 
 def test_what_the_record_leaves_open_is_not_asked(tmp_path):
