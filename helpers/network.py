@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,6 +19,13 @@ def is_in_the_clear(url: str) -> bool:
     """Whether others could read what is sent to an address, because it is neither https nor this machine."""
     parts = urlsplit(url)
     return parts.scheme != "https" and not is_loopback(parts.hostname or "")
+
+
+def without_secrets(url: str) -> str:
+    """An address as an error may show it: without a user's name, a password and a query, whatever its form."""
+    plain = re.split(r"[?;#]", url, maxsplit=1)[0]
+    scheme = re.match(r"\w+://", plain)
+    return f"{scheme[0] if scheme else ''}{plain[scheme.end() if scheme else 0 :].rpartition('@')[2]}"
 
 
 def is_loopback(host: str) -> bool:

@@ -45,6 +45,7 @@ def ask_reports(options: argparse.Namespace) -> int:
             context=options.context,
             sources=sorted({page.path for page in found.pages}),
             may_leave=options.may_leave,
+            image_format=options.image_format,
         )
         if chat.is_standin:
             print("The stand-in cannot read text: its table will be empty. --model chooses another model.")
@@ -68,8 +69,9 @@ def _check_reports(options: argparse.Namespace) -> None:
     """Raise `InputError` for options that do not go together, before a model is loaded."""
     if options.output is None:
         raise InputError("--output is missing.", remedy="Give --schema a folder for its table: --output DIR.")
-    for name in ("options", "series", "explain", "history", "find"):
-        if getattr(options, name):
+    for name in ("options", "series", "explain", "history", "find", "block", "best", "threshold", "modality"):
+        given = getattr(options, name)
+        if given is not None and given is not False and given != []:
             raise InputError(f"--{name} does not go with --schema.", remedy="Leave out one of them.")
     if options.limit is not None and options.limit < 1:
         raise InputError(f"{options.limit} pages cannot be read.", remedy="Give a limit of 1 or more.")

@@ -65,8 +65,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 def _bench_serve(options: argparse.Namespace) -> int:
     from helpers.endpoints import CALLERS, ENDPOINT_PREFIX, measure_loads
     from helpers.models import load_model, serve
-    from helpers.storage import write_json
+    from helpers.storage import free_place, write_json
 
+    if options.output:
+        free_place(options.output)
     check_model(options.model)
     if options.model.startswith("recorded:"):
         raise InputError("Recorded replies are not served.", path=options.model, remedy="Give a server.")

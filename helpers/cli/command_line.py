@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -73,7 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             commands[options.chosen].error(f"unrecognized arguments: {' '.join(left)}")
         check(options)
         delay_bars()
-        return options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except InputError as error:
         _tell(error, f"error: {error}", as_json)
         return 2

@@ -22,6 +22,8 @@ EXAMPLES = (
     ("medgemma-tutorials report outputs/ct outputs/mine", "compare the answers of both runs"),
 )
 
+TAUGHT, SEED = 40, 2_000_000  # teaching cases, if nothing else is said
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command and its options."""
@@ -39,15 +41,12 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="a table of your own (.csv or .jsonl; see --columns), or teaching:KIND for cases that come "
         "with the course; the word teaching alone lists the kinds",
     )
-    group.add_argument(
-        "--n", type=int, default=40, metavar="N", help="how many teaching cases; default: %(default)s"
-    )
+    group.add_argument("--n", type=int, metavar="N", help=f"how many teaching cases; default: {TAUGHT}")
     group.add_argument(
         "--seed",
         type=int,
-        default=2_000_000,
         metavar="N",
-        help="the seed of the teaching cases: another number draws other cases; default: %(default)s",
+        help=f"the seed of the teaching cases: another number draws other cases; default: {SEED}",
     )
     group.add_argument(
         "--prepared",
@@ -99,7 +98,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     _check(options)
     from helpers.evaluation import cases_from, check_output
 
-    cases = cases_from(options.cases, options.n, options.seed, options.prepared)
+    n, seed = (TAUGHT if options.n is None else options.n), (SEED if options.seed is None else options.seed)
+    cases = cases_from(options.cases, n, seed, options.prepared)
     from helpers.evaluation import stress_summary, stress_variants, summary  # these load more packages
 
     if options.stress:
@@ -121,6 +121,12 @@ def _check(options: argparse.Namespace) -> None:
         if getattr(options, name) is None:
             raise InputError(f"--{name} is missing.", remedy=f"Give --{name}; --columns and --example need none.")
     check_kind(options.cases)
+    if not options.cases.startswith(f"{TEACHING}:") and (options.n, options.seed) != (None, None):
+        raise InputError(
+            "--n and --seed choose teaching cases, and a table is asked as a whole.",
+            path=options.cases,
+            remedy="Leave them out. To ask a part of a table, write that part into a table of its own.",
+        )
     check_folder(options.output)
     if not options.ray:  # the machines of a cluster may have other models than this one
         check_model(options.model)
@@ -161,9 +167,21 @@ def _ask_here(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, An
             may_leave=may_leave,
             image_format=options.image_format,
         )
-    cases = for_model(cases, chat, allowed=True)  # who names them wants them
+    cases = _for_others(cases, for_model(cases, chat, allowed=True))  # who names them wants them
     evaluate = functools.partial(run_evaluation, chat, max_new_tokens=options.max_new_tokens)
     return run_stressed(evaluate, cases, options.output) if options.stress else evaluate(cases, options.output)
+
+
+def _for_others(drawn: Sequence[Any], kept: list[Any]) -> list[Any]:
+    """The cases that a model other than the stand-in is asked. Says how many are left out."""
+    if not kept:
+        raise InputError(
+            f"None of the {len(drawn)} cases has an answer that holds for another model than the stand-in.",
+            remedy="Draw more cases (--n), or choose another kind.",
+        )
+    if left := len(drawn) - len(kept):
+        print(f"{left} of {len(drawn)} cases are left out: only the stand-in declines, or speaks of itself.")
+    return kept
 
 
 def _check_sent_here(options: argparse.Namespace) -> None:
@@ -182,7 +200,7 @@ def _ask_on_ray(options: argparse.Namespace, cases: Sequence[Any]) -> dict[str, 
     from helpers.teaching import for_any_model
 
     if options.cases.startswith(f"{TEACHING}:") and not is_standin(options.model):
-        cases = for_any_model(cases)
+        cases = _for_others(cases, for_any_model(cases))
     evaluate = functools.partial(
         evaluate_on_ray,
         options.model,

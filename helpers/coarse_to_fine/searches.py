@@ -214,5 +214,9 @@ def _prompts(slide: Slide, patches: list[Patch], question: str) -> Iterator[tupl
 
 
 def _check_threshold(threshold: float | None) -> None:
-    if threshold is not None and not np.isfinite(threshold):
-        raise InputError(f"A threshold of {threshold} is not a number.", remedy="Give one from fit_threshold.")
+    highest = np.nextafter(1, 2)  # by which every case is a no
+    if threshold is not None and not 0 <= threshold <= highest:
+        raise InputError(
+            f"A threshold of {threshold} is not a number from 0 to 1, and would give every case the same answer.",
+            remedy="Give one from 0 to 1, e.g. from fit_threshold.",
+        )

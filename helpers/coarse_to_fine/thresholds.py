@@ -39,4 +39,7 @@ def fit_threshold(scores: Sequence[float], truths: Sequence[bool]) -> float:
     below = values[values < lowest_yes]
     if not np.isfinite(lowest_yes):  # no threshold is better than to answer no to every case
         return float(np.nextafter(values.max(), np.inf))
-    return float((lowest_yes + below.max()) / 2) if below.size else float(lowest_yes)
+    if not below.size:
+        return float(lowest_yes)
+    half_way = (lowest_yes + below.max()) / 2
+    return float(half_way if half_way > below.max() else lowest_yes)  # there may be no number between them

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.errors import InputError
+from helpers.errors import InputError, check_count
 
 
 def linear_probe(width: int) -> Any:
@@ -62,8 +62,8 @@ def probe_curve(
         seed: of the choices.
 
     Raises:
-        InputError: lengths differ, there is only one class, or a size is larger than the number of labels left to
-            learn from.
+        InputError: lengths differ, vectors are not finite, there is only one class, the groups cannot be divided,
+            or a size is larger than the number of labels left to learn from.
     """
     vectors, labels = np.asarray(vectors), np.asarray(labels)
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
@@ -74,6 +74,14 @@ def probe_curve(
         )
     if len(np.unique(labels)) < 2:
         raise InputError("All labels are the same.", remedy="Give rows of two classes.")
+    _check_finite(vectors)
+    for what, n in (("repeats", repeats), *(("A size", size) for size in sizes)):
+        check_count(n, f"{what} is {n!r}, which is not a whole number of 1 or more.", remedy="Give such a number.")
+    if not 0 < held_out < 1 or not 1 <= round(held_out * len(np.unique(groups))) < len(np.unique(groups)):
+        raise InputError(
+            f"held_out is {held_out}, so {len(np.unique(groups))} groups cannot be divided.",
+            remedy="Give a share between 0 and 1, of which both sides have a group.",
+        )
     points = [ProbePoint(size, [], [], []) for size in sizes]
     splits = GroupShuffleSplit(repeats, test_size=held_out, random_state=seed).split(vectors, labels, groups)
     rng = np.random.default_rng(seed)
@@ -115,13 +123,18 @@ def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: 
     random divisions of all rows with a distance that is at least as large. So rows have to be independent, with
     one row for each patient.
 
-    Raises `InputError` for fewer than two rows in a set, or widths that differ.
+    Raises `InputError` for fewer than two rows in a set, widths that differ, or values that are not finite.
     """
-    if min(len(one), len(other)) < 2 or one.shape[1] != other.shape[1]:
+    one, other = np.asarray(one), np.asarray(other)
+    if {one.ndim, other.ndim} != {2} or min(len(one), len(other)) < 2 or one.shape[1] != other.shape[1]:
         raise InputError(
             f"Sets of {one.shape} and {other.shape} cannot be compared.",
             remedy="Give two rows or more of each set, from the same vision tower.",
         )
+    for vectors in (one, other):
+        _check_finite(vectors)
+    problem = f"permutations is {permutations!r}, which is not a whole number of 1 or more."
+    check_count(permutations, problem, remedy="Give such a number, e.g. 999.")
     together = StandardScaler().fit_transform(np.concatenate([one, other]).astype(np.float64))
     apart = cdist(together, together)
     first = np.arange(len(together)) < len(one)
@@ -132,3 +145,16 @@ def drift(one: np.ndarray, other: np.ndarray, *, permutations: int = 999, seed: 
     distances = 2 * (to_mine * yours).sum(1) - (to_mine * mine).sum(1) - (to_yours * yours).sum(1)
     as_large = (distances >= distances[0] - 1e-12).sum()  # counts the true division, too
     return Drift(float(distances[0]), float(np.quantile(distances[1:], 0.95)), float(as_large / len(distances)))
+
+
+def _check_finite(vectors: np.ndarray) -> None:
+    """Raise `InputError` for vectors that are not rows of finite numbers."""
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        raise InputError(
+            f"Vectors of shape {vectors.shape} are not rows of numbers.", remedy="Give an array (n, width)."
+        )
+    if bad := np.flatnonzero(~np.isfinite(vectors).all(1)).tolist():
+        raise InputError(
+            f"The vectors of {len(bad)} rows hold values that are not finite, first row {bad[0]}.",
+            remedy="Leave these rows out, or embed them again.",
+        )

@@ -62,8 +62,8 @@ def embed_folder(
         every: the number of sources after which a file is written. A killed run loses at most this many.
 
     Raises:
-        InputError: there are no sources, the table was made with another tower, kind or limit, or a source has
-            changed. A source that cannot be read raises no error.
+        InputError: there are no sources, the table was made with another tower, kind, limit or folder, or a source
+            has changed. A source that cannot be read raises no error.
     """
     folder, output = Path(folder), make_folder(output)
     if kind not in MODALITIES:
@@ -76,6 +76,7 @@ def embed_folder(
             remedy="Check the folder, or choose another pattern.",
         )
     made_by = {"model": embedder.name, "tower": embedder.key, "kind": kind, "limit": str(limit)}
+    made_by["folder"] = str(folder.resolve())
     known = _known(output, made_by)
     states = {source.relative_to(folder).as_posix(): _state(source) for source in sources}
     changed = [name for name, state in states.items() if known.get(name, state) != state]
@@ -111,7 +112,9 @@ def embed_folder(
         if rows:
             _write(output, rows, made_by)
         write_json(output / FAILED, failed)
-    return read_embeddings(output)
+    table = read_embeddings(output)
+    kept = [k for k, name in enumerate(table.paths) if name in states]  # others were removed, or do not match
+    return EmbeddingTable([table.paths[k] for k in kept], table.vectors[kept], table.failed)
 
 
 def read_embeddings(output: str | os.PathLike[str]) -> EmbeddingTable:
@@ -134,7 +137,7 @@ def _known(output: Path, made_by: dict[str, str]) -> dict[str, str]:
     for table in _files(output, ["path", "state"]):
         said = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         for name, value in made_by.items():
-            if said.get(name) != value:
+            if said.get(name, value if name == "folder" else None) != value:  # older tables name no folder
                 raise InputError(
                     f"The table in this folder was made with {name} {said.get(name)}, not {value}.",
                     path=output,

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
-from helpers.network import is_in_the_clear
+from helpers.network import is_in_the_clear, without_secrets
 
 ENDPOINT_PREFIX = "endpoint:"  # of MODEL: endpoint:URL#MODEL
 TOKEN_VARIABLE = "ENDPOINT_TOKEN"
@@ -46,13 +46,13 @@ def check_address(url: str) -> str:
         remedy = f"Write {ENDPOINT_PREFIX}https://HOST:PORT/v1#MODEL."
         raise InputError(
             f"This is not the address of a server ({error}).",
-            path=repr(url.rpartition("@")[2])[1:-1],
+            path=repr(without_secrets(url))[1:-1],
             remedy=remedy,
         ) from None
     if parts.scheme not in ("http", "https") or not host:
         raise InputError(
             "This is not the address of a server.",
-            path=url,
+            path=without_secrets(url),
             remedy=f"Write {ENDPOINT_PREFIX}https://HOST/v1#MODEL.",
         )
     if parts.username or parts.password or parts.query:
@@ -65,7 +65,7 @@ def check_address(url: str) -> str:
     if is_in_the_clear(url):
         raise InputError(
             "The address is not encrypted, and images are not sent to another machine without encryption.",
-            path=url,
+            path=without_secrets(url),
             remedy="Use https.",
         )
     return host

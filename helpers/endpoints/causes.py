@@ -45,6 +45,7 @@ _NO_ANSWER = {
     "not text": "Look at the server's settings, and ask for words.",
     "refuses": "Ask in other words, or ask a server without such a filter.",
     "filter": "Ask in other words, or ask a server without such a filter.",
+    "names a reason": "Look up this reason in the server's documentation, or ask in other words.",
     "a tool": "Start the server without tools (vLLM: without --enable-auto-tool-choice).",
     "with an error": "Look at the server's log, and ask again.",
     "thinking trace": "Start the server without its parser of thinking traces (vLLM: without --reasoning-parser; "

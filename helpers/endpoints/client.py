@@ -26,7 +26,7 @@ from helpers.endpoints.retries import SlowAnswer, UnreadableAnswer, is_refusal, 
 from helpers.endpoints.streamed import pieces_of
 from helpers.endpoints.totals import Totals
 from helpers.endpoints.transport import headers_with, open_client
-from helpers.endpoints.wire_answer import read_answer, thinking_of
+from helpers.endpoints.wire_answer import has_ended, read_answer, thinking_of
 from helpers.errors import InputError, check_count
 from helpers.images import HEADERS_REMEDY, ImageSource, check_all_unchanged, check_may_leave
 from helpers.network import is_loopback, retried
@@ -180,7 +180,8 @@ class EndpointModel:
             self.totals.answers += 1
             self.totals.prompt_tokens += prompt
             self.totals.completion_tokens += written
-        seconds, finished = time.perf_counter() - start, answer["finish_reason"] == "stop"
+        seconds = time.perf_counter() - start
+        finished = has_ended(answer["finish_reason"], written, max_new_tokens)
         reply = Reply(text, thinking or thinking_of(message), prompt, written, seconds, finished=finished)
         return reply, answer["logprobs"]
 

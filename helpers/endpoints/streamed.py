@@ -8,7 +8,7 @@ from typing import Any
 import openai
 
 from helpers.endpoints.retries import ToldError, UnreadableAnswer
-from helpers.endpoints.wire_answer import check_given, read_answer, told_error, words_of
+from helpers.endpoints.wire_answer import check_given, read_answer, reason_of, text_of, told_error, words_of
 
 
 def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str]:
@@ -35,10 +35,10 @@ def pieces_of(opened: openai.Stream[Any], usage: dict[str, Any]) -> Iterator[str
                 continue
             choice = chunk.choices[0]
             delta = choice.delta.model_dump() if choice.delta else {}
-            reason = choice.finish_reason or reason
-            if delta.get("content"):
+            reason = reason_of(choice.finish_reason) or reason
+            if piece := text_of(delta.get("content")):
                 message["content"] = "some"
-                yield delta["content"]
+                yield piece
             for name in ("refusal", "reasoning", "reasoning_content", "tool_calls"):
                 if delta.get(name):
                     message[name] = message.get(name, type(delta[name])()) + delta[name]

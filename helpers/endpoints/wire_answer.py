@@ -22,6 +22,7 @@ _STATUSES = {
     400: r"invalid|bad_?request|context_?length|unsupported|failed_?precondition|exceed_?context",
 }
 _ENDED = ("stop", "eos", "eos_token", "stop_sequence", "end_turn")  # of OpenAI, TGI and others
+_CUT = ("length", "max_tokens", "max_length", "model_length")
 _NOT_GIVEN = {
     "content_filter": "The server's filter kept the answer back.",
     "tool_calls": "The server answers with a call of a tool, and not with words.",
@@ -50,11 +51,21 @@ def read_answer(content: bytes) -> dict[str, Any]:
         message, usage = dict(choice["message"]), _usage_of(answer)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise NoAnswer("The answer cannot be read: it has no choices of messages", words_of(answer)) from None
-    message["content"] = _text_of(message.get("content"))
-    reason = choice.get("finish_reason")
+    message["content"] = text_of(message.get("content"))
+    reason = reason_of(choice.get("finish_reason"))
     check_given(message, reason)
     told = {"finish_reason": "stop" if reason in _ENDED else reason, "logprobs": choice.get("logprobs")}
     return {"message": message, "usage": usage, **told}
+
+
+def reason_of(told: Any) -> str:
+    """Why an answer ended, in small letters; "" where the server does not say, as some never do."""
+    return told.casefold() if isinstance(told, str) else ""
+
+
+def has_ended(reason: str, written: int, most: int) -> bool:
+    """Whether an answer of ``written`` tokens is whole. A server that gives no reason may give its tokens."""
+    return reason == "stop" if reason else 0 < written < most
 
 
 def check_given(message: dict[str, Any], reason: Any) -> None:
@@ -69,6 +80,8 @@ def check_given(message: dict[str, Any], reason: Any) -> None:
         raise NoAnswer(
             "The answer is empty, and all its words stand in the field for the thinking trace", thought[-200:]
         )
+    if reason and reason not in (*_ENDED, *_CUT):
+        raise NoAnswer("The answer is empty, and the server names a reason for this", reason)
 
 
 def thinking_of(message: dict[str, Any]) -> str:
@@ -150,10 +163,11 @@ def _usage_of(answer: dict[str, Any]) -> dict[str, int]:
     return {name: int(n) if isinstance(n, int | float) and n > 0 else 0 for name, n in read.items()}
 
 
-def _text_of(content: Any) -> str:
-    """The text of a message, which some servers give as a list of parts."""
+def text_of(content: Any) -> str:
+    """The text of a message, which some servers give as a list of parts. Halves of a sign become U+FFFD."""
     if content is None or isinstance(content, str):
-        return content or ""
+        return (content or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "".join(str(part.get("text") or "") for part in content if part.get("type", "text") == "text")
+        texts = [str(part.get("text") or "") for part in content if part.get("type", "text") == "text"]
+        return text_of("".join(texts))
     raise NoAnswer("The answer cannot be read: it is not text", words_of(content))

@@ -43,6 +43,7 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
+from helpers.storage import is_there
 
 COLUMNS = {
     "path": "the file or folder of the image, relative to the table's folder",
@@ -167,7 +168,7 @@ def read_cases(
         InputError: lists all faults of the table by line; or as `read_prepared` raises it.
     """
     table = Path(table)
-    if not table.is_file():
+    if not is_there(table) or not table.is_file():
         raise InputError("This table does not exist.", path=table, remedy="Give a .csv or .jsonl file.")
     cases: list[tuple[int, LabelledCase]] = []
     groups: list[str] = []

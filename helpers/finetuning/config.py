@@ -47,6 +47,7 @@ class Source(BaseModel):
     @field_validator("cases")
     @classmethod
     def _is_there(cls, cases: str) -> str:
+        cases = cases if cases.startswith(TEACHING) else os.path.expanduser(cases)  # noqa: PTH111
         if cases.startswith(TEACHING):
             from helpers.teaching import CASES
 

@@ -34,6 +34,7 @@ from helpers.finetuning.readiness import accumulated, check_model, check_process
 from helpers.finetuning.tower import ImageTokens
 from helpers.finetuning.training_data import Kept, Row, Taught, check_apart, prepare
 from helpers.finetuning.tuning import Tuning, to_train
+from helpers.finetuning.validation_loss import weigh_by_tokens
 from helpers.finetuning.work import finish, make_record, open_work
 from helpers.models import ChatModel, adapted_name, computes_bfloat16
 from helpers.storage import free_place
@@ -161,6 +162,8 @@ def _trainer(
             weight.data = numbers.to(weight.device)
     if (again := repeated(tuning, trained)) and PartialState().is_main_process:
         print(f"Each epoch shows {again} of {trained:,} examples twice, so that all processes end it together.")
+    if len(rows) > trained:
+        weigh_by_tokens(trainer, rows[trained:])
     if len(rows) > trained and tuning.patience:
         trainer.add_callback(EarlyStoppingCallback(tuning.patience))
     return trainer

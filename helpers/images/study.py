@@ -27,6 +27,7 @@ from helpers.images.dicom_image import made_from_images
 from helpers.images.pdf_pages import is_pdf
 from helpers.images.picture import SUFFIXES
 from helpers.images.reading import Reading
+from helpers.network import without_secrets
 from helpers.prompts import MIN_SLICES
 from helpers.slides import SLIDE_SUFFIXES, is_slide, slide_key, slide_picture
 from helpers.volumes import (
@@ -123,7 +124,8 @@ def find_study(
     """
     modality = modality or known_modality(path)
     if "://" in str(path):
-        raise InputError("This is an address, not a file or folder.", path=path, remedy="Download it first.")
+        shown = without_secrets(str(path))
+        raise InputError("This is an address, not a file or folder.", path=shown, remedy="Download it first.")
     root = fetch(path)
     folder = root.is_dir()
     listed = sorted(f for f in root.rglob("*") if f.is_file()) if folder else [root]

@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from helpers.errors import InputError
-from helpers.storage import file_sha256
+from helpers.storage import file_sha256, is_there
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft names them
 ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
@@ -134,29 +134,30 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
 
 
 def _check_there(folder: Path) -> None:
-    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not (folder / name).is_file()]
+    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not is_there(folder / name)]
     if not missing:
         return
-    if (folder / "adapter_model.bin").is_file():
+    if is_there(folder / "adapter_model.bin"):
         raise InputError(
             "The adapter's weights are a pickle, which can run code when it is read.",
             path=folder / "adapter_model.bin",
             remedy=f"Save the adapter as {ADAPTER_WEIGHTS}, as model.save_pretrained(folder) of a current "
             "peft does.",
         )
-    if (folder / "config.json").is_file():
+    if is_there(folder / "config.json"):
         raise InputError(
             "This is a whole model, not an adapter.",
             path=folder,
             remedy="Give the folder as the model, not as the adapter.",
         )
-    if parts := sorted(folder.glob("adapter_model*-of-*.safetensors")):
+    there = is_there(folder)
+    if parts := there and sorted(folder.glob("adapter_model*-of-*.safetensors")):
         raise InputError(
             f"The adapter's weights are in {len(parts)} files, first {parts[0].name}.",
             path=folder,
             remedy=f"Save the weights as one file, {ADAPTER_WEIGHTS}.",
         )
-    if inside := sorted(str(config.parent) for config in folder.glob(f"*/{ADAPTER_CONFIG}")):
+    if inside := there and sorted(str(config.parent) for config in folder.glob(f"*/{ADAPTER_CONFIG}")):
         raise InputError(
             f"This folder holds no adapter, but {len(inside)} of its subfolders do.",
             path=folder,

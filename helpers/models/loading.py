@@ -45,6 +45,10 @@ def load_local(
     """Load a model onto this machine; the arguments are those of `helpers.models.load_model`."""
     files = None if adapter is None else read_adapter(adapter)  # so that its faults show before a model loads
     device = device or best_device()
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(
+            "No CUDA GPU is available here.", path=name, remedy='Load with device="cpu", or leave device out.'
+        )
     if quantized and not device.startswith("cuda"):
         raise InputError("4-bit weights need a CUDA GPU.", path=name, remedy="Load with quantized=False.")
     wanted = dtype_for(device, dtype, small=False, name=name)

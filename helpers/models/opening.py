@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # a served or recorded model does not need it
 
 
 def load_model(
-    name: str = STANDIN,
+    name: str | Path = STANDIN,
     *,
     adapter: str | Path | None = None,
     merge: bool = True,
@@ -68,6 +68,7 @@ def load_model(
             setting that only a local model has, the sources may not leave this machine, or the folder holds no
             recorded replies.
     """
+    name = str(name)
     check_batch(vision_batch)
     check_context(context)
     elsewhere = name.startswith((ENDPOINT_PREFIX, RECORDED_PREFIX))

@@ -33,6 +33,7 @@ from helpers.prompts import (
     images_of,
     prompt_ids,
     reply_from,
+    same_pixels,
     with_question,
 )
 
@@ -205,10 +206,7 @@ class Session:
 
     def _after_prefix(self, prompt: Sequence[Message]) -> Row | None:
         images, n = images_of(prompt), len(self._prefix)
-        same = len(images) == len(self._images) and all(
-            a is b or (a.size == b.size and a.tobytes() == b.tobytes())
-            for a, b in zip(images, self._images, strict=True)
-        )
+        same = len(images) == len(self._images) and all(map(same_pixels, images, self._images))
         ids = prompt_ids(prompt, self.chat.processor) if same else []
         return ids[n:] if same and ids[:n] == self._prefix else None
 

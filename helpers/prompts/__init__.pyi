@@ -5,7 +5,7 @@ from .final_answers import (
     find_final_answer as find_final_answer,
     parse_final_answer as parse_final_answer,
 )
-from .keys import images_key as images_key, prompt_key as prompt_key
+from .keys import images_key as images_key, prompt_key as prompt_key, same_pixels as same_pixels
 from .limits import (
     CONTEXT_BUDGET as CONTEXT_BUDGET,
     CONTEXT_WINDOW as CONTEXT_WINDOW,

@@ -34,6 +34,16 @@ def prompt_key(messages: Iterable[Message]) -> str:
     return digest.hexdigest()[:16]
 
 
+def same_pixels(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two images show the same, pixel by pixel."""
+    return one is other or (one.mode == other.mode and one.size == other.size and _bytes(one) == _bytes(other))
+
+
 def _add(digest: Any, image: Image.Image) -> None:
     digest.update(f"{image.mode}{image.size}".encode())
-    digest.update(image.tobytes())
+    digest.update(_bytes(image))
+
+
+def _bytes(image: Image.Image) -> bytes:
+    """The values of the pixels, and the colours that these stand for where they are numbers of a palette."""
+    return image.tobytes() + (bytes(image.getpalette() or ()) if image.mode in ("P", "PA") else b"")

@@ -42,7 +42,8 @@ def whole_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial, old = (path.with_name(f".{path.name}.{os.getpid()}.{kind}partial") for kind in ("", "old."))
+    name = f".{path.name}.{uuid.uuid4().hex}"
+    partial, old = (path.with_name(f"{name}.{kind}partial") for kind in ("", "old."))
     partial.mkdir()
     try:
         yield partial

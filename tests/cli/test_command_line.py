@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,51 @@ def test_a_number_that_cannot_be_is_told_before_any_work(
     assert main(shlex.split(line)) == 2
     assert problem in capsys.readouterr().err
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+LONG = "Is there a fracture in this image, and " * 10
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"ask '{LONG}' ct-head",
+        f"evaluate --cases '{LONG}' --output out",
+        f"ask fundus What? --adapter '{LONG}'",
+        f"ask fundus What? --model 'recorded:{LONG}'",
+        f"finetune --config '{LONG}'",
+    ],
+)
+def test_a_text_in_place_of_a_path_is_a_path_to_nothing(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(shlex.split(line)) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("evaluate --cases mine.csv --output out --n 1", "--n and --seed choose teaching cases"),
+        ("evaluate --cases mine.csv --output out --seed 3", "--n and --seed choose teaching cases"),
+        ("ask . --schema lab-report --output out --block 5", "--block does not go with --schema"),
+        ("ask . --schema lab-report --output out --threshold 0", "--threshold does not go with --schema"),
+        ("ask . --schema lab-report --output out --modality ct", "--modality does not go with --schema"),
+        ("bench-serve --output there.json", "There is something here already"),
+    ],
+)
+def test_what_would_change_nothing_or_write_over_a_file_is_refused(
+    line: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there.json").write_text("mine")
+    assert main(shlex.split(line)) == 2
+    assert problem in capsys.readouterr().err and Path("there.json").read_text() == "mine"
+
+
+def test_a_reader_that_has_read_enough_ends_a_command_quietly() -> None:
+    words = [sys.executable, "-m", "helpers", "evaluate", "--columns"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        run.stdout.close()
+        assert run.wait(timeout=60) == 0 and run.stderr.read() == ""

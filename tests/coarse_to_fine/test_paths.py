@@ -61,6 +61,7 @@ def test_json_has_every_part(server, capsys):
         (["--find", "--block", "3"], "too small"),
         (["--find", "--best", "0"], "0 blocks"),
         (["--find", "--threshold", "nan"], "not a number"),
+        (["--find", "--threshold", "50"], "not a number from 0 to 1"),
         (["--find", "--magnification", "20"], "--magnification"),
         (["--block", "9"], "--block belongs to a search. Add --find"),
     ],

@@ -56,7 +56,11 @@ def test_a_part_that_is_not_answered_ends_the_search():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"limit": 7}, {"limit": 12, "best": 2}, {"block": 4}, {"threshold": float("nan")}, {"best": 0}]
+    "settings",
+    [
+        *({"limit": 7}, {"limit": 12, "best": 2}, {"block": 4}, {"best": 0}),
+        *({"threshold": no} for no in (float("nan"), -1, 1.5, 50)),
+    ],
 )
 def test_settings_that_cannot_be_are_refused_before_anything_is_asked(settings):
     server = Server()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from helpers.coarse_to_fine import fit_threshold
@@ -17,6 +18,12 @@ def test_it_lies_between_the_two_groups():
 def test_both_kinds_weigh_alike():
     scores, truths = [0.1, 0.2, 0.3, 0.4, 0.6, 0.5], [False] * 5 + [True]
     assert fit_threshold(scores, truths) == 0.45, "four of five and one of one are right"
+
+
+def test_neighbouring_scores_are_told_apart():
+    for low in np.random.default_rng(0).random(200).tolist():
+        high = float(np.nextafter(low, 1))
+        assert low < fit_threshold([low, high], [False, True]) <= high
 
 
 def test_scores_that_say_nothing_or_the_opposite_give_a_threshold_that_says_no_always():

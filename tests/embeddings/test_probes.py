@@ -47,3 +47,33 @@ def test_drift_is_seen_between_sites_and_not_within_one() -> None:
     assert 0.3 < np.mean(p_values) < 0.7  # a true p-value is uniform where nothing differs
     with pytest.raises(InputError, match="cannot be compared"):
         drift(one, one[:, :5])
+
+
+VECTORS, LABELS = np.random.default_rng(0).normal(size=(12, 4)), [0, 1] * 6
+BAD = np.where(np.arange(48).reshape(12, 4) == 9, np.nan, VECTORS)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        *(({"sizes": [size]}, "not a whole number of 1 or more") for size in (-1, 0, 2.5, True)),
+        ({"repeats": 0}, "not a whole number of 1 or more"),
+        *(({"held_out": share}, "cannot be divided") for share in (0, 1, 1.5, 0.99, float("nan"))),
+        ({"groups": ["one patient"] * 12}, "cannot be divided"),
+        ({"vectors": BAD}, "1 rows hold values that are not finite, first row 2"),
+        ({"vectors": VECTORS[:, 0]}, "not rows of numbers"),
+    ],
+)
+def test_what_gives_no_figure_of_a_probe_is_refused(given: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        probe_curve(**{"vectors": VECTORS, "labels": LABELS, "sizes": [4], **given})
+
+
+def test_what_gives_no_p_value_is_refused() -> None:
+    for one, words in ((BAD, "not finite"), (VECTORS[:, 0], "cannot be compared")):
+        for pair in ((one, VECTORS), (VECTORS, one)):
+            with pytest.raises(InputError, match=words):
+                drift(*pair)
+    with pytest.raises(InputError, match="permutations is 0"):
+        drift(VECTORS, VECTORS, permutations=0)
+    assert drift(VECTORS.tolist(), VECTORS.tolist(), permutations=9).p_value >= 0.1

@@ -63,3 +63,23 @@ def test_a_table_of_something_else_is_not_added_to(embedder, siglip, folder: Pat
         embed_folder(embedder, folder, output, kind="image")
     with pytest.raises(InputError, match="no table"):
         read_embeddings(tmp_path)
+
+
+def test_a_table_is_not_that_of_another_folder_or_of_files_that_are_gone(embedder, folder, tmp_path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for number, picture in enumerate(pictures(2, seed=9)):
+        picture.save(other / f"{number}.png")
+    embed_folder(embedder, folder, tmp_path / "table", kind="image")
+    with pytest.raises(InputError, match=f"made with folder {folder.resolve()}, not {other.resolve()}"):
+        embed_folder(embedder, other, tmp_path / "table", kind="image")
+    (folder / "3.png").unlink()
+    assert embed_folder(embedder, folder, tmp_path / "table", kind="image").paths == [
+        "0.png",
+        "1.png",
+        "2.png",
+        "4.png",
+    ]
+    some = embed_folder(embedder, folder, tmp_path / "table", kind="image", pattern="[12].png")
+    assert some.paths == ["1.png", "2.png"]
+    np.testing.assert_allclose(some.vectors, embed(embedder, pictures(5)).parts[[1, 2]], rtol=1e-5)

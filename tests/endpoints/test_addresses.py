@@ -37,6 +37,12 @@ PLANTED = "planted-token-0123456789"
         ("https://example.org:port/v1", "not the address of a server"),
         ("https://example.org:99999/v1", "not the address of a server"),
         ("https://[::1/v1", "not the address of a server"),
+        ("htps://me:hunter22@example.org/v1", "not the address of a server"),
+        ("me:hunter22@example.org/v1", "not the address of a server"),
+        ("example.org:8000/v1?api_key=hunter22", "not the address of a server"),
+        ("https://example.org:port/v1?key=hunter22", "not the address of a server"),
+        ("https://exa mple.org/v1?key=hunter22", "not the address of a server"),
+        ("http://me:p@hunter22@example.org/v1", "holds a password or a token"),
     ],
 )
 def test_an_address_that_would_send_in_the_clear_is_refused(address: str, problem: str) -> None:

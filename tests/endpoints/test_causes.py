@@ -312,10 +312,30 @@ def test_an_answer_in_parts_and_an_empty_one_are_answers(fake: FakeServer, conte
     assert (reply.text, reply.finished) == (text, True)
 
 
-@pytest.mark.parametrize(("reason", "finished"), [("eos_token", True), ("length", False), (None, False)])
-def test_an_answer_is_finished_where_the_server_says_so(fake: FakeServer, reason: Any, finished: bool) -> None:
-    failing(fake, 200, answer({"content": "yes"}, reason))
-    assert asking(fake).generate(ASKED).finished is finished
+@pytest.mark.parametrize(
+    ("reason", "written", "finished"),
+    [
+        *(("eos_token", 0, True), ("STOP", 9, True), ("length", 3, False), ("MAX_TOKENS", 3, False)),
+        *((None, 0, False), (None, 3, True), (None, 8, False)),  # no reason, but the tokens of at most 8
+    ],
+)
+def test_an_answer_is_finished_where_the_server_says_so(
+    fake: FakeServer, reason: Any, written: int, finished: bool
+) -> None:
+    usage = {"usage": {"prompt_tokens": 9, "completion_tokens": written}} if written else {}
+    failing(fake, 200, answer({"content": "yes"}, reason) | usage)
+    assert asking(fake).generate(ASKED, max_new_tokens=8).finished is finished
+
+
+def test_an_empty_answer_with_an_unknown_reason_is_none(fake: FakeServer) -> None:
+    failing(fake, 200, answer({"content": ""}, "SAFETY"))
+    with pytest.raises(InputError, match="the server names a reason for this"):
+        asking(fake).generate(ASKED)
+
+
+def test_half_of_a_sign_is_no_fault_of_the_answer(fake: FakeServer) -> None:
+    failing(fake, 200, answer({"content": "yes \ud83d"}))  # JSON holds it, and UTF-8 does not
+    assert asking(fake).generate(ASKED).text == "yes \ufffd"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ from transformers import Gemma3ForConditionalGeneration
 
 from helpers.errors import InputError
 from helpers.models import ChatModel, Session, attention, kept_keys, packed, sessions
-from helpers.prompts import image_messages, slide_messages, volume_messages, with_question
+from helpers.prompts import (
+    image_messages,
+    images_key,
+    images_of,
+    prompt_key,
+    slide_messages,
+    volume_messages,
+    with_question,
+)
 
 QUESTIONS = [
     'Is there "intracranial haemorrhage" in the CT volume?',
@@ -226,3 +234,19 @@ def test_an_adapter_acts_in_sessions_as_in_generate(random_chat: ChatModel) -> N
     with adapted.session(opened) as session:
         assert [reply.text for reply in session.ask_all(QUESTIONS, max_new_tokens=6)] == alone
     assert alone != before
+
+
+def test_pictures_that_differ_in_their_palette_alone_are_not_the_same(standin: ChatModel) -> None:
+    numbers = Image.fromarray(np.random.default_rng(0).integers(0, 2, (64, 64), np.uint8), "L")
+    both = []
+    for colours in ((0, 0, 0, 90, 90, 90), (255, 0, 0, 0, 0, 255)):
+        picture = numbers.convert("P")
+        picture.putdata(list(numbers.getdata()))
+        picture.putpalette(colours)
+        both.append(
+            [{"role": "user", "content": [{"type": "image", "image": picture}, {"type": "text", "text": "?"}]}]
+        )
+    one, other = both
+    assert prompt_key(one) != prompt_key(other) and images_key(images_of(one)) != images_key(images_of(other))
+    with standin.session(one) as session:
+        assert session.fits(one) and not session.fits(other)
