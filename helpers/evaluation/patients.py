@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from helpers.errors import InputError
+
 Case = TypeVar("Case")
 
 
@@ -36,12 +38,21 @@ def files_of(example: Any) -> list[Path]:
 def in_both(ours: Iterable[Any], theirs: Iterable[Any]) -> list[str]:
     """The groups, and the files, that examples of both kinds have: as texts, sorted."""
     ours, theirs = list(ours), list(theirs)
-    groups = [{" ".join(case.group.split()) for case in cases if not _is_path(case)} for cases in (ours, theirs)]
+    groups = [{" ".join(_group(case).split()) for case in cases if not _is_path(case)} for cases in (ours, theirs)]
     files = [{path: str(case.path) for case in cases for path in files_of(case)} for cases in (ours, theirs)]
     return sorted({*(groups[0] & groups[1]), *(files[0][path] for path in files[0].keys() & files[1].keys())})
+
+
+def _group(example: Any) -> str:
+    if not isinstance(example.group, str):
+        raise InputError(
+            f"The group of the example {example.id} is {example.group!r}, which is not text.",
+            remedy="Give the patient or volume of each example as text, such as a number in quotes.",
+        )
+    return example.group
 
 
 def _is_path(example: Any) -> bool:
     """Whether the group of an example is only the path that its table gives, which says nothing elsewhere."""
     path = getattr(example, "path", None)
-    return path is not None and f"/{path.as_posix()}".endswith(f"/{example.group}")
+    return path is not None and f"/{path.as_posix()}".endswith(f"/{_group(example)}")

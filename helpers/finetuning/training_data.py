@@ -147,7 +147,7 @@ def check_apart(train: Sequence[Taught], validation: Sequence[Taught]) -> None:
 
 
 def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt: bool) -> Row:
-    messages, answer, tokenizer = example.messages, (example.answer or "").strip(), processor.tokenizer
+    messages, answer, tokenizer = example.messages, _text_of(example.answer), processor.tokenizer
     if not answer:
         raise InputError("The answer is empty.", remedy="Write the answer that the model is to give.")
     _check_words(answer, "answer", tokenizer, reserved)
@@ -172,6 +172,18 @@ def _row(example: Taught, processor: Any, reserved: dict[int, str], learn_prompt
     unheard = {tokenizer.boi_token_id, tokenizer.image_token_id}
     learned = [IGNORED if token in unheard or not learn_prompt else token for token in prompt]
     return Row(prompt + said, learned + said, len(said), len(images), images_key(images))
+
+
+def _text_of(answer: Any) -> str:
+    """The answer without spaces around it; "" for none. Raises `InputError` for what is no text."""
+    if answer is not None and not isinstance(answer, str):
+        raise InputError(f"The answer {answer!r} is not text.", remedy=f'Write it as text: "{answer}".')
+    try:
+        (answer or "").encode()
+    except UnicodeEncodeError:
+        remedy = "Write the answer again, or read its file as UTF-8."
+        raise InputError(f"The answer {answer!r} holds half of a sign.", remedy=remedy) from None
+    return (answer or "").strip()
 
 
 def _check_stated(example: Taught, answer: str) -> None:

@@ -23,6 +23,7 @@ from helpers.prompts import (
     MAX_SLICES,
     WITH_HISTORY,
     Message,
+    Reply,
     check_max_new_tokens,
     check_options,
     closed_question,
@@ -165,7 +166,7 @@ def ask_path(
     chat = chat or load()
     print(f"{chat.count_tokens(messages)}, of {chat.context:,}", flush=True)
     reply = chat.generate(messages, max_new_tokens=max_new_tokens)
-    more = afterwards(chat, messages, study.kind) if afterwards else {}
+    more = _after(reply, lambda: afterwards(chat, messages, study.kind) if afterwards else {})
     return {
         "question": question,
         "answer": reply.text,
@@ -289,3 +290,12 @@ def _volumes(study: Study, reading: Reading, notes: list[str]) -> dict[str, Volu
             else problems[0][1].remedy,
         )
     return volumes
+
+
+def _after(reply: Reply, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of ``work``. If it fails, the error also tells the answer that the model has already given."""
+    try:
+        return work()
+    except InputError as error:
+        said = f"{error.problem} The model had answered: {reply.text}"
+        raise InputError(said, path=error.path, remedy=error.remedy) from error

@@ -59,3 +59,11 @@ def test_what_cannot_be_explained_is_refused_at_once(more, said, tmp_path, capsy
     assert main(["ask", "nowhere", "Is there blood?", *more]) != 0
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_answer_that_was_given_is_in_the_error_of_what_follows(tmp_path, capsys) -> None:
+    """One option is the beginning of the other, which only the model's tokens tell."""
+    words = ["ask", "fundus", "Is it?", "--options", "fundus", "fundus photograph"]
+    assert main([*words, "--explain", str(tmp_path / "where")]) == 2
+    told = capsys.readouterr().err
+    assert "tokens cannot tell" in told and "The model had answered: " in told and "fundus" in told

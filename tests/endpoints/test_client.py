@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.cli import main
 from helpers.endpoints import EndpointModel, Limits, image_bytes
 from helpers.errors import InputError
 from helpers.evaluation import read_answers, run_evaluation
@@ -224,3 +225,24 @@ def test_what_is_no_list_of_models_is_said_and_hides_no_refusal(fake: FakeServer
     fake.fault = lambda handler, number: handler.send(404, {"error": {"message": "no such model"}}) or True
     with pytest.raises(InputError, match="no such model"):
         asking(fake).generate(image_messages([], "a"))
+
+
+def test_the_command_for_reports_sends_the_image_format_that_is_asked_for(
+    fake: FakeServer, tmp_path: Path
+) -> None:
+    IMAGE.save(tmp_path / "page.png")
+    words = ["ask", str(tmp_path / "page.png"), "--schema", "lab-report", "--output", str(tmp_path / "out")]
+    words += ["--model", f"endpoint:{fake.url}#fake", "--may-leave", "made up", "--image-format", "webp"]
+    main(words)
+    sent = json.dumps(fake.requests[-1])
+    assert "data:image/webp" in sent and "data:image/png" not in sent
+
+
+def test_an_evaluation_says_which_cases_are_for_the_standin_alone(
+    fake: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "--cases", "teaching:text", "--model", f"endpoint:{fake.url}#fake"]
+    assert main([*words, "--n", "2", "--output", str(tmp_path / "two")]) == 0
+    assert "1 of 2 cases are left out" in capsys.readouterr().out
+    assert main([*words, "--n", "1", "--output", str(tmp_path / "one")]) == 2
+    assert "None of the 1 cases has an answer" in capsys.readouterr().err

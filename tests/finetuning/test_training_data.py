@@ -61,6 +61,7 @@ def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
     lost[0]["content"][1]["text"] += " <start_of_image>"
     bad = [
         Example("empty", "  ", asked),
+        Example("number", 5, asked),
         Example("other", "Final Answer: perhaps", asked, options=("yes", "no")),
         Example("alike", "Final Answer: yes", asked, options=("yes", "yes.")),
         Scored("wrong", "Two are seen. Final Answer: no", asked, options=("yes", "no"), truth="yes"),
@@ -72,9 +73,22 @@ def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
     ]
     with pytest.raises(InputError) as caught:
         finetune(chat, [*images(4), *bad], [], tmp_path / "adapter")
-    assert "9 of 13" in str(caught.value)
+    assert "10 of 14" in str(caught.value)
     assert all(f"\n  {example.id}: " in str(caught.value) for example in bad)
     assert not list(tmp_path.iterdir())
+
+
+def test_half_of_a_sign_is_no_answer(chat):
+    with pytest.raises(InputError, match="broken: The answer .* holds half of a sign"):
+        prepare([Example("broken", "yes \ud83d", image_messages([], "?"))], chat.processor)
+
+
+@pytest.mark.parametrize("group", [None, 7, float("nan")])
+def test_a_group_that_is_no_text_is_named(chat, tmp_path, group):
+    case = Example("case-3", "Yes.", image_messages([], "?"), group=group)
+    for train, validation in (([case], images(2)), (images(2), [case])):
+        with pytest.raises(InputError, match=f"group of the example case-3 is {group!r}"):
+            finetune(chat, train, validation, tmp_path / "adapter")
 
 
 def test_validation_of_the_same_patients_is_refused(chat, tmp_path):

@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from helpers.models import ChatModel, load_model
+from helpers.errors import InputError
+from helpers.models import STANDIN_FOLDER, ChatModel, load_model
 from helpers.teaching import generate
 
 SETTINGS = {
@@ -81,3 +82,10 @@ def test_the_next_token_in_one_pass_is_that_of_a_session(standin: ChatModel) -> 
             (expected,) = session.next_token([prompt], words)
         torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4)
     assert not torch.allclose(read, standin.next_token(asked, ""), atol=1e-2)
+
+
+def test_a_folder_may_be_a_path_and_a_gpu_has_to_be_there() -> None:
+    assert load_model(STANDIN_FOLDER, device="cpu").is_standin
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="No CUDA GPU is available here"):
+            load_model("standin", device="cuda")
