@@ -11,12 +11,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from helpers.evaluation.marks import Answer
-from helpers.models import STANDIN, STANDIN_FOLDER, VllmModel, adapted_name
+from helpers.models import STANDIN, STANDIN_FOLDER, adapted_name
+
+if TYPE_CHECKING:
+    import torch
 
 WHOLE = 1 << 20  # tensors up to this many values, and files up to this many bytes, are hashed completely
 SAMPLE = 4096  # of a larger tensor this many values, of a larger file blocks of this many bytes
@@ -38,6 +39,10 @@ def asked_model(chat: Any) -> Answer:
     same in float32 and in bfloat16, but as another one with an adapter, merged or not. A model that has none of
     these facts is identified by its name.
     """
+    import torch  # only where a model is loaded: the notebook that starts workers needs neither
+
+    from helpers.models import VllmModel
+
     about: Answer = {"name": chat.name}
     model = getattr(chat, "model", None)
     if isinstance(model, torch.nn.Module):
@@ -67,6 +72,8 @@ def model_to_load(name: str, adapter: str | os.PathLike[str] | None = None) -> A
 
 def weights_hash(weights: Iterable[tuple[str, torch.Tensor]]) -> str:
     """A hash of 16 letters for named weights. Of a tensor over `WHOLE` values, it uses a sample from all parts."""
+    import torch
+
     digest = hashlib.sha256()
     for name, weight in sorted(weights, key=lambda named: named[0]):
         digest.update(f"{name} {tuple(weight.shape)}".encode())

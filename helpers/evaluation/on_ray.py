@@ -37,7 +37,6 @@ from helpers.models import (
     check_batch,
     check_context,
     check_engine,
-    load_engine,
 )
 from helpers.parallel import ray_cluster
 from helpers.prompts import MAX_NEW_TOKENS
@@ -187,6 +186,8 @@ class Worker:
         asking: Asking,
         output: str,
     ) -> None:
+        from helpers.models import load_engine  # in the worker alone, because it loads torch
+
         self.asking, self.output = asking, output
         self.problem = ""
         engine = engine or (None if gpus >= 1 else "transformers")

@@ -1,10 +1,15 @@
-from .adapter_files import ADAPTER_RECORD as ADAPTER_RECORD, read_adapter as read_adapter
-from .adapters import adapted_name as adapted_name, fingerprint as fingerprint
+from .adapter_files import (
+    ADAPTER_RECORD as ADAPTER_RECORD,
+    adapted_name as adapted_name,
+    read_adapter as read_adapter,
+)
+from .adapters import fingerprint as fingerprint
 from .ask import ask_path as ask_path
 from .batch_size import VISION_BATCH as VISION_BATCH, check_batch as check_batch
 from .chat import ChatModel as ChatModel
 from .context import check_context as check_context
 from .eager import attention_weights as attention_weights
+from .engines import check_engine as check_engine
 from .exchanging import ImageExchange as ImageExchange
 from .four_bits import KEPT_WHOLE as KEPT_WHOLE
 from .hub import (
@@ -56,4 +61,4 @@ from .vision import (
     pixel_batches as pixel_batches,
     weights_key as weights_key,
 )
-from .vllm_engine import VllmModel as VllmModel, check_engine as check_engine, load_engine as load_engine
+from .vllm_engine import VllmModel as VllmModel, load_engine as load_engine

@@ -81,6 +81,11 @@ class AdapterFiles:
         return file_sha256(self.folder / ADAPTER_WEIGHTS)
 
 
+def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
+    """The name of a model with or without an adapter. Answers are stored under this name."""
+    return model if adapter is None else f"{model}+{Path(adapter).absolute().name}"
+
+
 def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
     """Read and check an adapter's folder.
 

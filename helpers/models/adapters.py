@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -92,11 +91,6 @@ def merge_adapter(adapted: Any, adapter: AdapterFiles) -> Any:
     done = [*(getattr(merged.config, "merged_adapters", None) or ()), adapter.sha256()[:16]]
     merged.config.merged_adapters = done
     return merged
-
-
-def adapted_name(model: str, adapter: str | os.PathLike[str] | None) -> str:
-    """The name of a model with or without an adapter. Answers are stored under this name."""
-    return model if adapter is None else f"{model}+{Path(adapter).absolute().name}"
 
 
 def fingerprint(model: Any) -> str:

@@ -15,8 +15,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging
 
 from helpers.errors import InputError
-from helpers.models.adapter_files import AdapterFiles, read_adapter
-from helpers.models.adapters import adapted_name, merge_adapter, put_adapter
+from helpers.models.adapter_files import AdapterFiles, adapted_name, read_adapter
+from helpers.models.adapters import merge_adapter, put_adapter
 from helpers.models.attention import use_masks
 from helpers.models.chat import ChatModel
 from helpers.models.context import context_for, window_of

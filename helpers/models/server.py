@@ -24,7 +24,7 @@ from huggingface_hub import constants
 
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
-from helpers.models.adapter_files import AdapterFiles, read_adapter
+from helpers.models.adapter_files import AdapterFiles, adapted_name, read_adapter
 from helpers.models.context import context_for, served_images, served_length
 from helpers.models.hub import STANDIN, find_model, is_standin, weight_bytes
 from helpers.prompts import CONTEXT_BUDGET, CONTEXT_WINDOW
@@ -101,7 +101,7 @@ def serve(
     env = {k: v for k, v in os.environ.items() if not k.upper().endswith("_TOKEN")} | {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="medgemma-serve-", ignore_cleanup_errors=True) as scratch:
         lora: list[str] = []
-        called = name if files is None else _adapted_name(name, files)
+        called = name if files is None else adapted_name(name, files.folder)
         if files and kind == "vllm" and files.only_matrices and files.rank <= LORA_RANKS[-1]:
             lora, where = _lora(files, called, model, folder, Path(scratch)), Path(scratch)
         elif files:
@@ -125,12 +125,6 @@ def serve(
             yield served
         finally:
             _stop(process)
-
-
-def _adapted_name(name: str, adapter: AdapterFiles) -> str:
-    from helpers.models.adapters import adapted_name  # loads torch, which the command line need not do
-
-    return adapted_name(name, adapter.folder)
 
 
 def _merged(adapter: AdapterFiles, called: str, model: str, scratch: Path) -> str:

@@ -8,7 +8,6 @@ rounds in another order than transformers. So if two words are nearly equally li
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from helpers.errors import InputError
 from helpers.models.batch_size import VISION_BATCH
 from helpers.models.chat import ChatModel
 from helpers.models.context import context_for, count_within, served_images, served_length, window_of
+from helpers.models.engines import check_engine
 from helpers.models.hub import find_model, is_standin
 from helpers.models.loading import damage_explained, load_processor
 from helpers.models.number_formats import check_numbers
@@ -229,36 +229,3 @@ def load_engine(
     if engine == "transformers":
         return load_model(name, adapter=adapter, context=context, vision_batch=vision_batch)
     return load_vllm(name, context=context)
-
-
-def check_engine(
-    engine: str | None,
-    name: str,
-    adapter: str | os.PathLike[str] | None = None,
-    vision_batch: int = VISION_BATCH,
-) -> None:
-    """Raise `InputError` for an unknown engine, and for a choice that vLLM cannot load. Nothing is loaded.
-
-    In vLLM this program loads neither adapters nor the stand-in, and uses only the default ``vision_batch``.
-    """
-    if engine not in (None, "transformers", "vllm"):
-        raise InputError(f"{engine!r} is not an engine.", remedy="Give transformers or vllm.")
-    if engine != "vllm":
-        return
-    if adapter is not None:
-        words = ("medgemma-tutorials", "merge", "--model", name, "--adapter", os.fspath(adapter))
-        raise InputError(
-            "This program does not load adapters into vLLM.",
-            path=adapter,
-            remedy=f"Use transformers, or run {shlex.join(words)} --output DIR, and give DIR as the model.",
-        )
-    if is_standin(name):
-        raise InputError(
-            "This program does not load the stand-in into vLLM.", path=name, remedy="Use transformers."
-        )
-    if vision_batch != VISION_BATCH:
-        raise InputError(
-            "vLLM makes its own batches of images.",
-            path=name,
-            remedy="Leave out vision_batch (--vision-batch), or use transformers.",
-        )

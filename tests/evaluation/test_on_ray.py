@@ -283,7 +283,7 @@ def test_the_command_of_the_kuberay_file_is_one(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_modules_wait_with_ray_and_parquet_until_they_are_needed() -> None:
     code = (
-        "import sys, helpers.parallel.cluster, helpers.evaluation.answer_shards;"
+        "import sys, helpers.parallel.cluster, helpers.evaluation.on_ray;"
         "from helpers.cli.command_line import command_parsers; command_parsers()[0].format_help();"
         "print({'ray', 'pyarrow', 'fsspec', 'torch'} & set(sys.modules) or 'light')"
     )
