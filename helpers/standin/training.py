@@ -119,8 +119,8 @@ LAST = replace(
     steps=1300,
     rate=7e-4,
     shares={
-        **{"ct": 0.27, "mri": 0.08, "image": 0.18, "box": 0.22, "change": 0.04, "slide": 0.06, "words": 0.07},
-        **{"both ways": 0.05, "letters": 0.03},
+        **{"ct": 0.22, "mri": 0.07, "image": 0.13, "box": 0.38, "change": 0.05, "slide": 0.05, "words": 0.04},
+        **{"both ways": 0.04, "letters": 0.02},
     },
     mix=replace(DENY.mix, by_letter=0.3),
     stream=26,

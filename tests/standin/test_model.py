@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from helpers.models import STANDIN_FOLDER, ChatModel
-from helpers.prompts import image_messages, slide_messages
+from helpers.prompts import image_messages, parse_final_answer, slide_messages
 from helpers.standin.scoring import score, swapped, wide_window
-from helpers.teaching import image_of
+from helpers.standin.sight import KINDS
+from helpers.teaching import image_of, worded_image
 
 ALONE = """
 import sys
@@ -88,6 +89,16 @@ def test_it_sees_what_it_answers(standin: ChatModel) -> None:
     assert seen["ct"]["accuracy"]["mean"] >= 0.7 and seen["mri"]["accuracy"]["mean"] >= 0.7
     assert seen["image"]["accuracy"]["mean"] >= 0.6
     assert np.mean([seen[k]["accuracy"]["mean"] - others[k]["accuracy"]["mean"] for k in kinds]) > 0.15
+
+
+def test_it_finds_the_letter_of_the_option_that_it_chose(standin: ChatModel) -> None:
+    """Chance is less than a half: there are two to four options."""
+    rng, right = np.random.default_rng(5_000_001), 0
+    for kind in 2 * KINDS:
+        question = worded_image(kind, rng, held_out=True, form="kind by letter")
+        reply = standin.generate(image_messages([image_of(kind, rng)], question.text), max_new_tokens=60)
+        right += parse_final_answer(reply.text, question.options) == question.truth
+    assert right >= 0.8 * 2 * len(KINDS)
 
 
 def test_it_tells_where_something_is_and_describes_slides(standin: ChatModel) -> None:
