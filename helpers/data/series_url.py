@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from helpers.errors import InputError
-from helpers.network import is_in_the_clear
+from helpers.network import is_in_the_clear, without_secrets
 
 DICOMWEB_TOKEN_VARIABLE = "DICOMWEB_TOKEN"
 SERIES_URL_FORM = "https://HOST/.../studies/STUDY_UID/series/SERIES_UID"
@@ -31,9 +31,13 @@ def parse_url(url: str) -> SeriesUrl:
     Raises `InputError` for an address of another form; for http to another machine, because others on the network
     could read images and token; and for a password or query in the address, which would appear in messages.
     """
-    parts = urlsplit(url)
-    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
-    if parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
+    bare = without_secrets(url).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0 and " " not in url
+    except ValueError:  # e.g. open brackets, or a port that is not a number
+        named = False
+    if not named or parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
         raise InputError(
             "This is not the address of a DICOMweb series.",
             path=bare,

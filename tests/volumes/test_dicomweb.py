@@ -61,6 +61,8 @@ def gate(orthanc: Orthanc) -> Iterator[tuple[Gate, str]]:
         ("https://pacs.example.org/studies/1.2/series/3.4?token=planted-token-0123456789", "query"),
         ("https://pacs.example.org/viewer", "not the address"),
         ("ftp://pacs.example.org/studies/1.2/series/3.4", "not the address"),
+        ("https://[bad/studies/1.2/series/3.4?token=planted-token-0123456789", "not the address"),
+        ("https://pacs.example.org:port/studies/1.2/series/3.4?token=planted-token-0123456789", "not the address"),
     ],
 )
 def test_an_address_that_is_unsafe_or_something_else_is_refused(url: str, expected: str) -> None:
