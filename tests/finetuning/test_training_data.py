@@ -79,7 +79,7 @@ def test_every_bad_example_is_named_before_anything_is_trained(chat, tmp_path):
 
 
 def test_half_of_a_sign_is_no_answer(chat):
-    with pytest.raises(InputError, match="broken: The answer .* holds half of a sign"):
+    with pytest.raises(InputError, match=r"broken: The answer .* holds half of a sign"):
         prepare([Example("broken", "yes \ud83d", image_messages([], "?"))], chat.processor)
 
 
