@@ -31,16 +31,16 @@ def parse_url(url: str) -> SeriesUrl:
     Raises `InputError` for an address of another form; for http to another machine, because others on the network
     could read images and token; and for a password or query in the address, which would appear in messages.
     """
-    bare = without_secrets(url).rstrip("/")
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and parts.port != 0 and " " not in url
+        bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+        match = _PATH.fullmatch(bare) if parts.hostname and parts.port != 0 and " " not in url else None
     except ValueError:  # e.g. open brackets, or a port that is not a number
-        named = False
-    if not named or parts.scheme not in ("http", "https") or not (match := _PATH.fullmatch(bare)):
+        match = None
+    if match is None or parts.scheme not in ("http", "https"):
         raise InputError(
             "This is not the address of a DICOMweb series.",
-            path=bare,
+            path=without_secrets(url),
             remedy=f"Write the address as {SERIES_URL_FORM}.",
         )
     if "@" in parts.netloc or parts.query or parts.fragment:

@@ -72,6 +72,11 @@ def test_an_address_that_is_unsafe_or_something_else_is_refused(url: str, expect
         assert "planted" not in str(caught.value) and caught.value.remedy
 
 
+def test_a_sign_in_the_path_of_an_address_changes_no_host() -> None:
+    parsed = parse_url("https://pacs.example.org/a@other.example.org/studies/1.2/series/3.4")
+    assert parsed.root == "https://pacs.example.org/a@other.example.org"
+
+
 def test_the_token_comes_from_the_environment_or_from_colabs_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"{STUDY}/series/4.5"
 
