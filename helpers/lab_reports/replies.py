@@ -29,9 +29,10 @@ OTHER_NAMES = {
 }
 _FLAGS = ("H", "L", "HH", "LL", "*", "↑", "↓")
 # A unit as it is printed behind a number: one word, or words with slashes between, maybe with a power of ten.
-_WORD = r"(?:%|‰|°[^\W\d_]?|1[.,]73\s?m(?:²|2|\^2)|[^\W\d_]+\.?(?:²|³|[23]|\^[23])?|[\[{][^\]}\d]*[\]}])+"
+_WORD = r"(?:[^\W\d_]|[%‰°.²³]|\^?[23](?!\d)|1[.,]73\s?m|[\[{][^\]}\d]*[\]}])+"
 _POWER = r"[x×*]?\s?10\s?(?:\^|\*\*?|[eE])?\s?(?:[⁰¹²³⁴-⁹]|\d){1,2}"
 _UNIT = re.compile(rf"(?:{_POWER}|(?:{_POWER}\s?)?/?\s?{_WORD})(?:\s?/\s?{_WORD})*")
+_NAMED = re.compile(r"[^\W\d_]|[%‰°]")
 _ONLY_NOTHING = re.compile(r"\[\s*\]")
 
 
@@ -134,12 +135,15 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
     first = next(iter(schema.model_fields))
     named, _ = _by_field(value, schema)
     inside = {key: item for key, item in value.items() if isinstance(item, (dict, list))}
-    panel = {key: _rows_in(item, schema, []) for key, item in inside.items()}
-    panel = {key: rows for key, rows in panel.items() if any(_says_more(row, schema) for row in rows)}
-    below = [row for rows in panel.values() for row in rows]
+    heard: dict[str, list[str]] = {key: [] for key in inside}
+    rows_of = {key: _rows_in(item, schema, heard[key]) for key, item in inside.items()}
+    panel = [key for key, rows in rows_of.items() if any(_says_more(row, schema) for row in rows)]
+    below = [row for key in panel for row in rows_of[key]]
     if below:
+        told += [words for key in panel for words in heard[key]]
         told.append(f"the list was in an object ({', '.join(panel)})")
     if below and not _says_more(value, schema):  # its own cell is a heading, such as the name of a panel
+        told += value.mended
         return below
     if first in named or (set(named) and not inside):
         return [value, *below]
@@ -149,7 +153,8 @@ def _rows_in(value: Any, schema: type[BaseModel], told: list[str]) -> list[Entry
             item[first] = key
             item.mended.append(f"its {first} was the key of the row")
         return list(inside.values())
-    rows = [entry for item in inside.values() for entry in _rows_in(item, schema, told)]
+    rows = [row for rows in rows_of.values() for row in rows]
+    told += [words for each in heard.values() for words in each]
     if rows:
         told.append(f"the list was in an object ({', '.join(inside)})")
     told += value.mended
@@ -260,7 +265,9 @@ def _is_flag(mark: str, rest: str, values: dict[str, Any]) -> bool:
 
 
 def _is_unit(words: str, rest: str, values: dict[str, Any]) -> bool:
-    return values.get("unit") == words if words.strip("()") in _FLAGS else _UNIT.fullmatch(words) is not None
+    if words.strip("()") in _FLAGS:
+        return values.get("unit") == words
+    return _UNIT.fullmatch(words) is not None and _NAMED.search(words) is not None
 
 
 def _typed(name: str, value: Any, kinds: tuple[Any, ...], told: list[str]) -> Any:

@@ -155,6 +155,18 @@ def test_unit_and_flag_are_told_apart(cells: dict, value: str, unit: str, flag: 
     assert (row.value, row.unit, row.flag) == (value, unit, flag)
 
 
+@pytest.mark.parametrize("rest", ["a" * 60 + "!", "a2" * 40 + " 4", "m/" * 60 + "!", "." * 60, "{a}" * 40 + "["])
+def test_a_long_rest_is_read_at_once(rest: str) -> None:
+    assert only(json.dumps([{"test": "X", "value": f"5 {rest}"}])).row.value == f"5 {rest}"
+
+
+def test_rows_are_found_at_any_depth_at_once() -> None:
+    wrapped: object = TWO
+    for depth in range(40):
+        wrapped = {"name": f"level {depth}", "rows": wrapped}
+    assert [one.row.test for one in read_reply(json.dumps(wrapped)).rows] == ["Hb", "WBC"]
+
+
 TWO = [{"test": "Hb", "value": "13"}, {"test": "WBC", "value": "11"}]
 
 
