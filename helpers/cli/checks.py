@@ -13,7 +13,7 @@ from helpers import models
 from helpers.endpoints import ENDPOINT_PREFIX
 from helpers.errors import InputError
 from helpers.prompts import check_max_new_tokens
-from helpers.storage import existing, is_there
+from helpers.storage import existing
 
 MAY_BE_EMPTY = {"question", "may_leave", "ray"}  # the question is checked when it is asked
 
@@ -63,7 +63,7 @@ def _check_not_empty(name: str, given: Any) -> None:
 
 
 def _check_config(path: str) -> None:
-    if not is_there(path) or not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - Path's raises for some texts
         raise InputError(
             "This settings file does not exist.",
             path=path,

@@ -13,7 +13,7 @@ from helpers.data.entries import Download, Entry, File, manifest, own_manifest
 from helpers.data.idc import fetch_series
 from helpers.data.series_url import parse_url
 from helpers.errors import InputError
-from helpers.storage import file_sha256, is_there
+from helpers.storage import file_sha256
 
 CACHE_VARIABLE = "MEDGEMMA_TUTORIALS_CACHE"
 _announced: set[str] = set()
@@ -69,7 +69,7 @@ def cache_folder() -> Path:
 
 def _own_path(name: str | os.PathLike[str], entries: Mapping[str, Entry]) -> Path:
     path = Path(name).expanduser()
-    if os.fspath(name) and is_there(path):
+    if os.fspath(name) and os.path.exists(path):  # noqa: PTH110 - Path's raises for some texts
         return path
     close = difflib.get_close_matches(str(name), entries, n=2, cutoff=0.5)
     meant = f"Did you mean {' or '.join(close)}? " if close else ""

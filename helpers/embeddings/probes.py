@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,9 +78,10 @@ def probe_curve(
     _check_finite(vectors)
     for what, n in (("repeats", repeats), *(("A size", size) for size in sizes)):
         check_count(n, f"{what} is {n!r}, which is not a whole number of 1 or more.", remedy="Give such a number.")
-    if not 0 < held_out < 1 or not 1 <= round(held_out * len(np.unique(groups))) < len(np.unique(groups)):
+    different = len(np.unique(groups))
+    if not 0 < held_out < 1 or math.ceil(held_out * different) == different:  # as GroupShuffleSplit rounds
         raise InputError(
-            f"held_out is {held_out}, so {len(np.unique(groups))} groups cannot be divided.",
+            f"held_out is {held_out}, so {different} groups cannot be divided.",
             remedy="Give a share between 0 and 1, of which both sides have a group.",
         )
     points = [ProbePoint(size, [], [], []) for size in sizes]

@@ -43,7 +43,6 @@ from helpers.prompts import (
     slide_messages,
     volume_messages,
 )
-from helpers.storage import is_there
 
 COLUMNS = {
     "path": "the file or folder of the image, relative to the table's folder",
@@ -168,7 +167,7 @@ def read_cases(
         InputError: lists all faults of the table by line; or as `read_prepared` raises it.
     """
     table = Path(table)
-    if not is_there(table) or not table.is_file():
+    if not os.path.isfile(table):  # noqa: PTH113 - Path's raises for some texts
         raise InputError("This table does not exist.", path=table, remedy="Give a .csv or .jsonl file.")
     cases: list[tuple[int, LabelledCase]] = []
     groups: list[str] = []

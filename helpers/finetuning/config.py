@@ -47,13 +47,12 @@ class Source(BaseModel):
     @field_validator("cases")
     @classmethod
     def _is_there(cls, cases: str) -> str:
-        cases = cases if cases.startswith(TEACHING) else os.path.expanduser(cases)  # noqa: PTH111
         if cases.startswith(TEACHING):
             from helpers.teaching import CASES
 
             if (kind := cases.removeprefix(TEACHING)) not in CASES:
                 raise InputError(f"{kind!r} is not a kind of teaching cases; the kinds are {', '.join(CASES)}")
-        elif not os.path.isfile(cases):  # noqa: PTH113 - Path's raises for some texts
+        elif not os.path.isfile(cases := os.path.expanduser(cases)):  # noqa: PTH111, PTH113 - Path's raise
             raise InputError(f"the table {cases} does not exist (paths are relative to {Path.cwd()})")
         return cases
 

@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from helpers.errors import InputError
-from helpers.storage import file_sha256, is_there
+from helpers.storage import file_sha256
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"  # as peft names them
 ADAPTER_RECORD = "training.json"  # in an adapter's folder: what it was trained on, and how
@@ -139,23 +139,24 @@ def read_adapter(folder: str | os.PathLike[str]) -> AdapterFiles:
 
 
 def _check_there(folder: Path) -> None:
-    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not is_there(folder / name)]
+    # By os.path, because Path's methods raise for some texts.
+    missing = [name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS) if not os.path.isfile(folder / name)]  # noqa: PTH113
     if not missing:
         return
-    if is_there(folder / "adapter_model.bin"):
+    if os.path.isfile(folder / "adapter_model.bin"):  # noqa: PTH113
         raise InputError(
             "The adapter's weights are a pickle, which can run code when it is read.",
             path=folder / "adapter_model.bin",
             remedy=f"Save the adapter as {ADAPTER_WEIGHTS}, as model.save_pretrained(folder) of a current "
             "peft does.",
         )
-    if is_there(folder / "config.json"):
+    if os.path.isfile(folder / "config.json"):  # noqa: PTH113
         raise InputError(
             "This is a whole model, not an adapter.",
             path=folder,
             remedy="Give the folder as the model, not as the adapter.",
         )
-    there = is_there(folder)
+    there = os.path.isdir(folder)  # noqa: PTH112
     if parts := there and sorted(folder.glob("adapter_model*-of-*.safetensors")):
         raise InputError(
             f"The adapter's weights are in {len(parts)} files, first {parts[0].name}.",

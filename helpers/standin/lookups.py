@@ -79,10 +79,19 @@ class Guide:
     def __init__(self, model: Any) -> None:
         self._model = model.model.language_model
         self._heard: dict[tuple[int, str], torch.Tensor] = {}
-        for layer, _, _ in STEPS:
-            for part in ("q_norm", "k_norm"):
-                hear = functools.partial(self._hear, (layer, part))
-                getattr(self._model.layers[layer].self_attn, part).register_forward_hook(hear)
+        self._hooks = [
+            getattr(self._model.layers[layer].self_attn, part).register_forward_hook(
+                functools.partial(self._hear, (layer, part))
+            )
+            for layer, _, _ in STEPS
+            for part in ("q_norm", "k_norm")
+        ]
+
+    def close(self) -> None:
+        """Hear no more, and forget what was heard, which holds the graph of the last batch."""
+        for hook in self._hooks:
+            hook.remove()
+        self._heard.clear()
 
     def _hear(self, at: tuple[int, str], module: Any, given: Any, out: torch.Tensor) -> None:
         self._heard[at] = out.float()

@@ -206,7 +206,7 @@ def learn_to_answer(
 ) -> None:
     """Train the language model with frozen tower and projector. ``curve`` gets the share of exact answers."""
     torch.manual_seed(seed)
-    hints, guide = Hints(model.config.text_config.hidden_size), Guide(model)
+    hints = Hints(model.config.text_config.hidden_size)
     spoken = spoken_by(model)
     parameters = [*spoken, *hints.parameters()]
     optimizer, schedule = optimizer_of(parameters, stage.rate, steps)
@@ -215,7 +215,7 @@ def learn_to_answer(
     done = curve.resume(stage.name, parameters, optimizer, schedule)
     if done == steps:
         return
-    taught = bank()
+    taught, guide = bank(), Guide(model)
     model.train()
     halves = bool(torch.cpu.get_capabilities().get("avx512_bf16"))  # if this is faster (by a quarter)
     exact: dict[str, float] = {}
@@ -250,6 +250,7 @@ def learn_to_answer(
             curve.add(stage=stage.name, step=step + 1, **entry)
             known.clear()
         curve.keep(stage.name, step + 1, steps, parameters, optimizer, schedule)
+    guide.close()
     model.eval()
 
 

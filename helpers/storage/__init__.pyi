@@ -6,5 +6,5 @@ from .files import (
     write_json as write_json,
 )
 from .hashes import file_sha256 as file_sha256
-from .places import existing as existing, free_place as free_place, is_there as is_there
+from .places import existing as existing, free_place as free_place
 from .stores import Store as Store, filesystem as filesystem, is_local as is_local, load_pyarrow as load_pyarrow

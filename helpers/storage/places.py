@@ -10,14 +10,6 @@ from helpers.errors import InputError
 LONGEST_NAME = 200  # bytes; disks allow 255, and temporary names are longer
 
 
-def is_there(path: str | os.PathLike[str]) -> bool:
-    """Whether something is at a path. Nothing is where no path can be, as with a question in place of a path."""
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # e.g. a name that is too long
-        return False
-
-
 def existing(path: str | os.PathLike[str]) -> Path:
     """The path itself if it exists, else the nearest folder above it that exists."""
     path = Path(path).absolute()

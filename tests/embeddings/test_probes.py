@@ -69,6 +69,12 @@ def test_what_gives_no_figure_of_a_probe_is_refused(given: dict, words: str) -> 
         probe_curve(**{"vectors": VECTORS, "labels": LABELS, "sizes": [4], **given})
 
 
+def test_a_small_share_holds_out_one_group() -> None:
+    groups = np.repeat(["a", "b", "c"], 4)
+    (point,) = probe_curve(VECTORS, LABELS, groups, sizes=[4], held_out=0.1, repeats=2)
+    assert len(point.probe) == 2
+
+
 def test_what_gives_no_p_value_is_refused() -> None:
     for one, words in ((BAD, "not finite"), (VECTORS[:, 0], "cannot be compared")):
         for pair in ((one, VECTORS), (VECTORS, one)):

@@ -72,6 +72,11 @@ def test_the_loss_is_of_the_attention_that_the_model_pays(standin: ChatModel) ->
         paid = [usual[layer][0, head, place, list(there)].sum() for place, there in looks(found)]
         by_hand -= float(torch.stack(paid).add(LEAST).log().mean())
     assert float(guide.loss(batch)) == pytest.approx(by_hand, rel=1e-3)
+    guide.close()
+    norms = [
+        getattr(layer.self_attn, f"{part}_norm") for layer in model.model.language_model.layers for part in "qk"
+    ]
+    assert not any(norm._forward_hooks for norm in norms)
 
     fast = AutoModelForImageTextToText.from_pretrained(STANDIN_FOLDER, dtype=torch.float32)
     guide = Guide(fast)
