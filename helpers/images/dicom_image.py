@@ -15,8 +15,9 @@ from helpers.errors import InputError
 from helpers.images.dicom_colours import COLOURS, palette_colours, rgb_colours, supplemental_colours
 from helpers.images.grey_levels import grey_levels, padding_in_frame
 from helpers.images.pages import chosen_page
-from helpers.images.rgb import check_size, to_rgb
+from helpers.images.rgb import check_size, with_square_pixels
 from helpers.images.shutter import hidden_grey, outside_shutter
+from helpers.prompts import to_rgb
 from helpers.volumes import (
     MADE,
     check_coded,
@@ -262,7 +263,5 @@ def _squared(image: Image.Image, levels: Sequence[Dataset], path: Path) -> Image
             )
         if 1 / _SQUARE <= ratio <= _SQUARE:
             return image
-        size = round(image.width * max(1, 1 / ratio)), round(image.height * max(1, ratio))
-        check_size(path, size[0] * size[1], f"{size[0]} x {size[1]} of square pixels")
-        return image.resize(size, Image.Resampling.BILINEAR)
+        return with_square_pixels(image, ratio, path)
     return image

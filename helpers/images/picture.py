@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from helpers.errors import InputError
 from helpers.images.pages import chosen_page
-from helpers.images.rgb import as_bytes, check_size, orientation_of, stretched, to_rgb, turned
+from helpers.images.rgb import as_bytes, check_size, stretched, turned
+from helpers.prompts import orientation_of, to_rgb
 from helpers.slides import not_the_file
 
 _TIFF = {".tif", ".tiff"}

@@ -1,53 +1,13 @@
-"""Convert decoded pictures of every mode to 8-bit sRGB, with transparent areas on white."""
+"""Turn pictures and grey values of many bits into what 8 bits can show, and check and square their pixels."""
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from helpers.errors import InputError
-
-_GREY = {"1", "L", "LA", "La"}
-
-
-def to_rgb(image: Image.Image, *, icc: bool = False) -> Image.Image:
-    """A picture of 8 bits as it is shown: RGB, upright by its EXIF orientation, transparency composed on white.
-
-    What lies under a transparent pixel is never seen. ``icc``: colours with an embedded ICC profile become sRGB;
-    grey stays as it is, and so do colours whose profile is damaged or is one of another kind of colours. CMYK and
-    CIELAB become RGB either way.
-    """
-    image = _upright(image)
-    profile = image.info.get("icc_profile") if icc else None
-    if image.mode == "LAB":
-        laboratory = ImageCms.createProfile("LAB")
-        return _converted(image, laboratory, "RGB") or image.convert("RGB")
-    if image.mode == "CMYK":
-        return (profile and _converted(image, _opened(profile), "RGB")) or image.convert("RGB")
-    grey, alpha = image.mode in _GREY, image.has_transparency_data
-    if image.mode == "La":  # Pillow cannot convert it directly
-        image = image.convert("LA")
-    image = image.convert("RGBA" if alpha else "RGB")
-    if profile and not grey:
-        image = _converted(image, _opened(profile), image.mode) or image
-    if alpha:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
-
-
-def orientation_of(image: Image.Image) -> int:
-    """The orientation in a picture's EXIF, 1 to 8; 1 where it has none, or where its EXIF is damaged."""
-    try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Pillow raises errors of many kinds; viewers ignore such a block too
-        return 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    return ImageOps.exif_transpose(image) if orientation_of(image) in range(2, 9) else image
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
@@ -84,6 +44,13 @@ def as_bytes(share: np.ndarray) -> np.ndarray:
     return np.rint(np.nan_to_num(share, nan=0.0) * 255).astype(np.uint8)
 
 
+def with_square_pixels(image: Image.Image, height: float, path: Path) -> Image.Image:
+    """``image`` with its shorter side stretched, where a pixel is ``height`` times as high as it is wide."""
+    size = round(image.width * max(1, 1 / height)), round(image.height * max(1, height))
+    check_size(path, size[0] * size[1], f"{size[0]} x {size[1]} of square pixels")
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
 def check_size(path: Path, pixels: int, size: str = "") -> None:
     """Raise `InputError` for more pixels than Pillow reads (twice its ``Image.MAX_IMAGE_PIXELS``)."""
     if Image.MAX_IMAGE_PIXELS is None or pixels <= 2 * Image.MAX_IMAGE_PIXELS:
@@ -95,20 +62,3 @@ def check_size(path: Path, pixels: int, size: str = "") -> None:
         remedy="Shrink the image, or cut out a part of it. You can also convert it to a tiled, pyramidal "
         "TIFF (vips tiffsave IN OUT.tif --tile --pyramid), which is read as a whole slide.",
     )
-
-
-def _opened(profile: bytes) -> ImageCms.ImageCmsProfile | None:
-    try:
-        return ImageCms.ImageCmsProfile(BytesIO(profile))
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None
-
-
-def _converted(image: Image.Image, profile: object, mode: str) -> Image.Image | None:
-    """``image`` from the colours of ``profile`` to sRGB; None if the profile does not fit or is damaged."""
-    if profile is None:
-        return None
-    try:
-        return ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return None

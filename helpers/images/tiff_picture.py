@@ -15,7 +15,8 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 from helpers.errors import InputError
 from helpers.images.pages import chosen_page
 from helpers.images.picture import damaged, decoded, opened
-from helpers.images.rgb import as_bytes, check_size, stretched, to_rgb, turned
+from helpers.images.rgb import as_bytes, check_size, stretched, turned, with_square_pixels
+from helpers.prompts import to_rgb
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0)
 _GREY = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK)
@@ -164,9 +165,7 @@ def _unfaxed(path: Path, page: TiffPage, image: Image.Image) -> Image.Image:
         height = 1 / height
     if 1 / _NEARLY_SQUARE <= height <= _NEARLY_SQUARE or not 1 / _ODD <= height <= _ODD:
         return image
-    size = round(image.width * max(1, 1 / height)), round(image.height * max(1, height))
-    check_size(path, size[0] * size[1], f"{size[0]} x {size[1]} of square pixels")
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return with_square_pixels(image, height, path)
 
 
 def _by_pillow(path: Path, page: TiffPage, icc: bool) -> Image.Image:

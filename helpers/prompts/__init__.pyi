@@ -1,3 +1,4 @@
+from .as_rgb import orientation_of as orientation_of, to_rgb as to_rgb
 from .box_answers import parse_boxes as parse_boxes, read_truth_boxes as read_truth_boxes
 from .boxes import from_pixels as from_pixels, side_of_patient as side_of_patient, to_pixels as to_pixels
 from .final_answers import (

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
 from helpers.errors import InputError
+from helpers.prompts.as_rgb import orientation_of, to_rgb
 
 _REMEDY = "Read its file with read_image, or make it uint8 with ct_to_rgb, mri_to_rgb or apply_window."
 
@@ -24,8 +25,8 @@ def pad_to_square(image: Image.Image | np.ndarray) -> Image.Image:
             (y, x) or (y, x, 3). More bits, or floats, need a window first, or nearly all of them would be white.
     """
     picture = _picture(image)
-    if picture.mode != "RGB" or _is_turned(picture):
-        picture = _as_seen(picture)
+    if picture.mode != "RGB" or orientation_of(picture) != 1:
+        picture = to_rgb(picture)
     side = max(picture.size)
     if picture.size == (side, side):
         return picture
@@ -67,21 +68,6 @@ def _picture(image: Any) -> Image.Image:
             remedy=_REMEDY,
         )
     return image
-
-
-def _as_seen(image: Image.Image) -> Image.Image:
-    image = ImageOps.exif_transpose(image) if _is_turned(image) else image
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    image = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
-def _is_turned(image: Image.Image) -> bool:
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-    except Exception:  # a damaged EXIF block, for which Pillow raises errors of many kinds, says nothing
-        return False
 
 
 def _kind(thing: Any) -> str:
